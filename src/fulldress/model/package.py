@@ -1,0 +1,107 @@
+"""Nouns of the first stage: what is inside the vendor's package, and who signed it. No I/O."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+EntryKind = Literal["file", "directory", "symlink", "hardlink", "container"]
+"""``container`` is a file that was itself opened (zip, jar, deb, tar ...): its members follow under ``path!/``."""
+
+Verdict = Literal["pinned-ok", "rotated-by-chain", "same-ca-new-leaf", "unknown-key", "revoked-or-weak", "unsigned", "bad"]
+"""The seven trust verdicts. Only ``pinned-ok`` proceeds unattended."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One member of the package. ``place`` runs through nested archives: ``packages/lims.deb!/etc/cron.d/import``."""
+
+    place: str
+    kind: EntryKind
+    size: int = 0
+    sha256: str = ""
+    mode: int = 0o644
+    owner: str = ""
+    """``user:group`` where the archive records it (tar, deb)."""
+    modified: str = ""
+    """As recorded by the archive, ISO 8601 without zone for ZIP, UTC otherwise; empty when there is none."""
+    link: str = ""
+    """Target of a symlink or hard link."""
+    format: str = ""
+    """For a container: zip, tar, deb, gz, xz, zst, bz2 ..."""
+
+
+class NotInspected(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that nobody looked into, with the reason: silence is never coverage."""
+
+    place: str
+    size: int
+    reason: str
+
+
+class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
+    """``01-package/package.lock.json`` (and the adapted package's lock in ``04-adaptations/``)."""
+
+    schema_version: int = 1
+    name: str
+    sha256: str
+    size: int
+    format: str
+    entries: tuple[Entry, ...]
+    bytes_inspected: int
+    not_inspected: tuple[NotInspected, ...] = ()
+
+    def find(self, place: str) -> Entry | None:
+        """The entry at this place, or None."""
+        return next((e for e in self.entries if e.place == place), None)
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One signature or certificate that was looked at, and what it says."""
+
+    format: Literal["openpgp", "cms", "x509"]
+    place: str
+    """Where the signature is."""
+    covers: str
+    """Which bytes it signs, as a place (``""`` = the whole package)."""
+    verdict: Verdict
+    signer: str = ""
+    fingerprint: str = ""
+    issuer: str = ""
+    created: str = ""
+    reason: str = ""
+
+
+class TrustReport(msgspec.Struct, frozen=True, kw_only=True):
+    """``01-package/trust.json``: the overall verdict is the worst of what was found over the whole package."""
+
+    schema_version: int = 1
+    package_sha256: str
+    verdict: Verdict
+    explanation: str
+    next_action: str
+    signatures: tuple[Signature, ...] = ()
+    uncovered: tuple[str, ...] = ()
+    """Places that no valid signature or signed checksum covers."""
+
+
+class VendorPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks."""
+
+    fingerprint: str
+    kind: Literal["openpgp", "x509"] = "openpgp"
+    not_before: str = ""
+    not_after: str = ""
+    note: str = ""
+
+
+class VendorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """``vendor.toml`` in the release folder: who the vendor is, recorded before the package arrived."""
+
+    name: str
+    products: tuple[str, ...] = ()
+    contact: str = ""
+    contact_recorded: str = ""
+    pin: tuple[VendorPin, ...] = ()
+    roots: tuple[str, ...] = ()
+    """PEM texts of certificate roots trusted for this vendor."""

@@ -19,8 +19,7 @@ def hierarchies() -> list[Path]:
     """Mount points of the hierarchies a machine needs a group in; the one that can freeze comes first."""
     if (_MOUNT / "cgroup.controllers").exists():
         return [_MOUNT]
-    found = [_MOUNT / name for name in ("unified", "freezer", "systemd") if (_MOUNT / name / "cgroup.procs").exists()]
-    return found
+    return [_MOUNT / name for name in ("unified", "freezer", "systemd") if (_MOUNT / name / "cgroup.procs").exists()]
 
 
 def kind() -> str:

@@ -8,7 +8,9 @@ capability bounding set; the container's init forks the payload and hands it our
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -63,14 +65,20 @@ class _Call:
     def stop(self) -> None:
         """SIGKILL everything the command started."""
         argv = crossing(self.leader, ["systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", self.unit])
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+        null = subprocess.DEVNULL
+        killer = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True)
+        try:
+            killer.wait(timeout=5)
+        except subprocess.TimeoutExpired:  # a frozen or dying machine; its end takes the command along
+            _kill_group(killer)
+            killer.wait()
 
 
 def run(leader: int, argv: Sequence[str], *, stdin: bytes, timeout_s: float, user: str | None) -> Completed:
     """Run to the end. On a time-out the command and its children are killed, and the code is None."""
     call = _Call(leader, argv, user)
-    child = subprocess.Popen(call.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(call.argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
     try:
         out, err = child.communicate(stdin, timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -86,19 +94,26 @@ def run(leader: int, argv: Sequence[str], *, stdin: bytes, timeout_s: float, use
 
 
 def _drain(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    child.terminate()
+    _kill_group(child)
     try:
         return child.communicate(timeout=5)
     except subprocess.TimeoutExpired:
-        child.kill()
         return b"", b""
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    """nsenter and the systemd-run that it forked into the container; alone, nsenter would leave the latter behind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def stream(leader: int, argv: Sequence[str], *, user: str | None) -> Iterator[bytes]:
     """Yield stdout in chunks as it comes. Raises StepFailed unless the command is known to have exited 0."""
     call = _Call(leader, argv, user)
     with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(call.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        child = subprocess.Popen(
+            call.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
         assert child.stdout is not None, "asked for a pipe"
         ended = False
         try:
@@ -109,7 +124,7 @@ def stream(leader: int, argv: Sequence[str], *, user: str | None) -> Iterator[by
         finally:
             if not ended:
                 call.stop()
-                child.kill()
+                _kill_group(child)
                 child.wait()
             child.stdout.close()
         errors.seek(0)

@@ -178,7 +178,7 @@ def _network() -> str:
     name = f"fd-doctor-{os.getpid()}"
     _say(["ip", "netns", "add", name])
     try:
-        _say(["ip", "-n", name, "link", "add", "a", "type", "veth", "peer", "name", "b"])
+        _say(["ip", "-n", name, "link", "add", "v0", "type", "veth", "peer", "name", "v1"])
     finally:
         _say(["ip", "netns", "del", name])
     return "namespace and veth made"
@@ -257,6 +257,7 @@ PROBES: tuple[Probe, ...] = (
         attempt=_reflink,
         costs="each clone copies every data file it opens: minutes, not seconds",
         install="apt-get install xfsprogs, and loop devices; or FULLDRESS_STATE on xfs or btrfs",
+        needed=False,
     ),
     Probe(
         name="free space",

@@ -50,8 +50,7 @@ def test_an_output_edited_by_hand_is_noticed(folder: ReleaseFolder) -> None:
 
 
 def test_one_writer_at_a_time(folder: ReleaseFolder) -> None:
-    with folder.locked("first"):
-        with pytest.raises(TargetHeld, match="first, pid"), folder.locked("second"):
-            raise AssertionError("two writers")
+    with folder.locked("first"), pytest.raises(TargetHeld, match="first, pid"), folder.locked("second"):
+        raise AssertionError("two writers")
     with folder.locked("third"):
         pass

@@ -96,13 +96,13 @@ def _rows(folder: ReleaseFolder, adaptations: list[Adaptation]) -> list[Row]:
 
 def _chart(title: str, act: Act) -> Markup:
     assert act.load is not None
-    return Markup(latency_chart(title, act.load, act.steps, act.locks))  # noqa: S704 - the chart escapes its texts
+    return Markup(latency_chart(title, act.load, act.steps, act.locks))
 
 
 def _run_chart(run: RunReport) -> Markup:
     load: LoadReport | None = run.load
     assert load is not None
-    return Markup(latency_chart(f"run on {run.host}", load, run.steps, ()))  # noqa: S704 - the chart escapes its texts
+    return Markup(latency_chart(f"run on {run.host}", load, run.steps, ()))
 
 
 def _left_outside(rehearsal: RehearsalReport | None) -> list[Any]:

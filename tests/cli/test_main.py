@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fulldress.cli.main import COMMANDS, cli, diagnostic
+from fulldress.cli.app import cli
+from fulldress.cli.main import diagnostic
+from fulldress.cli.overview import COMMANDS, text
 from fulldress.errors import Stale
 
 
@@ -26,20 +28,26 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 
 def test_help_lists_every_command_with_its_line() -> None:
     out = run("--help").stdout
-    for path in COMMANDS.glob("[a-z]*.py"):
+    for path in Path(COMMANDS).glob("[a-z]*.py"):
         assert f"\n  {path.stem} " in out
 
 
 def test_help_imports_no_heavy_library() -> None:
-    code = (
-        "import sys\nfrom fulldress.cli.main import cli\ntry: cli(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
-    )
+    code = "import sys; sys.argv = ['fulldress', '--help']\nfrom fulldress.cli.main import main\n"
+    code += "try: main()\nexcept SystemExit: pass\nprint('loaded:', *sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    loaded = set(out.rpartition("\n")[2].split() or out.split())
-    assert loaded & {"msgspec", "rich", "jinja2", "dbos", "cryptography", "asyncssh", "asyncio"} == set()
+    loaded = set(out.rpartition("loaded:")[2].split())
+    assert "fulldress.cli.overview" in loaded
+    assert loaded & {"click", "msgspec", "rich", "jinja2", "dbos", "cryptography", "asyncssh", "asyncio"} == set()
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in COMMANDS.glob("[a-z]*.py")))
+def test_click_shows_the_same_first_screen() -> None:
+    assert run("--no-such-option").returncode == 2
+    with cli.make_context("fulldress", [], resilient_parsing=True) as context:
+        assert cli.get_help(context) == text() == run("--help").stdout.rstrip("\n")
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in Path(COMMANDS).glob("[a-z]*.py")))
 def test_every_command_has_help_with_an_example(name: str) -> None:
     done = run(name, "--help")
     assert done.returncode == 0

@@ -31,6 +31,7 @@ def create():
     app.register_blueprint(api)
     app.register_blueprint(pages.pages)
     app.register_error_handler(psycopg2.Error, lambda _: (flask.jsonify(error="database not available"), 503))
+    app.register_error_handler(ValueError, lambda _: (flask.jsonify(error="the request cannot be understood"), 400))
     return app
 
 
@@ -117,12 +118,16 @@ def _read_only():
     return flask.jsonify(error="compatibility mode"), 409
 
 
+def _sent():
+    given = flask.request.get_json(silent=True)
+    return given if isinstance(given, dict) else flask.request.args
+
+
 @api.post("/api/results")
 def enter():
-    """Enter a result: {"analysis_id", "value", "unit", "person"}."""
-    given = flask.request.get_json(silent=True)
+    """Enter a result: analysis_id, value, unit and person as JSON or, as instruments send them, in the query."""
     try:
-        wanted = entry(given if isinstance(given, dict) else {})
+        wanted = entry(_sent())
     except ValueError as error:
         return flask.jsonify(error=str(error)), 400
     if refused := _read_only():
@@ -134,9 +139,8 @@ def enter():
 
 @api.post("/api/results/<number>/approve")
 def approve(number):
-    """Approve a result: {"person"}. Approving twice is not an error."""
-    given = flask.request.get_json(silent=True)
-    person = str((given if isinstance(given, dict) else {}).get("person") or "api")[:40]
+    """Approve a result, by the person named. Approving twice is not an error."""
+    person = str(_sent().get("person") or "api").replace("\0", "")[:40]
     if refused := _read_only():
         return refused
     key = positive(number)

@@ -7,7 +7,8 @@ METHODS = ("ph", "chloride", "nitrate", "lead", "turbidity", "hardness")
 
 def positive(text, default=None):
     """A positive whole number below 2^31, or the default."""
-    return int(text) if text and text.isascii() and text.isdigit() and 0 < int(text[:11]) < 2**31 else default
+    short = bool(text) and len(text) <= 10 and text.isascii() and text.isdigit()
+    return int(text) if short and 0 < int(text) < 2**31 else default
 
 
 def entry(given):
@@ -22,6 +23,6 @@ def entry(given):
         raise ValueError("The analysis must be a number.")
     if not value.is_finite() or abs(value) >= 10**9:
         raise ValueError("The value must be a number below 1,000,000,000.")
-    if not 0 < len(person) <= 40 or len(unit) > 12:
+    if not 0 < len(person) <= 40 or len(unit) > 12 or "\0" in person + unit:
         raise ValueError("Who enters the result must be named (up to 40 characters).")
     return analysis, value, unit, person

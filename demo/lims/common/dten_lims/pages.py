@@ -55,7 +55,7 @@ def approve(number):
     """A row's button."""
     if not flask.current_app.config["settings"].writable:
         return index("Compatibility mode: results cannot be approved.", 409)
-    person = flask.request.form.get("person", "web")[:40]
+    person = flask.request.form.get("person", "web").replace("\0", "")[:40]
     with _cursor() as cursor:
         outcome = queries.approve(cursor, number, person)
     if outcome == "missing":

@@ -9,11 +9,11 @@ INSERT INTO sample (id, code, client, material, status, received_at)
            (ARRAY['drinking water', 'well water', 'waste water', 'soil'])[1 + i * 31 % 4],
            CASE WHEN i > :results / 4 - 200 THEN 'open' ELSE 'closed' END,
            timestamptz '2026-11-20 14:00+01' - (:results / 4 - i) * interval '4 minutes'
-    FROM generate_series(1, :results / 4) AS i;
+    FROM generate_series(1::bigint, :results / 4) AS i;
 INSERT INTO analysis (id, sample_id, method, status)
     SELECT i, 1 + (i - 1) / 4, (ARRAY['ph', 'chloride', 'nitrate', 'lead', 'turbidity', 'hardness'])[1 + i * 7 % 6],
            CASE WHEN i > :results - 800 THEN 'open' ELSE 'done' END
-    FROM generate_series(1, :results / 4 * 4) AS i;
+    FROM generate_series(1::bigint, :results / 4 * 4) AS i;
 INSERT INTO result (id, analysis_id, value, unit, lower_limit, upper_limit, status, entered_by, entered_at, approved_by, approved_at)
     SELECT i, i, round(m.lower_limit + (m.upper_limit - m.lower_limit) * (i * 48271 % 1049) / 1000.0, 3), m.unit, m.lower_limit,
            m.upper_limit, s.status, (ARRAY['huber', 'gruber', 'wagner', 'auto1', 'auto2'])[1 + i * 11 % 5], s.entered,
@@ -21,7 +21,7 @@ INSERT INTO result (id, analysis_id, value, unit, lower_limit, upper_limit, stat
            CASE WHEN s.status = 'approved' THEN s.entered + interval '3 hours' END
     FROM (SELECT i, CASE WHEN i > :results - 400 AND i * 13 % 5 > 0 OR i % 97 = 0 THEN 'entered' ELSE 'approved' END AS status,
                  timestamptz '2026-11-20 14:30+01' - (:results - i) * interval '1 minute' AS entered
-          FROM generate_series(1, :results / 4 * 4) AS i) AS s
+          FROM generate_series(1::bigint, :results / 4 * 4) AS i) AS s
     JOIN analysis a ON a.id = s.i JOIN method m ON m.name = a.method ORDER BY i;
 INSERT INTO audit_log (person, action, result_id, at)
     SELECT approved_by, 'approve', id, approved_at FROM result WHERE status = 'approved' AND id % 4 = 0 ORDER BY id;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -171,7 +172,7 @@ class _Reader:
                 self._note_pipe([target, *child.named_children])
 
     def _note_pipe(self, stages: list[Node]) -> None:
-        for left, right in zip(stages, stages[1:], strict=False):
+        for left, right in pairwise(stages):
             source, sink = _last_command(left), _first_command(right)
             if source is not None and sink is not None:
                 self._pipes_to[source.id] = self.text(sink.child_by_field_name("name"))

@@ -24,7 +24,8 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
         sha256 = hashlib.sha256(data).hexdigest()
         blobs[sha256] = data
-        entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=given.modified))
+        modified = given.times.get(place, given.modified)
+        entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified))
     size = sum(len(b) for b in blobs.values())
     lock = PackageLock(
         name="sample.zip", sha256="0" * 64, size=size, format="zip", entries=tuple(entries), bytes_inspected=size
@@ -51,4 +52,5 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         trust=given.trust,
         release=given.release,
         modified=given.modified,
+        times=given.times,
     )

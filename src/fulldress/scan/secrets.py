@@ -26,11 +26,20 @@ PROVIDER = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,}|glpat-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{36}|"
     r"xox[abprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)(?!IOSFODNN7EXAMPLE)[A-Z0-9]{16}|sk_live_[A-Za-z0-9]{16,}|"
     r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|"
-    r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|pypi-[A-Za-z0-9_-]{50,}|dop_v1_[a-f0-9]{64}"
+    r"[a-z]{2,10}_(?:live|prod)_[A-Za-z0-9]{16,}|eyJ[A-Za-z0-9_-]{10,}\.[a-z]{2,10}_(?:live|prod)_[A-Za-z0-9]{16,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|pypi-[A-Za-z0-9_-]{50,}|dop_v1_[a-f0-9]{64}"
     r")(?![A-Za-z0-9])"
 )
 URL_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]+):([^\s/@'\"<>]+)@")
 URL_PARAMETER = re.compile(r"(?i)([?&;](?:password|passwd|pwd|secret|token|api_?key|access_token)=)([^\s&;'\"<>]+)")
+_WORD = r"""('[^']*'|"[^"]*"|[^\s'"]+)"""
+_ARGUMENTS = (
+    re.compile(rf"(sshpass\s+(?:-\S+\s+)*-p\s*){_WORD}"),
+    re.compile(r"""((?:-u|--user)[ =]?\s*["']?[^\s:'"]+:)([^\s'"]+)"""),
+    re.compile(rf"(mysql\w*\s(?:[^|;&]*\s)?-p){_WORD}"),
+    re.compile(rf"(?i)(--(?:[a-z-]*(?:password|token|secret|api-?key))[ =]\s*){_WORD}"),
+    re.compile(r"""(?i)(\bx-(?:api-key|auth-token)\s*:\s*)([^\s'"]+)"""),
+    re.compile(rf"(pass:){_WORD}"),
+)
 
 
 def is_secret_key(key: str) -> bool:
@@ -46,7 +55,9 @@ def is_real(value: str) -> bool:
 
 
 def hidden(text: str) -> str:
-    """The text with every recognisable secret hidden: URLs' passwords, provider tokens, parameters, bearer headers."""
+    """The text with every recognisable secret hidden: in URLs, headers, options, assignments, and provider tokens."""
+    for pattern in _ARGUMENTS:
+        text = pattern.sub(lambda m: f"{m[1]}{HIDDEN}" if is_real(m[2]) else m[0], text)
     text = URL_USERINFO.sub(lambda m: f"{m[1]}{m[2]}:{HIDDEN}@" if is_real(m[3]) else m[0], text)
     text = URL_PARAMETER.sub(lambda m: m[1] + HIDDEN if is_real(m[2]) else m[0], text)
     text = PROVIDER.sub(HIDDEN, text)

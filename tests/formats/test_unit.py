@@ -68,8 +68,11 @@ def test_every_unit_of_the_corpus_has_sections_and_plausible_directives() -> Non
     files = sorted(CORPUS.glob("*.*")) if CORPUS.is_dir() else []
     if not files:
         pytest.skip("no ../shared/corpora here")
-    for file in files:
-        parsed = unit.parse(file.read_text(errors="replace"))
+    texts = {file: file.read_text(errors="replace") for file in files}
+    for file, text in texts.items():
+        if text.startswith("<?xml"):  # the corpus holds one Avahi service description
+            continue
+        parsed = unit.parse(text)
         assert parsed, file
         assert "" not in parsed, file
         for section, directives in parsed.items():

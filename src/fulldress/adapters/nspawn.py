@@ -27,6 +27,8 @@ from fulldress.ports import Completed
 
 RUN = Path("/run/fulldress/machines")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_unwaited: list[subprocess.Popen[bytes]] = []
+"""Supervisors that this process started; kept so that they are reaped, and are not taken for forgotten children."""
 _LEADER = re.compile(r"X_NSPAWN_LEADER_PID=(\d+)")
 
 
@@ -47,12 +49,12 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     supervisor: Proc
     """systemd-nspawn itself."""
-    leader: Proc
-    """The container's PID 1."""
-    netns: str | None
-    booted: float
+    leader: Proc | None = None
+    """The container's PID 1; None until it is ready."""
+    netns: str | None = None
+    booted: float = 0.0
     """Seconds since the epoch."""
-    boot_seconds: float
+    boot_seconds: float = 0.0
 
 
 class Machine:
@@ -75,11 +77,17 @@ class Machine:
     @property
     def leader(self) -> Proc:
         """The container's PID 1; raises MachineFailed when the machine is down. A reboot inside gives a new one."""
+        if self._leader is None:
+            raise MachineFailed(f"{self.name} is still booting, or never finished booting")
         if not self._leader.alive:
             heirs = procs.children(self.state.supervisor.pid) if self.state.supervisor.alive else []
             if not heirs:
                 raise MachineFailed(f"{self.name} is not running")
             self._leader = heirs[-1]
+        if procs.same_pid_namespace(self._leader):
+            raise MachineFailed(
+                f"pid {self._leader.pid} on record for {self.name} is a process of this host", slug="machine-record"
+            )
         return self._leader
 
     @property
@@ -134,12 +142,7 @@ class Machine:
         """Power cut: SIGKILL to init; the kernel kills everything else in the machine."""
         with contextlib.suppress(OSError):
             self.thaw()
-        # the supervisor first is wrong: its death only *asks* init to die; the other way round both are gone for sure
-        with contextlib.suppress(MachineFailed):
-            self.leader.signal(signal.SIGKILL)
-        if not procs.wait_gone(self.state.supervisor, 15.0):
-            self.state.supervisor.end()
-        self._leader.end()
+        _kill_tree(self.state.supervisor)
         forget(self.state.name)
 
     @contextlib.contextmanager
@@ -164,28 +167,28 @@ def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 
     with _ready_socket(RUN / f"{name}.notify") as (ready, path):
         argv = _argv(root, name, netns, binds)
         child = _spawn(argv, cgroups.make(name), log, path)
+        supervisor = procs.of(child.pid)
+        assert supervisor is not None, "a child that was not waited for is at least a zombie"
+        state = MachineState(name=name, root=str(root.absolute()), supervisor=supervisor, netns=netns, booted=started)
         try:
-            leader = _await_ready(child, ready, timeout_s, name, log)
+            _record(state)  # before it is ready: whoever cleans up after us must find it
+            leader = procs.of(_await_ready(child, ready, timeout_s, name, log))
+            state = msgspec.structs.replace(state, leader=leader, boot_seconds=round(time.time() - started, 3))
+            _record(state)
         except BaseException:
-            child.kill()
+            _kill_tree(supervisor)
             child.wait()
-            forget(name)
+            forget(name, keep_console=True)
             raise
-    supervisor, first = procs.of(child.pid), procs.of(leader)
-    if supervisor is None or first is None:
-        forget(name)
-        raise MachineFailed(f"machine {name} ended right after it was ready", why=_tail(log))
-    state = MachineState(
-        name=name,
-        root=str(root.absolute()),
-        supervisor=supervisor,
-        leader=first,
-        netns=netns,
-        booted=started,
-        boot_seconds=round(time.time() - started, 3),
-    )
-    _record(state)
+    _unwaited.append(child)
     return Machine(state)
+
+
+def kill(name: str) -> None:
+    """Power cut for a machine in any state, also one that is still booting or long gone."""
+    state = recorded(name)
+    if state is not None:
+        Machine(state).kill()
 
 
 def attach(name: str) -> Machine:
@@ -225,11 +228,19 @@ def reap() -> list[str]:
     return gone
 
 
-def forget(name: str) -> None:
+def forget(name: str, *, keep_console: bool = False) -> None:
     """Remove what this module left about a machine that no longer runs."""
-    for suffix in (".json", ".notify"):
+    for suffix in (".json", ".notify", *(() if keep_console else (".log",))):
         (RUN / f"{name}{suffix}").unlink(missing_ok=True)
     cgroups.remove(name)
+
+
+def _kill_tree(supervisor: Proc) -> None:
+    """SIGKILL to init, which takes every process of the machine along; then nspawn, if it does not end by itself."""
+    for below in procs.children(supervisor.pid) if supervisor.alive else []:
+        below.signal(signal.SIGKILL)
+    if not procs.wait_gone(supervisor, 10.0):
+        supervisor.end()
 
 
 def _check(root: Path, name: str) -> None:

@@ -21,7 +21,10 @@ END = datetime(2026, 11, 20, 0, 0, tzinfo=ZONE)
 """Midnight at the end of the week's last whole day: the package arrives on the Friday that begins then."""
 
 # Mean requests per second by hour of a working day; a laboratory starts early and is quiet at night.
-_HOURS = (.02, .05, .02, .02, .03, .06, .25, .55, .85, 1.0, 1.0, .9, .55, .75, .95, .85, .6, .3, .12, .08, .05, .04, .03, .02)  # fmt: skip
+_HOURS = (
+    0.02, 0.05, 0.02, 0.02, 0.03, 0.06, 0.25, 0.55, 0.85, 1.0, 1.0, 0.9,
+    0.55, 0.75, 0.95, 0.85, 0.6, 0.3, 0.12, 0.08, 0.05, 0.04, 0.03, 0.02,
+)  # fmt: skip
 _WEEKDAYS = (1.0, 0.97, 0.95, 0.96, 0.85, 0.12, 0.06)
 PEAK = 0.95
 """Mean requests per second of the busiest ordinary hour."""

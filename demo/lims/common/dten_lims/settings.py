@@ -31,7 +31,9 @@ def load(path=None):
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(Path(path or os.environ.get("DTEN_CONFIG", CONFIG)).read_text())
     http, partner, hook, database = (parser[s] for s in ("http", "partner", "webhook", "database"))
+    zone = parser.get("site", "timezone", fallback="Europe/Vienna")
     dsn = f"host={database['host']} port={database['port']} dbname={database['name']} user={database['user']}"
+    dsn += f" options='-c timezone={zone}'"
     return Settings(
         port=http.getint("port"),
         workers=http.getint("workers"),
@@ -43,5 +45,5 @@ def load(path=None):
         webhook_token=os.environ.get("DTEN_WEBHOOK_TOKEN", ""),
         writable=hybrid_mode(dict(parser["hybrid"]) if parser.has_section("hybrid") else {}),
         database=dsn,
-        timezone=parser.get("site", "timezone", fallback="Europe/Vienna"),
+        timezone=zone,
     )

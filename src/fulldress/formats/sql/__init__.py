@@ -4,7 +4,26 @@
 the online form, ``down`` the way back.
 """
 
+from fulldress.formats.sql.down import derive_down
+from fulldress.formats.sql.hazards import Hazard, HazardKind, has_mutex, hazards
 from fulldress.formats.sql.locks import Effect, lock_effects
+from fulldress.formats.sql.online import MUTEX
 from fulldress.formats.sql.parse import Script, Statement, script, statements
+from fulldress.formats.sql.rewrite import Rewrite, online_rewrite
 
-__all__ = ["Effect", "Script", "Statement", "lock_effects", "script", "statements"]
+__all__ = [
+    "MUTEX",
+    "Effect",
+    "Hazard",
+    "HazardKind",
+    "Rewrite",
+    "Script",
+    "Statement",
+    "derive_down",
+    "has_mutex",
+    "hazards",
+    "lock_effects",
+    "online_rewrite",
+    "script",
+    "statements",
+]

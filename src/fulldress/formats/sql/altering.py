@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.catalogue import Catalogue
@@ -57,7 +56,7 @@ def command(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None
     elif subtype in _TRIGGERS:
         effects.lock(name, "ShareRowExclusive")
     elif subtype == pb.AT_AddConstraint:
-        _add_constraint(name, getattr(cmd, "def").constraint, catalogue, effects)
+        _add_constraint(name, getattr(cmd, "def").constraint, effects)
     elif subtype in (pb.AT_AttachPartition, pb.AT_DetachPartition):
         _partition(name, cmd, catalogue, effects)
     elif subtype == pb.AT_AddInherit:
@@ -98,7 +97,7 @@ def _validate(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> No
         effects.scans.add(constraint.parent)
 
 
-def _add_constraint(name: str, constraint: Any, catalogue: Catalogue, effects: Effects) -> None:
+def _add_constraint(name: str, constraint: Any, effects: Effects) -> None:
     late = constraint.skip_validation
     if constraint.contype == pb.CONSTR_FOREIGN:
         parent = relation(constraint.pktable)
@@ -186,8 +185,3 @@ def _same_bytes(old: tuple[str, tuple[int, ...]], new: tuple[str, tuple[int, ...
 def commands(node: Any) -> list[Any]:
     """The commands of an ALTER TABLE statement."""
     return [item.alter_table_cmd for item in node.cmds]
-
-
-def reads(node: Any) -> set[str]:
-    """Every relation named in a node."""
-    return {relation(var) for var in postgast.find_nodes(node, pb.RangeVar)}

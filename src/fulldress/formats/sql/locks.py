@@ -4,6 +4,7 @@ The levels are measured facts of PostgreSQL 15. Locks on tables that the same sc
 for them. Pure.
 """
 
+# ruff: noqa: ARG001 - the handlers of all statement kinds share one signature
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable

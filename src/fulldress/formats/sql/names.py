@@ -10,83 +10,16 @@ import postgast
 from postgast import pg_query_pb2 as pb
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
-_STEADY = frozenset(
-    [
-        "now",
-        "transaction_timestamp",
-        "current_date",
-        "date",
-        "to_timestamp",
-        "to_char",
-        "to_date",
-        "lower",
-        "upper",
-        "btrim",
-        "ltrim",
-        "rtrim",
-        "trim",
-        "md5",
-        "sha256",
-        "encode",
-        "decode",
-        "coalesce",
-        "nullif",
-        "length",
-        "substr",
-        "substring",
-        "replace",
-        "left",
-        "right",
-        "lpad",
-        "rpad",
-        "concat",
-        "concat_ws",
-        "abs",
-        "round",
-        "floor",
-        "ceil",
-        "ceiling",
-        "trunc",
-        "power",
-        "sqrt",
-        "mod",
-        "greatest",
-        "least",
-        "timezone",
-        "date_trunc",
-        "date_part",
-        "extract",
-        "make_date",
-        "make_interval",
-        "make_timestamp",
-        "make_timestamptz",
-        "jsonb_build_object",
-        "jsonb_build_array",
-        "json_build_object",
-        "to_json",
-        "to_jsonb",
-        "json_build_array",
-        "array_append",
-        "array_remove",
-        "array_length",
-        "cardinality",
-        "format",
-        "split_part",
-        "regexp_replace",
-        "position",
-        "strpos",
-        "hashtext",
-        "digest",
-        "initcap",
-        "reverse",
-        "repeat",
-        "translate",
-        "quote_ident",
-        "quote_literal",
-        "current_setting",
-        "pg_typeof",
-    ]
-)
+_STEADY_WORDS = """
+    now transaction_timestamp current_date date to_timestamp to_char to_date lower upper btrim ltrim
+    rtrim trim md5 sha256 encode decode coalesce nullif length substr substring replace left right lpad
+    rpad concat concat_ws abs round floor ceil ceiling trunc power sqrt mod greatest least timezone
+    date_trunc date_part extract make_date make_interval make_timestamp make_timestamptz
+    jsonb_build_object jsonb_build_array json_build_object to_json to_jsonb json_build_array
+    array_append array_remove array_length cardinality format split_part regexp_replace position strpos
+    hashtext digest initcap reverse repeat translate quote_ident quote_literal current_setting pg_typeof
+"""
+_STEADY = frozenset(_STEADY_WORDS.split())
 """Built-in functions that are stable or immutable; every other call counts as volatile."""
 
 

@@ -75,7 +75,8 @@ fd_restore() {  # restore NAME: what was there is there again, what was not is g
   while IFS= read -r -d '' p; do rm -rf --one-file-system -- "$p"; done <"$n.gone"
   while IFS= read -r -d '' p; do rm -rf --one-file-system -- "$p"; done <"$n.present"
   while IFS= read -r -d '' p; do { [ -d "$p" ] && [ ! -L "$p" ]; } || rm -f -- "$p"; done <"$n.dirs"
-  tar --extract --file "$n.tar" --xattrs --xattrs-include='*' --acls --numeric-owner --same-owner -p -P --delay-directory-restore
+  tar --extract --file "$n.tar" --xattrs --xattrs-include='*' --acls --numeric-owner --same-owner -p -P \
+    --delay-directory-restore
 }
 fd_also_gone() {  # also gone NAME: paths on stdin (NUL separated) that came into being by the step
   cat >>"$FD_UNDO/$1.absent"; sync "$FD_UNDO/$1.absent"
@@ -94,10 +95,12 @@ fd_digest() {  # of a file, or "absent"
 }
 fd_units() {  # unit files and links named like the units given, and the directories that hold such links
   local u
-  find /etc/systemd/system -maxdepth 1 -type d -print0
+  find /etc/systemd/system /etc/rc?.d -maxdepth 1 -type d -print0 2>/dev/null || true
   for u in "$@"; do
+    find /etc/rc?.d -name "[SK][0-9][0-9]${u%.service}" -print0 2>/dev/null || true
     printf '%s\0' "/etc/systemd/system/$u"
-    find /etc/systemd/system /var/lib/systemd/deb-systemd-helper-enabled \( -name "$u" -o -name "$u.dsh-also" -o -lname "*/$u" \) -print0 2>/dev/null || true
+    find /etc/systemd/system /var/lib/systemd/deb-systemd-helper-enabled \
+      \( -name "$u" -o -name "$u.dsh-also" -o -lname "*/$u" \) -print0 2>/dev/null || true
   done
 }
 """

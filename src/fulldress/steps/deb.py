@@ -35,7 +35,10 @@ fd_deb_list() {  # everything that installing this package changes
   [ ${#units[@]} -eq 0 ] || fd_units "${units[@]}"
   fd_tree "${@:2}"
 }
-fd_stanza() { awk -v RS= -v ORS='\n\n' -v pkg="$1" -v keep="$2" '{ mine = ($0 ~ "(^|\n)Package: " pkg "(\n|$)") } mine == keep' "$3"; }
+fd_stanza() {  # stanza PKG KEEP FILE: the record of a package (1), or all others (0)
+  awk -v RS= -v ORS='\n\n' -v pkg="Package: $1" -v keep="$2" '
+    { mine = 0; split($0, l, "\n"); for (i in l) if (l[i] == pkg) mine = 1 } mine == keep' "$3"
+}
 fd_status_back() {  # other packages came since: put back the record of this package only
   local pkg=$1 now=/var/lib/dpkg/status old="$FD_UNDO/status.before"
   { fd_stanza "$pkg" 0 "$now"; fd_stanza "$pkg" 1 "$old"; } >"$now.fd-new"

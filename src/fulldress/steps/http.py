@@ -67,7 +67,12 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     before += 'sync "$FD_UNDO"; mv "$FD_UNDO/before.new" "$FD_UNDO/before.status"; }\n'
     do = f"{head}{before if _puts_back(method, params) else ''}"
     do += '[ ! -e "$FD_UNDO/status" ] || { echo "already called"; exit 0; }\n'
-    do += f': >"$FD_UNDO/asked"\nstatus=$(fd_call {method} {u} "$FD_UNDO/answer"{body})\n'
+    if method == "POST":
+        do += '[ ! -e "$FD_UNDO/asked" ] || { echo "called before, and its answer was lost: look there first"; exit 1; }\n'
+    do += ': >"$FD_UNDO/asked"; sync "$FD_UNDO/asked" "$FD_UNDO"\nfd_code=0\n'
+    do += f'status=$(fd_call {method} {u} "$FD_UNDO/answer"{body}) || fd_code=$?\n'
+    do += 'case $fd_code:$status in 6:*|7:*|0:4??) rm -f "$FD_UNDO/asked";; esac  # it certainly changed nothing\n'
+    do += "[ $fd_code = 0 ] || exit $fd_code\n"
     do += f'fd_ok "$status" {word(method)} "$FD_UNDO/answer"\nprintf %s "$status" >"$FD_UNDO/status.new"\n'
     do += f'sync "$FD_UNDO"; mv "$FD_UNDO/status.new" "$FD_UNDO/status"\necho {word(method)}" answered $status"\n'
     undo = _undo(method, u, params)
@@ -118,9 +123,10 @@ def _undo(method: str, u: str, params: dict[str, Any]) -> str:
     known = f'id=$(fd_id "$FD_UNDO/answer" {word(params.get("id-key", "id"))})\n'
     check = 'case $status in 2??|404|410) echo "undone: $status";; *) echo "undo answered $status"; exit 1;; esac\n'
     if _puts_back(method, params):
+        again = "PUT" if method == "DELETE" else method
         return (
             'case "$(cat "$FD_UNDO/before.status")" in\n'
-            f'2??) status=$(fd_call {"PUT" if method == "DELETE" else method} {u} "$FD_UNDO/undone" "$(cat "$FD_UNDO/before")");;\n'
+            f'2??) status=$(fd_call {again} {u} "$FD_UNDO/undone" "$(cat "$FD_UNDO/before")");;\n'
             f'404|410) status=$(fd_call DELETE {u} "$FD_UNDO/undone");;\n'
             '*) echo "what was there before is not known"; exit 1;;\nesac\n' + check
         )

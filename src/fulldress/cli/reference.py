@@ -90,7 +90,7 @@ def settings() -> str:
     return NOTE + "\n".join(parts)
 
 
-def _default(kind: type[release.Release] | type[release.Declared], field: str) -> str:
+def _default(kind: type[object], field: str) -> str:
     default = inspect.signature(kind).parameters[field].default
     return "" if default in (inspect.Parameter.empty, "", (), {}) else str(default)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from fulldress import engine
+from fulldress.adapters import nspawn
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.rehearsal import Act, LockHold, OutsideCall, Proof, SideEffect
 from fulldress.model.release import Release
@@ -24,6 +25,7 @@ from fulldress.rehearse.clone import Clone
 from fulldress.rehearse.locks import LockTrace
 from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
+from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.traffic import start_load
@@ -51,6 +53,7 @@ class Setting(NamedTuple):
     """``06-rehearsals/<id>``"""
     scratch: Path
     keeper: Keeper
+    wiring: Wiring
     planned: Sequence[Planned]
     """The schedule of the load, long enough for the longest act."""
     source: str
@@ -84,13 +87,21 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
     directory = setting.directory / name
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
+        label = f"{setting.id[-6:]}-{name}"
+        network = stack.enter_context(Network(setting.keeper, label=label, wiring=setting.wiring))
+        sink = start_sink(network.sink, directory, setting.outside)
+        stack.callback(sink.stop)
         with timed(setting, "clone and boot"):
-            clone = stack.enter_context(
-                Clone(setting.mirror, setting.scratch, keeper=setting.keeper, label=f"{setting.id[-6:]}-{name}")
+            clone = Clone(
+                setting.mirror,
+                setting.scratch,
+                network,
+                keeper=setting.keeper,
+                boot=nspawn.boot,
+                label=label,
+                trust=sink.authority,
             )
-            sink = start_sink(clone.network.sink, directory, setting.outside)
-            stack.callback(sink.stop)
-            host = clone.boot()
+            host = stack.enter_context(clone).host
         with timed(setting, "until the product answers"):
             _await_product(host, setting.release.estate.base_url)
         yield Stage(clone, host, sink, directory)

@@ -17,7 +17,7 @@ import msgspec
 from fulldress import engine
 from fulldress.adapters import nspawn
 from fulldress.model.plan import PlanLock, StepTiming
-from fulldress.model.rehearsal import Act, LockHold, OutsideCall, Proof, SideEffect
+from fulldress.model.rehearsal import Act, Allowed, LockHold, OutsideCall, Proof, SideEffect
 from fulldress.model.release import Release
 from fulldress.ports import Host, Keeper, Progress
 from fulldress.rehearse import proof
@@ -51,6 +51,8 @@ class Setting(NamedTuple):
     blobs: BlobStore
     directory: Path
     """``06-rehearsals/<id>``"""
+    engine_dir: Path
+    """Where the engine keeps its own database; taken away with the rehearsal."""
     scratch: Path
     keeper: Keeper
     wiring: Wiring
@@ -58,7 +60,7 @@ class Setting(NamedTuple):
     """The schedule of the load, long enough for the longest act."""
     source: str
     outside: Outside
-    allowed: tuple[proof.Allowed, ...]
+    allowed: tuple[Allowed, ...]
     progress: Progress
     durations: dict[str, float]
     """Filled in as the rehearsal goes: what -> seconds."""
@@ -74,11 +76,11 @@ class Stage(NamedTuple):
 
 
 @contextlib.contextmanager
-def timed(setting: Setting, what: str) -> Iterator[None]:
+def timed(durations: dict[str, float], what: str) -> Iterator[None]:
     """Add the seconds of a piece of work to the rehearsal's durations."""
     started = time.monotonic()
     yield
-    setting.durations[what] = round(setting.durations.get(what, 0.0) + time.monotonic() - started, 3)
+    durations[what] = round(durations.get(what, 0.0) + time.monotonic() - started, 3)
 
 
 @contextlib.contextmanager
@@ -91,7 +93,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
         network = stack.enter_context(Network(setting.keeper, label=label, wiring=setting.wiring))
         sink = start_sink(network.sink, directory, setting.outside)
         stack.callback(sink.stop)
-        with timed(setting, "clone and boot"):
+        with timed(setting.durations, "clone and boot"):
             clone = Clone(
                 setting.mirror,
                 setting.scratch,
@@ -102,7 +104,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
                 trust=sink.authority,
             )
             host = stack.enter_context(clone).host
-        with timed(setting, "until the product answers"):
+        with timed(setting.durations, "until the product answers"):
             _await_product(host, setting.release.estate.base_url)
         yield Stage(clone, host, sink, directory)
 
@@ -128,7 +130,7 @@ def play(
         lock,
         stage.host,
         run_id=f"{setting.id}-{stage.directory.name}",
-        state_dir=setting.directory / "engine",
+        state_dir=setting.engine_dir,
         journal=Journal(stage.directory / "journal.jsonl"),
         push=setting.blobs.read,
         on_event=tell,
@@ -155,7 +157,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         try:
             with trace:
                 time.sleep(CALM_S)
-                with timed(setting, f"plan, {name}"):
+                with timed(setting.durations, f"plan, {name}"):
                     steps = play(setting, stage, lock, keep_going=restore)
                 time.sleep(AFTER_S)
             report = load.stop()
@@ -188,9 +190,9 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
     """The plan on a quiet clone, done and undone; everything is compared with what it was before."""
     with staged(setting, name) as stage:
         before = _capture(setting, stage)
-        with timed(setting, "plan, quiet"):
+        with timed(setting.durations, "plan, quiet"):
             done = play(setting, stage, lock)
-        with timed(setting, "rollback"):
+        with timed(setting.durations, "rollback"):
             undone = play(setting, stage, lock, undo=True)
         after = _capture(setting, stage)
         steps = [*done, *(step for step in undone if step.phase == "undo")]
@@ -207,7 +209,7 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
 
 def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
     estate = setting.release.estate
-    with timed(setting, "proof"):
+    with timed(setting.durations, "proof"):
         return proof.capture(
             stage.host,
             databases=(estate.database,) if estate.database else (),

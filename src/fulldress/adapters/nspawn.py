@@ -157,7 +157,7 @@ class Machine:
 def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 90.0, binds: Sequence[str] = ()) -> Machine:
     """Boot the tree at ``root`` and wait until its systemd says that it is ready.
 
-    ``netns`` is the name of a network namespace (``ip netns``); without one the machine gets an empty network of its own.
+    ``netns`` is the name or path of a network namespace (``ip netns``); without one the machine gets an empty network of its own.
     ``binds`` are paths of this host shown at the same place inside, read-only. Raises UsageError when the name is taken.
     """
     _check(root, name)
@@ -260,7 +260,7 @@ def _check(root: Path, name: str) -> None:
 
 
 def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> list[str]:
-    net = "--private-network" if netns is None else f"--network-namespace-path=/run/netns/{netns}"
+    net = "--private-network" if netns is None else f"--network-namespace-path={Path('/run/netns', netns)}"
     fixed = ["--register=no", "--keep-unit", "--boot", "--notify-ready=yes", "--console=pipe"]
     untouched = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     shown = [f"--bind-ro={path}" for path in binds]

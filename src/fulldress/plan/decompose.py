@@ -128,7 +128,7 @@ class Decomposer:
         argv = _after_runuser(argv)
         called = self._called(argv)
         if called:
-            return self.script(called)
+            return self._call(called, sourced=argv[0] in (".", "source"))
         redirects = tuple(expand(r, r, self._known) for r in command.redirects)
         if argv[:1] in ((".",), ("source",)) and len(argv) == 2 and argv[1].startswith("/") and static(argv[1]):
             self._env_file = argv[1]
@@ -142,6 +142,13 @@ class Decomposer:
             return self._drop(s)
         self.pieces += [Piece(step=step, place=self._place, line=s.line) for step in steps]
         return None
+
+    def _call(self, place: str, *, sourced: bool) -> None:
+        """Another script of the package; what it sets stays in it unless it is sourced."""
+        before = (dict(self._known), list(self._prelude), self._env_file)
+        self.script(place)
+        if not sourced:
+            self._known, self._prelude, self._env_file = before
 
     def _called(self, argv: tuple[str, ...]) -> str:
         """The place of the script of this package that a command runs, or nothing."""

@@ -92,9 +92,7 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
         f'elif [ -e "$FD_UNDO/old" ]; then fd_rewrite {f} set {k} "$(cat "$FD_UNDO/old")"\n'
         f'else fd_rewrite {f} remove {k} ""\nfi\n'
     )
-    after = (
-        f'! fd_edit get {k} "" <{f} >/dev/null' if remove else f'[ "$(fd_edit get {k} "" <{f})" = {v} ]'
-    )
+    after = f'! fd_edit get {k} "" <{f} >/dev/null' if remove else f'[ "$(fd_edit get {k} "" <{f})" = {v} ]'
     return StepScripts(
         id=step.id, do=do, undo=undo, verify_before=f"{HEAD}[ -f {f} ]\n", verify_after=f"{HEAD}{EDIT}{after}\n"
     )

@@ -74,9 +74,7 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     )
     after = (
         f"{HEAD}pkg=$(dpkg-deb -f {deb} Package) version=$(dpkg-deb -f {deb} Version)\n"
-        "[ \"$(dpkg-query -W -f '${db:Status-Status} ${Version}' \"$pkg\" 2>/dev/null)\" = \"installed $version\" ]\n"
+        '[ "$(dpkg-query -W -f \'${db:Status-Status} ${Version}\' "$pkg" 2>/dev/null)" = "installed $version" ]\n'
     )
     before = f"{HEAD}dpkg-deb --info {deb} >/dev/null\n"
     return StepScripts(id=step.id, do=do, verify_before=before, verify_after=after, undo=undo, blobs=(sha,))
-
-

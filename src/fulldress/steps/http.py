@@ -73,7 +73,7 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     undo = _undo(method, u, params)
     after = ""
     if "verify-url" in params:
-        after = f'{head}answer=$(mktemp); trap \'rm -f "$answer"\' EXIT\n'
+        after = f"{head}answer=$(mktemp); trap 'rm -f \"$answer\"' EXIT\n"
         after += f'status=$(fd_call GET {template(str(params["verify-url"]))} "$answer")\nfd_ok "$status" GET "$answer"\n'
         if "verify-contains" in params:
             after += f'grep -qF -- {word(params["verify-contains"])} "$answer"\n'

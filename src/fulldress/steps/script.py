@@ -56,8 +56,7 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
         undo += f"{new}fd_restore guards\n" if guards else ""
     return StepScripts(
         id=step.id,
-        do=f'{HEAD}{KEEP}{keep}: >"$FD_UNDO/started"\n{layout}{enter}{run.format(sha)}'
-        + (f"cd /\n{new}" if new else ""),
+        do=f'{HEAD}{KEEP}{keep}: >"$FD_UNDO/started"\n{layout}{enter}{run.format(sha)}' + (f"cd /\n{new}" if new else ""),
         verify_after=f"{HEAD}{params['verify']}\n" if "verify" in params else "",
         undo=undo,
         blobs=tuple(dict.fromkeys([sha, *([undo_sha] if undo_sha else []), *blobs])),

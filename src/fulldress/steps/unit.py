@@ -66,8 +66,7 @@ def _opposite(action: str, u: str) -> str:
     if action == "start":
         return f'case "$(cat "$FD_UNDO/state")" in inactive|failed) systemctl stop -- {u};; esac\n'
     return (
-        f'case "$(cat "$FD_UNDO/state")" in inactive|failed) systemctl stop -- {u};; '
-        f"*) systemctl {action} -- {u};; esac\n"
+        f'case "$(cat "$FD_UNDO/state")" in inactive|failed) systemctl stop -- {u};; *) systemctl {action} -- {u};; esac\n'
     )
 
 

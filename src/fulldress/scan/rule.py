@@ -128,6 +128,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     release: Release | None = None
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""
+    times: dict[str, str] = {}
+    """Recorded times of single files, where they differ."""
 
 
 class Rule(Protocol):

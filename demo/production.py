@@ -149,5 +149,3 @@ def said(report: LoadReport) -> str:
         f"{report.scheduled} requests, {report.failed} failed, p50 {report.p50:.0f} ms, p99 {report.p99:.0f} ms, "
         f"longest outage {report.outage_seconds:.1f} s"
     )
-
-

@@ -178,7 +178,7 @@ def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 
         except BaseException:
             _kill_tree(supervisor)
             child.wait()
-            forget(name)
+            forget(name, keep_console=True)
             raise
     _unwaited.append(child)
     return Machine(state)
@@ -228,9 +228,9 @@ def reap() -> list[str]:
     return gone
 
 
-def forget(name: str) -> None:
+def forget(name: str, *, keep_console: bool = False) -> None:
     """Remove what this module left about a machine that no longer runs."""
-    for suffix in (".json", ".notify"):
+    for suffix in (".json", ".notify", *(() if keep_console else (".log",))):
         (RUN / f"{name}{suffix}").unlink(missing_ok=True)
     cgroups.remove(name)
 

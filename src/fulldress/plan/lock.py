@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from fulldress.errors import UsageError
+from fulldress.errors import Stale, UsageError
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import Plan, PlanLock, Step, StepScripts
 from fulldress.steps import StepContext, compile_step, kinds
@@ -79,3 +79,16 @@ def intact(lock: PlanLock) -> bool:
 def changed_inputs(folder: f.ReleaseFolder, lock: PlanLock) -> list[str]:
     """Release-folder paths that are not what the lock was made from."""
     return [n for n, was in lock.inputs.items() if not folder.path(n).is_file() or file_digest(folder.path(n)) != was]
+
+
+def require_fresh(folder: f.ReleaseFolder, lock: PlanLock) -> None:
+    """Raises Stale when the plan's inputs, or the lock itself, are not what they were when the plan was locked."""
+    changed = changed_inputs(folder, lock)
+    if not intact(lock):
+        changed.append(f.PLAN_LOCK)
+    if changed:
+        raise Stale(
+            f"changed since the plan was locked: {', '.join(changed)}",
+            why="what would run is not what was planned, rehearsed and approved",
+            fix="lock the plan again and rehearse it: fulldress plan, then fulldress rehearse (fulldress status shows more)",
+        )

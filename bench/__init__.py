@@ -1,0 +1,1 @@
+"""Figures, printed with medians; never tests."""

@@ -75,7 +75,7 @@ def compare(before: StateSnapshot, after: StateSnapshot, allowed: Sequence[Allow
     rules = (*ALLOWED, *allowed)
     differences: list[Difference] = []
     digests: tuple[dict[str, str], dict[str, str]] = ({}, {})
-    counted = {}
+    counted: dict[str, int] = {}
     for part in PARTS:
         one, two = (_outside(rules, part, _of(snapshot, part)) for snapshot in (before, after))
         digests[0][part], digests[1][part] = _digest(one), _digest(two)

@@ -1,1 +1,0 @@
-"""Figures, printed with medians; never tests."""

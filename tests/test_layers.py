@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("steps",),
     ("adapters",),
-    ("engine",),
+    ("engine", "enginework"),
     (*STAGES, "doctor"),
     ("flow",),
     ("status",),

@@ -17,7 +17,7 @@ import msgspec
 from fulldress import engine
 from fulldress.adapters import nspawn
 from fulldress.model.plan import PlanLock, StepTiming
-from fulldress.model.rehearsal import Act, Allowed, LockHold, OutsideCall, Proof, SideEffect
+from fulldress.model.rehearsal import Act, Allowed, LockHold, OutsideCall, Proof
 from fulldress.model.release import Release
 from fulldress.ports import Host, Keeper, Progress
 from fulldress.rehearse import proof

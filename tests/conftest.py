@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from fulldress.adapters import nspawn
 
 
 @pytest.fixture
@@ -21,3 +27,26 @@ def stand_aside(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"missing on this machine, which CI may not skip: {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def pg_machine() -> Iterator[nspawn.Machine]:
+    """A real machine with PostgreSQL, shared by the session: an overlay over ``$FULLDRESS_TEST_BASE`` (a root tree)."""
+    base = Path(os.environ.get("FULLDRESS_TEST_BASE", "/nonexistent"))
+    if os.geteuid() != 0 or not (base / "usr").is_dir() or shutil.which("systemd-nspawn") is None:
+        stand_aside("needs root, systemd-nspawn and a root tree named by FULLDRESS_TEST_BASE")
+    scratch = Path(tempfile.mkdtemp(prefix="pg-machine-", dir=base.parent))
+    upper, work, merged = (scratch / name for name in ("upper", "work", "merged"))
+    for directory in (upper, work, merged):
+        directory.mkdir()
+    layers = f"lowerdir={base},upperdir={upper},workdir={work},xino=auto"
+    machine = None
+    try:
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(merged)], check=True)
+        machine = nspawn.boot(merged, f"t-{scratch.name[-8:].lower().replace('_', 'x')}")
+        yield machine
+    finally:
+        if machine is not None:
+            machine.kill()
+        subprocess.run(["umount", str(merged)], check=False)
+        shutil.rmtree(scratch, ignore_errors=True)

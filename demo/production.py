@@ -76,7 +76,7 @@ def _recipe(image: Path) -> str:
 @contextlib.contextmanager
 def _booted(root: Path, name: str) -> Iterator[nspawn.Machine]:
     network = net.up()
-    machine = nspawn.boot(root, name, netns=f"/run/netns/{network.production}")
+    machine = nspawn.boot(root, name, netns=network.production)
     try:
         yield machine
     finally:
@@ -100,7 +100,7 @@ def production(results: int, size_gb: float, build: Path, progress: Progress) ->
         start_new_session=True,
     )
     try:
-        machine = nspawn.boot(root, estate.NAME, netns=f"/run/netns/{network.production}")
+        machine = nspawn.boot(root, estate.NAME, netns=network.production)
         _await_healthy(machine)
         yield Production(machine, root, state)
     finally:

@@ -65,6 +65,14 @@ class TrafficModel(NamedTuple):
         """The hour of the day with the most requests per minute."""
         return max(self.hours, key=lambda hour: (self.per_minute(hour), -hour))
 
+    @property
+    def peak(self) -> tuple[Minute, ...]:
+        """The minutes of the busiest clock hour that was logged: what an upgrade at the worst moment would meet."""
+        clock: dict[int, list[Minute]] = {}
+        for minute in (one for minutes in self.hours.values() for one in minutes):
+            clock.setdefault(minute.start // 60, []).append(minute)
+        return tuple(max(clock.values(), key=lambda minutes: sum(len(one.offsets_ms) for one in minutes)))
+
     def per_minute(self, hour: int) -> float:
         """Mean number of requests per minute in that hour."""
         minutes = self.hours[hour]
@@ -218,17 +226,18 @@ def schedule(
     *,
     seconds: float,
     multiple: float = 1.0,
-    hour: int | Literal["busiest"] = "busiest",
+    hour: int | Literal["busiest", "peak"] = "peak",
     seed: int,
     writes: Mapping[str, object] | None = None,
 ) -> list[Planned]:
     """Requests for so many seconds, drawn from one hour of the model; the same seed gives the same schedule.
 
+    ``hour``: an hour of the day (UTC, all days together), the ``busiest`` of those, or the ``peak``: one busiest clock hour.
     ``multiple`` scales the rate. ``writes`` declares bodies: ``{"POST /api/results": {"value": "{int:1:9}"}}`` with the
     placeholders of :func:`fill`. Raises UsageError when the hour is unknown or the schedule would not fit in memory.
     """
-    chosen = _hour(model, hour)
-    expected = model.per_minute(chosen) * seconds / _MINUTE * multiple
+    minutes = model.peak if hour == "peak" else model.hours[_hour(model, hour)]
+    expected = sum(len(one.offsets_ms) for one in minutes) / len(minutes) * seconds / _MINUTE * multiple
     if expected > MOST_PLANNED or not 0 < seconds <= 7 * 86400 or not 0 < multiple < 1e6:
         raise UsageError(
             f"{seconds:g} s at {multiple:g} times the log are about {expected:.0f} requests",
@@ -238,7 +247,7 @@ def schedule(
     draw = random.Random(seed)
     planned: list[Planned] = []
     for begin in range(0, int(-(-seconds // _MINUTE)) * _MINUTE, _MINUTE):
-        for at, index in _one_minute(model.hours[chosen], multiple, draw):
+        for at, index in _one_minute(minutes, multiple, draw):
             if begin + at < seconds and (
                 one := _planned(model.endpoints[index], begin + at, draw, writes or {}, len(planned))
             ):

@@ -5,6 +5,7 @@ Joins ``intake.unpack`` and ``intake.trust`` to the release folder: writes ``pac
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,12 +109,13 @@ def _beside(package: Path) -> dict[str, bytes]:
 
 
 def _text(lock: PackageLock, trust: TrustReport) -> str:
-    parts = [
-        _contents(lock),
-        _signatures(trust),
-        f"trust: {click.style(trust.verdict, bold=True)}. {shown(trust.explanation)}",
-    ]
-    return "\n\n".join([p for p in parts if p] + [f"do: {shown(trust.next_action)}"])
+    verdict = f"trust: {click.style(trust.verdict, bold=True)}\n{_wrapped(trust.explanation)}"
+    parts = [_contents(lock), _signatures(trust), verdict, f"what to do\n{_wrapped(trust.next_action)}"]
+    return "\n\n".join(p for p in parts if p)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(shown(text), 108, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _contents(lock: PackageLock) -> str:

@@ -21,7 +21,7 @@ import msgspec
 
 from fulldress.model.estate import Estate, KeyImpact
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
-from fulldress.model.package import Entry, PackageLock, TrustReport
+from fulldress.model.package import Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
 
 MAX_TEXT = 8 << 20
@@ -130,6 +130,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}
     """Recorded times of single files, where they differ."""
+    not_inspected: tuple[NotInspected, ...] = ()
 
 
 class Rule(Protocol):

@@ -28,7 +28,13 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified))
     size = sum(len(b) for b in blobs.values())
     lock = PackageLock(
-        name="sample.zip", sha256="0" * 64, size=size, format="zip", entries=tuple(entries), bytes_inspected=size
+        name="sample.zip",
+        sha256="0" * 64,
+        size=size,
+        format="zip",
+        entries=tuple(entries),
+        bytes_inspected=size,
+        not_inspected=given.not_inspected,
     )
     return Context(
         lock,
@@ -53,4 +59,5 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         release=given.release,
         modified=given.modified,
         times=given.times,
+        not_inspected=given.not_inspected,
     )

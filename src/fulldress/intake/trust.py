@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from fulldress.adapters.cms import X509
+from fulldress.adapters.openpgp import OpenPgp
 from fulldress.formats import checksums
 from fulldress.formats.members import shown
 from fulldress.intake import advice
@@ -74,13 +76,14 @@ def judge(
     vendor: VendorRecord | None,
     now: datetime,
     *,
-    means: Means,
+    means: Means | None = None,
     beside: Mapping[str, bytes] | None = None,
 ) -> TrustReport:
     """The verdict over the whole package: the worst of what was found, and what to do next.
 
     ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
     """
+    means = means or Means(OpenPgp(), X509())
     return _Judge(lock, blobs, vendor, now, means).report(beside or {})
 
 

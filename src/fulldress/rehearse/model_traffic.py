@@ -11,7 +11,7 @@ import random
 import uuid
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -237,8 +237,9 @@ def schedule(
         )
     draw = random.Random(seed)
     planned: list[Planned] = []
+    minutes = _drawn(model.hours[chosen], draw)
     for begin in range(0, int(-(-seconds // _MINUTE)) * _MINUTE, _MINUTE):
-        for at, index in _one_minute(model.hours[chosen], multiple, draw):
+        for at, index in _one_minute(minutes, multiple, draw):
             if begin + at < seconds and (
                 one := _planned(model.endpoints[index], begin + at, draw, writes or {}, len(planned))
             ):
@@ -256,11 +257,17 @@ def _hour(model: TrafficModel, hour: int | Literal["busiest"]) -> int:
     return hour
 
 
-def _one_minute(minutes: Sequence[Minute], multiple: float, draw: random.Random) -> Iterable[tuple[float, int]]:
+def _drawn(minutes: Sequence[Minute], draw: random.Random) -> Iterator[Minute]:
+    """Endlessly: every minute once in random order, then all again; so a long schedule has the hour's rate."""
+    while True:
+        yield from draw.sample(minutes, len(minutes))
+
+
+def _one_minute(minutes: Iterator[Minute], multiple: float, draw: random.Random) -> Iterable[tuple[float, int]]:
     """``multiple`` real minutes laid over each other; the broken part of it is a minute thinned out."""
     whole, part = int(multiple), multiple - int(multiple)
     for share in [1.0] * whole + ([part] if part > 1e-9 else []):
-        minute = draw.choice(minutes)
+        minute = next(minutes)
         for offset, index in zip(minute.offsets_ms, minute.endpoints, strict=True):
             if share == 1.0 or draw.random() < share:
                 yield (offset + draw.random()) / 1000, index

@@ -23,6 +23,7 @@ from fulldress.model.plan import Plan, Step
 from fulldress.model.release import Release
 from fulldress.plan.commands import changed_paths, make
 from fulldress.plan.decompose import Dropped, Piece, decompose
+from fulldress.steps import references
 
 ENTRIES = ("scripts/upgrade.sh", "scripts/install.sh", "scripts/setup.sh", "upgrade.sh", "install.sh", "setup.sh")
 
@@ -89,7 +90,8 @@ def draft(
 ) -> Draft:
     """The plan for one host: checks, what the adaptations put before, the vendor's steps, what they put after, checks."""
     start = find_entry(source, entry)
-    pieces, dropped = decompose(start, source.modes, source.text)
+    readonly = [release.estate.version_command] if release.estate.version_command else []
+    pieces, dropped = decompose(start, source.modes, source.text, readonly)
     vendor = [_completed(p, source, release) for p in pieces]
     if not vendor:
         raise UsageError(f"{start} holds no command that does anything", fix="name another: fulldress plan --entry PLACE")
@@ -171,13 +173,11 @@ def _completed(piece: Piece, source: Source, release: Release) -> Piece:
     guards: list[str] = []
     touched: list[str] = []
     for text in source.maintainer_scripts(str(step.params["place"])):
-        known: dict[str, str] = {}
         for command in shell.commands(text):
             argv = shell.unwrapped(command)
             kept, meta = changed_paths(argv, command.redirects)
             guards += kept
             touched += meta
-        del known
     extra = {"guards": _unique(guards), "touched": _unique(t for t in touched if t not in guards)}
     params = {**step.params, **{k: v for k, v in extra.items() if v}}
     return Piece(step=msgspec.structs.replace(step, params=params), place=piece.place, line=piece.line, note=piece.note)
@@ -221,8 +221,28 @@ def _preflight(body: list[Piece], source: Source, release: Release, has_curl: bo
         test = '[ "$(systemctl show -p LoadState --value -- "$u")" = loaded ] || { echo "no unit $u"; exit 1; }'
         listed = " ".join(shell_word(u) for u in units)
         checks.append(("The units exist under these names", f"for u in {listed}; do {test}; done", ""))
-    checks += _healthy(release, has_curl, "The product answers before the upgrade")
+    checks += [*_secrets(body), *_healthy(release, has_curl, "The product answers before the upgrade")]
     return [_check(title, command, hint) for title, command, hint in checks]
+
+
+def _secrets(body: list[Piece]) -> list[tuple[str, str, str]]:
+    """The secrets that calls refer to must be in their file before anything is changed."""
+    wanted: dict[str, list[str]] = {}
+    for step in (p.step for p in body if "env-file" in p.step.params):
+        texts = [str(step.params.get("body", "")), *map(str, step.params.get("headers", {}).values())]
+        wanted.setdefault(str(step.params["env-file"]), []).extend(references(*texts))
+    return [
+        (
+            f"{file} holds the secrets",
+            "; ".join(
+                f"grep -Eq {shell_word(f'^(export )?{n}=')} {shell_word(file)} || {{ echo 'no {n}'; exit 1; }}"
+                for n in names
+            ),
+            f"add them to {file}: {', '.join(dict.fromkeys(names))}",
+        )
+        for file, names in wanted.items()
+        if names
+    ]
 
 
 def _final(body: list[Piece], release: Release, has_curl: bool) -> list[Piece]:

@@ -236,8 +236,8 @@ def schedule(
     ``multiple`` scales the rate. ``writes`` declares bodies: ``{"POST /api/results": {"value": "{int:1:9}"}}`` with the
     placeholders of :func:`fill`. Raises UsageError when the hour is unknown or the schedule would not fit in memory.
     """
-    minutes = model.peak if hour == "peak" else model.hours[_hour(model, hour)]
-    expected = sum(len(one.offsets_ms) for one in minutes) / len(minutes) * seconds / _MINUTE * multiple
+    pool = model.peak if hour == "peak" else model.hours[_hour(model, hour)]
+    expected = sum(len(one.offsets_ms) for one in pool) / len(pool) * seconds / _MINUTE * multiple
     if expected > MOST_PLANNED or not 0 < seconds <= 7 * 86400 or not 0 < multiple < 1e6:
         raise UsageError(
             f"{seconds:g} s at {multiple:g} times the log are about {expected:.0f} requests",
@@ -246,7 +246,7 @@ def schedule(
         )
     draw = random.Random(seed)
     planned: list[Planned] = []
-    minutes = _drawn(model.hours[chosen], draw)
+    minutes = _drawn(pool, draw)
     for begin in range(0, int(-(-seconds // _MINUTE)) * _MINUTE, _MINUTE):
         for at, index in _one_minute(minutes, multiple, draw):
             if begin + at < seconds and (

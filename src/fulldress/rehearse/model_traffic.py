@@ -26,6 +26,8 @@ _MOST_KEPT = 2_000_000
 _MOST_ENDPOINTS = 50_000
 _EXAMPLES = 48
 _MINUTE = 60
+_PEAK = 10
+"""Minutes: an hour would dilute the start of a shift, one minute would be noise."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,10 +69,10 @@ class TrafficModel(NamedTuple):
 
     @property
     def peak(self) -> tuple[Minute, ...]:
-        """The minutes of the busiest clock hour that was logged: what an upgrade at the worst moment would meet."""
+        """The minutes of the busiest ten that were logged: what an upgrade at the worst moment would meet."""
         clock: dict[int, list[Minute]] = {}
         for minute in (one for minutes in self.hours.values() for one in minutes):
-            clock.setdefault(minute.start // 60, []).append(minute)
+            clock.setdefault(minute.start // _PEAK, []).append(minute)
         return tuple(max(clock.values(), key=lambda minutes: sum(len(one.offsets_ms) for one in minutes)))
 
     def per_minute(self, hour: int) -> float:
@@ -232,7 +234,7 @@ def schedule(
 ) -> list[Planned]:
     """Requests for so many seconds, drawn from one hour of the model; the same seed gives the same schedule.
 
-    ``hour``: an hour of the day (UTC, all days together), the ``busiest`` of those, or the ``peak``: one busiest clock hour.
+    ``hour``: an hour of the day (UTC, all days together), the ``busiest`` of those, or the ``peak``: the busiest ten minutes.
     ``multiple`` scales the rate. ``writes`` declares bodies: ``{"POST /api/results": {"value": "{int:1:9}"}}`` with the
     placeholders of :func:`fill`. Raises UsageError when the hour is unknown or the schedule would not fit in memory.
     """

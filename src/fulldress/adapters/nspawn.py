@@ -170,7 +170,7 @@ class Machine:
 def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 90.0, binds: Sequence[str] = ()) -> Machine:
     """Boot the tree at ``root`` and wait until its systemd says that it is ready.
 
-    ``netns`` is the name or path of a network namespace (``ip netns``); without one the machine gets an empty network of its own.
+    ``netns`` is the name or path of a network namespace (``ip netns``); else an empty one of its own.
     ``binds`` are paths of this host shown at the same place inside, read-only. Raises UsageError when the name is taken.
     """
     _check(root, name)

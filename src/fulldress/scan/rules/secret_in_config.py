@@ -62,6 +62,8 @@ class Secret(NamedTuple):
     value: str
     what: str
     confidence: Confidence = "certain"
+    named: str = ""
+    """What it is called inside the value: the parameter of a URL."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -111,9 +113,9 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
     pairs = list(_pairs(place, line))
     key = next((k for k, _ in pairs), "")
     for match in secrets.URL_USERINFO.finditer(line):
-        yield Secret(key, match[3], "a password in a URL")
+        yield Secret(key, match[3], "a password in a URL", named="password")
     for match in secrets.URL_PARAMETER.finditer(line):
-        yield Secret(key, match[2], "a password in a URL")
+        yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1])
     for match in secrets.PROVIDER.finditer(line):
         yield Secret(key, match[1], "a provider's token")
     for name, value in pairs:
@@ -152,7 +154,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     stem = place.rpartition("/")[2].partition(".")[0]
     names = []
     for secret in found:
-        name = secrets.variable(stem, secret.key or "secret")
+        key = re.sub(r"(?i)[._-]?(url|uri|dsn)$", "", secret.key) if secret.named else secret.key or "secret"
+        name = secrets.variable(stem, key, secret.named)
         names.append(name)
         line = line.replace(secret.value, f"${{{name}}}")
     changed = with_line(text, finding.line, lambda _line: line)

@@ -79,8 +79,9 @@ def _finding(context: Context, found: Found) -> Finding:
         place=found.entry.place,
         line=found.line,
         excerpt=f"sha256 {certificates.fingerprint(found.certificate)[:32]}",
-        consequence="Whoever has not met the issuer by chance refuses the connection"
-        + (f"; {used} installs it as it is." if used else ", and nothing that it signed can be checked."),
+        consequence=f"Whoever has not met the issuer by chance refuses the connection; {used} uses it as it is."
+        if used
+        else "Nothing that it signs or serves can be checked by whoever has not met the issuer by chance.",
         fix=f"Get the certificate of “{issuer}” through another channel than this package; declare it.",
         curable=bool(_chain(context, found.certificate)),
     )

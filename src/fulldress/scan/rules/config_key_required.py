@@ -61,8 +61,6 @@ def _answered(context: Context, impact: KeyImpact) -> bool:
 def _finding(context: Context, impact: KeyImpact) -> Finding:
     row, required = impact.row, impact.row.change == "required"
     state = f"is “{impact.uses[0].value}” in {impact.uses[0].file}" if impact.uses else "is not set"
-    known = row.consequence[:1].upper() + row.consequence[1:].rstrip(".") + "." if row.consequence else ""
-    default = "Without it the new version silently falls back." if required else "The new version behaves differently."
     value = f" = {row.value}" if row.value else ""
     return Finding(
         rule=META.slug,
@@ -73,12 +71,17 @@ def _finding(context: Context, impact: KeyImpact) -> Finding:
         else f"the default of {row.key} changes in {row.since}, and this estate relies on it",
         place="",
         excerpt=f"{row.product} {row.since}: {row.key}{value}",
-        consequence=f"The new version silently falls back: {row.consequence.rstrip('.')}."
-        if required and known
-        else known or default,
+        consequence=_consequence(impact),
         fix=impact.cure[:1].upper() + impact.cure[1:] + ".",
         curable=required and bool(row.value) and bool(_files(context, impact)),
     )
+
+
+def _consequence(impact: KeyImpact) -> str:
+    said = impact.row.consequence.rstrip(".")
+    if impact.row.change == "required" and "fall" not in said:
+        return f"The new version silently falls back: {said}." if said else "Without it the new version silently falls back."
+    return f"{said[:1].upper()}{said[1:]}." if said else "The new version behaves differently."
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:

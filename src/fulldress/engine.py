@@ -56,7 +56,8 @@ def perform(
 
     ``push`` reads a blob by SHA-256. A failing step is undone together with all before it, unless told otherwise.
     ``stop`` (set by anyone, at any time) or ``stop_after`` (a step id) end the call between steps with state ``stopped``.
-    ``fence``: a step does nothing unless the host's holder file names it. Raises StateDiskFull, or FulldressError ``host-lost``; both leave a run that can be resumed.
+    ``fence``: a step does nothing unless the host's holder file names it.
+    Raises StateDiskFull, or FulldressError ``host-lost``; both leave a run that can be resumed.
     """
     folder = state_dir / "runs" / run_id
     folder.mkdir(parents=True, exist_ok=True)

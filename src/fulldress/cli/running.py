@@ -147,6 +147,6 @@ def _show_load(report: RunReport) -> None:
     if load is None:
         return
     click.echo(
-        f"users meanwhile: {load.completed} requests, {load.failed} failed, {load.waited} slower than {load.slow_ms:.0f} ms, "
-        f"p99 {load.p99:.0f} ms, longest outage {load.outage_seconds:.2f} s"
+        f"users meanwhile: {load.completed} requests, {load.failed} failed, "
+        f"{load.waited} slower than {load.slow_ms:.0f} ms, p99 {load.p99:.0f} ms, longest outage {load.outage_seconds:.2f} s"
     )

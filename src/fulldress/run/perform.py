@@ -1,7 +1,7 @@
 """A run on production, from taking the target to its report; the steps themselves are the engine's.
 
-Everything of a run lies in ``08-runs/<id>/``: its own copy of the plan's lock, ``run.json``, ``journal.jsonl`` and the steps'
-outputs. Killed at any moment, the same directory tells the next command where to go on.
+Everything of a run lies in ``08-runs/<id>/``: its own copy of the plan's lock, ``run.json``, ``journal.jsonl`` and the
+steps' outputs. Killed at any moment, the same directory tells the next command where to go on.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class Decomposer:
                     name, equals, value = word.partition("=")
                     if equals:
                         self._assign(s._replace(name=name, value=value, text=s.text))
-            if command.name in ("cd", "pushd", "popd", "umask", "export"):
+            if command.name in ("cd", "pushd", "popd", "umask", "export") or command.argv[:1] == ("set",):
                 self._prelude.append(s.text)
             return self._drop(s)
         inner = list(shell.nested(command))

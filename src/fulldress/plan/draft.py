@@ -96,6 +96,7 @@ def draft(
     if not vendor:
         raise UsageError(f"{start} holds no command that does anything", fix="name another: fulldress plan --entry PLACE")
     early, late, keys = _placed(drafts)
+    vendor = _without_repeats(vendor)
     hoisted, rest = _hoist(vendor)
     body = [*early, *hoisted, *_before_install(rest, keys), *late]
     pieces = [*_preflight(body, source, release, has_curl), *body, *_final(body, release, has_curl)]
@@ -115,6 +116,22 @@ def _ident(number: int, step: Step, seen: set[str]) -> str:
     ident = f"{number:02d}-{slug or step.kind}"
     seen.add(ident)
     return ident
+
+
+def _without_repeats(pieces: list[Piece]) -> list[Piece]:
+    """A stop of what is stopped already, or a start of what runs, is said once."""
+    state: dict[str, str] = {}
+    kept = []
+    for piece in pieces:
+        action, unit = piece.step.params.get("action"), str(piece.step.params.get("unit", ""))
+        if piece.step.kind == "unit" and action in ("stop", "start"):
+            if state.get(unit) == action:
+                continue
+            state[unit] = str(action)
+        elif piece.step.kind in ("script", "unit"):
+            state.clear()
+        kept.append(piece)
+    return kept
 
 
 def _placed(drafts: Iterable[StepDraft]) -> tuple[list[Piece], list[Piece], list[Piece]]:
@@ -250,7 +267,9 @@ def _final(body: list[Piece], release: Release, has_curl: bool) -> list[Piece]:
     checks = []
     if units:
         listed = " ".join(shell_word(u) for u in units)
-        checks.append(("The units run", f"for u in {listed}; do systemctl is-active -q -- $u; done", ""))
+        show = "systemctl show -p ActiveState,Type,Result --value -- $u | sort | tr '\\n' ' '"
+        test = f'case "$({show})" in "active "*|"inactive oneshot success ") ;; *) echo "$u does not run"; exit 1;; esac'
+        checks.append(("The units run", f"for u in {listed}; do {test}; done", ""))
     checks += _healthy(release, has_curl, "The product answers after the upgrade")
     return [_check(title, command, hint, retry=60) for title, command, hint in checks]
 

@@ -101,7 +101,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
         planned=planned,
         source=source,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
-        allowed=proof.parse_allowed(release.estate.allow_differences),
+        allowed=proof.allowed(release.estate.allow_differences),
         progress=progress,
         durations=durations,
     )

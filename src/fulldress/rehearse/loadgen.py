@@ -9,6 +9,9 @@ the job says ``lifeline``, so that it cannot outlive whoever started it. Nothing
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import os
 import resource
 import signal
 import struct
@@ -29,6 +32,7 @@ REPORT_FILE = "load.json"
 SAMPLES_FILE = "samples.bin"
 _RECORD = struct.Struct("<dffHHB")
 _GENERATOR_LIMITED_S = 0.001
+_NICE = -10
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +66,17 @@ def main() -> int:
         return 2
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _be_punctual()
     uvloop.run(_perform(job))
     return 0
+
+
+def _be_punctual() -> None:
+    """No pauses of the garbage collector (the load is bounded); ahead of others on a busy machine where that is allowed."""
+    gc.freeze()
+    gc.disable()
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
 async def _perform(job: Job) -> None:

@@ -19,7 +19,7 @@ from fulldress.model.rehearsal import Allowed, Difference, Proof
 from fulldress.rehearse.capture import CaptureFailed, StateSnapshot, capture
 from fulldress.rehearse.manifest import PathState
 
-__all__ = ["ALLOWED", "CaptureFailed", "StateSnapshot", "capture", "compare", "parse_allowed"]
+__all__ = ["ALLOWED", "CaptureFailed", "StateSnapshot", "allowed", "capture", "compare"]
 
 Part = Literal["file", "unit", "config", "rows", "schema"]
 PARTS: tuple[Part, ...] = ("file", "unit", "config", "rows", "schema")
@@ -53,7 +53,7 @@ ALLOWED: tuple[Allowed, ...] = (
 """What may differ after any rollback, and why; a release adds its own in ``allow-differences``."""
 
 
-def parse_allowed(lines: Iterable[str]) -> tuple[Allowed, ...]:
+def allowed(lines: Iterable[str]) -> tuple[Allowed, ...]:
     """``part:glob | reason`` lines of release.toml. UsageError without a known part, a pattern or a reason."""
     found = []
     for line in lines:
@@ -69,10 +69,10 @@ def parse_allowed(lines: Iterable[str]) -> tuple[Allowed, ...]:
     return tuple(found)
 
 
-def compare(before: StateSnapshot, after: StateSnapshot, allowed: Sequence[Allowed] = ()) -> Proof:
-    """The proof: equal or not, by name. ``allowed`` is added to :data:`ALLOWED`; patterns match like shell globs, in which
+def compare(before: StateSnapshot, after: StateSnapshot, more: Sequence[Allowed] = ()) -> Proof:
+    """The proof: equal or not, by name. ``more`` is added to :data:`ALLOWED`; patterns match like shell globs, in which
     ``*`` also matches a slash."""
-    rules = (*ALLOWED, *allowed)
+    rules = (*ALLOWED, *more)
     differences: list[Difference] = []
     digests: tuple[dict[str, str], dict[str, str]] = ({}, {})
     counted: dict[str, int] = {}
@@ -106,8 +106,8 @@ def _outside(rules: Iterable[Allowed], part: Part, things: Mapping[str, PathStat
     patterns = [translate(rule.pattern) for rule in rules if rule.part == part]
     if not patterns:
         return dict(things)
-    allowed = re.compile("|".join(patterns)).match
-    return {name: thing for name, thing in things.items() if not allowed(name)}
+    matches = re.compile("|".join(patterns)).match
+    return {name: thing for name, thing in things.items() if not matches(name)}
 
 
 def _digest(things: Mapping[str, PathState | str]) -> str:

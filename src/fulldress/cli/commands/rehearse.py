@@ -46,7 +46,9 @@ COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": 
 
 
 @click.command(epilog="Example:  fulldress rehearse --load 2")
-@click.option("--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest hour.")
+@click.option(
+    "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
+)
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
@@ -99,7 +101,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
         planned=planned,
         source=source,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
-        allowed=proof.parse_allowed(release.estate.allow_differences),
+        allowed=proof.allowed(release.estate.allow_differences),
         progress=progress,
         durations=durations,
     )
@@ -130,7 +132,7 @@ def _load(release: Release, tree: Path, multiple: float, seed: int) -> tuple[Seq
         )
     model = fit(_requests(logs))
     planned = schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed)
-    source = f"{release.estate.access_log}, its busiest hour × {multiple:g}, seed {seed}"
+    source = f"{release.estate.access_log}, its busiest ten minutes × {multiple:g}, seed {seed}"
     return planned, source
 
 

@@ -84,7 +84,7 @@ def test_sarif_is_json(package: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_nothing_inside_is_exit_3(tmp_path: Path) -> None:
     empty = tmp_path / "empty.zip"
-    empty.write_bytes(zipped({}))
+    empty.write_bytes(zipped({"folder/": ""}))
     assert run("scan", str(empty)) == 3
 
 
@@ -144,7 +144,11 @@ def test_without_intake_there_is_nothing_to_scan(tmp_path: Path, monkeypatch: py
     assert run("scan") == 3
 
 
-@pytest.mark.parametrize("slug", [rule.META.slug for rule in load_rules()] + ["stale", "package-refused", "usage"])
+@pytest.mark.parametrize(
+    "slug",
+    [rule.META.slug for rule in load_rules()]
+    + ["stale", "package-refused", "usage", "rule-raised", "zip-truncated", "blob-corrupt"],
+)
 def test_explain(slug: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", slug) == 0
     assert capsys.readouterr().out.startswith(f"# {slug}\n")

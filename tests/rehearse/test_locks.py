@@ -17,7 +17,7 @@ from fulldress.adapters.nspawn import Machine
 from fulldress.model.rehearsal import LockHold
 from fulldress.ports import Completed
 from fulldress.rehearse.locks import LockTrace, LockTraceFailed
-from fulldress.rehearse.uprobes import TRACEFS, ProbesUnavailable, sweep
+from fulldress.rehearse.uprobes import TRACEFS, LockProbes, ProbesUnavailable, sweep
 
 Method = Literal["probes", "sampler"]
 LONG = 0.3
@@ -149,14 +149,14 @@ class TestProbes:
         (hold,) = strong(trace.holds())
         assert 0.09 <= hold.held <= 0.25
 
-    def test_another_server_of_the_same_program_is_not_heard(self, locked: Machine) -> None:
-        with LockTrace(locked, "locked", method=possible("probes")) as trace:
+    def test_only_the_clones_own_processes_and_their_children_are_heard(self, locked: Machine) -> None:
+        possible("probes")
+        assert locked.root is not None
+        binary = next((locked.root / "usr/lib/postgresql").glob("*/bin/postgres"))
+        with LockProbes(binary, {os.getpid()}) as foreign, LockTrace(locked, "locked", method="probes") as trace:
             sql(locked, "BEGIN; LOCK TABLE t; COMMIT")
-            assert trace._probes is not None
-            trace._probes.events  # noqa: B018 - reading in the middle must not disturb
-            seen = {event.pid for event in trace._probes.events}
-        assert os.getpid() not in seen
-        assert seen
+        assert len(strong(trace.holds())) == 1
+        assert foreign.events == []
 
     def test_what_a_killed_process_left_is_swept(self, locked: Machine) -> None:
         possible("probes")

@@ -7,14 +7,13 @@ capability bounding set; the container's init forks the payload and hands it our
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 
+from fulldress.adapters import procs
 from fulldress.errors import StepFailed
 from fulldress.ports import Completed
 
@@ -70,7 +69,7 @@ class _Call:
         try:
             killer.wait(timeout=5)
         except subprocess.TimeoutExpired:  # a frozen or dying machine; its end takes the command along
-            _kill_group(killer)
+            _kill_crossing(killer)
             killer.wait()
 
 
@@ -94,17 +93,24 @@ def run(leader: int, argv: Sequence[str], *, stdin: bytes, timeout_s: float, use
 
 
 def _drain(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    _kill_group(child)
+    _kill_crossing(child)
     try:
         return child.communicate(timeout=5)
     except subprocess.TimeoutExpired:
         return b"", b""
 
 
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """nsenter and the systemd-run that it forked into the container; alone, nsenter would leave the latter behind."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
+def _kill_crossing(child: subprocess.Popen[bytes]) -> None:
+    """Kill the client that nsenter forked into the container, then nsenter.
+
+    In this order nsenter still reaps its child; a zombie left to the host's init makes the container's shutdown wait.
+    """
+    for crossed in procs.children(child.pid):
+        crossed.signal(signal.SIGKILL)
+    try:
+        child.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 def stream(leader: int, argv: Sequence[str], *, user: str | None) -> Iterator[bytes]:
@@ -124,7 +130,7 @@ def stream(leader: int, argv: Sequence[str], *, user: str | None) -> Iterator[by
         finally:
             if not ended:
                 call.stop()
-                _kill_group(child)
+                _kill_crossing(child)
                 child.wait()
             child.stdout.close()
         errors.seek(0)

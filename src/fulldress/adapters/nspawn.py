@@ -27,7 +27,22 @@ from fulldress.ports import Completed
 
 RUN = Path("/run/fulldress/machines")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_unwaited: list[subprocess.Popen[bytes]] = []
+"""Supervisors that this process started; kept so that they are reaped, and are not taken for forgotten children."""
 _LEADER = re.compile(r"X_NSPAWN_LEADER_PID=(\d+)")
+
+
+SUPERVISE = """
+trap 'kill -TERM "$nspawn" 2>/dev/null' TERM
+enter() { for group in $MACHINE_GROUPS; do echo 0 > "$group" || exit 125; done; exec "$@"; }
+while :; do
+    enter "$@" & nspawn=$!
+    code=0; wait "$nspawn" || code=$?
+    while kill -0 "$nspawn" 2>/dev/null; do code=0; wait "$nspawn" || code=$?; done
+    [ "$code" = 133 ] || exit "$code"
+done
+"""
+"""133 is how nspawn says that the machine wants to boot again; a signal to us interrupts the first wait."""
 
 
 class MachineFailed(FulldressError):
@@ -46,13 +61,13 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     root: str
     supervisor: Proc
-    """systemd-nspawn itself."""
-    leader: Proc
-    """The container's PID 1."""
-    netns: str | None
-    booted: float
+    """Our little shell that starts systemd-nspawn, and starts it again when the machine reboots."""
+    leader: Proc | None = None
+    """The container's PID 1; None until it is ready."""
+    netns: str | None = None
+    booted: float = 0.0
     """Seconds since the epoch."""
-    boot_seconds: float
+    boot_seconds: float = 0.0
 
 
 class Machine:
@@ -75,11 +90,17 @@ class Machine:
     @property
     def leader(self) -> Proc:
         """The container's PID 1; raises MachineFailed when the machine is down. A reboot inside gives a new one."""
+        if self._leader is None:
+            raise MachineFailed(f"{self.name} is still booting, or never finished booting")
         if not self._leader.alive:
-            heirs = procs.children(self.state.supervisor.pid) if self.state.supervisor.alive else []
-            if not heirs:
+            heirs = [init for nspawn in procs.children(self.state.supervisor.pid) for init in procs.children(nspawn.pid)]
+            if not heirs or not self.state.supervisor.alive:
                 raise MachineFailed(f"{self.name} is not running")
             self._leader = heirs[-1]
+        if procs.same_pid_namespace(self._leader):
+            raise MachineFailed(
+                f"pid {self._leader.pid} on record for {self.name} is a process of this host", slug="machine-record"
+            )
         return self._leader
 
     @property
@@ -134,12 +155,7 @@ class Machine:
         """Power cut: SIGKILL to init; the kernel kills everything else in the machine."""
         with contextlib.suppress(OSError):
             self.thaw()
-        # the supervisor first is wrong: its death only *asks* init to die; the other way round both are gone for sure
-        with contextlib.suppress(MachineFailed):
-            self.leader.signal(signal.SIGKILL)
-        if not procs.wait_gone(self.state.supervisor, 15.0):
-            self.state.supervisor.end()
-        self._leader.end()
+        _kill_tree(self.state.supervisor)
         forget(self.state.name)
 
     @contextlib.contextmanager
@@ -154,7 +170,7 @@ class Machine:
 def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 90.0, binds: Sequence[str] = ()) -> Machine:
     """Boot the tree at ``root`` and wait until its systemd says that it is ready.
 
-    ``netns`` is the name of a network namespace (``ip netns``); without one the machine gets an empty network of its own.
+    ``netns`` is the name or path of a network namespace (``ip netns``); else an empty one of its own.
     ``binds`` are paths of this host shown at the same place inside, read-only. Raises UsageError when the name is taken.
     """
     _check(root, name)
@@ -164,28 +180,28 @@ def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 
     with _ready_socket(RUN / f"{name}.notify") as (ready, path):
         argv = _argv(root, name, netns, binds)
         child = _spawn(argv, cgroups.make(name), log, path)
+        supervisor = procs.of(child.pid)
+        assert supervisor is not None, "a child that was not waited for is at least a zombie"
+        state = MachineState(name=name, root=str(root.absolute()), supervisor=supervisor, netns=netns, booted=started)
         try:
-            leader = _await_ready(child, ready, timeout_s, name, log)
+            _record(state)  # before it is ready: whoever cleans up after us must find it
+            leader = procs.of(_await_ready(child, ready, timeout_s, name, log))
+            state = msgspec.structs.replace(state, leader=leader, boot_seconds=round(time.time() - started, 3))
+            _record(state)
         except BaseException:
-            child.kill()
+            _kill_tree(supervisor)
             child.wait()
-            forget(name)
+            forget(name, keep_console=True)
             raise
-    supervisor, first = procs.of(child.pid), procs.of(leader)
-    if supervisor is None or first is None:
-        forget(name)
-        raise MachineFailed(f"machine {name} ended right after it was ready", why=_tail(log))
-    state = MachineState(
-        name=name,
-        root=str(root.absolute()),
-        supervisor=supervisor,
-        leader=first,
-        netns=netns,
-        booted=started,
-        boot_seconds=round(time.time() - started, 3),
-    )
-    _record(state)
+    _unwaited.append(child)
     return Machine(state)
+
+
+def kill(name: str) -> None:
+    """Power cut for a machine in any state, also one that is still booting or long gone."""
+    state = recorded(name)
+    if state is not None:
+        Machine(state).kill()
 
 
 def attach(name: str) -> Machine:
@@ -225,11 +241,23 @@ def reap() -> list[str]:
     return gone
 
 
-def forget(name: str) -> None:
+def forget(name: str, *, keep_console: bool = False) -> None:
     """Remove what this module left about a machine that no longer runs."""
-    for suffix in (".json", ".notify"):
+    for suffix in (".json", ".notify", *(() if keep_console else (".log",))):
         (RUN / f"{name}{suffix}").unlink(missing_ok=True)
     cgroups.remove(name)
+
+
+def _kill_tree(supervisor: Proc) -> None:
+    """Power cut: the shell first, so that nothing boots again; then init, which takes every process of the machine along."""
+    nspawns = procs.children(supervisor.pid) if supervisor.alive else []
+    below = [init for nspawn in nspawns for init in procs.children(nspawn.pid)]
+    supervisor.end()
+    for init in below:
+        init.signal(signal.SIGKILL)
+    for nspawn in nspawns:
+        if not procs.wait_gone(nspawn, 10.0):
+            nspawn.end()
 
 
 def _check(root: Path, name: str) -> None:
@@ -249,7 +277,7 @@ def _check(root: Path, name: str) -> None:
 
 
 def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> list[str]:
-    net = "--private-network" if netns is None else f"--network-namespace-path=/run/netns/{netns}"
+    net = "--private-network" if netns is None else f"--network-namespace-path={Path('/run/netns', netns)}"
     fixed = ["--register=no", "--keep-unit", "--boot", "--notify-ready=yes", "--console=pipe"]
     untouched = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     shown = [f"--bind-ro={path}" for path in binds]
@@ -257,17 +285,16 @@ def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> lis
 
 
 def _spawn(argv: list[str], groups: list[Path], log: Path, notify: Path) -> subprocess.Popen[bytes]:
-    """Start nspawn in the machine's own control groups, cut off from our terminal and session."""
-    enter = 'for g in $GROUPS_TO_ENTER; do echo 0 > "$g" || exit 125; done; exec "$@"'
+    """Start the supervisor, cut off from our terminal and session; nspawn gets the machine's own control groups."""
     env = {
         "PATH": inside.PATH,
         "NOTIFY_SOCKET": str(notify),
-        "GROUPS_TO_ENTER": " ".join(map(str, groups)),
+        "MACHINE_GROUPS": " ".join(map(str, groups)),
         "SYSTEMD_NSPAWN_LOCK": "0",
     }
     with log.open("wb") as console:
         return subprocess.Popen(
-            ["/bin/sh", "-c", enter, "sh", *argv],
+            ["/bin/sh", "-c", SUPERVISE, "fulldress-machine", *argv],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

@@ -58,6 +58,12 @@ def me() -> Proc:
     return found
 
 
+def same_pid_namespace(proc: Proc) -> bool:
+    """True when the process lives in our own pid namespace: then it is no container's init."""
+    theirs, ours = Path(f"/proc/{proc.pid}/ns/pid"), Path("/proc/self/ns/pid")
+    return theirs.readlink() == ours.readlink()
+
+
 def children(parent: int) -> list[Proc]:
     """Direct children of a process, oldest first."""
     found = []

@@ -19,11 +19,18 @@ from fulldress.errors import NothingToDo
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.ports import Progress
 from fulldress.scan import rules as rules_package
+from fulldress.scan import secrets
 from fulldress.scan.rule import Context, Rule
 from fulldress.scan.waivers import Waiver
 
 RAISED = "rule-raised"
 """Slug of the finding that stands for a rule that failed."""
+
+MAX_READ = 4096
+"""Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""
+MAX_TITLE = 300
+MAX_EXCERPT = 400
+"""Characters; a minified file is one line of a megabyte, and nobody reads it in a report."""
 
 ASIDE = {
     "estate": "no inventory of the estate (run `fulldress inventory`)",
@@ -131,7 +138,18 @@ def _merged(ranked: list[Finding]) -> list[Finding]:
 
 
 def _fingerprinted(context: Context, finding: Finding) -> Finding:
-    return msgspec.structs.replace(finding, fingerprint=fingerprint(context, finding))
+    shown = msgspec.structs.replace(
+        finding,
+        place=_printable(finding.place),
+        title=_printable(secrets.hidden(finding.title[:MAX_READ]))[:MAX_TITLE],
+        excerpt=_printable(secrets.hidden(finding.excerpt[:MAX_READ]))[:MAX_EXCERPT],
+    )
+    return msgspec.structs.replace(shown, fingerprint=fingerprint(context, shown))
+
+
+def _printable(text: str) -> str:
+    """Undecodable bytes as ``\\xNN``, so that every sink can encode the text; control characters are the sinks' part."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def fingerprint(context: Context, finding: Finding) -> str:

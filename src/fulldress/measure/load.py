@@ -1,0 +1,189 @@
+"""From single requests to a :class:`LoadReport`: buckets over time, endpoints, outage. Pure; no I/O.
+
+Both a rehearsal (whose generator knows when each request was due) and a run (which reads production's access log) build
+their report here, so the two can be compared. Latency counts from when the request was due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from fulldress.measure.histogram import Histogram
+from fulldress.model.rehearsal import EndpointLoad, LoadBucket, LoadReport
+
+SLOW_MS = 1000.0
+FINE_BUCKET = 0.1
+COARSE_BUCKET = 1.0
+_FINE_UP_TO = 300.0
+"""Seconds of load that are still drawn in tenths."""
+_MOST_BUCKETS = 20_000
+_MOST_ENDPOINTS = 2_000
+OTHER = "(other endpoints)"
+_CLIENT_GAVE_UP = 499
+"""What nginx logs when the client went away before it had an answer."""
+
+
+class Served(Protocol):
+    """A request of an access log, as far as the load needs it."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How one due request went."""
+
+    due: float
+    """Seconds since the epoch."""
+    latency: float | None
+    """Seconds from due to the end of the answer, or to the time-out; None when no connection could be had."""
+    status: int
+    """0 when there was no answer."""
+    endpoint: str
+    lag: float = 0.0
+    """Seconds by which the generator itself was late."""
+
+
+class _Slice:
+    __slots__ = ("failed", "latencies", "sent")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.failed = 0
+        self.latencies = Histogram()
+
+    def add(self, failed: bool, latency_ms: float | None) -> None:
+        self.sent += 1
+        self.failed += failed
+        if latency_ms is not None:
+            self.latencies.add(latency_ms)
+
+
+def bucket_seconds_for(seconds: float) -> float:
+    """A tenth of a second for short loads, a second for long ones, more when there would be too many."""
+    if seconds <= _FINE_UP_TO:
+        return FINE_BUCKET
+    return max(COARSE_BUCKET, seconds / _MOST_BUCKETS)
+
+
+def is_failed(status: int) -> bool:
+    """No answer (0, or a client that gave up) or a server error."""
+    return status == 0 or status >= 500 or status == _CLIENT_GAVE_UP
+
+
+def report(
+    outcomes: Iterable[Outcome], *, source: str, started: float, ended: float, slow_ms: float = SLOW_MS
+) -> LoadReport:
+    """The report of a load that lasted from ``started`` to ``ended`` (epoch seconds).
+
+    Percentiles cover requests that were answered or timed out; a refused connection has no latency and counts as failed.
+    """
+    width = bucket_seconds_for(ended - started)
+    whole, lags = _Slice(), Histogram()
+    slices: dict[int, _Slice] = {}
+    endpoints: dict[str, _Slice] = {}
+    completed = waited = 0
+    dues: list[float] = []
+    answers: list[float] = []
+    for one in outcomes:
+        failed = is_failed(one.status)
+        latency = None if one.latency is None else one.latency * 1000
+        name = one.endpoint if one.endpoint in endpoints or len(endpoints) < _MOST_ENDPOINTS else OTHER
+        place = max(0, int((one.due - started) / width))
+        for part in (whole, slices.setdefault(place, _Slice()), endpoints.setdefault(name, _Slice())):
+            part.add(failed, latency)
+        lags.add(max(0.0, one.lag * 1000))
+        completed += one.status not in (0, _CLIENT_GAVE_UP)
+        waited += latency is not None and latency > slow_ms
+        dues.append(one.due)
+        if not failed and one.latency is not None:
+            answers.append(one.due + one.latency)
+    return LoadReport(
+        source=source,
+        started=started,
+        seconds=round(ended - started, 3),
+        bucket_seconds=width,
+        scheduled=whole.sent,
+        completed=completed,
+        failed=whole.failed,
+        waited=waited,
+        slow_ms=slow_ms,
+        p50=_ms(whole.latencies.or_zero(0.5)),
+        p99=_ms(whole.latencies.or_zero(0.99)),
+        worst=_ms(whole.latencies.or_zero(1)),
+        lag_p99_ms=_ms(lags.or_zero(0.99)),
+        outage_seconds=round(outage(dues, answers, ended), 3),
+        buckets=tuple(_bucket(started + place * width, slices[place]) for place in sorted(slices)),
+        endpoints={name: _endpoint(endpoints[name]) for name in sorted(endpoints)},
+    )
+
+
+def _ms(value: float) -> float:
+    return round(value, 3)
+
+
+def _bucket(start: float, part: _Slice) -> LoadBucket:
+    p50, p99, worst = _latencies(part)
+    return LoadBucket(start=round(start, 3), sent=part.sent, failed=part.failed, p50=p50, p99=p99, worst=worst)
+
+
+def _endpoint(part: _Slice) -> EndpointLoad:
+    p50, p99, worst = _latencies(part)
+    return EndpointLoad(sent=part.sent, failed=part.failed, p50=p50, p99=p99, worst=worst)
+
+
+def _latencies(part: _Slice) -> tuple[float, float, float]:
+    return _ms(part.latencies.or_zero(0.5)), _ms(part.latencies.or_zero(0.99)), _ms(part.latencies.or_zero(1))
+
+
+def outage(dues: Iterable[float], answers: Iterable[float], ended: float) -> float:
+    """Longest stretch (seconds) from a request falling due to the next good answer of any request, or to ``ended``."""
+    good = sorted(answers)
+    longest = 0.0
+    place = 0
+    covered = float("-inf")
+    for due in sorted(dues):
+        if due < covered:
+            continue  # inside a stretch that is already measured from its first request
+        while place < len(good) and good[place] < due:
+            place += 1
+        covered = good[place] if place < len(good) else max(ended, due)
+        longest = max(longest, covered - due)
+    return longest
+
+
+def from_access_log(
+    requests: Iterable[Served],
+    started: float,
+    ended: float,
+    *,
+    endpoint: Callable[[str], str],
+    source: str = "access log",
+    slow_ms: float = SLOW_MS,
+) -> LoadReport:
+    """The report of production's own traffic between two moments (epoch seconds); ``endpoint`` gives a path's template.
+
+    A log knows nothing of connections that never reached the server: these are missing, and no failure here.
+    """
+    outcomes = (
+        Outcome(
+            due=one.at,
+            latency=None if one.status == 0 else one.seconds,
+            status=one.status,
+            endpoint=f"{one.method} {endpoint(one.path)}",
+        )
+        for one in requests
+        if started <= one.at < ended
+    )
+    return report(outcomes, source=source, started=started, ended=ended, slow_ms=slow_ms)

@@ -62,10 +62,10 @@ def chunks(stream: BinaryIO, part: Part) -> Iterator[bytes]:
         yield piece
 
 
-def write(members: Iterable[tuple[str, bytes]], *, modified: int = 0) -> bytes:
-    """An ar archive of small members, always the same bytes for the same input; owner root, mode 0644."""
-    out = bytearray(MAGIC)
-    for name, data in members:
-        out += f"{name:<16}{modified:<12}{0:<6}{0:<6}{0o100644:<8o}{len(data):<10}`\n".encode("ascii")
-        out += data + b"\n" * (len(data) % 2)
-    return bytes(out)
+def write(members: Iterable[tuple[str, int, Iterable[bytes]]]) -> Iterator[bytes]:
+    """An ar archive of (name, size, pieces); the same bytes for the same input: time 0, owner root, mode 0644."""
+    yield MAGIC
+    for name, size, pieces in members:
+        yield f"{name:<16}{0:<12}{0:<6}{0:<6}{0o100644:<8o}{size:<10}`\n".encode("ascii")
+        yield from pieces
+        yield b"\n" * (size % 2)

@@ -1,8 +1,8 @@
 """Builds the vendor's ``Full-upgrade-package-dten.zip``, byte-identical on every run and machine.
 
-``python -m demo.package`` writes ``demo/build/``: the package, ``vendor.toml`` (what the customer recorded about the
-vendor before) and ``vendor-portal/`` (what the vendor's customer portal offers: the missing intermediates, the root,
-the old key and the forum thread). Every trap inside is listed in ``demo/README.md``.
+``python -m demo.package`` writes ``demo/build/``: the package; ``vendor.toml``, which the customer wrote down before it
+came; and ``vendor-portal/``, what the vendor's customer portal offers (the missing intermediates, the root, the old
+key, the forum thread). Every trap inside is listed in ``demo/README.md``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ STALE = at("2023-02-14 09:26:40")
 """Three product cycles ago: the vendor releases one major version a year."""
 
 _DTENCTL = "dtenctl 2.8.1 (2023-02-14) endpoint=http://telemetry.dten-cloud.example/v1/ping\n"
-_MODES = {".sh": 0o755}
 
 
 def _vendor(path: str) -> bytes:
@@ -110,7 +109,7 @@ def portal_files() -> dict[str, bytes]:
     certs = pki.certificates()
     fingerprint = pki.NEW_RELEASE_KEY.fingerprint.upper()
     thread = _vendor("forum-thread.txt").decode().replace("@NEW@", fingerprint)
-    prints = "".join(f"{c.fingerprint(SHA256()).hex()}  {c.subject.rfc4514_string()}\n" for c in certs)
+    prints = "".join(f"{c.fingerprint(SHA256()).hex()}  {c.subject.rfc4514_string()}\n" for c in certs[:-1])
     return {
         "novatrust-issuing-ca-g7.pem": pki.pem(certs.signing_ca),
         "novatrust-tls-ca-t2.pem": pki.pem(certs.tls_ca),
@@ -133,12 +132,12 @@ def build(target: Path = BUILD) -> Path:
     return path
 
 
-def main() -> int:
+def main(target: Path = BUILD) -> int:
     """Build and print the package's digest."""
-    path = build(Path(sys.argv[1]) if len(sys.argv) > 1 else BUILD)
+    path = build(target)
     print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else BUILD))

@@ -1,7 +1,7 @@
 """The vendor's keys: OpenPGP v4 keys and signatures, X.509 chains and a CMS signature, the same bytes on every run.
 
 Every private key comes from a public, fixed seed below: these are demo keys and protect nothing.
-Ed25519 signatures are deterministic, and so are all dates and serial numbers here. Pure, no I/O.
+Signatures are deterministic (Ed25519; ECDSA by RFC 6979), and so are all dates and serial numbers. Pure, no I/O.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import NamedTuple
 from asn1crypto import algos, cms, core
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -24,9 +26,18 @@ _EDDSA, _SHA512 = 22, 10
 VALID_FROM, VALID_TO = datetime(2025, 1, 1, tzinfo=UTC), datetime(2035, 1, 1, tzinfo=UTC)
 
 
-def private_key(seed: str) -> Ed25519PrivateKey:
+def _secret(seed: str) -> bytes:
+    return hashlib.sha256(f"demo key, protects nothing: {seed}".encode()).digest()
+
+
+def pgp_key(seed: str) -> Ed25519PrivateKey:
     """A demo key: its secret is the SHA-256 of a text that anybody can read."""
-    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"demo key, protects nothing: {seed}".encode()).digest())
+    return Ed25519PrivateKey.from_private_bytes(_secret(seed))
+
+
+def private_key(seed: str) -> ec.EllipticCurvePrivateKey:
+    """A demo key on P-256, which every TLS library takes, from a text that anybody can read."""
+    return ec.derive_private_key(int.from_bytes(_secret(seed)) >> 1, ec.SECP256R1())  # halved: below the curve's order
 
 
 def raw_public(key: Ed25519PrivateKey) -> bytes:
@@ -110,8 +121,8 @@ def armor(label: str, data: bytes) -> str:
 
 
 # The release key of three product cycles ago: what the customer pinned. And the one that nobody has seen before.
-OLD_RELEASE_KEY = PgpKey(private_key("release 2023"), 1676370000, "DTEN Release 2023 <release@dten.example>")
-NEW_RELEASE_KEY = PgpKey(private_key("release 2026"), 1787216400, "DTEN Release 2026 <release@dten.example>")
+OLD_RELEASE_KEY = PgpKey(pgp_key("release 2023"), 1676370000, "DTEN Release 2023 <release@dten.example>")
+NEW_RELEASE_KEY = PgpKey(pgp_key("release 2026"), 1787216400, "DTEN Release 2026 <release@dten.example>")
 SIGNED_AT = 1794477600
 
 
@@ -119,13 +130,15 @@ SIGNED_AT = 1794477600
 
 
 class Certificates(NamedTuple):
-    """PEM certificates; only the two leaves are in the package."""
+    """The vendor's certificates; of these only the signing leaf and the TLS leaf are in the package."""
 
     root: x509.Certificate
     signing_ca: x509.Certificate
     tls_ca: x509.Certificate
     signing_leaf: x509.Certificate
     tls_leaf: x509.Certificate
+    tls_leaf_before: x509.Certificate
+    """What production holds until the upgrade."""
 
 
 def pem(*certificates: x509.Certificate) -> bytes:
@@ -154,7 +167,7 @@ def _issue(
         builder = builder.add_extension(extension, critical=isinstance(extension, critical))
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
-    return builder.add_extension(authority, critical=False).sign(issuer_key, None)
+    return builder.add_extension(authority, critical=False).sign(issuer_key, SHA256(), ecdsa_deterministic=True)
 
 
 def _usage(*, ca: bool) -> x509.KeyUsage:
@@ -178,18 +191,19 @@ def certificates() -> Certificates:
     names = x509.SubjectAlternativeName([x509.DNSName(host)])
     api = _name(host, "Instrument Cloud BV", "NL")
     tls_leaf = _issue(api, "tls", tls_name, "t2", 0x7C42, leaf, _usage(ca=False), server, names)
-    return Certificates(root, signing_ca, tls_ca, signing_leaf, tls_leaf)
+    before = _issue(api, "tls before", tls_name, "t2", 0x5B17, leaf, _usage(ca=False), server, names)
+    return Certificates(root, signing_ca, tls_ca, signing_leaf, tls_leaf, before)
 
 
 def cms_detached(data: bytes, leaf: x509.Certificate, seed: str, when: datetime) -> bytes:
-    """DER of a detached CMS signature (RFC 5652, Ed25519 by RFC 8419) that carries the leaf and nothing above it."""
+    """DER of a detached CMS signature (RFC 5652) that carries the leaf and nothing above it."""
     certificate = asn1_x509.Certificate.load(leaf.public_bytes(Encoding.DER))
-    digest = algos.DigestAlgorithm({"algorithm": "sha512"})
+    digest = algos.DigestAlgorithm({"algorithm": "sha256"})
     attributes = cms.CMSAttributes(
         [
             cms.CMSAttribute({"type": "content_type", "values": ["data"]}),
             cms.CMSAttribute({"type": "signing_time", "values": [cms.Time({"utc_time": when})]}),
-            cms.CMSAttribute({"type": "message_digest", "values": [hashlib.sha512(data).digest()]}),
+            cms.CMSAttribute({"type": "message_digest", "values": [hashlib.sha256(data).digest()]}),
         ]
     )
     signer = cms.SignerInfo(
@@ -204,8 +218,10 @@ def cms_detached(data: bytes, leaf: x509.Certificate, seed: str, when: datetime)
             ),
             "digest_algorithm": digest,
             "signed_attrs": attributes,
-            "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "ed25519"}),
-            "signature": core.OctetString(private_key(seed).sign(attributes.dump())),
+            "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+            "signature": core.OctetString(
+                private_key(seed).sign(attributes.dump(), ec.ECDSA(SHA256(), deterministic_signing=True))
+            ),
         }
     )
     signed = cms.SignedData(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 DAYS = 7
@@ -61,10 +61,6 @@ KINDS = (
     Kind("missing", 0.008, 3.0, 0.3, 22),
     Kind("health", 0.012, 3.0, 0.2, 62),
 )
-
-
-class _Host(Protocol):
-    def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None: ...
 
 
 def _request(kind: str, rng: random.Random, results: int) -> tuple[str, int, str]:
@@ -168,13 +164,14 @@ def by_day(log: list[str]) -> dict[str, list[str]]:
     return {f"access.log.{number}": day for number, day in enumerate(reversed(days.values()), 1)}
 
 
-def write(host: _Host, log: list[str]) -> list[str]:
-    """Write the rotated logs into the machine's ``/var/log/nginx``; returns the paths."""
-    paths = []
-    for name, day in by_day(log).items():
-        paths.append(f"/var/log/nginx/{name}")
-        host.write_file(paths[-1], ("\n".join(day) + "\n").encode(), mode=0o640)
-    return paths
+def write(folder: Path, log: list[str] | None = None) -> list[Path]:
+    """Write the week as rotated logs into a folder (production's ``var/log/nginx``); returns the files, newest first."""
+    files = []
+    for name, day in by_day(lines() if log is None else log).items():
+        files.append(folder / name)
+        files[-1].write_text("\n".join(day) + "\n")
+        files[-1].chmod(0o640)
+    return files
 
 
 def main() -> int:

@@ -32,7 +32,7 @@ def kind() -> str:
 
 
 def groups(name: str) -> list[Path]:
-    """The machine's groups."""
+    """The machine's groups. Its supervisor stays outside: on v2 a group with children must hold no process itself."""
     return [top / TOP / name for top in hierarchies()]
 
 

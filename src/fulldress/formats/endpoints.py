@@ -20,6 +20,7 @@ _IDENTIFIER = re.compile(
     r"|(?=[A-Za-z_-]*\d)(?=[0-9_-]*[A-Za-z])(?=.*[A-Z])[A-Za-z0-9_-]{20,}"  # tokens
 )
 _DEEPEST = 32
+"""Folders told apart; what is below stays one piece."""
 MANY_CHILDREN = 12
 RARE = 0.05
 _MOST_DISTINCT = 100_000
@@ -56,7 +57,7 @@ class Templates:
         merged: Counter[str] = Counter()
         for path, times in counts.items():
             merged[template(path)] += times
-        items = [(tuple(name.split("/")), times) for name, times in merged.most_common(_MOST_DISTINCT)]
+        items = [(tuple(name.split("/", _DEEPEST)), times) for name, times in merged.most_common(_MOST_DISTINCT)]
         self._root = _grow(items, 0)
 
     @classmethod
@@ -66,7 +67,7 @@ class Templates:
 
     def of(self, path: str) -> str:
         """The template of a path; one never seen keeps its names, but for identifiers."""
-        parts = template(path).split("/")
+        parts = template(path).split("/", _DEEPEST)
         node: _Node | None = self._root
         out: list[str] = []
         for part in parts:

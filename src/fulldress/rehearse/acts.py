@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
 from fulldress import engine
 from fulldress.adapters import nspawn
 from fulldress.model.plan import PlanLock, StepTiming
-from fulldress.model.rehearsal import Act, Allowed, LockHold, OutsideCall, Proof
+from fulldress.model.rehearsal import Act, Allowed, LockHold, Proof
 from fulldress.model.release import Release
 from fulldress.ports import Host, Keeper, Progress
 from fulldress.rehearse import proof
 from fulldress.rehearse.clone import Clone
+from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
 from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
@@ -39,7 +40,15 @@ AFTER_S = 5.0
 HEALTH_S = 60.0
 STRONG_LOCKS = ("ShareUpdateExclusive", "Share", "ShareRowExclusive", "Exclusive", "AccessExclusive")
 
-T = TypeVar("T", LockHold, OutsideCall)
+
+class Load(NamedTuple):
+    """The load of every act."""
+
+    planned: Sequence[Planned]
+    """Long enough for the longest act; it is stopped when the act ends."""
+    source: str
+    left_out: Mapping[str, int]
+    """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
 
 
 class Setting(NamedTuple):
@@ -56,9 +65,7 @@ class Setting(NamedTuple):
     scratch: Path
     keeper: Keeper
     wiring: Wiring
-    planned: Sequence[Planned]
-    """The schedule of the load, long enough for the longest act."""
-    source: str
+    load: Load
     outside: Outside
     allowed: tuple[Allowed, ...]
     progress: Progress
@@ -89,7 +96,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
     directory = setting.directory / name
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        label = f"{setting.id[-6:]}-{name}"
+        label = f"{setting.id[-4:]}-{name}"
         network = stack.enter_context(Network(setting.keeper, label=label, wiring=setting.wiring))
         sink = start_sink(network.sink, directory, setting.outside)
         stack.callback(sink.stop)
@@ -101,7 +108,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
                 keeper=setting.keeper,
                 boot=nspawn.boot,
                 label=label,
-                trust=sink.authority,
+                trust=sink.authority.read_bytes(),
             )
             host = stack.enter_context(clone).host
         with timed(setting.durations, "until the product answers"):
@@ -148,10 +155,10 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         trace = LockTrace(stage.host, setting.release.estate.database)
         load = start_load(
             f"http://{stage.clone.network.wiring.address}:80",
-            setting.planned,
+            setting.load.planned,
             directory=stage.directory / "load",
             netns=stage.clone.network.sink,
-            source=setting.source,
+            source=setting.load.source,
             slow_ms=setting.release.objectives.slow_ms,
         )
         try:
@@ -163,17 +170,17 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = [trace.note, *_reconciled(stage.sink)]
-        effects, calls = stage.sink.effects(), stage.sink.calls()
+        notes = (trace.note, reconciled(stage.sink))
+        effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
     act = Act(
         name=name,
         title=title,
         steps=tuple(steps),
         load=report,
         locks=tuple(attributed(_strongest(trace.holds()), steps)),
-        calls=tuple(attributed(calls, steps)),
+        calls=tuple(calls),
         effects=tuple(effects),
-        notes=tuple(notes),
+        notes=notes,
     )
     if before is None:
         return act
@@ -200,10 +207,10 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             name=name,
             title=title,
             steps=tuple(steps),
-            calls=tuple(attributed(stage.sink.calls(), steps)),
-            effects=tuple(stage.sink.effects()),
+            calls=tuple(stage.sink.calls(steps=steps)),
+            effects=tuple(stage.sink.effects(steps=steps)),
             proof=proof.compare(before, after, setting.allowed),
-            notes=tuple(_reconciled(stage.sink)),
+            notes=(reconciled(stage.sink),),
         )
 
 
@@ -217,10 +224,12 @@ def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
         )
 
 
-def _reconciled(sink: Sink) -> list[str]:
-    """What the sink answered, beside what the kernel counted; a difference is said aloud."""
+def reconciled(sink: Sink) -> str:
+    """What the sink recorded beside what the kernel counted; something that slipped past is said by name."""
     tally = sink.tally()
-    return [tally.sentence]
+    if tally.reconciled:
+        return f"The kernel counted {len(tally.kernel)} places that the clone tried to reach; the sink answered them all."
+    return f"Left the clone without being recorded by the sink: {', '.join(tally.unaccounted)}."
 
 
 def _strongest(holds: Sequence[LockHold]) -> list[LockHold]:
@@ -229,10 +238,6 @@ def _strongest(holds: Sequence[LockHold]) -> list[LockHold]:
     return sorted(strong, key=lambda hold: (-(hold.held + hold.waited), hold.at))
 
 
-def attributed(items: Sequence[T], steps: Sequence[StepTiming]) -> list[T]:
-    """Say of each lock or call during which step it happened; those between steps stay without."""
-    found: list[T] = []
-    for item in items:
-        during = next((s.id for s in steps if s.started <= item.at <= s.ended), "")
-        found.append(msgspec.structs.replace(item, step=during) if during else item)
-    return found
+def attributed(locks: Sequence[LockHold], steps: Sequence[StepTiming]) -> list[LockHold]:
+    """Say of each lock during which step it was asked for; those between steps stay without."""
+    return [msgspec.structs.replace(lock, step=step_at(lock.at, steps)) for lock in locks]

@@ -28,7 +28,13 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified))
     size = sum(len(b) for b in blobs.values())
     lock = PackageLock(
-        name="sample.zip", sha256="0" * 64, size=size, format="zip", entries=tuple(entries), bytes_inspected=size
+        name="sample.zip",
+        sha256="0" * 64,
+        size=size,
+        format="zip",
+        entries=tuple(entries),
+        bytes_inspected=size,
+        not_inspected=given.not_inspected,
     )
     return Context(
         lock,
@@ -37,11 +43,12 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        drafted=given.drafted,
     )
 
 
 def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
-    """The sample after a cure's edits."""
+    """The sample after a cure's edits, with the steps that it drafted."""
     given = as_sample(sample)
     files = {place: content for place, content in given.files.items() if cure.edits.get(place, b"") is not None}
     files.update({place: data for place, data in cure.edits.items() if data is not None})
@@ -51,6 +58,8 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,
+        not_inspected=given.not_inspected,
     )

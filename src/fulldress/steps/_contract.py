@@ -53,6 +53,14 @@ class StepContext:
         return found[0]
 
 
+def paths_param(step: Step, name: str) -> list[str]:
+    """A parameter that lists absolute paths below /."""
+    paths = [str(p) for p in step.params.get(name, [])]
+    if any(not p.startswith("/") or p.strip("/") == "" for p in paths):
+        raise bad(step, f"`{name}` must list absolute paths below /")
+    return paths
+
+
 class Kind(Protocol):
     """A module of ``steps/`` seen as an object."""
 

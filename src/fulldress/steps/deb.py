@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from fulldress.model.plan import Step, StepScripts
 from fulldress.steps._bash import HEAD, KEEP, words
-from fulldress.steps._contract import KindInfo, StepContext, bad
+from fulldress.steps._contract import KindInfo, StepContext, paths_param
 
 KIND = KindInfo(
     slug="deb",
     summary="install a Debian package",
     required={"place": "the .deb in the adapted package"},
-    optional={"guards": "list of paths that its scripts change (a symlink they switch, a file they write)"},
+    optional={
+        "guards": "list of paths that its scripts change (a symlink they switch, a file they write), with all below",
+        "touched": "list of paths of which its scripts change owner, mode or existence only",
+    },
 )
 
 FUNCTIONS = r"""
@@ -33,7 +36,8 @@ fd_deb_list() {  # everything that installing this package changes
   find /var/lib/dpkg/info \( -name "$pkg.*" -o -name "$pkg:*" \) -print0
   mapfile -t units < <(fd_deb_units "$1")
   [ ${#units[@]} -eq 0 ] || fd_units "${units[@]}"
-  fd_tree "${@:2}"
+  fd_tree "${@:3:$2}"
+  [ $# -le $(($2 + 2)) ] || printf '%s\0' "${@:$(($2 + 3))}"
 }
 fd_stanza() {  # stanza PKG KEEP FILE: the record of a package (1), or all others (0)
   awk -v RS= -v ORS='\n\n' -v pkg="Package: $1" -v keep="$2" '
@@ -50,10 +54,8 @@ fd_status_back() {  # other packages came since: put back the record of this pac
 def compile(step: Step, ctx: StepContext) -> StepScripts:
     """``dpkg -i`` without questions; configuration files that the host changed are kept."""
     sha = ctx.content(step, step.params)
-    guards = [str(g) for g in step.params.get("guards", [])]
-    if any(not g.startswith("/") or g == "/" for g in guards):
-        raise bad(step, "`guards` must be absolute paths below /")
-    deb, held = f'"$FD_BLOBS"/{sha}', words(guards)
+    guards, touched = paths_param(step, "guards"), paths_param(step, "touched")
+    deb, held = f'"$FD_BLOBS"/{sha}', words([len(guards), *guards, *touched])
     head = f"{HEAD}{KEEP}{FUNCTIONS}"
     do = (
         f"{head}pkg=$(dpkg-deb -f {deb} Package)\n"

@@ -6,11 +6,12 @@ or a reason why it cannot be undone.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from fulldress.model.plan import Step, StepScripts
-from fulldress.steps._bash import HEAD, KEEP, word, words
-from fulldress.steps._contract import KindInfo, StepContext, bad
+from fulldress.steps._bash import HEAD, KEEP, nul_list, word, words
+from fulldress.steps._contract import KindInfo, StepContext, bad, paths_param
 
 KIND = KindInfo(
     slug="script",
@@ -21,7 +22,9 @@ KIND = KindInfo(
         "args": "list of arguments",
         "package": "list of places to lay out beside it (default: every file of the package outside archives)",
         "cwd": "directory in the package to run in (default its top)",
-        "guards": "list of paths that it changes: kept before, restored by the undo",
+        "guards": "list of paths that it changes: kept before with all below them, restored by the undo",
+        "touched": "list of paths of which it changes owner, mode or existence only, not the content below them",
+        "beside": "place of the script that `content` was cut out of: it runs as if it lay there",
         "undo": "lines that undo it",
         "undo-place": "script of the package that undoes it",
         "verify": "lines that must succeed afterwards",
@@ -33,34 +36,44 @@ KIND = KindInfo(
 def compile(step: Step, ctx: StepContext) -> StepScripts:
     """Lay out the package from blobs, then run with its top as working directory."""
     params = step.params
-    guards = [str(g) for g in params.get("guards", [])]
-    if any(not g.startswith("/") or g == "/" for g in guards):
-        raise bad(step, "`guards` must be absolute paths below /")
+    guards, touched = paths_param(step, "guards"), paths_param(step, "touched")
     shell = str(params.get("shell", "bash"))
     if shell not in ("bash", "sh"):
         raise bad(step, "`shell` must be bash or sh")
     sha = ctx.content(step, params)
     layout, blobs = _layout(step, ctx, params)
-    keep = f"fd_tree {words(guards)} | sort -zu | fd_keep guards\n" if guards else ""
-    new = f"fd_tree {words(guards)} | fd_new guards | fd_also_gone guards\n" if guards else ""
+    held = f"{{ fd_tree {words(guards)}; {nul_list(touched) if touched else ':'}; }}"
+    keep = f"{held} | sort -zu | fd_keep guards\n" if guards or touched else ""
+    new = f"{held} | fd_new guards | fd_also_gone guards\n" if guards or touched else ""
     cwd = str(params.get("cwd", ""))
     if cwd.startswith("/") or ".." in cwd.split("/"):
         raise bad(step, "`cwd` must lie inside the package")
     enter = f'cd -- "$dir"/{word(cwd)}\n' if cwd else 'cd -- "$dir"\n'
-    run = f'{shell} "$FD_BLOBS"/{{}} {words(params.get("args", []))}\n'
+    args = words(params.get("args", []))
+    run = f'{_file(step, sha)}{shell} "$file" {args}\n'
     undo_sha = ctx.content(step, params, "undo-place", "undo") if "undo" in params or "undo-place" in params else ""
     undo = ""
-    if undo_sha or guards:
+    if undo_sha or keep:
         undo = f'{HEAD}{KEEP}[ -e "$FD_UNDO/started" ] || exit 0\n'
-        undo += f"(\n{layout}{enter}{run.format(undo_sha)})\n" if undo_sha else ""
-        undo += f"{new}fd_restore guards\n" if guards else ""
+        undo += f'(\n{layout}{enter}{shell} "$FD_BLOBS"/{undo_sha}\n)\n' if undo_sha else ""
+        undo += f"{new}fd_restore guards\n" if keep else ""
     return StepScripts(
         id=step.id,
-        do=f'{HEAD}{KEEP}{keep}: >"$FD_UNDO/started"\n{layout}{enter}{run.format(sha)}' + (f"cd /\n{new}" if new else ""),
+        do=f'{HEAD}{KEEP}{keep}: >"$FD_UNDO/started"\n{layout}{enter}{run}' + (f"cd /\n{new}" if new else ""),
         verify_after=f"{HEAD}{params['verify']}\n" if "verify" in params else "",
         undo=undo,
         blobs=tuple(dict.fromkeys([sha, *([undo_sha] if undo_sha else []), *blobs])),
     )
+
+
+def _file(step: Step, sha: str) -> str:
+    """Bash that puts the script where it thinks it is, as ``$file``."""
+    place = str(step.params.get("place", ""))
+    beside = PurePosixPath(str(step.params.get("beside", place or ".")))
+    if beside.is_absolute() or ".." in beside.parts:
+        raise bad(step, "`beside` must lie inside the package")
+    name = place or str(beside.parent / f".fd-{step.id}.sh")
+    return f'file="$dir"/{word(name)}; install -D -m 0755 -- "$FD_BLOBS"/{sha} "$file"\n'
 
 
 def _layout(step: Step, ctx: StepContext, params: dict[str, Any]) -> tuple[str, list[str]]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 BIN = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -62,7 +64,7 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def cluster() -> Iterator[Server]:
     """Starts a cluster in a temporary directory and removes it."""
     home = Path(tempfile.mkdtemp(prefix="fd-sql-", dir="/tmp"))
     shutil.chown(home, "postgres", "postgres")
@@ -86,3 +88,14 @@ def available() -> bool:
 def _as_postgres(*argv: str, check: bool = True) -> None:
     env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
     subprocess.run(argv, check=check, user="postgres", cwd="/", env=env, stdout=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL 15 for the session."""
+    if not available():
+        if os.environ.get("CI"):
+            pytest.fail("missing on this machine, which CI may not skip: PostgreSQL 15 and root")
+        pytest.skip("PostgreSQL 15 and root")
+    with cluster() as started:
+        yield started

@@ -5,7 +5,7 @@ the online form, ``down`` the way back.
 """
 
 from fulldress.formats.sql.down import derive_down
-from fulldress.formats.sql.hazards import Hazard, HazardKind, has_mutex, hazards
+from fulldress.formats.sql.hazards import Hazard, HazardKind, has_mutex, hazards, rows_of
 from fulldress.formats.sql.locks import Effect, lock_effects
 from fulldress.formats.sql.online import MUTEX
 from fulldress.formats.sql.parse import Script, Statement, script, statements
@@ -24,6 +24,7 @@ __all__ = [
     "hazards",
     "lock_effects",
     "online_rewrite",
+    "rows_of",
     "script",
     "statements",
 ]

@@ -181,18 +181,11 @@ class _Down:
         table = relation(node.relation)
         name = constraint.conname or constraint_name(table, constraint)
         if constraint.contype == pb.CONSTR_PRIMARY and not self._made(table):
-            self._primary(node, constraint, table)
+            # Its columns stay NOT NULL when it goes; whether they were so before cannot be told from here.
+            raise _Lossy("primary key on an older table")
         # With USING INDEX the constraint owns the index: dropping it drops both.
         self.undo.pop(("index", constraint.indexname), None)
         used = columns(constraint.raw_expr)
         whole = self._made(table) or bool(used and all(("column", table, c) in self.undo for c in used))
         drop = f"ALTER TABLE {written(node.relation)} DROP CONSTRAINT IF EXISTS {ident(name)}"
         self.undo[("constraint", table, name)] = "" if whole else online.attempt(drop)
-
-    def _primary(self, node: Any, constraint: Any, table: str) -> None:
-        """A primary key makes its columns NOT NULL, and dropping it leaves them so."""
-        for key in constraint.keys:
-            name = key.string.sval
-            if not self._made(table, name):
-                drop = f"ALTER TABLE {written(node.relation)} ALTER COLUMN {ident(name)} DROP NOT NULL"
-                self.undo.setdefault(("not null", table, name), online.attempt(drop))

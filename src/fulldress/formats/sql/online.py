@@ -21,7 +21,8 @@ SET lock_timeout = '{LOCK_TIMEOUT}';
 
 MUTEX_NAMESPACE = 1178881351
 MUTEX_SECONDS = 300
-MUTEX = f"""-- One migration at a time: the lock is held until this session ends.
+MUTEX = f"""\\set ON_ERROR_STOP on
+-- One migration at a time: the lock is held until this session ends.
 DO $fd$
 DECLARE
   fd_deadline timestamptz := clock_timestamp() + interval '{MUTEX_SECONDS} seconds';

@@ -111,8 +111,7 @@ class _Rewriter:
             self.segments.append(("meta", text))
 
     def _text(self) -> str:
-        done = [] if self.left else self._done_check()
-        return "\n".join([_TITLE + online.HEADER, *done, *self._joined()]).rstrip() + "\n"
+        return "\n".join([_TITLE + online.HEADER, *self._done_check(), *self._joined()]).rstrip() + "\n"
 
     def _joined(self) -> list[str]:
         """The segments; the last run of row statements becomes one transaction, so that it happens once or not at all."""
@@ -151,8 +150,10 @@ class _Rewriter:
     def _statement(self, statement: Statement) -> None:
         kind = statement.kind
         if kind == "transaction_stmt":
-            if "line" not in "".join(self.changes[:1]) or statement.node.kind == pb.TRANS_STMT_BEGIN:
-                self.changes.append(f"line {statement.line}: {statement.text}: every statement commits by itself")
+            if statement.node.kind in (pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START):
+                self.changes.append(
+                    f"line {statement.line}: no transaction around it all: every statement commits by itself"
+                )
         elif kind == "variable_set_stmt":
             self._set(statement)
         elif kind == "alter_table_stmt" and statement.node.objtype == pb.OBJECT_TABLE:

@@ -1,0 +1,144 @@
+"""Starts the sink's server inside its namespace, and reads what it recorded."""
+
+from __future__ import annotations
+
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fulldress.errors import CapabilityMissing
+from fulldress.model.plan import StepTiming
+from fulldress.model.rehearsal import OutsideCall, SideEffect
+from fulldress.rehearse.ledger import Tally, calls, effects, tally
+from fulldress.rehearse.outside import Entry, Listen, Outside
+from fulldress.rehearse.traffic import child_environment
+from fulldress.store.codec import write_bytes
+
+JOURNAL_FILE = "sink.jsonl"
+_START_S = 30.0
+_STOP_S = 10.0
+_COUNTERS = ("seen4", "seen6")
+
+
+class Sink:
+    """A running sink. ``stop`` it; what it recorded can be read before and after."""
+
+    def __init__(self, process: subprocess.Popen[bytes], netns: str | None, directory: Path, ready: dict[str, Any]) -> None:
+        self._process = process
+        self._netns = netns
+        self.journal = directory / JOURNAL_FILE
+        self.authority = Path(ready["authority"])
+        """Certificate (PEM) that clones must trust for TLS to succeed."""
+        self.listen = msgspec.convert(ready["ready"], Listen)
+        self._counted: dict[str, int] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it still answers."""
+        return self._process.poll() is None
+
+    def entries(self, since: float = 0.0) -> list[Entry]:
+        """The journal's lines from a moment (epoch seconds) on."""
+        decoder = msgspec.json.Decoder(Entry)
+        lines = self.journal.read_bytes().split(b"\n")[:-1]  # a last line without its end is still being written
+        return [entry for entry in map(decoder.decode, lines) if entry.at >= since]
+
+    def calls(self, since: float = 0.0, steps: Sequence[StepTiming] = ()) -> list[OutsideCall]:
+        """What was asked of the outside since then, each with the step that was under way."""
+        return calls(self.entries(since), steps)
+
+    def effects(self, since: float = 0.0, steps: Sequence[StepTiming] = ()) -> list[SideEffect]:
+        """What was changed out there since then, with its undo."""
+        return effects(self.entries(since), steps)
+
+    def tally(self) -> Tally:
+        """The journal beside the kernel's own counters; these are read for the last time when the sink stops."""
+        kernel = self._counted if self._counted is not None else self._counters()
+        return tally(self.entries(), kernel)
+
+    def stop(self) -> None:
+        """End the server; the journal stays. Does nothing when it has ended."""
+        if self._counted is None:
+            self._counted = self._counters()
+        if self.running:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def _counters(self) -> dict[str, int]:
+        counted: dict[str, int] = {}
+        for name in _COUNTERS if self._netns else ():
+            command = ["ip", "netns", "exec", str(self._netns), "nft", "-j", "list", "set", "inet", "sink", name]
+            done = subprocess.run(command, capture_output=True, check=False, timeout=10)
+            if done.returncode == 0:
+                counted.update(read_counters(done.stdout))
+        return counted
+
+
+def read_counters(listing: bytes) -> dict[str, int]:
+    """``address:port/protocol`` -> packets, from nft's JSON of one of the sink's sets."""
+    counted: dict[str, int] = {}
+    for part in msgspec.json.decode(listing).get("nftables", ()):
+        for element in part.get("set", {}).get("elem", ()):
+            inner = element.get("elem", {})
+            address, protocol, port = inner["val"]["concat"]
+            counted[f"{address}:{port}/{protocol}"] = int(inner.get("counter", {}).get("packets", 1))
+    return counted
+
+
+def start_sink(netns: str | None, directory: Path, outside: Outside, *, listen: Listen | None = None) -> Sink:
+    """Start the server in a network namespace (None: here) and return once it listens.
+
+    ``directory`` takes the journal, the certificates and uploaded files. Raises CapabilityMissing when it cannot start.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    config = directory / "outside.json"
+    write_bytes(config, msgspec.json.encode(outside), mode=0o600)
+    prefix = ["ip", "netns", "exec", netns] if netns else []
+    errors = directory / "sink.err"
+    with errors.open("wb") as stream:
+        process = subprocess.Popen(
+            [
+                *prefix,
+                *(sys.executable, "-m", "fulldress.rehearse.sinkserver"),
+                *("--journal", str(directory / JOURNAL_FILE)),
+                *("--state", str(directory / "state")),
+                *("--config", str(config)),
+                *("--listen", msgspec.json.encode(listen or Listen()).decode()),
+            ],
+            stdin=subprocess.PIPE,  # its end tells the child that we are gone
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            env=child_environment(),
+            start_new_session=True,
+        )
+    try:
+        return Sink(process, netns, directory, _ready(process, errors))
+    except BaseException:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        raise
+
+
+def _ready(process: subprocess.Popen[bytes], errors: Path) -> dict[str, Any]:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], _START_S)
+    line = process.stdout.readline() if readable else b""
+    if not line:
+        said = errors.read_bytes()[-2000:].decode("utf-8", "backslashreplace").strip()
+        raise CapabilityMissing("the sink did not start", why=said, fix="`fulldress doctor` says what is missing")
+    return msgspec.json.decode(line, type=dict[str, Any])

@@ -112,6 +112,11 @@ class TestWrites:
         assert all(one.body is not None and b'"value":' in one.body for one in posts)
         assert left_out(model, writes) == {}
 
+    def test_a_misspelt_endpoint_is_refused(self, model: TrafficModel) -> None:
+        with pytest.raises(UsageError, match="/api/result'") as caught:
+            schedule(model, seconds=60, seed=1, writes={"POST /api/result": {}})
+        assert "POST /api/results" in caught.value.fix
+
     def test_placeholders(self) -> None:
         draw = random.Random(1)
         filled = fill({"a": ["{seq}", 1, None], "b": "{int:3:3}", "c": "x{int:3:3}y{seq}", "d": "plain"}, draw, 5)

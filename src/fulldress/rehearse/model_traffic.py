@@ -225,7 +225,8 @@ def schedule(
     """Requests for so many seconds, drawn from one hour of the model; the same seed gives the same schedule.
 
     ``multiple`` scales the rate. ``writes`` declares bodies: ``{"POST /api/results": {"value": "{int:1:9}"}}`` with the
-    placeholders of :func:`fill`. Raises UsageError when the hour is unknown or the schedule would not fit in memory.
+    placeholders of :func:`fill`. Raises UsageError when the hour or an endpoint is unknown, or the
+    schedule would not fit in memory.
     """
     chosen = _hour(model, hour)
     expected = model.per_minute(chosen) * seconds / _MINUTE * multiple
@@ -235,6 +236,7 @@ def schedule(
             why=f"one schedule holds at most {MOST_PLANNED}",
             fix="shorten the load or lower the multiple",
         )
+    _known(model, writes or {})
     draw = random.Random(seed)
     planned: list[Planned] = []
     minutes = _drawn(model.hours[chosen], draw)
@@ -246,6 +248,17 @@ def schedule(
                 planned.append(one)
     planned.sort(key=lambda one: one.at_s)
     return planned
+
+
+def _known(model: TrafficModel, writes: Mapping[str, object]) -> None:
+    """A body for an endpoint that the log does not have is a misspelling: silently sending nothing would hide it."""
+    names = {one.name for one in model.endpoints if one.method not in SAFE_METHODS}
+    for name in writes:
+        if name not in names:
+            raise UsageError(
+                f"a body is declared for {name!r}, which the log never saw",
+                fix=f"the log's writing endpoints are: {', '.join(sorted(names)) or 'none'}",
+            )
 
 
 def _hour(model: TrafficModel, hour: int | Literal["busiest"]) -> int:

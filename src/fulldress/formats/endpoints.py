@@ -22,8 +22,8 @@ _IDENTIFIER = re.compile(
 _DEEPEST = 32
 """Folders told apart; what is below stays one piece."""
 _MANY = 12
-_RARE, _VERY_RARE, _SELDOM = 0.05, 0.01, 30
-"""A child is rare below 1 % of its folder's requests, or below 5 % when it was seen fewer than 30 times; more than twelve
+_RARE, _VERY_RARE, _SELDOM = 0.05, 0.01, 60
+"""A child is rare below 1 % of its folder's requests, or below 5 % when it was seen fewer than 60 times; more than twelve
 such children are names, not endpoints. So twenty resources of an API with their own traffic stay apart."""
 _MOST_DISTINCT = 100_000
 

@@ -21,7 +21,7 @@ class Stage(NamedTuple):
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("new", (), (), (f.RELEASE,)),
+    Stage("new", (), (), ()),
     Stage("intake", (f.RELEASE,), ("vendor.toml",), (f.PACKAGE_LOCK, f.TRUST)),
     Stage("inventory", (f.RELEASE,), (), (f.ESTATE,)),
     Stage("matrix", (f.RELEASE, f.ESTATE), (f.PACKAGE_LOCK,), (f.MATRIX, f.PATH)),

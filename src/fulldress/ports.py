@@ -76,6 +76,18 @@ class Clock(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Remembers what must not outlive this command (mounts, namespaces, clones) and takes it away, however we end."""
+
+    def keep(self, kind: str, value: str) -> None:
+        """Say it *before* making it. Kinds: machine, mount, netns, tree, process."""
+        ...
+
+    def release(self, kind: str, value: str) -> None:
+        """Take it away now."""
+        ...
+
+
 class Progress(Protocol):
     """Where long work says how far it is. The terminal draws a bar; without a TTY it prints plain lines."""
 

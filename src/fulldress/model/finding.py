@@ -50,6 +50,8 @@ class FindingsReport(msgspec.Struct, frozen=True, kw_only=True):
     rules_run: tuple[str, ...]
     rules_stood_aside: dict[str, str] = {}
     """Rules that could not run, with the reason (for example: no inventory)."""
+    waived: dict[str, str] = {}
+    """Fingerprints of findings that a waiver in force takes off the list -> who accepted it, why, until when."""
     findings: tuple[Finding, ...]
 
 

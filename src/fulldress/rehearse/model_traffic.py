@@ -26,6 +26,8 @@ _MOST_KEPT = 2_000_000
 _MOST_ENDPOINTS = 50_000
 _EXAMPLES = 48
 _MINUTE = 60
+_PEAK = 10
+"""Minutes: an hour would dilute the start of a shift, one minute would be noise."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,14 @@ class TrafficModel(NamedTuple):
     def busiest(self) -> int:
         """The hour of the day with the most requests per minute."""
         return max(self.hours, key=lambda hour: (self.per_minute(hour), -hour))
+
+    @property
+    def peak(self) -> tuple[Minute, ...]:
+        """The minutes of the busiest ten that were logged: what an upgrade at the worst moment would meet."""
+        clock: dict[int, list[Minute]] = {}
+        for minute in (one for minutes in self.hours.values() for one in minutes):
+            clock.setdefault(minute.start // _PEAK, []).append(minute)
+        return tuple(max(clock.values(), key=lambda minutes: sum(len(one.offsets_ms) for one in minutes)))
 
     def per_minute(self, hour: int) -> float:
         """Mean number of requests per minute in that hour."""
@@ -218,18 +228,19 @@ def schedule(
     *,
     seconds: float,
     multiple: float = 1.0,
-    hour: int | Literal["busiest"] = "busiest",
+    hour: int | Literal["busiest", "peak"] = "peak",
     seed: int,
     writes: Mapping[str, object] | None = None,
 ) -> list[Planned]:
     """Requests for so many seconds, drawn from one hour of the model; the same seed gives the same schedule.
 
+    ``hour``: an hour of the day (UTC, all days together), the ``busiest`` of those, or the ``peak``: the busiest ten minutes.
     ``multiple`` scales the rate. ``writes`` declares bodies: ``{"POST /api/results": {"value": "{int:1:9}"}}`` with the
     placeholders of :func:`fill`. Raises UsageError when the hour or an endpoint is unknown, or the
     schedule would not fit in memory.
     """
-    chosen = _hour(model, hour)
-    expected = model.per_minute(chosen) * seconds / _MINUTE * multiple
+    pool = model.peak if hour == "peak" else model.hours[_hour(model, hour)]
+    expected = sum(len(one.offsets_ms) for one in pool) / len(pool) * seconds / _MINUTE * multiple
     if expected > MOST_PLANNED or not 0 < seconds <= 7 * 86400 or not 0 < multiple < 1e6:
         raise UsageError(
             f"{seconds:g} s at {multiple:g} times the log are about {expected:.0f} requests",
@@ -239,7 +250,7 @@ def schedule(
     _known(model, writes or {})
     draw = random.Random(seed)
     planned: list[Planned] = []
-    minutes = _drawn(model.hours[chosen], draw)
+    minutes = _drawn(pool, draw)
     for begin in range(0, int(-(-seconds // _MINUTE)) * _MINUTE, _MINUTE):
         for at, index in _one_minute(minutes, multiple, draw):
             if begin + at < seconds and (

@@ -90,7 +90,7 @@ def read_journal(path: Path) -> list[Event]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             event = msgspec.json.decode(line, type=Event)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise _broken(path, number, f"not an event: {error}") from error
         if event.prev != prev or event.seq != len(events) + 1:
             raise _broken(path, number, "it does not follow the line before")

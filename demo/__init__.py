@@ -1,0 +1,1 @@
+"""The demo estate and its hostile upgrade package: fixture, never part of the product."""

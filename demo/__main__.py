@@ -1,0 +1,120 @@
+"""``python -m demo``: plays one upgrade from the vendor's ZIP to the finished run, on real machines.
+
+Builds the vendor's package and the production machine (cached), then types the product's commands one after another in a
+fresh release folder ``demo/release``. In the middle of the run the runner is killed with SIGKILL; one command finishes it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from demo import package, production
+from demo.screen import BEGAN, DemoFailed, background, fulldress, say, scene
+from fulldress.adapters import scope
+from fulldress.cli.main import guarded
+from fulldress.cli.progress import terminal_progress
+from fulldress.store.folder import RUNS
+from fulldress.store.journal import read_journal
+
+HERE = Path(__file__).parent
+RELEASE = HERE / "release"
+KILL_AFTER_STEPS = 5
+"""The runner is killed when so many steps have begun."""
+
+
+@click.command()
+@click.option("--results", default=200_000, show_default=True, help="Rows in production's result table.")
+@click.option("--size", "size_gb", default=0.0, help="Grow production's database to about so many GB.")
+@click.option("--no-kill", is_flag=True, help="Let the runner live.")
+def demo(results: int, size_gb: float, no_kill: bool) -> None:
+    """Play the upgrade of dten-lims 4.2 to 5.0."""
+    scope.reap()
+    scene(1, "Friday afternoon: a ZIP arrives, and there is a production")
+    package.main()
+    with production.production(results, size_gb, package.BUILD, terminal_progress()) as prod:
+        say(f"production is up: dten-lims 4.2, {results} results, machine:{prod.machine.name.removeprefix('machine:')}")
+        _folder()
+        _inspect()
+        _rehearse()
+        _run(prod, kill=not no_kill)
+        scene(9, "What is left")
+        say(f"the third parties remember: {prod.remembered_briefly()}")
+    fulldress("status", cwd=RELEASE)
+    report = RELEASE / "report.html"
+    say(f"the whole story on one page: {report} ({report.stat().st_size // 1024} KB, opens from disk)")
+    say(f"played in {time.monotonic() - BEGAN:.0f} s")
+
+
+def _folder() -> None:
+    shutil.rmtree(RELEASE, ignore_errors=True)
+    archive = package.BUILD / package.NAME
+    fulldress("new", RELEASE.name, "--package", str(archive), "--host", "machine:dten-prod", cwd=HERE)
+    text = (HERE / "release.toml").read_text().replace("{package}", str(archive))
+    (RELEASE / "release.toml").write_text(text)
+    for name in ("matrix.toml", "outside.toml", "traffic.toml"):
+        shutil.copy(HERE / name, RELEASE)
+    shutil.copy(package.BUILD / "vendor.toml", RELEASE)
+
+
+def _inspect() -> None:
+    scene(2, "Taken apart before anyone runs it")
+    fulldress("intake", cwd=RELEASE)
+    scene(3, "Mapped onto what is installed")
+    fulldress("inventory", cwd=RELEASE)
+    fulldress("matrix", cwd=RELEASE)
+    fulldress("matrix", "breaking", cwd=RELEASE)
+    scene(4, "What would go wrong")
+    fulldress("scan", cwd=RELEASE)
+    scene(5, "Cured by patches over the untouched package")
+    fulldress("adapt", cwd=RELEASE)
+    scene(6, "A plan of steps that can be undone")
+    fulldress("plan", cwd=RELEASE)
+
+
+def _rehearse() -> None:
+    scene(7, "Rehearsed full dress and under load, as it came and adapted, forward and back")
+    fulldress("rehearse", cwd=RELEASE)
+
+
+def _run(prod: production.Production, *, kill: bool) -> None:
+    scene(8, "The same plan on production, with its users")
+    load = production.users(prod.root, package.BUILD / "users")
+    try:
+        if kill:
+            _killed_in_the_middle()
+            fulldress("resume", cwd=RELEASE)
+        else:
+            fulldress("run", cwd=RELEASE)
+        time.sleep(2)
+    finally:
+        seen = load.stop()
+    say(f"what the users saw: {production.said(seen)}")
+
+
+def _killed_in_the_middle() -> None:
+    runner = background("run", cwd=RELEASE)
+    while runner.poll() is None and _steps_begun() < KILL_AFTER_STEPS:
+        time.sleep(0.02)
+    if runner.poll() is not None:
+        raise DemoFailed(f"`fulldress run` ended with exit code {runner.returncode} before it could be killed")
+    runner.kill()
+    runner.wait()
+    say(f"kill -9 {runner.pid}: the runner is gone in the middle of step {KILL_AFTER_STEPS}; one command goes on")
+
+
+def _steps_begun() -> int:
+    journals = sorted((RELEASE / RUNS).glob("*/journal.jsonl"))
+    if not journals:
+        return 0
+    return sum(1 for event in read_journal(journals[-1]) if event.kind == "step-started")
+
+
+if __name__ == "__main__":
+    os.chdir(HERE.parent)
+    sys.exit(guarded(lambda: demo(standalone_mode=False)))

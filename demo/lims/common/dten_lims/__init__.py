@@ -1,0 +1,1 @@
+"""DTEN LIMS: samples, analyses, results and their release."""

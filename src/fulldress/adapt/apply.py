@@ -1,0 +1,141 @@
+"""Applies cures to a package, one at a time over its current content, until each rule finds nothing more to cure.
+
+The vendor's package stays untouched: every edit makes a new state of entries. One numbered patch for each rule that changed
+something. Knows no rule: they come in as plain callables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from fulldress.adapt.patch import patch
+from fulldress.adapt.repack import repacked
+from fulldress.adapt.tree import changed_places, edited
+from fulldress.errors import FulldressError
+from fulldress.model.finding import Adaptation, Cure, Finding, StepDraft
+from fulldress.model.package import PackageLock
+from fulldress.store.blobs import BlobStore
+
+MAX_CURES = 2000
+"""Cures of one rule; a rule that is never satisfied is a bug and must end."""
+
+
+MAX_SAME = 100
+"""Cures of findings with one fingerprint (the same line may stand in a file often)."""
+
+
+class Curer(NamedTuple):
+    """One rule as ``adapt`` sees it."""
+
+    slug: str
+    check: Callable[[PackageLock], Sequence[Finding]]
+    """Findings of this rule over the current content, fingerprinted."""
+    cure: Callable[[PackageLock, Finding], Cure | None]
+
+
+class AdaptResult(NamedTuple):
+    """What the cures made."""
+
+    adaptations: tuple[Adaptation, ...]
+    lock: PackageLock
+    """The adapted package: own digest, contents in the store."""
+    patches: dict[str, bytes]
+    """File name (``0001-slug.patch``) -> unified diff."""
+    steps: tuple[StepDraft, ...]
+    """Plan steps that cures ask for, in order."""
+    answered: dict[str, int]
+    """Fingerprint -> number of the adaptation that answers it (by an edit or by a plan step)."""
+    by_step: dict[str, int]
+    """The part of ``answered`` that only plan steps answer: the package itself still trips these."""
+
+
+class _Done(NamedTuple):
+    finding: Finding
+    cure: Cure
+
+
+def adapt(
+    lock: PackageLock, blobs: BlobStore, rules: Sequence[Curer], *, hide: Callable[[str], str] = lambda text: text
+) -> AdaptResult:
+    """Cure what can be cured, rule by rule in the order given. ``hide`` removes secrets from the patches.
+
+    Raises FulldressError ``cure-endless`` when a rule finds something new after each of its own cures.
+    """
+    current = lock
+    adaptations: list[Adaptation] = []
+    patches: dict[str, bytes] = {}
+    by_step: dict[str, int] = {}
+    for rule in rules:
+        after, done = _exhaust(rule, current, blobs)
+        if not done:
+            continue
+        adaptation, text = _adaptation(len(adaptations) + 1, rule.slug, done, current, after, blobs, hide)
+        if text:
+            patches[adaptation.patch] = text
+        adaptations.append(adaptation)
+        by_step.update({_key(d.finding): adaptation.number for d in done if not d.cure.edits})
+        current = after
+    answered = {fingerprint: a.number for a in adaptations for fingerprint in a.findings}
+    steps = tuple(s for a in adaptations for s in a.steps)
+    return AdaptResult(tuple(adaptations), repacked(lock, current, blobs), patches, steps, answered, by_step)
+
+
+def _exhaust(rule: Curer, current: PackageLock, blobs: BlobStore) -> tuple[PackageLock, list[_Done]]:
+    """Cure the first curable finding, look again, until nothing curable is left that was not tried."""
+    done: list[_Done] = []
+    tried: set[str] = set()
+    times: Counter[str] = Counter()
+    for _ in range(MAX_CURES):
+        tried |= {key for key, count in times.items() if count >= MAX_SAME}
+        finding = next((f for f in rule.check(current) if f.curable and _key(f) not in tried), None)
+        if finding is None:
+            return current, done
+        cure = rule.cure(current, finding)
+        after = edited(current, cure.edits, blobs) if cure else current
+        if cure is None or (after is current and not cure.steps):
+            tried.add(_key(finding))
+            continue
+        if after is current:
+            tried.add(_key(finding))
+        times[_key(finding)] += 1
+        done.append(_Done(finding, cure))
+        current = after
+    raise FulldressError(
+        f"the rule {rule.slug} found something new after each of {MAX_CURES} cures of its own",
+        why="its cure does not satisfy its own check",
+        fix="report it with the package's digest; a waiver for its findings lets `fulldress adapt` go on",
+        slug="cure-endless",
+    )
+
+
+def _key(finding: Finding) -> str:
+    return finding.fingerprint or f"{finding.rule}:{finding.place}:{finding.line}:{finding.excerpt}"
+
+
+def _adaptation(
+    number: int,
+    slug: str,
+    done: Sequence[_Done],
+    before: PackageLock,
+    after: PackageLock,
+    blobs: BlobStore,
+    hide: Callable[[str], str],
+) -> tuple[Adaptation, bytes]:
+    safety: Literal["safe", "review"] = "safe" if all(d.cure.safety == "safe" for d in done) else "review"
+    notes = list(dict.fromkeys(d.cure.note for d in done))
+    text = patch(before, after, blobs, hide)
+    head = "".join(f"# {line}\n" for line in (f"{number:04} {slug} ({safety})", *(" ".join(n.split()) for n in notes)))
+    adaptation = Adaptation(
+        number=number,
+        slug=slug,
+        rule=slug,
+        findings=tuple(dict.fromkeys(_key(d.finding) for d in done)),
+        places=tuple(changed_places(before, after)),
+        note="; ".join(notes),
+        safety=safety,
+        patch=f"{number:04}-{slug}.patch" if text else "",
+        steps=tuple(s for d in done for s in d.cure.steps),
+    )
+    return adaptation, (head + text).encode() if text else b""

@@ -1,0 +1,76 @@
+"""The difference between two states of a package as a unified diff for people. Text only; nothing is applied from it.
+
+What runs are the blobs of the adapted package; the patch shows how they differ from the vendor's. Secrets are hidden.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+
+from fulldress.adapt.tree import changed_places
+from fulldress.formats.redact import SECRET
+from fulldress.model.package import Entry, PackageLock
+from fulldress.store.blobs import BlobStore
+
+MAX_LINES = 20_000
+MAX_BYTES = 4 << 20
+"""Larger files are shown by their digests."""
+
+
+def patch(before: PackageLock, after: PackageLock, blobs: BlobStore, hide: Callable[[str], str]) -> str:
+    """A unified diff of every changed place, ``a/PLACE`` against ``b/PLACE``; ``hide`` removes secrets from the text."""
+    old = {e.place: e for e in before.entries}
+    new = {e.place: e for e in after.entries}
+    return "".join(
+        line for place in changed_places(before, after) for line in _one(place, old.get(place), new.get(place), blobs, hide)
+    )
+
+
+def _one(place: str, old: Entry | None, new: Entry | None, blobs: BlobStore, hide: Callable[[str], str]) -> Iterator[str]:
+    left, right = (f"a/{place}" if old else "/dev/null"), (f"b/{place}" if new else "/dev/null")
+    texts = [_lines(e, blobs) for e in (old, new)]
+    if texts[0] is None or texts[1] is None:
+        yield f"Binary files {left} and {right} differ\n"
+        yield from (f"# sha256 {name}: {e.sha256}\n" for name, e in ((left, old), (right, new)) if e and e.sha256)
+        return
+    # Compared as they are, hidden afterwards: a line that differs in its secret alone is still seen to differ.
+    hidden = _Hidden(hide)
+    for number, line in enumerate(difflib.unified_diff(texts[0], texts[1], left, right)):
+        yield hidden(line) if number > 1 else line
+
+
+class _Hidden:
+    """Hides secrets line by line, and private keys as a block."""
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        self._hide, self._in_key = hide, False
+
+    def __call__(self, line: str) -> str:
+        sign, text = line[:1], line[1:].rstrip("\n")
+        if sign != "@":
+            text = self._text(text)
+        return f"{sign}{text}\n" + ("" if line.endswith("\n") else "\\ No newline at end of file\n")
+
+    def _text(self, text: str) -> str:
+        if "PRIVATE KEY-----" in text:
+            self._in_key = "-----BEGIN" in text and "-----END" not in text
+            return text.partition("-----BEGIN")[0] + SECRET if "-----BEGIN" in text else SECRET
+        return SECRET if self._in_key else self._hide(text)
+
+
+def _lines(entry: Entry | None, blobs: BlobStore) -> list[str] | None:
+    """The lines of a text; None for what is not shown as text."""
+    if entry is None:
+        return []
+    if entry.kind != "file":
+        return None if entry.sha256 else []
+    if entry.size > MAX_BYTES:
+        return None
+    data = blobs.read(entry.sha256)
+    if b"\0" in data:
+        return None
+    text = data.decode("utf-8", "backslashreplace")
+    lines = [f"{line}\n" for line in text.split("\n")]
+    lines[-1:] = [lines[-1][:-1]] if lines[-1] != "\n" else []
+    return lines if len(lines) <= MAX_LINES else None

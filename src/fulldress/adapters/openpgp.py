@@ -1,0 +1,156 @@
+"""OpenPGP signatures, checked by Sequoia. Reads bytes and answers; holds no opinion on whose key is whose.
+
+Sequoia says only "no valid signatures"; this file finds out why: altered bytes, a key that is not at hand, a revoked key, a
+weak hash. Each of several signatures in one file is judged by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pysequoia
+from pysequoia.packet import HashAlgorithm, PacketPile, SignatureType, Tag
+
+from fulldress.model.signed import SignatureState, SignedBy
+
+_WEAK = (HashAlgorithm.MD5, HashAlgorithm.SHA1, HashAlgorithm.RipeMD)
+_CLEAR = re.compile(
+    rb"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n(.*?)\r?\n(-----BEGIN PGP SIGNATURE-----.*)", re.DOTALL
+)
+_FAILURES = (RuntimeError, ValueError, TypeError, OSError)
+"""What the binding raises on bytes that it cannot use."""
+
+
+class _Key(NamedTuple):
+    cert: Any
+    ids: frozenset[str]
+    """Fingerprints and key ids of the primary key and of all subkeys, lower-case."""
+    packets: tuple[Any, ...]
+
+
+class OpenPgp:
+    """The OpenPGP half of ``trust``'s means."""
+
+    def certificates(self, data: bytes) -> tuple[str, ...]:
+        """Fingerprints of the public keys in a file; () when it holds none."""
+        return tuple(key.cert.fingerprint for key in _keys([data]))
+
+    def detached(self, signature: bytes, data: Path, keys: Sequence[bytes], now: datetime) -> list[SignedBy]:
+        """Judge every signature in ``signature`` over the file ``data``; ``keys`` are the contents of key files."""
+        signatures = _signatures(signature)
+        if not signatures:
+            return [SignedBy(format="openpgp", state="unreadable", reason="it is no OpenPGP signature")]
+        known = _keys(keys)
+        return [_judge(s, known, now, functools.partial(_verify_file, data, s)) for s in signatures]
+
+    def inline(self, message: bytes, keys: Sequence[bytes], now: datetime) -> tuple[bytes, list[SignedBy]]:
+        """The signed text of a clear-signed message, and its signatures judged."""
+        alone = message.count(b"-----BEGIN PGP SIGNED MESSAGE-----") == 1
+        match = _CLEAR.fullmatch(message.strip()) if alone else None
+        signatures = _signatures(match.group(2)) if match else []
+        if not match or not signatures:
+            return b"", [SignedBy(format="openpgp", state="unreadable", reason="it is no clear-signed message")]
+        known = _keys(keys)
+        found = [_judge(s, known, now, lambda store: pysequoia.verify(bytes=message, store=store)) for s in signatures]
+        return re.sub(rb"(?m)^- ", b"", match.group(1)) + b"\n", found
+
+
+def _verify_file(data: Path, signature: Any, store: Any) -> Any:
+    return pysequoia.verify(file=str(data), store=store, signature=signature)
+
+
+def _signatures(data: bytes) -> list[Any]:
+    try:
+        packets = [p for p in PacketPile.from_bytes(data) if p.tag == Tag.Signature]
+        return [pysequoia.Sig.from_bytes(bytes(p)) for p in packets]
+    except _FAILURES:
+        return []
+
+
+def _keys(files: Sequence[bytes]) -> list[_Key]:
+    found: dict[str, _Key] = {}
+    for data in files:
+        try:
+            for cert in pysequoia.Cert.split_bytes(data):
+                found.setdefault(cert.fingerprint, _key(cert))
+        except _FAILURES:
+            continue
+    return list(found.values())
+
+
+def _key(cert: Any) -> _Key:
+    packets = tuple(PacketPile.from_bytes(bytes(cert)))
+    keys = [p for p in packets if p.tag in (Tag.PublicKey, Tag.PublicSubkey)]
+    ids = {str(i).lower() for p in keys for i in (p.fingerprint, p.key_id) if i}
+    return _Key(cert, frozenset(ids), packets)
+
+
+def _judge(signature: Any, keys: list[_Key], now: datetime, verify: Callable[[Any], Any]) -> SignedBy:
+    issuer = (signature.issuer_fingerprint or signature.issuer_key_id or "").lower()
+    key = next((k for k in keys if issuer in k.ids), None)
+    if key is None:
+        reason = f"the key {issuer or '(unnamed)'} that would check it is not at hand"
+        return _answer(signature, "keyless", issuer, reason=reason)
+    state, reason = _state(signature, key, now, verify)
+    names = [str(u) for u in key.cert.user_ids]
+    return _answer(
+        signature, state, key.cert.fingerprint, signer=names[0] if names else "(a key without a name)", reason=reason
+    )
+
+
+def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any]) -> tuple[SignatureState, str]:
+    created: datetime | None = signature.created
+    if signature.hash_algorithm in _WEAK:
+        return "weak", f"it is made with {str(signature.hash_algorithm).rpartition('.')[2]}, which can be forged"
+    if created and created > now:
+        return "weak", "it claims to be made in the future"
+    if signature.expiration and signature.expiration <= now:
+        return "weak", "the signature has expired"
+    if not _verifies(verify, key.cert):
+        if key.cert.is_revoked and _verifies(verify, _unrevoked(key)):
+            return "weak", "its key was revoked"
+        expires = key.cert.expiration
+        if expires and created and expires <= created:
+            return "weak", "its key had expired when it was made"
+        return "altered", "it does not match these bytes: they were changed, or it was made for others"
+    if key.cert.is_revoked:
+        return "weak", "its key was revoked"
+    if key.cert.expiration and key.cert.expiration <= now:
+        return "intact", "its key has expired since"
+    return "intact", ""
+
+
+def _verifies(verify: Callable[[Any], Any], cert: Any) -> bool:
+    if cert is None:
+        return False
+    try:
+        valid = verify(lambda _ids: [cert]).valid_sigs
+    except _FAILURES:
+        return False
+    return any(v.certificate == cert.fingerprint for v in valid)
+
+
+def _unrevoked(key: _Key) -> Any:
+    """The certificate without its revocations: to tell a revoked key's signature from a forged one."""
+    revocations = (SignatureType.KeyRevocation, SignatureType.SubkeyRevocation)
+    try:
+        return pysequoia.Cert.from_packets([p for p in key.packets if p.signature_type not in revocations])
+    except _FAILURES:
+        return None
+
+
+def _answer(signature: Any, state: SignatureState, fingerprint: str, *, signer: str = "", reason: str = "") -> SignedBy:
+    created = signature.created
+    return SignedBy(
+        format="openpgp",
+        state=state,
+        fingerprint=fingerprint,
+        signer=signer,
+        created=created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if created else "",
+        reason=reason,
+    )

@@ -1,0 +1,164 @@
+"""Which config keys break on the way to the offered version, and which stops the way has.
+
+Joins the declared matrix files, the inventory and the package: writes ``02-inventory/matrix.csv`` and ``path.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import msgspec
+
+from fulldress.errors import NothingToDo, UsageError
+from fulldress.inventory import matrix, paths
+from fulldress.model.estate import ConfigKey, Estate, KeyImpact, MatrixRow, UpgradePath
+from fulldress.model.package import PackageLock
+from fulldress.report.columns import columns, shown
+from fulldress.store import folder as f
+from fulldress.store.codec import read_json, write_bytes, write_json
+from fulldress.store.journal import Journal
+
+FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
+FOLDER = click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path(), help="The release folder (default: here or above)."
+)
+
+
+@click.group(invoke_without_command=True)
+@FOLDER
+@click.option("--from", "installed", default="", help="The installed version (default: as the inventory found it).")
+@click.option("--to", "target", default="", help="The offered version (default: from the file names in the package).")
+@FORMAT
+@click.pass_context
+def command(context: click.Context, folder: Path, installed: str, target: str, form: str) -> None:
+    """Which config keys break on the way to the offered version, and which stops the way has.
+
+    \b
+    fulldress matrix                 read the matrix files, write matrix.csv and path.json
+    fulldress matrix breaking        every key that breaks this estate, where it is used, what to write instead
+    fulldress matrix grep KEY        what the matrix and this estate know of a key
+    """
+    context.obj = folder
+    if context.invoked_subcommand is None:
+        _write(f.ReleaseFolder.find(folder), installed, target, form)
+
+
+def _write(release: f.ReleaseFolder, installed: str, target: str, form: str) -> None:
+    declared = release.release().estate
+    files = list(declared.matrix)
+    with release.locked("matrix"):
+        known = matrix.load([release.path(name) for name in files])
+        estate = read_json(release.path(f.ESTATE), Estate)
+        installed = installed or paths.installed_version(estate, declared.product) or _unknown("installed", "--from")
+        target = target or _offered(release, declared.product) or _unknown("offered", "--to")
+        way = paths.upgrade_path(known.versions, estate, declared.product, installed, target)
+        rows = [row for row in known.rows if row.product in ("", declared.product)]
+        write_bytes(release.path(f.MATRIX), matrix.to_csv(rows).encode())
+        write_json(release.path(f.PATH), way)
+        release.record("matrix", read=[f.RELEASE, f.ESTATE, f.PACKAGE_LOCK, *files], wrote=[f.MATRIX, f.PATH])
+        hits = matrix.impacts(rows, estate, installed, target)
+        said = {"installed": installed, "target": target, "known": way.known, "breaking": [hit.row.key for hit in hits]}
+        Journal(release.path("journal.jsonl")).append("matrix", **said)
+    if form == "json":
+        _json({"schema_version": 1, "path": way, "breaking": hits})
+    else:
+        click.echo(f"{_path_text(way)}\n\n{_impacts_text(hits)}")
+    click.echo("next: fulldress scan", err=True)
+
+
+@command.command()
+@FORMAT
+@click.pass_obj
+def breaking(folder: Path, form: str) -> None:
+    """Every key that breaks this estate, where it is used, what to write instead."""
+    have = _read(f.ReleaseFolder.find(folder))
+    hits = matrix.impacts(have.rows, have.estate, have.way.installed, have.way.target)
+    if form == "json":
+        _json({"schema_version": 1, "installed": have.way.installed, "target": have.way.target, "breaking": hits})
+    else:
+        click.echo(_impacts_text(hits))
+
+
+@command.command()
+@click.argument("key")
+@FORMAT
+@click.pass_obj
+def grep(folder: Path, key: str, form: str) -> None:
+    """What the matrix and this estate know of KEY (any part of its name, in any case)."""
+    have = _read(f.ReleaseFolder.find(folder))
+    wanted = key.lower()
+    rows = [row for row in have.rows if wanted in row.key.lower() or wanted in row.instead.lower()]
+    uses = [(host.name, use) for host in have.estate.hosts for use in host.config if wanted in use.key.lower()]
+    if not rows and not uses:
+        raise NothingToDo(
+            f"no key contains {key!r}", why="neither the matrix nor any declared config file of the estate has one"
+        )
+    if form == "json":
+        found = [{"host": host, **msgspec.to_builtins(use)} for host, use in uses]
+        _json({"schema_version": 1, "rows": rows, "uses": found})
+        return
+    blocks = []
+    if rows:
+        said = [(row.key, row.change, row.since, matrix.cure(row), row.consequence) for row in rows]
+        blocks.append(columns(("key", "change", "since", "write instead", "or else"), said))
+    if uses:
+        blocks.append(columns(("key", "value", "host", "place"), [(u.key, u.value, host, _place(u)) for host, u in uses]))
+    click.echo("\n\n".join(blocks))
+
+
+class _Have(NamedTuple):
+    rows: Sequence[MatrixRow]
+    estate: Estate
+    way: UpgradePath
+
+
+def _read(release: f.ReleaseFolder) -> _Have:
+    """What the stage wrote; NothingToDo when it has not run."""
+    way = read_json(release.path(f.PATH), UpgradePath)
+    rows = matrix.from_csv(release.path(f.MATRIX).read_bytes().decode())
+    return _Have(rows, read_json(release.path(f.ESTATE), Estate), way)
+
+
+def _offered(release: f.ReleaseFolder, product: str) -> str:
+    path = release.path(f.PACKAGE_LOCK)
+    return paths.offered_version(read_json(path, PackageLock), product) if path.exists() else ""
+
+
+def _unknown(what: str, option: str) -> str:
+    raise UsageError(
+        f"the {what} version is not known",
+        why="without it nobody can say which keys break between the two",
+        fix=f"say it: fulldress matrix {option} VERSION, or set product and version-command under [estate] in release.toml",
+    )
+
+
+def _json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def _path_text(way: UpgradePath) -> str:
+    line = shown(" → ".join([f"{way.product} {way.installed}", *way.stops, way.target]))
+    return line if way.known else f"{line}\n  NOT OPEN: {shown(way.why)}"
+
+
+def _impacts_text(hits: Sequence[KeyImpact]) -> str:
+    if not hits:
+        return "no config key of this estate breaks on the way"
+    rows = [
+        (
+            h.row.key,
+            f"{h.row.change} in {h.row.since}",
+            ", ".join(_place(u) for u in h.uses) or "not set",
+            h.cure,
+            h.row.consequence,
+        )
+        for h in hits
+    ]
+    return columns(("key", "change", "used in", "write instead", "or else"), rows, widest=40)
+
+
+def _place(use: ConfigKey) -> str:
+    return f"{use.file}:{use.line}"

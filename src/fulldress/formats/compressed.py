@@ -1,0 +1,158 @@
+"""Single-stream compression (gz, xz, bz2, zst) undone in bounded pieces. Pure over a stream.
+
+Bytes behind the compressed data are refused (zeros are allowed: tapes and block devices pad), memory is bounded.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
+
+import zstandard
+
+from fulldress.formats.refusal import refusal
+
+CHUNK = 1 << 16
+XZ_MEMORY = 128 << 20
+ZST_WINDOW = 128 << 20
+MAGIC = {"gz": b"\x1f\x8b\x08", "xz": b"\xfd7zXZ\0", "bz2": b"BZh", "zst": b"\x28\xb5\x2f\xfd"}
+
+
+class _Inflater(Protocol):
+    """The part of lzma's and bz2's decompressors that is used here."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's object with the same face as lzma's and bz2's."""
+
+    def __init__(self) -> None:
+        self._object = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._pending = False
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._object.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._pending and not self.eof
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        out = self._object.decompress(self._object.unconsumed_tail + data, max_length)
+        self._pending = len(out) == max_length
+        return out
+
+
+def _new(kind: str) -> Callable[[], _Inflater]:
+    makers: dict[str, Callable[[], _Inflater]] = {
+        "gz": _Gzip,
+        "bz2": bz2.BZ2Decompressor,
+        "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
+    }
+    return makers[kind]
+
+
+def decompressed(stream: BinaryIO, kind: str) -> Iterator[bytes]:
+    """The content of a gz, xz, bz2 or zst stream (several streams in a row count as one), ≤ 64 KiB a piece.
+
+    Raises PackageRefused ``archive-damaged``, ``zip-truncated``, ``zip-views-disagree`` (bytes behind) or ``archive-bomb``.
+    """
+    stream.seek(0)
+    try:
+        if kind == "zst":
+            yield from _zst(stream)
+        else:
+            yield from _streams(stream, kind)
+    except (zlib.error, lzma.LZMAError, OSError, zstandard.ZstdError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        slug = "archive-bomb" if "emory" in str(error) else "archive-damaged"
+        raise refusal(slug, f"the {kind} stream cannot be unpacked: {error}") from None
+
+
+def _streams(stream: BinaryIO, kind: str) -> Iterator[bytes]:
+    make = _new(kind)
+    rest = stream.read(CHUNK)
+    while rest:
+        if not rest.startswith(MAGIC[kind][: len(rest)]):
+            _padding(rest, stream, kind)
+            return
+        inflater = make()
+        piece = rest
+        while not inflater.eof:
+            out = inflater.decompress(piece, CHUNK)
+            piece = b""
+            if out:
+                yield out
+            if inflater.needs_input and not inflater.eof:
+                piece = stream.read(CHUNK)
+                if not piece:
+                    raise refusal("zip-truncated", f"the {kind} stream is cut")
+        rest = inflater.unused_data or stream.read(CHUNK)
+        if 0 < len(rest) < 6:
+            rest += stream.read(CHUNK)
+
+
+def _padding(rest: bytes, stream: BinaryIO, kind: str) -> None:
+    while rest:
+        if any(rest):
+            raise refusal("zip-views-disagree", f"bytes hide behind the {kind} stream")
+        rest = stream.read(CHUNK)
+
+
+def _zst(stream: BinaryIO) -> Iterator[bytes]:
+    _zst_whole(stream)
+    stream.seek(0)
+    reader = zstandard.ZstdDecompressor(max_window_size=ZST_WINDOW).stream_reader(
+        stream, read_size=CHUNK, read_across_frames=True, closefd=False
+    )
+    while piece := reader.read(CHUNK):
+        yield piece
+
+
+def _zst_whole(stream: BinaryIO) -> None:
+    """Walk frames and blocks without unpacking: the library itself takes a cut stream for a whole one."""
+    end = stream.seek(0, 2)
+    at = 0
+    while at < end:
+        stream.seek(at)
+        head = stream.read(18)
+        if head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F:
+            at += 8 + int.from_bytes(head[4:8], "little")
+        elif head[:4] == MAGIC["zst"] and len(head) > 5:
+            at = _zst_frame(stream, at, head[4])
+        else:
+            raise refusal("zip-views-disagree", "bytes hide behind the zst stream")
+    if at != end:
+        raise refusal("zip-truncated", "the zst stream is cut")
+
+
+def _zst_frame(stream: BinaryIO, at: int, descriptor: int) -> int:
+    single, checksum = descriptor >> 5 & 1, descriptor >> 2 & 1
+    content_size = (single, 2, 4, 8)[descriptor >> 6]
+    at += 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3] + content_size
+    last = False
+    while not last:
+        stream.seek(at)
+        block = stream.read(3)
+        if len(block) < 3:
+            raise refusal("zip-truncated", "the zst stream is cut")
+        value = int.from_bytes(block, "little")
+        last = bool(value & 1)
+        at += 3 + (1 if value >> 1 & 3 == 1 else value >> 3)
+    return at + 4 * checksum

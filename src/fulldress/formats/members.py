@@ -1,0 +1,172 @@
+"""What every archive reader yields, and the checks that hold for members of any format. Pure.
+
+Links are resolved in the archive's own tree, never on a disk.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from fulldress.formats.refusal import refusal
+
+MemberKind = Literal["file", "directory", "symlink", "hardlink"]
+MAX_NAME = 4096
+MAX_COMPONENT = 255
+_DRIVE = re.compile(r"[A-Za-z]:")
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+
+
+def _no_content() -> Iterator[bytes]:
+    return iter(())
+
+
+class Member(NamedTuple):
+    """One member of an archive. ``chunks`` reads its content, verified as far as the format allows."""
+
+    name: str
+    kind: MemberKind
+    size: int = 0
+    mode: int = 0o644
+    owner: str = ""
+    modified: str = ""
+    link: str = ""
+    chunks: Callable[[], Iterator[bytes]] = _no_content
+    packed: int = 0
+    """Bytes that it takes in the archive; 0 when the format does not say."""
+    attributes: str = ""
+    """Names of recorded attributes that are beyond owner, mode and time (tar's extended attributes)."""
+
+
+def shown(name: str, limit: int = 120) -> str:
+    """A member's name as it may be put into a message: control and bidi characters escaped, cut at ``limit``."""
+    safe = "".join(c if c.isprintable() and c not in _BIDI else f"\\u{ord(c):04x}" for c in name)
+    return safe if len(safe) <= limit else safe[: limit - 3] + "..."
+
+
+def safe_name(raw: str) -> str:
+    """The member's name as a clean relative path (no ``./``, no trailing slash); ``""`` for the root itself.
+
+    Raises PackageRefused ``path-traversal`` for a name that is absolute, climbs, has a drive or a backslash, or holds
+    control or bidirectional characters.
+    """
+    if fault := _name_fault(raw):
+        raise refusal("path-traversal", f"the member {shown(raw)!r} has {fault}")
+    return "/".join(part for part in raw.split("/") if part not in ("", "."))
+
+
+def _name_fault(raw: str) -> str:
+    if raw.startswith("/"):
+        return "an absolute path"
+    if ".." in raw.split("/"):
+        return "'..' in its path"
+    if "\\" in raw:
+        return "a backslash in its path"
+    if _DRIVE.match(raw):
+        return "a drive letter"
+    if "!/" in raw:
+        return "'!/' in its path, which is how places inside nested archives are written"
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI for c in raw):
+        return "control or direction-changing characters in its name"
+    if len(raw.encode("utf-8", "replace")) > MAX_NAME or any(len(p.encode()) > MAX_COMPONENT for p in raw.split("/")):
+        return "a name longer than any file system takes"
+    return ""
+
+
+def checked(members: Iterable[Member], *, system_root: bool = False) -> Iterator[Member]:
+    """The members, each with a clean name, refused when together they would mislead.
+
+    ``system_root`` is for trees whose root is the machine's own (the data of a .deb): absolute link targets are normal
+    there. Raises PackageRefused ``path-traversal``, ``duplicate-name`` or ``symlink-escape``.
+    """
+    guard = _Guard(system_root)
+    for member in members:
+        name = safe_name(member.name)
+        if not name:
+            if member.kind != "directory":
+                raise refusal("path-traversal", f"the member {shown(member.name)!r} has an empty name")
+            continue
+        clean = member._replace(name=name)
+        guard.admit(clean)
+        yield clean
+    guard.finish()
+
+
+class _Guard:
+    """Remembers what came, in every form under which a file system may take two names for one."""
+
+    def __init__(self, system_root: bool) -> None:
+        self.system_root = system_root
+        self.kinds: dict[str, MemberKind] = {}
+        self.links: dict[str, str] = {}
+        self.parents: set[str] = set()
+
+    def admit(self, member: Member) -> None:
+        key = unicodedata.normalize("NFC", member.name)
+        if key in self.kinds:
+            raise refusal("duplicate-name", f"two members are called {shown(member.name)!r}")
+        if member.kind != "directory" and key in self.parents:
+            raise refusal("duplicate-name", f"{shown(member.name)!r} is a file here and a folder there")
+        self._parents(key)
+        self.kinds[key] = member.kind
+        if member.kind == "symlink":
+            self._symlink(member, key)
+        elif member.kind == "hardlink":
+            self._hardlink(member)
+
+    def _parents(self, key: str) -> None:
+        parent = posixpath.dirname(key)
+        while parent:
+            kind = self.kinds.get(parent, "directory")
+            if kind == "symlink":
+                raise refusal("symlink-escape", f"{shown(key)!r} would be written through the link {shown(parent)!r}")
+            if kind != "directory":
+                raise refusal("duplicate-name", f"{shown(parent)!r} is a file here and a folder there")
+            if parent in self.parents:
+                return
+            self.parents.add(parent)
+            parent = posixpath.dirname(parent)
+
+    def _symlink(self, member: Member, key: str) -> None:
+        target = member.link
+        if not target or "\0" in target or len(target) > MAX_NAME:
+            raise refusal("symlink-escape", f"the link {shown(member.name)!r} has no usable target")
+        if "\\" in target or _DRIVE.match(target) or (target.startswith("/") and not self.system_root):
+            raise refusal("symlink-escape", f"the link {shown(member.name)!r} points outside: {shown(target)}")
+        self.links[key] = target
+
+    def finish(self) -> None:
+        """Follow every link, now that all are known: a later link may bend an earlier one."""
+        for key in self.links:
+            self._follow(key)
+
+    def _follow(self, link: str) -> None:
+        done: list[str] = []
+        todo = link.split("/")[::-1]
+        for _ in range(MAX_NAME):
+            if not todo:
+                return
+            part = todo.pop()
+            if part == "..":
+                if not done:
+                    raise refusal(
+                        "symlink-escape", f"the link {shown(link)!r} leaves the archive: {shown(self.links[link])}"
+                    )
+                done.pop()
+                continue
+            done.append(part)
+            target = self.links.get("/".join(done))
+            if target is not None:
+                done = [] if target.startswith("/") else done[:-1]
+                todo.extend(p for p in reversed(target.split("/")) if p not in ("", "."))
+        raise refusal("symlink-escape", f"the link {shown(link)!r} goes in circles")
+
+    def _hardlink(self, member: Member) -> None:
+        target = unicodedata.normalize("NFC", safe_name(member.link))
+        if self.kinds.get(target) not in ("file", "hardlink"):
+            raise refusal(
+                "symlink-escape", f"the hard link {shown(member.name)!r} names no earlier file: {shown(member.link)}"
+            )

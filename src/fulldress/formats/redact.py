@@ -1,0 +1,42 @@
+"""Secrets in free text, replaced before the text is kept: passwords in addresses, tokens, keys, ``PASSWORD=...``.
+
+Text in, text out. It errs on the side of hiding: a value that only looks like a secret is hidden too.
+"""
+
+from __future__ import annotations
+
+import re
+
+SECRET = "<secret>"
+
+_NAMED = (
+    r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|"
+    r"api[-_]?key|access[-_]?key|private[-_]?key)s?[\w.-]*)"
+)
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), SECRET),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE), rf"\1:{SECRET}@"),
+    (re.compile(r"\b(Bearer|Basic|Token)\s+(?=[\w.~+/=-]*[\d_.-])[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {SECRET}"),
+    (
+        re.compile(
+            rf"(?<![\w.-])(-{{0,2}}{_NAMED})(\s*[=:]\s*|(?<=[a-z])\s+(?=\S*\d))(\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)",
+            re.IGNORECASE,
+        ),
+        rf"\1\2{SECRET}",
+    ),
+    (re.compile(r"(?<!\S)(-u|--user)(\s+|=)([^\s:]+):\S+"), rf"\1\2\3:{SECRET}"),
+    (
+        re.compile(
+            r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|github_pat_\w{22,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|"
+            r"sk_(?:live|test)_\w{16,}|AIza[\w-]{35}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"
+        ),
+        SECRET,
+    ),
+)
+
+
+def redacted(text: str) -> str:
+    """The text with everything that looks like a secret replaced by ``<secret>``."""
+    for pattern, instead in _RULES:
+        text = pattern.sub(instead, text)
+    return text

@@ -1,0 +1,320 @@
+"""Shell scripts as the commands in them: a reader over tree-sitter's bash grammar, and byte-exact splicing for rewriters.
+
+Pure: text in, nouns out; no I/O, nothing is run. A script that does not parse still yields the commands that can be
+read in it (the grammar recovers from errors), so an empty answer never proves that a script does nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+COMPOUND = {
+    "if_statement",
+    "while_statement",
+    "for_statement",
+    "c_style_for_statement",
+    "case_statement",
+    "function_definition",
+    "subshell",
+    "command_substitution",
+    "process_substitution",
+    "compound_statement",
+}
+WRAPPERS: dict[str, str] = {
+    "sudo": "AaCDghpRrTtUu",
+    "doas": "Cu",
+    "env": "uCS",
+    "nice": "n",
+    "ionice": "cnp",
+    "nohup": "",
+    "exec": "a",
+    "command": "",
+    "builtin": "",
+    "time": "fo",
+    "timeout": "ks",
+    "setsid": "",
+    "stdbuf": "ioe",
+    "chronic": "",
+}
+"""Programs that run the command given to them, with those of their short options that take a value."""
+
+SHELLS = {"sh", "bash", "dash", "ksh", "zsh"}
+
+
+class Command(msgspec.Struct, frozen=True):
+    """One simple command of a script.
+
+    ``argv`` starts with the name; words are unquoted where static, otherwise raw text with its ``$``. ``start`` and
+    ``end`` (and ``spans``, one for each word) are byte offsets in the encoded text, for :func:`splice`.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    line: int
+    end_line: int
+    text: str
+    heredoc: str = ""
+    redirects: tuple[str, ...] = ()
+    """As written: ``> /etc/cron.d/x``, ``2>&1``."""
+    assignments: tuple[str, ...] = ()
+    """Variables set for this command only: ``PGPASSWORD=x``."""
+    pipes_to: str = ""
+    """Name of the command that reads this one's output through a pipe."""
+    top: bool = True
+    """False inside a condition, loop, function, subshell or substitution."""
+    function: str = ""
+    """Name of the function whose body holds it."""
+    start: int = 0
+    end: int = 0
+    raw: tuple[str, ...] = ()
+    """The words as written, quotes included."""
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+class Edit(NamedTuple):
+    """Replace the bytes ``start:end`` of a text by ``new``."""
+
+    start: int
+    end: int
+    new: str
+
+
+@cache
+def _parser() -> Parser:
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+def encode(text: str) -> bytes:
+    """The bytes of a text as it was read (undecodable bytes come back as they were)."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def splice(text: str, edits: Iterable[Edit]) -> str:
+    """Apply edits given in byte offsets; of two that overlap the first one wins."""
+    data, done = encode(text), len(encode(text)) + 1
+    for edit in sorted(edits, key=lambda e: e.start, reverse=True):
+        if edit.end <= done:
+            data = data[: edit.start] + encode(edit.new) + data[edit.end :]
+            done = edit.start
+    return data.decode("utf-8", "surrogateescape")
+
+
+def parses(text: str) -> bool:
+    """True when the grammar reads the whole text without an error."""
+    return not _parser().parse(encode(text)).root_node.has_error
+
+
+def commands(text: str) -> list[Command]:
+    """Every simple command in order: of pipelines, lists, conditions, functions, substitutions and subshells."""
+    data = encode(text)
+    reader = _Reader(data)
+    stack: list[tuple[Node, bool, str]] = [(_parser().parse(data).root_node, True, "")]
+    found: list[Command] = []
+    while stack:
+        node, top, function = stack.pop()
+        reader.note(node)
+        if node.type in ("command", "declaration_command", "unset_command"):
+            command = reader.command(node, top, function)
+            if command is not None:
+                found.append(command)
+        if node.type in COMPOUND:
+            top = False
+        if node.type == "function_definition":
+            function = reader.text(node.child_by_field_name("name"))
+        stack.extend((child, top, function) for child in reversed(node.named_children))
+    return found
+
+
+class _Reader:
+    """Reads command nodes; remembers what enclosing nodes (redirects, pipes) say about them."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._heredoc: dict[int, str] = {}
+        self._redirects: dict[int, list[str]] = {}
+        self._pipes_to: dict[int, str] = {}
+
+    def text(self, node: Node | None) -> str:
+        return "" if node is None else self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+
+    def note(self, node: Node) -> None:
+        if node.type == "redirected_statement":
+            self._note_redirects(node)
+        elif node.type == "pipeline" and (node.parent is None or node.parent.type != "heredoc_redirect"):
+            self._note_pipe(node.named_children)
+
+    def _note_redirects(self, node: Node) -> None:
+        body = node.child_by_field_name("body")
+        target = _last_command(body) if body is not None else None
+        if target is None:
+            return
+        for redirect in node.children_by_field_name("redirect"):
+            if redirect.type == "heredoc_redirect":
+                self._note_heredoc(target, redirect)
+            else:
+                self._redirects.setdefault(target.id, []).append(self.text(redirect))
+
+    def _note_heredoc(self, target: Node, redirect: Node) -> None:
+        for child in redirect.named_children:
+            if child.type == "heredoc_body":
+                self._heredoc[target.id] = self.text(child)
+            elif child.type == "file_redirect":
+                self._redirects.setdefault(target.id, []).append(self.text(child))
+            elif child.type == "pipeline":
+                self._note_pipe([target, *child.named_children])
+
+    def _note_pipe(self, stages: list[Node]) -> None:
+        for left, right in pairwise(stages):
+            source, sink = _last_command(left), _first_command(right)
+            if source is not None and sink is not None:
+                self._pipes_to[source.id] = self.text(sink.child_by_field_name("name"))
+
+    def command(self, node: Node, top: bool, function: str) -> Command | None:
+        words, assignments, inline = self._parts(node)
+        if not words:
+            return None
+        first = words[0]
+        argv = tuple(self.word(w) for w in words)
+        start = min([first.start_byte, *(a.start_byte for a in assignments)])
+        return Command(
+            name=argv[0],
+            argv=argv,
+            line=first.start_point.row + 1,
+            end_line=node.end_point.row + 1,
+            text=self.data[start : node.end_byte].decode("utf-8", "surrogateescape"),
+            heredoc=self._heredoc.get(node.id, ""),
+            redirects=(*inline, *self._redirects.get(node.id, ())),
+            assignments=tuple(self.text(a) for a in assignments),
+            pipes_to=self._pipes_to.get(node.id, ""),
+            top=top,
+            function=function,
+            start=start,
+            end=node.end_byte,
+            raw=tuple(self.text(w) for w in words),
+            spans=tuple((w.start_byte, w.end_byte) for w in words),
+        )
+
+    def _parts(self, node: Node) -> tuple[list[Node], list[Node], list[str]]:
+        """Words, assignments on the command's own line, redirects written among the words."""
+        words: list[Node] = []
+        assignments: list[Node] = []
+        inline: list[str] = []
+        for child in node.children if node.type != "command" else node.named_children:
+            if child.type == "variable_assignment" and not words:
+                assignments.append(child)
+            elif child.type.endswith("_redirect"):
+                inline.append(self.text(child))
+            elif child.type != "comment":
+                words.append(child)
+        # The grammar reads `A=1 B=2` on a line of its own as a prefix of the command on the next line.
+        if words:
+            row = words[0].start_point.row
+            assignments = [a for a in assignments if a.end_point.row == row or self._continued(a, words[0])]
+        return words, assignments, inline
+
+    def _continued(self, assignment: Node, word: Node) -> bool:
+        return b"\\\n" in self.data[assignment.end_byte : word.start_byte]
+
+    def word(self, node: Node) -> str:
+        """A word without its quotes; expansions stay as written."""
+        if node.type in ("command_name", "concatenation"):
+            return "".join(self.word(c) for c in node.children)
+        if node.type == "variable_assignment":
+            value = node.child_by_field_name("value")
+            name = self.text(node.child_by_field_name("name"))
+            return f"{name}={self.word(value)}" if value is not None else self.text(node)
+        raw = self.text(node)
+        if node.type == "raw_string":
+            return raw[1:-1]
+        if node.type in ("string", "ansi_c_string", "translated_string"):
+            inner = raw[raw.find('"' if node.type != "ansi_c_string" else "'") + 1 : -1]
+            return re.sub(r'\\(["\\$`])', r"\1", inner.replace("\\\n", ""))
+        if node.type == "word":
+            return re.sub(r"\\(.)", r"\1", raw.replace("\\\n", ""), flags=re.DOTALL)
+        return raw
+
+
+def _last_command(node: Node) -> Node | None:
+    while node.type not in ("command", "declaration_command"):
+        if node.type not in ("list", "pipeline", "redirected_statement", "negated_command"):
+            return None
+        body = node.child_by_field_name("body")
+        children = node.named_children
+        if body is None and not children:
+            return None
+        node = body if body is not None else children[-1]
+    return node
+
+
+def _first_command(node: Node) -> Node | None:
+    while node.type not in ("command", "declaration_command"):
+        if node.type not in ("list", "pipeline", "redirected_statement", "negated_command") or not node.named_children:
+            return None
+        node = node.named_children[0]
+    return node
+
+
+def unwrapped(command: Command) -> tuple[str, ...]:
+    """The argv that really runs: without sudo, env, nice, timeout and their like, their options and assignments."""
+    return command.argv[wrapped_by(command) :]
+
+
+def wrapped_by(command: Command) -> int:
+    """How many leading words belong to wrappers; the word after them is the program that runs (0 when there are none)."""
+    position = 0
+    argv = command.argv
+    while position < len(argv) and (name := argv[position].rpartition("/")[2]) in WRAPPERS:
+        after = _after_options(argv, position + 1, WRAPPERS[name])
+        if name == "timeout":
+            after += 1
+        if after >= len(argv):
+            return position
+        position = after
+    return position
+
+
+def _after_options(argv: tuple[str, ...], position: int, valued: str) -> int:
+    while position < len(argv):
+        word = argv[position]
+        if word == "--":
+            return position + 1
+        if re.match(r"[A-Za-z_]\w*=", word):
+            position += 1
+        elif word.startswith("-") and len(word) > 1:
+            takes_value = not word.startswith("--") and word[-1] in valued
+            position += 2 if takes_value else 1
+        else:
+            return position
+    return position
+
+
+def nested(command: Command) -> Iterator[str]:
+    """Script texts that a command hands to another shell: ``bash -c TEXT``, ``su USER -c TEXT``, ``eval TEXT``."""
+    argv = unwrapped(command)
+    if not argv:
+        return
+    name = argv[0].rpartition("/")[2]
+    if name == "eval":
+        yield " ".join(argv[1:])
+    elif name in SHELLS or name in ("su", "runuser"):
+        for index, word in enumerate(argv[1:-1], 1):
+            if word == "--command" or re.fullmatch(r"-[a-z]*c", word):
+                yield argv[index + 1]
+                return
+
+
+def is_shell(place: str, text: str) -> bool:
+    """True for a shell script, by its first line or by its name (maintainer scripts of a .deb included)."""
+    first = text[:200].partition("\n")[0]
+    if first.startswith("#!"):
+        return re.search(r"\b(ba|da|k|z)?sh\b", first) is not None
+    name = place.rpartition("/")[2]
+    return name.endswith((".sh", ".bash")) or name in ("preinst", "postinst", "prerm", "postrm")

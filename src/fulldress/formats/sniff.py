@@ -1,0 +1,46 @@
+"""What a file is, by its first bytes. Pure."""
+
+from __future__ import annotations
+
+from fulldress.formats import compressed, tarview
+from fulldress.formats.arview import MAGIC as AR
+
+HEAD = 1024
+"""Bytes that :func:`container` needs."""
+
+OPENED = ("zip", "tar", "gz", "xz", "bz2", "zst", "deb")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK", b"PK00PK")
+_CLOSED: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"7z\xbc\xaf\x27\x1c", "7z archive"),
+    (0, b"Rar!\x1a\x07", "RAR archive"),
+    (0, b"\xed\xab\xee\xdb", "RPM package"),
+    (0, b"MSCF\0\0\0\0", "CAB archive"),
+    (0, b"070701", "cpio archive"),
+    (0, b"070702", "cpio archive"),
+    (0, b"070707", "cpio archive"),
+    (0, b"hsqs", "squashfs image"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE compound file (MSI, old Office)"),
+    (0, b"xar!", "XAR archive"),
+    (0, b"\x04\x22\x4d\x18", "lz4 stream"),
+    (0, b"LZIP", "lzip stream"),
+    (0, b"\x1f\x9d", "compress (.Z) stream"),
+)
+
+
+def container(head: bytes) -> str:
+    """``zip``, ``tar``, ``gz``, ``xz``, ``bz2``, ``zst``, ``deb``; ``""`` for anything that is not opened."""
+    if head.startswith(_ZIP):
+        return "zip"
+    if head.startswith(AR + b"debian-binary"):
+        return "deb"
+    if head.startswith(compressed.MAGIC["bz2"]) and head[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):
+        return ""
+    for kind, magic in compressed.MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    return "tar" if tarview.is_header(head) else ""
+
+
+def closed(head: bytes) -> str:
+    """The name of a container that this product knows but does not open; ``""`` otherwise."""
+    return next((name for at, magic, name in _CLOSED if head.startswith(magic, at)), "")

@@ -1,0 +1,187 @@
+"""ALTER TABLE, command by command: the lock it takes, and whether rows are rewritten or read under it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from postgast import pg_query_pb2 as pb
+
+from fulldress.formats.sql.catalogue import Catalogue
+from fulldress.formats.sql.names import dotted, relation, type_of, volatile
+
+SERIALS = {
+    "serial": "int4",
+    "serial4": "int4",
+    "bigserial": "int8",
+    "serial8": "int8",
+    "smallserial": "int2",
+    "serial2": "int2",
+}
+_GENTLE = {pb.AT_SetStatistics, pb.AT_SetRelOptions, pb.AT_ResetRelOptions, pb.AT_SetOptions, pb.AT_ResetOptions}
+_GENTLE |= {pb.AT_ClusterOn, pb.AT_DropCluster, pb.AT_ValidateConstraint}
+_TRIGGERS = {pb.AT_EnableTrig, pb.AT_DisableTrig, pb.AT_EnableTrigAll, pb.AT_DisableTrigAll, pb.AT_EnableTrigUser}
+_TRIGGERS |= {pb.AT_DisableTrigUser, pb.AT_EnableAlwaysTrig, pb.AT_EnableReplicaTrig}
+_MOVES = {pb.AT_SetUnLogged, pb.AT_SetLogged, pb.AT_SetTableSpace, pb.AT_SetAccessMethod}
+
+
+class Effects:
+    """Collects locks, rewrites and scans of one statement."""
+
+    def __init__(self, modes: tuple[str, ...]) -> None:
+        self._modes = modes
+        self.locks: dict[str, str] = {}
+        self.rewrites: set[str] = set()
+        self.scans: set[str] = set()
+
+    def lock(self, name: str, mode: str) -> None:
+        """A lock on a relation; the strongest one counts."""
+        if name and (name not in self.locks or self._modes.index(mode) > self._modes.index(self.locks[name])):
+            self.locks[name] = mode
+
+
+def alter_table(node: Any, catalogue: Catalogue, effects: Effects) -> None:
+    """Effects of one ALTER TABLE with all its commands."""
+    name = relation(node.relation)
+    for item in node.cmds:
+        command(name, item.alter_table_cmd, catalogue, effects)
+
+
+def command(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None:
+    """Effects of one command of an ALTER TABLE."""
+    subtype = cmd.subtype
+    if subtype in _GENTLE:
+        effects.lock(name, "ShareUpdateExclusive")
+        if subtype == pb.AT_ValidateConstraint:
+            _validate(name, cmd, catalogue, effects)
+    elif subtype in _TRIGGERS:
+        effects.lock(name, "ShareRowExclusive")
+    elif subtype == pb.AT_AddConstraint:
+        _add_constraint(name, getattr(cmd, "def").constraint, effects)
+    elif subtype in (pb.AT_AttachPartition, pb.AT_DetachPartition):
+        _partition(name, cmd, catalogue, effects)
+    elif subtype == pb.AT_AddInherit:
+        effects.lock(name, "AccessExclusive")
+        effects.lock(relation(getattr(cmd, "def").range_var), "ShareUpdateExclusive")
+    else:
+        effects.lock(name, "AccessExclusive")
+        _exclusive(name, cmd, catalogue, effects)
+
+
+def _exclusive(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None:
+    """Commands under AccessExclusive: most are a matter of milliseconds, these are not."""
+    if cmd.subtype == pb.AT_AddColumn:
+        _add_column(name, getattr(cmd, "def").column_def, catalogue, effects)
+    elif cmd.subtype == pb.AT_AlterColumnType:
+        change_type(name, cmd, catalogue, effects)
+    elif cmd.subtype == pb.AT_SetNotNull:
+        if not catalogue.proves_not_null(name, cmd.name) and cmd.name not in catalogue.table(name).not_null:
+            effects.scans.add(name)
+    elif cmd.subtype in _MOVES:
+        if not _moves_nowhere(cmd):
+            effects.rewrites.add(name)
+    elif cmd.subtype == pb.AT_DropConstraint:
+        constraint = catalogue.table(name).constraints.get(cmd.name)
+        if constraint is not None and constraint.kind == "fk":
+            effects.lock(constraint.parent, "AccessExclusive")
+
+
+def _moves_nowhere(cmd: Any) -> bool:
+    return (cmd.subtype, cmd.name) in ((pb.AT_SetTableSpace, "pg_default"), (pb.AT_SetAccessMethod, "heap"))
+
+
+def _validate(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None:
+    effects.scans.add(name)
+    constraint = catalogue.table(name).constraints.get(cmd.name)
+    if constraint is not None and constraint.kind == "fk":
+        effects.lock(constraint.parent, "RowShare")
+        effects.scans.add(constraint.parent)
+
+
+def _add_constraint(name: str, constraint: Any, effects: Effects) -> None:
+    late = constraint.skip_validation
+    if constraint.contype == pb.CONSTR_FOREIGN:
+        parent = relation(constraint.pktable)
+        for table in (name, parent):
+            effects.lock(table, "ShareRowExclusive")
+            if not late:
+                effects.scans.add(table)
+        return
+    effects.lock(name, "AccessExclusive")
+    if not late and not constraint.indexname:
+        effects.scans.add(name)
+
+
+def _partition(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None:
+    bound = getattr(cmd, "def").partition_cmd
+    child, default = relation(bound.name), catalogue.table(name).default_partition
+    if cmd.subtype == pb.AT_DetachPartition:
+        mode = "ShareUpdateExclusive" if bound.concurrent else "AccessExclusive"
+        for table in (name, child, default):
+            effects.lock(table, mode)
+        return
+    effects.lock(name, "ShareUpdateExclusive")
+    for table in (child, default):
+        effects.lock(table, "AccessExclusive")
+        effects.scans |= {table} - {""}
+
+
+def constraints(column: Any, kind: int) -> list[Any]:
+    """The constraints of one kind of a column definition."""
+    return [item.constraint for item in column.constraints if item.constraint.contype == kind]
+
+
+def volatile_default(column: Any, catalogue: Catalogue) -> bool:
+    """True when the default has to be computed row by row, which rewrites the table."""
+    return any(
+        volatile(constraint.raw_expr) and not _known_constant(constraint.raw_expr, catalogue)
+        for constraint in constraints(column, pb.CONSTR_DEFAULT)
+    )
+
+
+def _known_constant(expr: Any, catalogue: Catalogue) -> bool:
+    return expr.HasField("func_call") and dotted(expr.func_call.funcname) in catalogue.constant_functions
+
+
+def _add_column(name: str, column: Any, catalogue: Catalogue, effects: Effects) -> None:
+    kind, _ = type_of(column.type_name)
+    stored = any(c.generated_kind != "v" for c in constraints(column, pb.CONSTR_GENERATED))
+    if kind in SERIALS or stored or constraints(column, pb.CONSTR_IDENTITY) or volatile_default(column, catalogue):
+        effects.rewrites.add(name)
+    if (
+        constraints(column, pb.CONSTR_CHECK)
+        or constraints(column, pb.CONSTR_UNIQUE)
+        or constraints(column, pb.CONSTR_PRIMARY)
+    ):
+        effects.scans.add(name)
+    for constraint in constraints(column, pb.CONSTR_FOREIGN):
+        parent = relation(constraint.pktable)
+        effects.lock(parent, "ShareRowExclusive")
+        if constraints(column, pb.CONSTR_DEFAULT):
+            effects.scans |= {name, parent}
+
+
+def change_type(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None:
+    """A change of a column's type: free when every stored value stays as it is, else a rewrite."""
+    definition = getattr(cmd, "def").column_def
+    new = type_of(definition.type_name)
+    old = catalogue.table(name).columns.get(cmd.name)
+    if definition.HasField("raw_default") or old is None or not _same_bytes(old, new):
+        effects.rewrites.add(name)
+
+
+def _same_bytes(old: tuple[str, tuple[int, ...]], new: tuple[str, tuple[int, ...]]) -> bool:
+    """True when values of the old type are values of the new one, byte for byte."""
+    if old == new:
+        return True
+    strings = {"varchar", "text"}
+    if old[0] in strings and new[0] in strings:
+        return not new[1] or (old[0] == "varchar" and bool(old[1]) and new[1][0] >= old[1][0])
+    if old[0] == new[0] == "numeric":
+        return not new[1] or (len(old[1]) == len(new[1]) == 2 and new[1][0] >= old[1][0] and new[1][1] == old[1][1])
+    # The server's time zone decides; UTC is what servers are set to.
+    return old[0] == "timestamp" and new[0] == "timestamptz"
+
+
+def commands(node: Any) -> list[Any]:
+    """The commands of an ALTER TABLE statement."""
+    return [item.alter_table_cmd for item in node.cmds]

@@ -1,0 +1,229 @@
+"""A shadow of the database's catalogue, as far as a script tells: what it created, what it already proved. Pure.
+
+A table made by the same script is *fresh*: nobody else can be waiting for it, so its locks do not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import postgast
+from postgast import pg_query_pb2 as pb
+
+from fulldress.formats.sql.names import columns, conjuncts, dotted, null_test, relation, type_of
+from fulldress.formats.sql.parse import Statement
+
+ColumnType = tuple[str, tuple[int, ...]]
+
+
+class Constraint(msgspec.Struct):
+    """A constraint that the script showed."""
+
+    kind: str
+    """check, fk, unique, primary, exclude"""
+    valid: bool = True
+    parent: str = ""
+    not_null: frozenset[str] = frozenset()
+    """Columns that a check proves NOT NULL."""
+
+
+class Table(msgspec.Struct):
+    """A table that the script showed."""
+
+    fresh: bool = True
+    columns: dict[str, ColumnType] = {}
+    not_null: set[str] = set()
+    constraints: dict[str, Constraint] = {}
+    partitions: set[str] = set()
+    default_partition: str = ""
+    partition_of: str = ""
+
+
+class Catalogue:
+    """What is known so far; ``take`` moves it on by one statement."""
+
+    def __init__(self, known: Iterable[Statement] = ()) -> None:
+        self.tables: dict[str, Table] = {}
+        self.indexes: dict[str, str] = {}
+        self.views: dict[str, set[str]] = {}
+        """View or materialised view -> relations that it reads."""
+        self.domains: set[str] = set()
+        self.constant_functions: set[str] = set()
+        self.triggers: dict[str, str] = {}
+        for statement in known:
+            self.take(statement)
+        for table in self.tables.values():
+            table.fresh = False
+
+    def fresh(self, name: str) -> bool:
+        """True when the script made this table itself."""
+        table = self.tables.get(name)
+        return table is not None and table.fresh
+
+    def table(self, name: str) -> Table:
+        """The table's record; an unseen table is an old one of which nothing is known."""
+        return self.tables.setdefault(name, Table(fresh=False))
+
+    def parents(self, name: str) -> set[str]:
+        """Tables that this one refers to by foreign keys."""
+        table = self.tables.get(name)
+        return {c.parent for c in table.constraints.values() if c.kind == "fk" and c.parent} if table else set()
+
+    def children(self, name: str) -> set[str]:
+        """Tables that refer to this one by foreign keys."""
+        return {other for other in self.tables if name in self.parents(other)}
+
+    def proves_not_null(self, name: str, column: str) -> bool:
+        """True when a validated CHECK says so: SET NOT NULL then needs no scan."""
+        found = self.tables.get(name)
+        return found is not None and any(c.valid and column in c.not_null for c in found.constraints.values())
+
+    def take(self, statement: Statement) -> None:
+        """Learns from one statement."""
+        node = statement.node
+        if statement.kind == "create_stmt":
+            self._create(node)
+        elif statement.kind == "index_stmt":
+            self.indexes[node.idxname or f"{node.relation.relname}_idx{len(self.indexes)}"] = relation(node.relation)
+        elif statement.kind == "alter_table_stmt" and node.objtype == pb.OBJECT_TABLE:
+            for cmd in node.cmds:
+                self._alter(relation(node.relation), cmd.alter_table_cmd)
+        elif statement.kind in ("view_stmt", "create_table_as_stmt"):
+            self._derived(statement.kind, node)
+        elif statement.kind == "create_function_stmt":
+            self._function(node)
+        elif statement.kind == "create_domain_stmt":
+            self.domains.add(dotted(node.domainname))
+        elif statement.kind == "select_stmt" and node.HasField("into_clause"):
+            self.tables[relation(node.into_clause.rel)] = Table()
+        elif statement.kind == "drop_stmt":
+            self._drop(node)
+
+    def _create(self, node: Any) -> None:
+        name = relation(node.relation)
+        if node.if_not_exists and name in self.tables and not self.tables[name].fresh:
+            return
+        table = self.tables[name] = Table()
+        for element in node.table_elts:
+            if element.HasField("column_def"):
+                self._column(name, element.column_def)
+            elif element.HasField("constraint"):
+                self._constraint(name, element.constraint)
+        if node.HasField("partbound") and node.inh_relations:
+            parent = relation(node.inh_relations[0].range_var)
+            self._attach(parent, name, default=node.partbound.is_default)
+        table.fresh = True
+
+    def _attach(self, parent: str, child: str, *, default: bool) -> None:
+        self.table(parent).partitions.add(child)
+        self.table(child).partition_of = parent
+        if default:
+            self.table(parent).default_partition = child
+
+    def _column(self, name: str, column: Any) -> None:
+        table = self.table(name)
+        table.columns[column.colname] = type_of(column.type_name)
+        for item in column.constraints:
+            constraint = item.constraint
+            if constraint.contype == pb.CONSTR_NOTNULL:
+                table.not_null.add(column.colname)
+            else:
+                self._constraint(name, constraint, column.colname)
+
+    def _constraint(self, name: str, node: Any, column: str = "") -> None:
+        table = self.table(name)
+        kinds = {
+            pb.CONSTR_CHECK: "check",
+            pb.CONSTR_FOREIGN: "fk",
+            pb.CONSTR_UNIQUE: "unique",
+            pb.CONSTR_PRIMARY: "primary",
+            pb.CONSTR_EXCLUSION: "exclude",
+        }
+        kind = kinds.get(node.contype)
+        if kind is None:
+            return
+        keys = [key.string.sval for key in node.keys] or ([column] if column else [])
+        if kind == "primary":
+            table.not_null.update(keys)
+        proven = (
+            frozenset(filter(None, (null_test(t, pb.IS_NOT_NULL) for t in conjuncts(node.raw_expr))))
+            if kind == "check"
+            else ()
+        )
+        label = node.conname or constraint_name(name, node, column)
+        table.constraints[label] = Constraint(
+            kind, not node.skip_validation, relation(node.pktable) if kind == "fk" else "", frozenset(proven)
+        )
+        if kind in ("unique", "primary", "exclude") and not node.indexname:
+            self.indexes[label] = name
+
+    def _alter(self, name: str, cmd: Any) -> None:
+        table = self.table(name)
+        if cmd.subtype == pb.AT_AddColumn:
+            self._column(name, getattr(cmd, "def").column_def)
+        elif cmd.subtype == pb.AT_AddConstraint:
+            self._constraint(name, getattr(cmd, "def").constraint)
+        elif cmd.subtype == pb.AT_ValidateConstraint and cmd.name in table.constraints:
+            table.constraints[cmd.name].valid = True
+        elif cmd.subtype == pb.AT_DropConstraint:
+            table.constraints.pop(cmd.name, None)
+        elif cmd.subtype == pb.AT_SetNotNull:
+            table.not_null.add(cmd.name)
+        elif cmd.subtype == pb.AT_DropColumn:
+            table.columns.pop(cmd.name, None)
+        elif cmd.subtype == pb.AT_AttachPartition:
+            bound = getattr(cmd, "def").partition_cmd
+            self._attach(name, relation(bound.name), default=bound.bound.is_default)
+
+    def _derived(self, kind: str, node: Any) -> None:
+        if kind == "create_table_as_stmt" and node.objtype == pb.OBJECT_TABLE:
+            self.tables[relation(node.into.rel)] = Table()
+            return
+        target = node.view if kind == "view_stmt" else node.into.rel
+        reads = {relation(var) for var in postgast.find_nodes(node.query, pb.RangeVar)}
+        self.views[relation(target)] = reads
+
+    def _function(self, node: Any) -> None:
+        """An SQL function that is only ``SELECT constant`` is inlined: as a default it rewrites nothing."""
+        bodies = [
+            option.def_elem.arg.list.items[0].string.sval
+            for option in node.options
+            if option.def_elem.defname == "as" and option.def_elem.arg.HasField("list")
+        ]
+        if bodies and not columns(node) and _constant(bodies[0]):
+            self.constant_functions.add(dotted(node.funcname))
+
+    def _drop(self, node: Any) -> None:
+        for item in node.objects:
+            if item.HasField("list"):
+                name = dotted(item.list.items)
+                self.tables.pop(name, None) if node.remove_type == pb.OBJECT_TABLE else self.indexes.pop(name, None)
+
+
+def _constant(body: str) -> bool:
+    try:
+        stmts = postgast.parse(body).stmts
+    except postgast.PgQueryError:
+        return False
+    if len(stmts) != 1 or not stmts[0].stmt.HasField("select_stmt"):
+        return False
+    select = stmts[0].stmt.select_stmt
+    return (
+        not select.from_clause and len(select.target_list) == 1 and select.target_list[0].res_target.val.HasField("a_const")
+    )
+
+
+def constraint_name(table: str, node: Any, column: str = "") -> str:
+    """The name that PostgreSQL gives to a constraint without one (when it is not taken)."""
+    bare = table.rsplit(".", 1)[-1]
+    if node.contype == pb.CONSTR_PRIMARY:
+        return f"{bare}_pkey"
+    if node.contype == pb.CONSTR_CHECK:
+        used = sorted(columns(node.raw_expr))
+        return f"{bare}_{used[0]}_check" if len(used) == 1 else f"{bare}_check"
+    listed = node.fk_attrs if node.contype == pb.CONSTR_FOREIGN else node.keys
+    keys = "_".join([k.string.sval for k in listed] or [column])
+    suffix = {pb.CONSTR_FOREIGN: "fkey", pb.CONSTR_EXCLUSION: "excl"}.get(node.contype, "key")
+    return f"{bare}_{keys}_{suffix}"

@@ -1,0 +1,196 @@
+"""Pieces of SQL from which an online migration is made: psql-runnable, bounded, safe to run again. Pure text.
+
+Everything runs outside a transaction block. A lock is asked for a second at most; whoever is refused gives up what it
+holds, sleeps and asks again, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fulldress.formats.sql.names import ident, literal
+
+LOCK_TIMEOUT = "1s"
+TRIES = 40
+BATCH_PAGES = 16
+"""Pages per backfill batch: about a thousand rows, locked for a few milliseconds."""
+
+HEADER = f"""\\set ON_ERROR_STOP on
+SET lock_timeout = '{LOCK_TIMEOUT}';
+"""
+
+MUTEX_NAMESPACE = 1178881351
+MUTEX_SECONDS = 300
+MUTEX = f"""\\set ON_ERROR_STOP on
+-- One migration at a time: the lock is held until this session ends.
+DO $fd$
+DECLARE
+  fd_deadline timestamptz := clock_timestamp() + interval '{MUTEX_SECONDS} seconds';
+BEGIN
+  LOOP
+    EXIT WHEN pg_try_advisory_lock({MUTEX_NAMESPACE}, hashtext(current_database()));
+    IF clock_timestamp() > fd_deadline THEN
+      RAISE EXCEPTION 'another migration is running: it has held the migration lock for {MUTEX_SECONDS} seconds';
+    END IF;
+    -- Polled, with a new snapshot each time: a blocking wait deadlocks with CREATE INDEX CONCURRENTLY.
+    COMMIT;
+    PERFORM pg_sleep(0.25);
+  END LOOP;
+END
+$fd$;
+"""
+
+
+def _block(body: str) -> str:
+    tag = "$fd$"
+    while tag in body:
+        tag = tag[:-1] + "x$"
+    return f"DO {tag}\n{body}\n{tag};"
+
+
+def _indent(text: str, by: int) -> str:
+    """Indents the first line of each statement; bodies of strings and functions are left as they are."""
+    return " " * by + text
+
+
+def attempt(*sql: str, unless: str = "", ignore: Sequence[str] = ()) -> str:
+    """DDL in one short transaction, tried again while its lock is refused; skipped when ``unless`` holds."""
+    lines = [_indent(f"{one.rstrip().rstrip(';')};", 6) for one in sql]
+    if unless:
+        lines = [f"      IF NOT ({unless}) THEN", *(f"  {line}" for line in lines), "      END IF;"]
+    ignored = f"      WHEN {' OR '.join(ignore)} THEN\n        EXIT;\n" if ignore else ""
+    tried = "\n".join(lines)
+    return _block(
+        f"""DECLARE
+  fd_tries int := 0;
+BEGIN
+  LOOP
+    BEGIN
+{tried}
+      EXIT;
+    EXCEPTION
+{ignored}      WHEN lock_not_available OR deadlock_detected THEN
+        fd_tries := fd_tries + 1;
+        IF fd_tries >= {TRIES} THEN
+          RAISE;
+        END IF;
+    END;
+    COMMIT;
+    PERFORM pg_sleep(least(5.0, 0.05 * 1.3 ^ fd_tries) * (0.5 + random()));
+  END LOOP;
+END"""
+    )
+
+
+def batches(table: str, head: str, todo: str, *, tail: str = "", prefix: str = "", settle: bool = False) -> str:
+    """An UPDATE or DELETE in batches of pages, each committed and followed by a pause as long as itself.
+
+    ``head`` ends before WHERE; ``todo`` says which rows still need it. Passes repeat until one finds nothing to do, since
+    rows move while others write. ``settle``: stop, with a warning, when a pass changes as many rows as the one before.
+    """
+    ctid = f"{prefix}ctid"
+    name = literal(table)
+    restless = (
+        f"""
+    IF fd_total = fd_before THEN
+      RAISE WARNING 'the backfill of {table.replace("'", "''")} does not settle: % rows change in each pass', fd_total;
+      EXIT;
+    END IF;
+    fd_before := fd_total;"""
+        if settle
+        else ""
+    )
+    return _block(
+        f"""DECLARE
+  fd_from bigint;
+  fd_pages bigint;
+  fd_done bigint;
+  fd_total bigint;
+  fd_before bigint := -1;
+  fd_tries int := 0;
+  fd_began timestamptz;
+BEGIN
+  LOOP
+    SELECT coalesce(max(pg_relation_size(relid)), 0) INTO fd_pages
+      FROM (SELECT relid FROM pg_partition_tree({name}) UNION ALL SELECT {name}::regclass) AS fd_parts (relid);
+    fd_pages := fd_pages / current_setting('block_size')::int;
+    fd_from := 0;
+    fd_total := 0;
+    WHILE fd_from < fd_pages LOOP
+      fd_began := clock_timestamp();
+      BEGIN
+        {head}
+          WHERE {ctid} >= format('(%s,0)', fd_from)::tid
+            AND {ctid} < format('(%s,0)', fd_from + {BATCH_PAGES})::tid
+            AND {todo}{tail};
+        GET DIAGNOSTICS fd_done = ROW_COUNT;
+        fd_total := fd_total + fd_done;
+        fd_from := fd_from + {BATCH_PAGES};
+        fd_tries := 0;
+      EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        fd_tries := fd_tries + 1;
+        IF fd_tries >= {TRIES} THEN
+          RAISE;
+        END IF;
+        fd_done := 1;
+      END;
+      COMMIT;
+      IF fd_done > 0 THEN
+        PERFORM pg_sleep(least(1.0, extract(epoch FROM clock_timestamp() - fd_began)) + 0.02 * fd_tries);
+      END IF;
+    END LOOP;
+    EXIT WHEN fd_total = 0;{restless}
+  END LOOP;
+END"""
+    )
+
+
+def concurrent_index(create: str, index: str, *, table: str) -> str:
+    """CREATE INDEX CONCURRENTLY done safely: an invalid left-over is dropped first, validity is checked after."""
+    name = literal(index)
+    return f"""SET lock_timeout = 0;
+SELECT format('DROP INDEX CONCURRENTLY %s', indexrelid::regclass)
+  FROM pg_index WHERE indexrelid = to_regclass({name}) AND NOT indisvalid \\gexec
+{create.rstrip(";")};
+{
+        _block(f'''BEGIN
+  IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({name})
+                 AND indrelid = {literal(table)}::regclass AND indisvalid) THEN
+    RAISE EXCEPTION 'index % is not valid on its table: run this migration again', {name};
+  END IF;
+END''')
+    }
+SET lock_timeout = '{LOCK_TIMEOUT}';"""
+
+
+def without_timeout(sql: str) -> str:
+    """A statement that must wait as long as it needs, because a cancelled one leaves rubbish (CONCURRENTLY)."""
+    return f"SET lock_timeout = 0;\n{sql.rstrip(';')};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
+
+
+def has_constraint(table: str, name: str) -> str:
+    """SQL: does the table have this constraint?"""
+    return f"EXISTS (SELECT FROM pg_constraint WHERE conrelid = {literal(table)}::regclass AND conname = {literal(name)})"
+
+
+def is_not_null(table: str, column: str) -> str:
+    """SQL: is the column NOT NULL already?"""
+    where = f"attrelid = {literal(table)}::regclass AND attname = {literal(column)} AND NOT attisdropped"
+    return f"EXISTS (SELECT FROM pg_attribute WHERE {where} AND attnotnull)"
+
+
+def not_null(table: str, column: str, *, again: str = "") -> list[str]:
+    """SET NOT NULL without a scan under lock: a CHECK, validated while others work, stands in for the scan.
+
+    ``again``: a backfill of the column, run once more when nobody can write NULL any longer.
+    """
+    name = f"fd_{column}_not_null".encode()[:63].decode("utf-8", "ignore")
+    done, alter = is_not_null(table, column), f"ALTER TABLE {table}"
+    check = f"{alter} ADD CONSTRAINT {ident(name)} CHECK ({ident(column)} IS NOT NULL) NOT VALID"
+    strict = f"{alter} ALTER COLUMN {ident(column)} SET NOT NULL"
+    return [
+        attempt(check, unless=f"{done} OR {has_constraint(table, name)}"),
+        *([again] if again else []),
+        attempt(f"{alter} VALIDATE CONSTRAINT {ident(name)}", unless=done),
+        attempt(strict, f"{alter} DROP CONSTRAINT IF EXISTS {ident(name)}"),
+    ]

@@ -1,0 +1,410 @@
+"""ZIP read strictly, by both of its views: the central directory and the local headers must tell one story.
+
+Every byte of the file belongs to exactly one structure (member, descriptor, directory, end records) or the archive is
+refused: a gap, an overlap, a prefix or a tail is where two readers begin to disagree. Pure over a seekable stream;
+writes nothing. Reads stored and deflated members, ZIP64, streamed entries (bit 3), JAR.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from fulldress.errors import PackageRefused
+from fulldress.formats.members import Member, MemberKind, shown
+from fulldress.formats.refusal import refusal
+
+LOCAL, CENTRAL, DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
+END, END64, LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+END_SIZE, END64_SIZE, LOCATOR_SIZE, LOCAL_SIZE, CENTRAL_SIZE = 22, 56, 20, 30, 46
+MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
+STORED, DEFLATED = 0, 8
+ENCRYPTED, STREAMED, STRONG, UTF8, MASKED = 1, 8, 1 << 6, 1 << 11, 1 << 13
+LEVEL_BITS = 0b110
+UNIX_SYSTEMS = (3, 19)
+CHUNK = 1 << 16
+MAX_LINK = 4096
+MAX_DIRECTORY = 256 << 20
+"""Bytes of central directory that are read at most (about two million members)."""
+
+
+class Record(NamedTuple):
+    """One member as the central directory describes it, checked against its local header."""
+
+    name: str
+    raw_name: bytes
+    flags: int
+    method: int
+    when: tuple[int, int]
+    crc: int
+    packed: int
+    size: int
+    system: int
+    attributes: int
+    offset: int
+    data: int = 0
+    """Where its bytes begin; known once the local header was read."""
+
+
+class _End(NamedTuple):
+    total: int
+    directory_size: int
+    directory_offset: int
+    start: int
+    """Where the first end record begins: the directory must end here."""
+
+
+def records(stream: BinaryIO) -> list[Record]:
+    """All members in the order of the central directory, both views compared.
+
+    Raises PackageRefused: not-a-zip, zip-truncated, zip-views-disagree, overlapping-members, encrypted, unknown-method.
+    """
+    size = stream.seek(0, 2)
+    end = _end(stream, size)
+    found = _central(stream, end)
+    return _locals(stream, found, end.directory_offset)
+
+
+def members(stream: BinaryIO) -> Iterator[Member]:
+    """The archive's members; names are as recorded (see ``members.checked``)."""
+    for record in records(stream):
+        yield _member(stream, record)
+
+
+def _disagree(what: str) -> PackageRefused:
+    return refusal("zip-views-disagree", what)
+
+
+def _read(stream: BinaryIO, offset: int, size: int) -> bytes:
+    stream.seek(offset)
+    data = stream.read(size)
+    if len(data) != size:
+        raise refusal("zip-truncated", f"the ZIP ends in the middle of a record at byte {offset}")
+    return data
+
+
+# ---- end records
+
+
+def _end(stream: BinaryIO, size: int) -> _End:
+    head = _read(stream, 0, min(4, size))
+    tail_start = max(0, size - (END_SIZE + MAX16))
+    tail = _read(stream, tail_start, size - tail_start)
+    at = _find_end(tail, zip_like=head in (LOCAL, END) or head[:2] == b"PK")
+    position = tail_start + at
+    disk, start_disk, here, count, length, offset, _ = struct.unpack_from("<4H2LH", tail, at + 4)
+    if disk or start_disk or here != count:
+        raise _disagree("the end record speaks of several disks, or counts its members twice with different results")
+    plain = _End(count, length, offset, position)
+    end = _end64(stream, plain) or plain
+    if end.directory_offset + end.directory_size != end.start:
+        raise _directory_misplaced(end)
+    return end
+
+
+def _find_end(tail: bytes, *, zip_like: bool) -> int:
+    hits = [at for at in _all(tail, END) if at + END_SIZE <= len(tail)]
+    exact = [at for at in hits if at + END_SIZE + _comment_length(tail, at) == len(tail)]
+    if len(exact) > 1 or (exact and hits[-1] > exact[0]):
+        raise _disagree("the archive has more than one end record: readers differ in which they take")
+    if exact:
+        return exact[0]
+    if hits and hits[-1] + END_SIZE + _comment_length(tail, hits[-1]) < len(tail):
+        rest = len(tail) - hits[-1] - END_SIZE - _comment_length(tail, hits[-1])
+        raise _disagree(f"{rest} bytes follow the end record")
+    if zip_like:
+        raise refusal("zip-truncated", "the file begins like a ZIP, but its end record is missing or cut")
+    raise refusal("not-a-zip", "the file is not a ZIP: it has neither the beginning nor the end of one")
+
+
+def _all(data: bytes, wanted: bytes) -> Iterator[int]:
+    at = data.find(wanted)
+    while at >= 0:
+        yield at
+        at = data.find(wanted, at + 1)
+
+
+def _comment_length(tail: bytes, at: int) -> int:
+    return int.from_bytes(tail[at + 20 : at + 22], "little")
+
+
+def _end64(stream: BinaryIO, plain: _End) -> _End | None:
+    at = plain.start - LOCATOR_SIZE
+    locator = _read(stream, at, LOCATOR_SIZE) if at >= END64_SIZE else b""
+    if locator[:4] != LOCATOR:
+        if MAX32 in (plain.directory_size, plain.directory_offset):
+            raise _disagree("the end record points to a ZIP64 record that is not there")
+        return None
+    disk, position, disks = struct.unpack_from("<LQL", locator, 4)
+    if disk or disks != 1 or position + END64_SIZE != at:
+        raise _disagree("the ZIP64 locator does not point to the record before it")
+    record = _read(stream, position, END64_SIZE)
+    if record[:4] != END64:
+        raise _disagree("the ZIP64 locator points to something else")
+    length, _, _, disk, start, here, count, directory_size, offset = struct.unpack_from("<Q2H2L4Q", record, 4)
+    if length != END64_SIZE - 12 or disk or start or here != count:
+        raise _disagree("the ZIP64 end record is malformed")
+    pairs = (
+        (plain.total, count, MAX16),
+        (plain.directory_size, directory_size, MAX32),
+        (plain.directory_offset, offset, MAX32),
+    )
+    if any(short not in (long, limit) for short, long, limit in pairs):
+        raise _disagree("the ZIP64 end record and the plain one disagree")
+    return _End(count, directory_size, offset, position)
+
+
+def _directory_misplaced(end: _End) -> PackageRefused:
+    shift = end.start - end.directory_offset - end.directory_size
+    if shift > 0:
+        return _disagree(f"{shift} bytes belong to no structure (before the archive, or between directory and end record)")
+    return refusal("zip-truncated", f"{-shift} bytes are missing before the end record")
+
+
+# ---- central directory
+
+
+def _central(stream: BinaryIO, end: _End) -> list[Record]:
+    if end.directory_size > MAX_DIRECTORY:
+        raise refusal("archive-bomb", f"its central directory alone has {end.directory_size} bytes")
+    data = _read(stream, end.directory_offset, end.directory_size)
+    found: list[Record] = []
+    at = 0
+    while at < len(data):
+        record, at = _central_record(data, at)
+        found.append(record)
+    if len(found) != end.total:
+        raise _disagree(f"the end record counts {end.total} members, the central directory holds {len(found)}")
+    return found
+
+
+def _central_record(data: bytes, at: int) -> tuple[Record, int]:
+    if data[at : at + 4] != CENTRAL or at + CENTRAL_SIZE > len(data):
+        raise _disagree(f"the central directory is malformed at its byte {at}")
+    made_by, _, flags, method, time, date, crc, packed, size, n, m, k, disk, _, attributes, offset = struct.unpack_from(
+        "<6H3L5H2L", data, at + 4
+    )
+    stop = at + CENTRAL_SIZE + n + m + k
+    if stop > len(data):
+        raise _disagree(f"the central directory is malformed at its byte {at}")
+    raw = data[at + CENTRAL_SIZE : at + CENTRAL_SIZE + n]
+    extras = _extras(data[at + CENTRAL_SIZE + n : stop - k])
+    name = _name(raw, flags, extras)
+    size, packed, offset, disk = _wide(extras, name, (size, MAX32), (packed, MAX32), (offset, MAX32), (disk, MAX16))
+    if disk:
+        raise _disagree(f"{shown(name)!r} is said to lie on another disk")
+    _readable(name, flags, method)
+    return Record(name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset), stop
+
+
+def _readable(name: str, flags: int, method: int) -> None:
+    if flags & (ENCRYPTED | STRONG | MASKED):
+        raise refusal("encrypted", f"the member {shown(name)!r} is encrypted")
+    if method not in (STORED, DEFLATED):
+        raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}")
+
+
+def _extras(data: bytes) -> dict[int, bytes]:
+    """Extra fields by id. Alignment padding shorter than a header is passed over, as every reader does."""
+    found: dict[int, bytes] = {}
+    at = 0
+    while at + 4 <= len(data):
+        tag, length = struct.unpack_from("<2H", data, at)
+        if at + 4 + length > len(data):
+            if any(data[at:]):
+                raise _disagree("an extra field is longer than its header says")
+            break
+        if tag in (0x0001, 0x7075) and tag in found:
+            raise _disagree("a member has the same extra field twice: readers differ in which they take")
+        found[tag] = data[at + 4 : at + 4 + length]
+        at += 4 + length
+    return found
+
+
+def _wide(extras: dict[int, bytes], name: str, *fields: tuple[int, int]) -> list[int]:
+    """Each (value, limit): a value at its limit is taken from the ZIP64 field, in order, as many as are there."""
+    data, at, result = extras.get(0x0001, b""), 0, []
+    for value, limit in fields:
+        width = 8 if limit == MAX32 else 4
+        if value == limit:
+            if at + width > len(data):
+                raise _disagree(f"{shown(name)!r} needs a ZIP64 field that is missing or too short")
+            value = int.from_bytes(data[at : at + width], "little")
+            at += width
+        result.append(value)
+    return result
+
+
+def _name(raw: bytes, flags: int, extras: dict[int, bytes]) -> str:
+    try:
+        name = raw.decode("utf-8" if flags & UTF8 else "cp437")
+    except UnicodeDecodeError:
+        raise refusal("path-traversal", f"the name {raw[:80]!r} is declared UTF-8 but is not") from None
+    other = extras.get(0x7075, b"")
+    if (
+        len(other) > 5
+        and int.from_bytes(other[1:5], "little") == zlib.crc32(raw)
+        and other[5:].decode("utf-8", "replace") != name
+    ):
+        raise _disagree(f"{shown(name)!r} has a second name in its extra field")
+    return name
+
+
+# ---- local headers
+
+
+def _locals(stream: BinaryIO, found: list[Record], stop: int) -> list[Record]:
+    ordered = sorted(found, key=lambda r: r.offset)
+    placed: dict[int, Record] = {}
+    expected = 0
+    ends = [*(r.offset for r in ordered[1:]), stop] if ordered else []
+    for record, following in zip(ordered, ends, strict=True):
+        if record.offset < expected or record.offset in placed:
+            raise refusal("overlapping-members", f"{shown(record.name)!r} begins inside another member")
+        if record.offset > expected:
+            raise _disagree(f"{record.offset - expected} bytes before {shown(record.name)!r} belong to no member")
+        placed[record.offset] = _local(stream, record, following)
+        expected = following
+    if expected != stop:
+        raise _disagree(f"{stop - expected} bytes before the central directory belong to no member")
+    return [placed[r.offset] for r in found]
+
+
+def _local(stream: BinaryIO, record: Record, following: int) -> Record:
+    label = shown(record.name)
+    if record.offset + LOCAL_SIZE > following:
+        raise refusal("overlapping-members", f"there is no room for the header of {label!r}")
+    head = _read(stream, record.offset, LOCAL_SIZE)
+    if head[:4] != LOCAL:
+        raise _disagree(f"there is no local header where the directory says {label!r} begins")
+    _, flags, method, time, date, crc, packed, size, n, m = struct.unpack_from("<5H3L2H", head, 4)
+    data = record.offset + LOCAL_SIZE + n + m
+    if data + record.packed > following:
+        raise refusal("overlapping-members", f"{label!r} reaches into the member behind it")
+    rest = _read(stream, record.offset + LOCAL_SIZE, n + m)
+    extras = _extras(rest[n:])
+    size, packed = _wide(extras, record.name, (size, MAX32), (packed, MAX32))
+    same = (rest[:n], flags & ~LEVEL_BITS, method, (date, time)) == (
+        *(record.raw_name, record.flags & ~LEVEL_BITS, record.method, record.when),
+    )
+    _name(rest[:n], flags, extras)
+    if not same:
+        raise _disagree(f"{label!r} has another name, flag, method or time in its local header")
+    numbers = (crc, packed, size)
+    declared = (record.crc, record.packed, record.size)
+    if numbers != declared and not (flags & STREAMED and all(a in (0, b) for a, b in zip(numbers, declared, strict=True))):
+        raise _disagree(f"{label!r} has another size or checksum in its local header")
+    _descriptor(stream, record, data + record.packed, following)
+    return record._replace(data=data)
+
+
+def _descriptor(stream: BinaryIO, record: Record, at: int, following: int) -> None:
+    """What lies between a member's bytes and the next structure: nothing, or one of the four forms of descriptor."""
+    length = following - at
+    if length == 0 and not record.flags & STREAMED:
+        return
+    if not record.flags & STREAMED or length not in (12, 16, 20, 24):
+        raise _disagree(f"{length} bytes behind {shown(record.name)!r} belong to no member")
+    data = _read(stream, at, length)
+    body = data[4:] if length in (16, 24) else data
+    if (length in (16, 24) and data[:4] != DESCRIPTOR) or struct.unpack("<L2L" if len(body) == 12 else "<L2Q", body) != (
+        *(record.crc, record.packed, record.size),
+    ):
+        raise _disagree(f"the descriptor behind {shown(record.name)!r} has another size or checksum")
+
+
+# ---- content
+
+
+def _member(stream: BinaryIO, record: Record) -> Member:
+    kind, mode = _kind(record)
+    link = ""
+    if kind == "symlink":
+        if record.size > MAX_LINK:
+            raise refusal("symlink-escape", f"the link {shown(record.name)!r} has a target of {record.size} bytes")
+        link = b"".join(content(stream, record)).decode("utf-8", "replace")
+    if kind == "directory" and record.size:
+        raise _disagree(f"the folder {shown(record.name)!r} has content")
+    return Member(
+        name=record.name,
+        kind=kind,
+        size=record.size if kind == "file" else 0,
+        mode=mode,
+        modified=_modified(record.when),
+        link=link,
+        chunks=lambda: content(stream, record),
+        packed=record.packed,
+    )
+
+
+def _kind(record: Record) -> tuple[MemberKind, int]:
+    unix = record.attributes >> 16
+    kind = stat.S_IFMT(unix)
+    folder = record.name.endswith("/")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        raise refusal("special-file", f"{shown(record.name)!r} is a device, pipe or socket")
+    if (kind == stat.S_IFDIR) != folder and kind != 0:
+        raise _disagree(f"{shown(record.name)!r} is a folder by its name or by its mode, but not by both")
+    if kind == stat.S_IFLNK:
+        return "symlink", 0o777
+    default = 0o755 if folder else 0o644
+    mode = stat.S_IMODE(unix) if record.system in UNIX_SYSTEMS and unix else default
+    return ("directory" if folder else "file"), mode
+
+
+def _modified(when: tuple[int, int]) -> str:
+    date, time = when
+    year, month, day = 1980 + (date >> 9), (date >> 5) & 15, date & 31
+    hour, minute, second = time >> 11, (time >> 5) & 63, (time & 31) * 2
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60):
+        return ""
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+
+
+def content(stream: BinaryIO, record: Record) -> Iterator[bytes]:
+    """A member's bytes in pieces of at most 64 KiB; size, checksum and the end of its stream are verified.
+
+    Raises PackageRefused ``archive-damaged``, or ``zip-views-disagree`` when it holds more than it declares.
+    """
+    crc, size = 0, 0
+    pieces = _inflated(stream, record) if record.method == DEFLATED else _packed(stream, record)
+    for piece in pieces:
+        size += len(piece)
+        crc = zlib.crc32(piece, crc)
+        if size > record.size:
+            raise _disagree(f"{shown(record.name)!r} holds more than the {record.size} bytes it declares")
+        yield piece
+    if size != record.size or crc != record.crc:
+        raise refusal("archive-damaged", f"{shown(record.name)!r} does not match its own size and checksum")
+
+
+def _packed(stream: BinaryIO, record: Record) -> Iterator[bytes]:
+    at, left = record.data, record.packed
+    while left:
+        piece = _read(stream, at, min(CHUNK, left))
+        at, left = at + len(piece), left - len(piece)
+        yield piece
+
+
+def _inflated(stream: BinaryIO, record: Record) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for piece in _packed(stream, record):
+            if inflater.eof:
+                raise _disagree(f"bytes hide behind the packed content of {shown(record.name)!r}")
+            while piece and not inflater.eof:
+                out = inflater.decompress(piece, CHUNK)
+                piece = inflater.unconsumed_tail
+                if out:
+                    yield out
+        while not inflater.eof and (out := inflater.decompress(inflater.unconsumed_tail, CHUNK)):
+            yield out
+    except zlib.error as error:
+        raise refusal("archive-damaged", f"{shown(record.name)!r} cannot be unpacked: {error}") from None
+    if inflater.unused_data:
+        raise _disagree(f"bytes hide behind the packed content of {shown(record.name)!r}")
+    if not inflater.eof:
+        raise refusal("archive-damaged", f"the packed content of {shown(record.name)!r} is cut")

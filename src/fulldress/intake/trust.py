@@ -1,0 +1,300 @@
+"""Who signed the package, which bytes that covers, and which of seven verdicts that earns. No trust on first use.
+
+Pure over the lock, its blobs and the vendor record; the mathematics come in as ``Means``. Contact data are taken from the
+vendor record alone, never from the package.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from fulldress.adapters.cms import X509
+from fulldress.adapters.openpgp import OpenPgp
+from fulldress.formats import checksums
+from fulldress.formats.members import shown
+from fulldress.intake import advice
+from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
+from fulldress.model.signed import SignedBy
+from fulldress.store.blobs import BlobStore
+from fulldress.store.codec import file_digest
+
+WORST: tuple[Verdict, ...] = (
+    "bad",
+    "revoked-or-weak",
+    "unknown-key",
+    "unsigned",
+    "same-ca-new-leaf",
+    "rotated-by-chain",
+    "pinned-ok",
+)
+MAX_READ = 1 << 20
+"""Keys, certificates, lists and signatures are small; larger files are none of these."""
+OPENPGP_SUFFIXES = (".asc", ".sig", ".gpg", ".sign")
+CMS_SUFFIXES = (".p7s", ".p7")
+_CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
+
+
+class OpenPgpMeans(Protocol):
+    """What trust needs of OpenPGP (``adapters.openpgp.OpenPgp``)."""
+
+    def certificates(self, data: bytes) -> tuple[str, ...]: ...
+    def detached(self, signature: bytes, data: Path, keys: Sequence[bytes], now: datetime) -> list[SignedBy]: ...
+    def inline(self, message: bytes, keys: Sequence[bytes], now: datetime) -> tuple[bytes, list[SignedBy]]: ...
+
+
+class X509Means(Protocol):
+    """What trust needs of X.509 and CMS (``adapters.cms.X509``)."""
+
+    def certificates(self, data: bytes) -> tuple[bytes, ...]: ...
+    def describe(self, certificate: bytes, pool: Sequence[bytes], roots: Sequence[str], now: datetime) -> SignedBy: ...
+    def detached(
+        self, signature: bytes, data: Path, pool: Sequence[bytes], roots: Sequence[str], now: datetime
+    ) -> list[SignedBy]: ...
+
+
+class Means(NamedTuple):
+    """The mathematics: one for OpenPGP, one for X.509 and CMS."""
+
+    openpgp: OpenPgpMeans
+    x509: X509Means
+
+
+class _Found(NamedTuple):
+    place: str
+    covers: str
+    facts: SignedBy
+
+
+def judge(
+    lock: PackageLock,
+    blobs: BlobStore,
+    vendor: VendorRecord | None,
+    now: datetime,
+    *,
+    means: Means | None = None,
+    beside: Mapping[str, bytes] | None = None,
+) -> TrustReport:
+    """The verdict over the whole package: the worst of what was found, and what to do next.
+
+    ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
+    """
+    means = means or Means(OpenPgp(), X509())
+    return _Judge(lock, blobs, vendor, now, means).report(beside or {})
+
+
+class _Judge:
+    def __init__(
+        self, lock: PackageLock, blobs: BlobStore, vendor: VendorRecord | None, now: datetime, means: Means
+    ) -> None:
+        self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
+        self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
+        self.small = {p: blobs.read(e.sha256) for p, e in self.files.items() if e.kind == "file" and e.size <= MAX_READ}
+        self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
+        self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
+        self.roots = vendor.roots if vendor else ()
+        self.pool = tuple(c for found in self.certificates.values() for c in found)
+
+    @staticmethod
+    def _maybe_key(place: str, data: bytes) -> bool:
+        return b"-----BEGIN PGP PUBLIC KEY" in data or place.endswith((".gpg", ".pgp", ".key"))
+
+    def _certificates(self, place: str, data: bytes) -> tuple[bytes, ...]:
+        if b"-----BEGIN CERTIFICATE-----" in data or place.endswith((".cer", ".crt", ".der")):
+            return self.means.x509.certificates(data)
+        return ()
+
+    def report(self, beside: Mapping[str, bytes]) -> TrustReport:
+        """Everything put together."""
+        found = [*self._detached(), *self._inline(), *self._cms(), *self._beside(beside)]
+        lists = self._lists()
+        rotated = self._rotated(found, lists)
+        signatures = [self._signature(f, rotated) for f in found]
+        certificates = [self._signature(f, rotated) for f in self._plain_certificates()]
+        wrong = [w for place, listed in lists.items() for w in self._wrong(place, listed)]
+        uncovered = self._uncovered(signatures, lists)
+        verdict = _overall(signatures, wrong, uncovered)
+        text = advice.text(verdict, signatures, certificates, wrong, uncovered, self.vendor, self.lock.sha256)
+        return TrustReport(
+            package_sha256=self.lock.sha256,
+            verdict=verdict,
+            explanation=text.explanation,
+            next_action=text.next_action,
+            signatures=(*signatures, *certificates),
+            uncovered=uncovered,
+        )
+
+    # ---- what is signed by whom
+
+    def _detached(self) -> list[_Found]:
+        found: list[_Found] = []
+        for place, data in self.small.items():
+            target = _without(place, OPENPGP_SUFFIXES)
+            if not target or place in self.keys or _CLEAR in data:
+                continue
+            if target in self.files:
+                path = self._verified_path(self.files[target])
+                facts = self.means.openpgp.detached(data, path, list(self.keys.values()), self.now)
+                found.extend(_Found(place, target, f) for f in facts)
+            elif _PGP_SIGNATURE in data:
+                found.append(_Found(place, target, _lost("openpgp", target)))
+        return found
+
+    def _inline(self) -> list[_Found]:
+        found: list[_Found] = []
+        for place, data in self.small.items():
+            if data.lstrip().startswith(_CLEAR):
+                facts = self.means.openpgp.inline(data, list(self.keys.values()), self.now)[1]
+                found.extend(_Found(place, place, f) for f in facts)
+        return found
+
+    def _cms(self) -> list[_Found]:
+        found: list[_Found] = []
+        for place, data in self.small.items():
+            target = _without(place, CMS_SUFFIXES)
+            if target and target in self.files:
+                path = self._verified_path(self.files[target])
+                facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now)
+                found.extend(_Found(place, target, f) for f in facts)
+            elif target:
+                found.append(_Found(place, target, _lost("cms", target)))
+        return found
+
+    def _beside(self, beside: Mapping[str, bytes]) -> list[_Found]:
+        found: list[_Found] = []
+        package = Entry(place="", kind="container", sha256=self.lock.sha256, size=self.lock.size)
+        for name, data in beside.items():
+            path = self._verified_path(package)
+            if name.endswith(CMS_SUFFIXES):
+                facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now)
+            else:
+                facts = self.means.openpgp.detached(data, path, list(self.keys.values()), self.now)
+            found.extend(_Found(name, "", f) for f in facts)
+        return found
+
+    def _plain_certificates(self) -> list[_Found]:
+        return [
+            _Found(place, place, self.means.x509.describe(c, self.pool, self.roots, self.now))
+            for place, found in self.certificates.items()
+            for c in found
+        ]
+
+    def _verified_path(self, entry: Entry) -> Path:
+        path = self.blobs.path(entry.sha256)
+        if file_digest(path) != entry.sha256:
+            self.blobs.read(entry.sha256)  # raises blob-corrupt, with what to do
+        return path
+
+    # ---- checksum lists
+
+    def _lists(self) -> dict[str, dict[str, str]]:
+        """Checksum lists by place: place of the listed file -> SHA-256."""
+        found: dict[str, dict[str, str]] = {}
+        for place, data in self.small.items():
+            base, name = place[: place.rfind("/") + 1], posixpath.basename(place)
+            if not checksums.is_list(name) or (_PGP_SIGNATURE in data and _CLEAR not in data):
+                continue
+            text = self.means.openpgp.inline(data, [], self.now)[0] if _CLEAR in data else data
+            listed = checksums.parse(text.decode("utf-8", "replace"))
+            if listed:
+                found[place] = {base + path: sha256 for path, sha256 in listed.items()}
+        return found
+
+    def _wrong(self, place: str, listed: Mapping[str, str]) -> list[str]:
+        wrong = []
+        for path, sha256 in listed.items():
+            entry = self.files.get(path)
+            if entry is None:
+                wrong.append(f"{shown(path)} is listed in {shown(place)} but not in the package")
+            elif entry.sha256 != sha256 and path != place:
+                wrong.append(f"{shown(path)} is not what {shown(place)} says")
+        return wrong
+
+    # ---- verdicts
+
+    def _rotated(self, found: Sequence[_Found], lists: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+        """Fingerprints of keys and certificates that a pinned key vouches for, by signing their file or a list of it."""
+        pinned = {f.covers for f in found if self._verdict(f.facts, frozenset())[0] == "pinned-ok"}
+        for place, listed in lists.items():
+            if place in pinned:
+                pinned |= {p for p, sha256 in listed.items() if p in self.files and self.files[p].sha256 == sha256}
+        keys = {k for p in pinned if p in self.keys for k in self.means.openpgp.certificates(self.keys[p])}
+        leaves = {
+            self.means.x509.describe(c, (), (), self.now).fingerprint for p in pinned for c in self.certificates.get(p, ())
+        }
+        return frozenset(keys | leaves)
+
+    def _signature(self, found: _Found, rotated: frozenset[str]) -> Signature:
+        verdict, note = self._verdict(found.facts, rotated)
+        return Signature(
+            format=found.facts.format,
+            place=found.place,
+            covers=found.covers,
+            verdict=verdict,
+            signer=found.facts.signer,
+            fingerprint=found.facts.fingerprint,
+            issuer=found.facts.issuer,
+            created=found.facts.created,
+            reason="; ".join(r for r in (found.facts.reason, note) if r),
+        )
+
+    def _verdict(self, facts: SignedBy, rotated: frozenset[str]) -> tuple[Verdict, str]:
+        if facts.state in ("altered", "unreadable"):
+            return "bad", ""
+        if facts.state == "weak":
+            return "revoked-or-weak", ""
+        if facts.state == "keyless":
+            return "unknown-key", ""
+        if pin := self._pin(facts):
+            when = facts.created or self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+            if (pin.not_after and when[:10] > pin.not_after) or (pin.not_before and when[:10] < pin.not_before):
+                return "revoked-or-weak", "the vendor record does not allow this key for that date"
+            return "pinned-ok", ""
+        if facts.fingerprint in rotated:
+            return "rotated-by-chain", "a pinned key vouches for this one"
+        if facts.rooted:
+            return "same-ca-new-leaf", "it chains to a root recorded for this vendor, but is not pinned itself"
+        return "unknown-key", "nothing recorded beforehand says that this key is the vendor's"
+
+    def _pin(self, facts: SignedBy) -> VendorPin | None:
+        kind = "openpgp" if facts.format == "openpgp" else "x509"
+        pins = self.vendor.pin if self.vendor else ()
+        wanted = facts.fingerprint.lower()
+        return next((p for p in pins if p.kind == kind and p.fingerprint.lower().replace(" ", "") == wanted), None)
+
+    def _uncovered(self, signatures: Sequence[Signature], lists: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+        """Files of the package itself (those inside nested archives are covered by these) that nothing valid signs."""
+        valid = [s for s in signatures if s.verdict not in ("bad", "revoked-or-weak") and s.fingerprint and s.signer]
+        covered = {s.covers for s in valid}
+        if "" in covered:
+            return ()
+        for place, listed in lists.items():
+            if place in covered:
+                covered |= {p for p, sha256 in listed.items() if p in self.files and self.files[p].sha256 == sha256}
+        apart = {s.place for s in signatures} | set(self.keys)
+        return tuple(sorted(p for p in self.files if "!/" not in p and p not in covered and p not in apart))
+
+
+def _overall(signatures: Sequence[Signature], wrong: Sequence[str], uncovered: Sequence[str]) -> Verdict:
+    verdicts: set[Verdict] = {s.verdict for s in signatures}
+    if wrong:
+        verdicts.add("bad")
+    if uncovered or not signatures:
+        verdicts.add("unsigned")
+    return min(verdicts, key=WORST.index)
+
+
+def _without(place: str, suffixes: tuple[str, ...]) -> str:
+    return next((place.removesuffix(s) for s in suffixes if place.endswith(s)), "")
+
+
+def _lost(kind: str, target: str) -> SignedBy:
+    return SignedBy(
+        format="cms" if kind == "cms" else "openpgp",
+        state="unreadable",
+        reason=f"what it signs ({shown(target)}) is not in the package",
+    )

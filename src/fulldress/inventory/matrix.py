@@ -1,0 +1,186 @@
+"""Config keys × versions: which keys break between two versions, where this estate uses them, what to write instead.
+
+The vendor's knowledge comes from TOML files that a person keeps beside the release folder (``[estate] matrix``)::
+
+    product = "lims"                  # the default for every row below
+
+    [[key]]                           # what happens to one config key at one version
+    key = "hybrid.legacy_mode"        # section.key; * and ? match any part of it
+    change = "removed"                # added removed renamed default-changed required
+    since = "5.0"                     # the first version in which it holds
+    instead = "hybrid.enable"         # renamed, removed: the new key; default-changed: the old default
+    value = "true"                    # required: what it must be; default-changed: the new default
+    consequence = "5.0 silently runs in read-only mode"
+
+    [[version]]                       # see inventory/paths.py
+    version = "5.0"
+    from = "4.1"                      # the lowest version that may go straight to this one
+    required-stop = false             # true: no upgrade may skip this version
+    minimum-os = {debian = "12"}
+    blocked = ""                      # why this version may not be installed
+
+Reads and writes matrix.csv; asks no host.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from fulldress.errors import NothingToDo, UsageError
+from fulldress.formats.version import compare, sort_key
+from fulldress.model.estate import ConfigKey, Estate, KeyImpact, MatrixRow
+from fulldress.store.codec import read_toml
+
+COLUMNS = ("product", "key", "change", "since", "instead", "value", "consequence")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One ``[[key]]`` of a matrix file; ``product`` may come from the head of the file."""
+
+    key: str
+    change: str
+    since: str
+    product: str = ""
+    instead: str = ""
+    value: str = ""
+    consequence: str = ""
+
+
+class VersionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """One ``[[version]]`` of a matrix file."""
+
+    version: str
+    product: str = ""
+    from_: str = ""
+    required_stop: bool = msgspec.field(default=False, name="required-stop")
+    minimum_os: dict[str, str] = msgspec.field(default_factory=dict, name="minimum-os")
+    blocked: str = ""
+
+
+class MatrixFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A matrix file as a person writes it."""
+
+    product: str = ""
+    key: tuple[KeyRow, ...] = ()
+    version: tuple[VersionRow, ...] = ()
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """All matrix files together; rows by product, key and version."""
+
+    rows: tuple[MatrixRow, ...]
+    versions: tuple[VersionRow, ...]
+
+
+def load(files: Sequence[Path]) -> Matrix:
+    """Read matrix files; NothingToDo when there are none, UsageError names the file and key that is wrong."""
+    if not files:
+        raise NothingToDo(
+            "no matrix file is declared",
+            why="which config keys break between two versions is the vendor's knowledge: no machine can be asked",
+            fix='name the files in release.toml: [estate] matrix = ["matrix.toml"]',
+        )
+    rows: list[MatrixRow] = []
+    versions: list[VersionRow] = []
+    for file in files:
+        read = read_toml(file, MatrixFile)
+        rows.extend(_row(file, read.product, row) for row in read.key)
+        versions.extend(msgspec.structs.replace(v, product=v.product or read.product) for v in read.version)
+    return Matrix(rows=tuple(sorted(rows, key=_order)), versions=tuple(versions))
+
+
+def _row(file: Path, product: str, row: KeyRow) -> MatrixRow:
+    plain = msgspec.to_builtins(row)
+    plain["product"] = row.product or product
+    try:
+        return msgspec.convert(plain, MatrixRow)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{file}: [[key]] {row.key!r}: {error}", fix="correct the row") from error
+
+
+def _order(row: MatrixRow) -> tuple[object, ...]:
+    return (row.product, sort_key(row.since), row.key, row.change)
+
+
+def between(rows: Iterable[MatrixRow], installed: str, target: str) -> list[MatrixRow]:
+    """The rows that take effect on the way from ``installed`` (exclusive) to ``target`` (inclusive)."""
+    return [row for row in rows if compare(installed, row.since) < 0 <= compare(target, row.since)]
+
+
+def impacts(rows: Iterable[MatrixRow], estate: Estate, installed: str, target: str) -> tuple[KeyImpact, ...]:
+    """Every key that breaks *this* estate between two versions, where it is used and what to write instead.
+
+    A removed or renamed key counts where it is used; a required key where it is missing or has another value; a changed
+    default where the key is not set. Added keys and keys that nobody uses break nothing.
+    """
+    found = []
+    for row in between(rows, installed, target):
+        uses = tuple(use for host in estate.hosts for use in host.config if fnmatchcase(use.key, row.key))
+        if _breaks(row, uses):
+            found.append(KeyImpact(row=row, uses=uses, cure=cure(row)))
+    return tuple(found)
+
+
+def _breaks(row: MatrixRow, uses: Sequence[ConfigKey]) -> bool:
+    if row.change in ("removed", "renamed"):
+        return bool(uses)
+    if row.change == "required":
+        return not uses or (bool(row.value) and any(use.value.strip().lower() != row.value.lower() for use in uses))
+    return row.change == "default-changed" and not uses
+
+
+def cure(row: MatrixRow) -> str:
+    """What to write instead, in words."""
+    value = f" = {row.value}" if row.value else ""
+    if row.change == "required":
+        return f"set {row.key}{value}"
+    if row.change == "renamed":
+        return f"rename {row.key} to {row.instead}"
+    if row.change == "default-changed":
+        old = f", or {row.key} = {row.instead} to keep the old behaviour" if row.instead else ""
+        return f"set {row.key}{value} to accept the new default{old}"
+    return f"remove {row.key}" + (f" and set {row.instead}{value}" if row.instead else "")
+
+
+def to_csv(rows: Iterable[MatrixRow]) -> str:
+    """The rows as CSV. A cell that a spreadsheet would run as a formula gets an apostrophe in front."""
+    out = io.StringIO(newline="")
+    plain, quoted = csv.writer(out, lineterminator="\n"), csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(COLUMNS)
+    for row in rows:
+        cells = [_neutral(getattr(row, column)) for column in COLUMNS]
+        # the csv module forgets to quote a carriage return when lines end with a line feed
+        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
+    return out.getvalue()
+
+
+def from_csv(text: str) -> tuple[MatrixRow, ...]:
+    """What :func:`to_csv` wrote. Raises UsageError with the line that does not fit."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    rows = []
+    try:
+        if tuple(next(reader, [])) != COLUMNS:
+            raise UsageError("matrix.csv has other columns", fix="let `fulldress matrix` write it anew")
+        for cells in reader:
+            plain = {name: _original(cell) for name, cell in zip(COLUMNS, cells, strict=True)}
+            rows.append(msgspec.convert(plain, MatrixRow))
+    except (msgspec.ValidationError, ValueError, csv.Error) as error:
+        raise UsageError(
+            f"matrix.csv, line {reader.line_num}: {error}", fix="let `fulldress matrix` write it anew"
+        ) from error
+    return tuple(rows)
+
+
+def _neutral(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _original(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell

@@ -1,0 +1,243 @@
+"""One act of a rehearsal: a plan played on a fresh clone, with the sink listening, and what was seen.
+
+Three kinds of act: under load (to measure), under load followed by a snapshot restore (the package as it came), and quiet,
+forward and back (to prove rollback). An act reads the mirror and writes only below the rehearsal's own directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from fulldress import engine
+from fulldress.adapters import nspawn
+from fulldress.model.plan import PlanLock, StepTiming
+from fulldress.model.rehearsal import Act, Allowed, LockHold, Proof
+from fulldress.model.release import Release
+from fulldress.ports import Host, Keeper, Progress
+from fulldress.rehearse import proof
+from fulldress.rehearse.clone import Clone
+from fulldress.rehearse.ledger import step_at
+from fulldress.rehearse.locks import LockTrace
+from fulldress.rehearse.mirror import Mirror
+from fulldress.rehearse.model_traffic import Planned
+from fulldress.rehearse.network import Network, Wiring
+from fulldress.rehearse.outside import Outside
+from fulldress.rehearse.sink import Sink, start_sink
+from fulldress.rehearse.traffic import start_load
+from fulldress.store.blobs import BlobStore
+from fulldress.store.journal import Journal
+
+CALM_S = 6.0
+"""Load before the plan begins, so that the chart shows what ordinary looks like."""
+AFTER_S = 5.0
+"""Load after the plan ended: queues drain, caches fill, the worker catches up."""
+HEALTH_S = 60.0
+STRONG_LOCKS = ("ShareUpdateExclusive", "Share", "ShareRowExclusive", "Exclusive", "AccessExclusive")
+
+
+class Load(NamedTuple):
+    """The load of every act."""
+
+    planned: Sequence[Planned]
+    """Long enough for the longest act; it is stopped when the act ends."""
+    source: str
+    left_out: Mapping[str, int]
+    """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
+
+
+class Setting(NamedTuple):
+    """What every act of one rehearsal plays in."""
+
+    id: str
+    release: Release
+    mirror: Mirror
+    blobs: BlobStore
+    directory: Path
+    """``06-rehearsals/<id>``"""
+    engine_dir: Path
+    """Where the engine keeps its own database; taken away with the rehearsal."""
+    scratch: Path
+    keeper: Keeper
+    wiring: Wiring
+    load: Load
+    outside: Outside
+    allowed: tuple[Allowed, ...]
+    progress: Progress
+    durations: dict[str, float]
+    """Filled in as the rehearsal goes: what -> seconds."""
+
+
+class Stage(NamedTuple):
+    """A booted clone with its sink."""
+
+    clone: Clone
+    host: Host
+    sink: Sink
+    directory: Path
+
+
+@contextlib.contextmanager
+def timed(durations: dict[str, float], what: str) -> Iterator[None]:
+    """Add the seconds of a piece of work to the rehearsal's durations."""
+    started = time.monotonic()
+    yield
+    durations[what] = round(durations.get(what, 0.0) + time.monotonic() - started, 3)
+
+
+@contextlib.contextmanager
+def staged(setting: Setting, name: str) -> Iterator[Stage]:
+    """A fresh clone, its sink, and the product answering; all gone afterwards."""
+    directory = setting.directory / name
+    directory.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        label = f"{setting.id[-4:]}-{name}"
+        network = stack.enter_context(Network(setting.keeper, label=label, wiring=setting.wiring))
+        sink = start_sink(network.sink, directory, setting.outside)
+        stack.callback(sink.stop)
+        with timed(setting.durations, "clone and boot"):
+            clone = Clone(
+                setting.mirror,
+                setting.scratch,
+                network,
+                keeper=setting.keeper,
+                boot=nspawn.boot,
+                label=label,
+                trust=sink.authority.read_bytes(),
+            )
+            host = stack.enter_context(clone).host
+        with timed(setting.durations, "until the product answers"):
+            _await_product(host, setting.release.estate.base_url)
+        yield Stage(clone, host, sink, directory)
+
+
+def _await_product(host: Host, url: str) -> None:
+    """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
+    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -s -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
+    host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
+
+
+def play(
+    setting: Setting, stage: Stage, lock: PlanLock, *, undo: bool = False, keep_going: bool = False
+) -> list[StepTiming]:
+    """Play a plan on the clone, by the same engine that will run it on production."""
+    total = len(lock.plan.step)
+    setting.progress.start(f"{'undoing' if undo else 'playing'} {total} steps", total)
+
+    def tell(event: engine.StepEvent) -> None:
+        if event.kind == "ended":
+            setting.progress.advance()
+
+    outcome = engine.perform(
+        lock,
+        stage.host,
+        run_id=f"{setting.id}-{stage.directory.name}",
+        state_dir=setting.engine_dir,
+        journal=Journal(stage.directory / "journal.jsonl"),
+        push=setting.blobs.read,
+        on_event=tell,
+        undo=undo,
+        rollback_on_failure=not keep_going,
+    )
+    setting.progress.finish()
+    return list(outcome.timings)
+
+
+def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, restore: bool = False) -> Act:
+    """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
+    with staged(setting, name) as stage:
+        before = _capture(setting, stage) if restore else None
+        trace = LockTrace(stage.host, setting.release.estate.database)
+        load = start_load(
+            f"http://{stage.clone.network.wiring.address}:80",
+            setting.load.planned,
+            directory=stage.directory / "load",
+            netns=stage.clone.network.sink,
+            source=setting.load.source,
+            slow_ms=setting.release.objectives.slow_ms,
+        )
+        try:
+            with trace:
+                time.sleep(CALM_S)
+                with timed(setting.durations, f"plan, {name}"):
+                    steps = play(setting, stage, lock, keep_going=restore)
+                time.sleep(AFTER_S)
+            report = load.stop()
+        finally:
+            load.kill()
+        notes = (trace.note, reconciled(stage.sink))
+        effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
+    act = Act(
+        name=name,
+        title=title,
+        steps=tuple(steps),
+        load=report,
+        locks=tuple(attributed(_strongest(trace.holds()), steps)),
+        calls=tuple(calls),
+        effects=tuple(effects),
+        notes=notes,
+    )
+    if before is None:
+        return act
+    return msgspec.structs.replace(act, proof=_restored(setting, before))
+
+
+def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
+    """A snapshot restore: the machine as it was, from the same mirror. Compared like any other rollback."""
+    with staged(setting, "restored") as stage:
+        return proof.compare(before, _capture(setting, stage), setting.allowed)
+
+
+def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str) -> Act:
+    """The plan on a quiet clone, done and undone; everything is compared with what it was before."""
+    with staged(setting, name) as stage:
+        before = _capture(setting, stage)
+        with timed(setting.durations, "plan, quiet"):
+            done = play(setting, stage, lock)
+        with timed(setting.durations, "rollback"):
+            undone = play(setting, stage, lock, undo=True)
+        after = _capture(setting, stage)
+        steps = [*done, *(step for step in undone if step.phase == "undo")]
+        return Act(
+            name=name,
+            title=title,
+            steps=tuple(steps),
+            calls=tuple(stage.sink.calls(steps=steps)),
+            effects=tuple(stage.sink.effects(steps=steps)),
+            proof=proof.compare(before, after, setting.allowed),
+            notes=(reconciled(stage.sink),),
+        )
+
+
+def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
+    estate = setting.release.estate
+    with timed(setting.durations, "proof"):
+        return proof.capture(
+            stage.host,
+            databases=(estate.database,) if estate.database else (),
+            config_globs=estate.config_files,
+        )
+
+
+def reconciled(sink: Sink) -> str:
+    """What the sink recorded beside what the kernel counted; something that slipped past is said by name."""
+    tally = sink.tally()
+    if tally.reconciled:
+        return f"The kernel counted {len(tally.kernel)} places that the clone tried to reach; the sink answered them all."
+    return f"Left the clone without being recorded by the sink: {', '.join(tally.unaccounted)}."
+
+
+def _strongest(holds: Sequence[LockHold]) -> list[LockHold]:
+    """The locks worth showing, the longest hold or wait first."""
+    strong = [hold for hold in holds if hold.mode in STRONG_LOCKS]
+    return sorted(strong, key=lambda hold: (-(hold.held + hold.waited), hold.at))
+
+
+def attributed(locks: Sequence[LockHold], steps: Sequence[StepTiming]) -> list[LockHold]:
+    """Say of each lock during which step it was asked for; those between steps stay without."""
+    return [msgspec.structs.replace(lock, step=step_at(lock.at, steps)) for lock in locks]

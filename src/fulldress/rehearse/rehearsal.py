@@ -1,0 +1,71 @@
+"""A whole rehearsal: its acts in order, its verdict, and what it did not show.
+
+Plays what it is given (the plan to be run, and the package as it came as a plan of one step); decides nothing about plans.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from fulldress.model.plan import PlanLock
+from fulldress.model.rehearsal import Act, Check, RehearsalReport
+from fulldress.rehearse.acts import Setting, forward_and_back, under_load
+from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, step_check
+
+AS_IT_CAME = "the package as it came, then a snapshot restore"
+ADAPTED = "the adapted package"
+ROLLBACK = "the adapted package, forward and back on a quiet clone"
+
+
+def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> RehearsalReport:
+    """Play all acts; ``as_it_came`` is left out when there is nothing of the vendor's to run."""
+    started = datetime.datetime.now(datetime.UTC)
+    acts: list[Act] = []
+    if as_it_came is not None:
+        setting.progress.note(f"act {len(acts) + 1}: {AS_IT_CAME}")
+        acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True))
+    setting.progress.note(f"act {len(acts) + 1}: {ADAPTED}")
+    adapted = under_load(setting, plan, name="adapted", title=ADAPTED)
+    setting.progress.note(f"act {len(acts) + 2}: {ROLLBACK}")
+    back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
+    checks = judged(setting, plan, adapted, back)
+    return RehearsalReport(
+        id=setting.id,
+        plan_digest=plan.digest,
+        started=started.isoformat(timespec="seconds"),
+        verdict=overall(checks),
+        checks=tuple(checks),
+        acts=(*acts, adapted, back),
+        durations=dict(setting.durations),
+        not_shown=tuple(not_shown(setting)),
+    )
+
+
+def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Check]:
+    """One row per limit, over the two acts of the plan that will be run."""
+    total = len(plan.plan.step)
+    undoable = sum(1 for scripts in plan.scripts if scripts.undo)
+    return [
+        step_check("steps under load", [s for s in adapted.steps if s.phase == "do"], total),
+        *load_checks(adapted.load, setting.release.objectives),
+        step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
+        step_check("steps back", [s for s in back.steps if s.phase == "undo"], undoable),
+        proof_check(back.proof),
+        outside_check(back.effects),
+    ]
+
+
+def not_shown(setting: Setting) -> list[str]:
+    """The limits of what was shown, said with the result."""
+    lines = [
+        "Third parties were played by the sink: that they accept the calls, and how fast, was not shown.",
+        "Hardware differs: times were measured on this machine, not on production's.",
+        "Hostile code was not contained: a clone keeps mistakes in, not an attacker with root.",
+        "Rollback was proven after the last step, on a quiet clone: not from every step, and not after a crash inside one.",
+        "Jobs due at other hours (cron, timers) were not fired.",
+    ]
+    left_out = setting.load.left_out
+    if left_out:
+        most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])
+        lines.append(f"{sum(left_out.values())} logged requests that write were not sent, no body is declared for: {most}.")
+    return lines

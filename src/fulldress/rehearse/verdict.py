@@ -1,0 +1,89 @@
+"""The verdict of a rehearsal: one row per limit, measured beside limit and margin. Pure; measures nothing itself.
+
+Nothing measured is never a pass: a check without data says so, and only ``pass`` is green.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fulldress.model.plan import StepTiming
+from fulldress.model.rehearsal import Check, Judgement, LoadReport, Proof, SideEffect
+from fulldress.model.release import Objectives
+
+LAG_SHARE = 0.05
+"""A generator that lags by more than this share of the latency limit measures itself."""
+
+
+def overall(checks: Iterable[Check]) -> Judgement:
+    """The worst of all checks: fail, then no-data, then inconclusive, then pass. No checks at all is no-data."""
+    words = {check.judgement for check in checks}
+    for word in ("fail", "no-data", "inconclusive"):
+        if word in words:
+            return word
+    return "pass" if words else "no-data"
+
+
+def load_checks(load: LoadReport | None, objectives: Objectives) -> list[Check]:
+    """The adapted package under load, held to the release's objectives."""
+    if load is None or load.scheduled == 0:
+        return [Check(name="load", judgement="no-data", measured="no request was due", limit="some load")]
+    ratio = load.failed / load.scheduled
+    lag_limit = max(1.0, LAG_SHARE * objectives.max_p99_ms)
+    return [
+        _limit("failed requests under load", 100 * ratio, 100 * objectives.max_failed_ratio, "%", digits=2),
+        _limit("p99 latency under load", load.p99, objectives.max_p99_ms, "ms"),
+        _limit("longest outage under load", load.outage_seconds, objectives.max_outage_seconds, "s", digits=1),
+        _limit("the load generator's own lag, p99", load.lag_p99_ms, lag_limit, "ms", digits=2, beyond="inconclusive"),
+    ]
+
+
+def _limit(name: str, measured: float, limit: float, unit: str, *, digits: int = 0, beyond: Judgement = "fail") -> Check:
+    return Check(
+        name=name,
+        judgement="pass" if measured <= limit else beyond,
+        measured=f"{measured:.{digits}f} {unit}",
+        limit=f"{limit:.{digits}f} {unit}",
+        margin=f"{limit - measured:+.{digits}f} {unit}",
+    )
+
+
+def step_check(name: str, steps: Iterable[StepTiming], expected: int) -> Check:
+    """Every step of the plan ended well, and none is missing."""
+    steps = list(steps)
+    bad = next((s for s in steps if s.code != 0), None)
+    good = sum(1 for s in steps if s.code == 0)
+    if bad is not None:
+        code = "unknown" if bad.code is None else f"exit {bad.code}"
+        return Check(name=name, judgement="fail", measured=f"{bad.id}: {code}", limit=f"{expected} of {expected}")
+    return Check(
+        name=name,
+        judgement="pass" if good == expected > 0 else "fail" if expected else "no-data",
+        measured=f"{good} of {expected}",
+        limit=f"{expected} of {expected}",
+    )
+
+
+def proof_check(proof: Proof | None) -> Check:
+    """After rollback everything is as before."""
+    if proof is None or not sum(proof.counted.values()):
+        return Check(name="equal after rollback", judgement="no-data", measured="not compared", limit="0 differences")
+    first = proof.differences[0] if proof.differences else None
+    measured = f"{sum(proof.counted.values())} compared, {len(proof.differences)} differ"
+    if first is not None:
+        measured += f", first: {first.part} {first.name}"
+    return Check(
+        name="equal after rollback", judgement="pass" if proof.equal else "fail", measured=measured, limit="0 differ"
+    )
+
+
+def outside_check(effects: Iterable[SideEffect]) -> Check:
+    """After rollback nothing is left at third parties."""
+    effects = list(effects)
+    left = [e for e in effects if not e.closed]
+    measured = f"{len(left)} of {len(effects)} left"
+    if left:
+        measured += f", first: {left[0].kind} at {left[0].endpoint}"
+    return Check(
+        name="side effects closed by rollback", judgement="fail" if left else "pass", measured=measured, limit="0 left"
+    )

@@ -1,0 +1,133 @@
+"""What several rules read: the package's shell scripts, its scheduled jobs, its lines that are not prose or comment.
+
+Parsed once for each context (``Context.memo``). Pure: reads the Context, nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar, cast
+
+from fulldress.formats import crontab, shell
+from fulldress.formats.shell import Command
+from fulldress.model.estate import CronJob
+from fulldress.model.finding import Cure
+from fulldress.model.package import Entry
+from fulldress.scan.rule import Context
+
+T = TypeVar("T")
+MAX_PARSED = 1 << 20
+"""Scripts over 1 MiB are not parsed: real ones are a few KiB, and a syntax tree costs a hundredfold."""
+MAX_LINE = 16_384
+"""Longer lines are data, not something that a person wrote; line rules look at their beginning."""
+
+_PROSE = re.compile(
+    r"(?i)(^|/)(readme|changelog|changes|news|copying|licen[cs]e|copyright|notice|authors|todo|history|faq)[^/]*$"
+    r"|\.(md|rst|adoc|html?|css|svg|asc|pem|crt|sig|sha256|sum|pot?|csv|txt\.gz)$|(^|/)(usr/share/doc|docs?|man\d?)/"
+)
+_CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
+_USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
+
+
+class Script(NamedTuple):
+    """A shell script of the package, parsed."""
+
+    entry: Entry
+    text: str
+    commands: list[Command]
+
+
+class Crontab(NamedTuple):
+    """A crontab of the package."""
+
+    entry: Entry
+    text: str
+    jobs: list[CronJob]
+
+
+def memo(context: Context, key: object, make: Callable[[], T]) -> T:
+    """What was made once for this context is not made again."""
+    if key not in context.memo:
+        context.memo[key] = make()
+    return cast("T", context.memo[key])
+
+
+def scripts(context: Context) -> list[Script]:
+    """Every shell script, with its commands."""
+    return memo(context, "scripts", lambda: list(_scripts(context)))
+
+
+def _scripts(context: Context) -> Iterator[Script]:
+    for entry, text in context.texts():
+        if len(text) <= MAX_PARSED and shell.is_shell(entry.place, text):
+            yield Script(entry, text, memo(context, ("shell", entry.sha256), lambda t=text: shell.commands(t)))  # type: ignore[misc]
+
+
+def script_at(context: Context, place: str) -> Script | None:
+    """The shell script at a place."""
+    return next((s for s in scripts(context) if s.entry.place == place), None)
+
+
+def crontabs(context: Context) -> list[Crontab]:
+    """Every crontab: files of etc/cron.d, etc/crontab, users' crontabs."""
+    return memo(context, "crontabs", lambda: list(_crontabs(context)))
+
+
+def _crontabs(context: Context) -> Iterator[Crontab]:
+    for entry in context.files:
+        system, user = bool(_CRON.search(entry.place)), bool(_USER_CRON.search(entry.place))
+        text = context.text(entry) if system or user else None
+        if text is not None:
+            yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
+
+
+def is_prose(place: str) -> bool:
+    """True for documentation, licences, certificates and the like: text that no machine acts on."""
+    return _PROSE.search(place) is not None
+
+
+def is_comment(line: str) -> bool:
+    """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
+    return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
+
+
+def acting_lines(context: Context) -> Iterator[tuple[Entry, int, str]]:
+    """(entry, line number, line) of every text line that is neither prose nor comment nor blank."""
+    for entry, text in context.texts():
+        if is_prose(entry.place):
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip() and not is_comment(line):
+                yield entry, number, line[:MAX_LINE]
+
+
+def encode(text: str) -> bytes:
+    """A text as the bytes it was read from."""
+    return shell.encode(text)
+
+
+def current_text(context: Context, place: str) -> str | None:
+    """The text at a place now, or None when it is gone or no text."""
+    entry = context.entry(place)
+    return context.text(entry) if entry is not None and entry.sha256 else None
+
+
+def edited(place: str, text: str, note: str, *, safe: bool = False) -> Cure:
+    """A cure that is one new content of one file."""
+    return Cure(edits={place: encode(text)}, note=note, safety="safe" if safe else "review")
+
+
+def with_line(text: str, number: int, change: Callable[[str], str]) -> str:
+    """The text with one line (1-based) changed."""
+    lines = text.split("\n")
+    if number <= len(lines):
+        lines[number - 1] = change(lines[number - 1])
+    return "\n".join(lines)
+
+
+def on_host(context: Context, path: str) -> Entry | None:
+    """The entry that will lie at an absolute path of the host: ``lims.deb!/usr/bin/x`` or ``rootfs/usr/bin/x``."""
+    if not path.startswith("/") or len(path) < 2:
+        return None
+    return next((e for e in context.files if e.place.endswith((f"!{path}", path)) or f"/{e.place}" == path), None)

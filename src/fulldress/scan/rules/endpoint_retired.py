@@ -1,0 +1,154 @@
+"""The package names a server that no longer exists.
+
+## What it does
+Looks for the servers that `release.toml` declares as retired in every acting line of the package: scripts,
+configuration, units, code, also inside nested archives. Comments and documentation do not count. One finding a
+server.
+
+## Why it matters
+A call to it hangs until its time-out or fails; in an installation script this leaves the upgrade half done.
+
+## Example
+```
+bridge.sftp=sftp://import@sftp.old.example/outgoing
+```
+
+## Fix
+Point it at the successor: declare it under `[estate.replacements]` and `fulldress adapt` redirects every place.
+Without a successor, adapt takes single calls out of shell scripts; the rest needs the vendor.
+
+## References
+- RFC 1034 (names are compared without case; a trailing dot means the root)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fulldress.formats import shell
+from fulldress.model.estate import Estate
+from fulldress.model.finding import Cure, Finding
+from fulldress.model.package import Entry
+from fulldress.scan import secrets
+from fulldress.scan.endpoints import names_host, redirected, replacement
+from fulldress.scan.reading import acting_lines, current_text, encode, is_comment, script_at, with_line
+from fulldress.scan.rule import Context, RuleMeta, Sample
+
+META = RuleMeta(
+    slug="endpoint-retired",
+    family="endpoint",
+    title="Retired server is named in the package",
+    severity="high",
+    confidence="certain",
+    needs=("estate",),
+)
+COMMENTED = (".properties", ".ini", ".conf", ".cfg", ".env", ".cnf")
+"""Configuration in which a line that begins with ``#`` is a comment."""
+
+Hit = tuple[Entry, int, str]
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each retired server; it stands at the first script line, else at the first place."""
+    assert context.estate is not None
+    for host in context.estate.retired:
+        places = _places(context, host)
+        edited = _edits(context, context.estate, host)
+        curable = [hit for hit in places if hit[0].place in edited]
+        if curable:
+            yield _finding(context, context.estate, host, curable, curable=True)
+        if len(curable) < len(places):
+            yield _finding(context, context.estate, host, [hit for hit in places if hit not in curable], curable=False)
+
+
+def _finding(context: Context, estate: Estate, host: str, found: list[Hit], *, curable: bool) -> Finding:
+    entry, number, line = next((f for f in found if script_at(context, f[0].place)), found[0])
+    files = len({e.place for e, _, _ in found})
+    lines = f"{len(found)} lines of {files} file{'s'[: files > 1]}" if len(found) > 1 else "one line"
+    return Finding(
+        rule=META.slug,
+        severity=META.severity,
+        confidence=META.confidence,
+        title=f"{host} is retired, but named on {lines}",
+        place=entry.place,
+        line=number,
+        excerpt=line.strip(),
+        consequence="Every call to it hangs or fails; in an installation script the upgrade stops half way.",
+        fix=_advice(estate, host),
+        curable=curable,
+    )
+
+
+def _advice(estate: Estate, host: str) -> str:
+    known = replacement(estate.replacements, host)
+    if known is not None:
+        return f"Use {known[1]} instead (declared in release.toml)."
+    return "Declare its successor under [estate.replacements], or take the call out."
+
+
+def _places(context: Context, host: str) -> list[Hit]:
+    pattern = names_host(host)
+    return [hit for hit in acting_lines(context) if pattern.search(hit[2])]
+
+
+def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | None]:
+    """New contents by place: redirected where a successor is declared, else single calls taken out of shell scripts."""
+    texts: dict[str, str] = {}
+    known = replacement(estate.replacements, host)
+    for entry, number, _ in _places(context, host):
+        text = texts.get(entry.place) or current_text(context, entry.place) or ""
+        if known is not None:
+            old, new = known
+            texts[entry.place] = with_line(text, number, lambda line, old=old, new=new: redirected(line, old, new))  # type: ignore[misc]
+        elif script_at(context, entry.place) is not None:
+            without = with_line(text, number, lambda line: _taken_out(line, host))
+            if shell.parses(without):
+                texts[entry.place] = without
+        elif entry.place.endswith(COMMENTED):
+            texts[entry.place] = with_line(text, number, lambda line: f"# taken out by fulldress ({META.slug}): {line}")
+    texts = {place: text for place, text in texts.items() if not _still(text, host)}
+    return {place: encode(text) for place, text in texts.items()}
+
+
+def _still(text: str, host: str) -> bool:
+    return any(names_host(host).search(line) for line in text.split("\n") if not is_comment(line))
+
+
+def _taken_out(line: str, host: str) -> str:
+    """The same line as a command that does nothing, and says why (whoever reads the script sees what stood there)."""
+    indent = line[: len(line) - len(line.lstrip())]
+    was = names_host(host).sub("(retired server)", secrets.hidden(line.strip()))
+    return f"{indent}: # taken out by fulldress ({META.slug}): {was}"
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Redirect every place of the server, or take single calls out."""
+    if context.estate is None:
+        return None
+    for host in context.estate.retired:
+        if finding.title.startswith(f"{host} is retired"):
+            edits = _edits(context, context.estate, host)
+            return Cure(edits=edits, note=f"no more calls to the retired {host}") if edits else None
+    return None
+
+
+RETIRED = Estate(taken="2026-10-01T00:00:00Z", hosts=(), retired=("sftp.old.example",))
+REPLACED = Estate(
+    taken="2026-10-01T00:00:00Z",
+    hosts=(),
+    retired=("sftp.old.example",),
+    replacements={"sftp.old.example": "sftp.new.example"},
+)
+BAD = (
+    Sample(
+        files={"lib/b.jar!/bridge.properties": "# bridge\nbridge.sftp=sftp://import@SFTP.old.example./out\n"},
+        estate=REPLACED,
+    ),
+    Sample(files={"scripts/preflight.sh": "#!/bin/bash\necho ls | sftp import@sftp.old.example\necho ok\n"}, estate=RETIRED),
+    Sample(files={"conf/app.ini": "[a]\nhost = sftp.old.example\n"}, estate=RETIRED),
+)
+GOOD = (
+    Sample(files={"README.md": "Formerly sftp.old.example\n"}, estate=RETIRED),
+    Sample(files={"conf/app.ini": "# host = sftp.old.example\nhost = sftp.old.example.net\n"}, estate=RETIRED),
+    Sample(files={"conf/app.ini": "host = my-sftp.old.example\n"}, estate=RETIRED),
+)

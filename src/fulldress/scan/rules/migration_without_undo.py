@@ -1,0 +1,101 @@
+"""A migration has no way back.
+
+## What it does
+Looks for a down script beside each migration that a script runs or that records a version. Where there is none it tries
+to derive one: dropping what the migration only added. Deriving fails when something that existed before was changed.
+
+## Why it matters
+When the upgrade is rolled back, the old version meets the new schema. Without a way back there is only the restore of
+a backup, which loses what people entered meanwhile.
+
+## Example
+```
+UPDATE result SET status = 'closed' WHERE status = 'approved';    -- what was it before?
+```
+
+## Fix
+Ask the vendor for the down script; `fulldress adapt` writes the derived one where there is one.
+
+## References
+- none
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from fulldress.formats import sql
+from fulldress.model.finding import Cure, Finding
+from fulldress.scan.migrations import is_down, migrations
+from fulldress.scan.reading import current_text, encode
+from fulldress.scan.rule import Context, RuleMeta
+
+META = RuleMeta(
+    slug="migration-without-undo",
+    family="migration",
+    title="Migration without a way back",
+    severity="medium",
+    confidence="likely",
+)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each migration without a down script: info where one can be derived."""
+    downs = [entry.place for entry in context.files if entry.place.endswith(".sql") and is_down(entry.place)]
+    for migration in migrations(context):
+        place = migration.entry.place
+        if _has_down(place, downs) or not _changes(migration.text):
+            continue
+        derivable = sql.derive_down(migration.text) is not None
+        name = place.rpartition("/")[2]
+        yield Finding(
+            rule=META.slug,
+            severity="info" if derivable else META.severity,
+            confidence="certain" if derivable else META.confidence,
+            title=f"{name} has no way back" + ("; one can be derived" if derivable else ""),
+            place=place,
+            consequence="A rollback leaves the new schema under the old version."
+            if derivable
+            else "It changes what was there before: only a restore brings that back, and loses what was entered since.",
+            fix="Take the derived down script after review." if derivable else "Ask the vendor for the down script.",
+            curable=derivable,
+        )
+
+
+def _changes(text: str) -> bool:
+    return any(s.kind not in ("select_stmt", "variable_set_stmt", "transaction_stmt") for s in sql.statements(text))
+
+
+def _stem(place: str) -> str:
+    name = place.rpartition("/")[2].removesuffix(".sql").lower()
+    for word in ("down", "undo", "rollback", "revert", "up"):
+        name = name.replace(f".{word}", "").replace(f"_{word}", "").replace(f"-{word}", "").replace(f"{word}_", "")
+    return name
+
+
+def _has_down(place: str, downs: list[str]) -> bool:
+    return any(_stem(down) == _stem(place) for down in downs)
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """The derived down script in a folder ``undo`` beside the migration, out of reach of ``migrations/*.sql``."""
+    text = current_text(context, finding.place)
+    down = sql.derive_down(text) if text is not None else None
+    if down is None:
+        return None
+    folder, name = posixpath.split(finding.place)
+    place = posixpath.join(folder, "undo", name)
+    return Cure(edits={place: encode(down)}, note=f"{name} gets a derived way back: drops what it added", safety="review")
+
+
+BAD = (
+    {"migrations/1.sql": "UPDATE t SET a = 1 WHERE id = 1;\n"},
+    {"migrations/1.sql": "ALTER TABLE t ADD COLUMN a int;\n"},
+    {"migrations/1.sql": "DROP TABLE t;\n", "migrations/undo/2.sql": "SELECT 1;\n"},
+)
+GOOD = (
+    {"migrations/1.sql": "DROP TABLE t;\n", "migrations/undo/1.sql": "CREATE TABLE t (a int);\n"},
+    {"migrations/1_x.up.sql": "DROP TABLE t;\n", "migrations/1_x.down.sql": "CREATE TABLE t (a int);\n"},
+    {"queries/report.sql": "SELECT 1;\n"},
+)

@@ -1,0 +1,108 @@
+"""A job of the package fires inside the maintenance window.
+
+## What it does
+Computes the next firings of every cron job and timer of the package in the estate's own time zone (daylight saving
+included) and reports those inside `[window]` of `release.toml`.
+
+## Why it matters
+The job starts while files, schema and services are between two versions: it reads half-migrated rows, holds locks
+that the migration waits for, or restarts what was stopped on purpose.
+
+## Example
+```
+0 3 * * * app /usr/lib/app/import     # window: 02:30 to 03:30
+```
+
+## Fix
+Hold the job for the window, or move it. `fulldress adapt` comments it out with the reason; switch it on again after
+the run.
+
+## References
+- crontab(5), systemd.time(7)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fulldress.formats import crontab
+from fulldress.model.finding import Cure, Finding
+from fulldress.model.release import Declared, Release, Window
+from fulldress.scan.reading import current_text, edited
+from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.schedules import jobs
+
+META = RuleMeta(
+    slug="schedule-in-window",
+    family="schedule",
+    title="Scheduled job fires inside the maintenance window",
+    severity="high",
+    confidence="certain",
+    needs=("release",),
+)
+
+
+def window_of(context: Context) -> tuple[datetime, datetime] | None:
+    """Start and end of the window in the estate's zone; None when none is declared (or it cannot be read)."""
+    release = context.release
+    if release is None or not release.window.start:
+        return None
+    zone = release.estate.timezone
+    if context.estate is not None and context.estate.hosts and zone in ("", "UTC"):
+        zone = context.estate.hosts[0].timezone
+    try:
+        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone))
+    except (ValueError, ZoneInfoNotFoundError):
+        return None
+    return start, start + timedelta(minutes=release.window.minutes)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each job with a firing inside the window."""
+    window = window_of(context)
+    if window is None:
+        return
+    start, end = window
+    for job in jobs(context):
+        firing = crontab.next_firing(job.schedule, start - timedelta(minutes=1)) if job.schedule else None
+        if firing is not None and firing <= end:
+            yield Finding(
+                rule=META.slug,
+                severity=META.severity,
+                confidence=META.confidence,
+                title=f"job “{job.schedule}” fires at {firing:%Y-%m-%d %H:%M %Z}, in the window {start:%H:%M}–{end:%H:%M}",
+                place=job.place,
+                line=job.line,
+                excerpt=job.text,
+                consequence="It runs while the host is between two versions; it may hold or wait for the migration's locks.",
+                fix="Hold the job until the run is done, or move the window.",
+                curable=not job.timer,
+            )
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Comment the job out, the reason above it."""
+    text = current_text(context, finding.place)
+    if text is None or not finding.curable:
+        return None
+    reason = f"held by fulldress ({META.slug}); switch it on again after the run"
+    return edited(finding.place, crontab.disable(text, finding.line, reason), "cron job held: it fires inside the window")
+
+
+RELEASE = Release(
+    name="sample",
+    estate=Declared(timezone="Europe/Vienna"),
+    window=Window(start="2026-11-29T02:30", minutes=60),
+)
+BAD = (
+    Sample(files={"app.deb!/etc/cron.d/app": "0 3 * * * app /usr/lib/app/import\n"}, release=RELEASE),
+    Sample(files={"etc/cron.d/often": "*/5 * * * * root /bin/true\n"}, release=RELEASE),
+    Sample(files={"usr/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=Sun 02:45\n"}, release=RELEASE),
+)
+GOOD = (
+    Sample(files={"etc/cron.d/app": "0 4 * * * app /usr/lib/app/import\n# 0 3 * * * app x\n"}, release=RELEASE),
+    Sample(files={"etc/cron.d/app": "0 3 * * 1-5 app /usr/lib/app/import\n"}, release=RELEASE),
+    Sample(files={"etc/cron.d/app": "@reboot app /usr/lib/app/import\n"}, release=RELEASE),
+)

@@ -1,0 +1,116 @@
+"""A scheduled job reaches a server that no longer exists.
+
+## What it does
+Follows every cron job and systemd timer of the package through the scripts and configuration files that it calls, and
+reports those that reach a server which `release.toml` declares as retired.
+
+## Why it matters
+The job fires at its hour whether or not anyone remembers it: it fails every night, keeps a lock or a half-written
+import behind, or, when the name was taken over by someone else, sends credentials there.
+
+## Example
+```
+0 3 * * * app /usr/lib/app/import     # /usr/lib/app/import: sftp import@sftp.old.example
+```
+
+## Fix
+Disable the job until the vendor names a successor of the server; `fulldress adapt` comments it out with the reason.
+
+## References
+- crontab(5), systemd.timer(5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fulldress.formats import crontab
+from fulldress.model.estate import Estate
+from fulldress.model.finding import Cure, Finding
+from fulldress.scan.endpoints import names_host
+from fulldress.scan.reading import current_text, edited
+from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.schedules import Job, command_lines, jobs, reached
+
+META = RuleMeta(
+    slug="schedule-retired-target",
+    family="schedule",
+    title="Scheduled job reaches a retired server",
+    severity="critical",
+    confidence="certain",
+    needs=("estate",),
+)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each job and the first retired server that it reaches."""
+    for job in jobs(context):
+        hit = _retired(context, job)
+        if hit is not None:
+            host, where = hit
+            through = f" through {where}" if where != job.place else ""
+            yield Finding(
+                rule=META.slug,
+                severity=META.severity,
+                confidence=META.confidence,
+                title=f"job at “{job.schedule or job.text}” reaches the retired server {host}{through}",
+                place=job.place,
+                line=job.line,
+                excerpt=job.text,
+                consequence="It fires on schedule, fails, and hands its credentials to whoever answers that name.",
+                fix="Disable the job; ask the vendor what replaces the server.",
+                curable=not job.timer,
+            )
+
+
+def _retired(context: Context, job: Job) -> tuple[str, str] | None:
+    assert context.estate is not None
+    texts = [(job.place, job.command), *((entry.place, text) for entry, text in reached(context, job.command))]
+    for place, text in texts:
+        for host in context.estate.retired:
+            pattern = names_host(host)
+            if any(pattern.search(line) for _, line in command_lines(text)):
+                return host, place
+    return None
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Comment the job out, the reason above it."""
+    text = current_text(context, finding.place)
+    if text is None or not finding.curable:
+        return None
+    reason = f"disabled by fulldress ({META.slug}): {finding.title}"
+    return edited(finding.place, crontab.disable(text, finding.line, reason), "cron job disabled: its server is retired")
+
+
+ESTATE = Estate(taken="2026-10-01T00:00:00Z", hosts=(), retired=("sftp.old.example",))
+
+BAD = (
+    Sample(
+        files={
+            "app.deb!/etc/cron.d/app-import": "SHELL=/bin/sh\n0 3 * * * app /usr/lib/app/import\n",
+            "app.deb!/usr/lib/app/import": "#!/bin/sh\n. /etc/app/import.conf\nsftp -b - import@$HOST\n",
+            "app.deb!/etc/app/import.conf": "HOST=SFTP.old.example.\n",
+        },
+        estate=ESTATE,
+    ),
+    Sample(files={"etc/cron.d/direct": "@daily root curl -fsS https://sftp.old.example/x\n"}, estate=ESTATE),
+    Sample(
+        files={
+            "lib/systemd/system/pull.timer": "[Timer]\nOnCalendar=*-*-* 03:00:00\n",
+            "lib/systemd/system/pull.service": "[Service]\nExecStart=/usr/bin/curl sftp://sftp.old.example/in\n",
+        },
+        estate=ESTATE,
+    ),
+)
+GOOD = (
+    Sample(files={"etc/cron.d/app": "# was: sftp.old.example\n0 3 * * * app /usr/lib/app/import\n"}, estate=ESTATE),
+    Sample(
+        files={
+            "etc/cron.d/app": "0 3 * * * app /usr/lib/app/import\n",
+            "usr/lib/app/import": "#!/bin/sh\n# moved from sftp.old.example\nsftp import@sftp.new.example\n",
+        },
+        estate=ESTATE,
+    ),
+    Sample(files={"etc/cron.d/other": "0 3 * * * app curl https://my-sftp.old.example.net/\n"}, estate=ESTATE),
+)

@@ -1,0 +1,100 @@
+"""Files are years older than the rest of the package.
+
+## What it does
+Compares the recorded time of every file with the middle one of the package and reports those that lie two years or
+more before it. The zero times of archive formats (1970, 1980) and members of a file that is itself reported do not
+count.
+
+## Why it matters
+A binary from three product cycles ago in a new package was not rebuilt: it carries that time's defects and libraries,
+or it was copied in by hand past the vendor's build.
+
+## Example
+```
+bin/appctl        2023-02-14
+scripts/…         2026-11-12
+```
+
+## Fix
+Ask the vendor which build the files come from, and whether they belong to this version.
+
+## References
+- APPNOTE.TXT 4.4.6 (date and time fields of ZIP)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from fulldress.model.finding import Finding
+from fulldress.model.package import Entry
+from fulldress.scan.rule import Context, RuleMeta, Sample
+
+META = RuleMeta(
+    slug="stale-timestamps",
+    family="archive",
+    title="Files are years older than the rest",
+    severity="medium",
+    confidence="likely",
+)
+STALE = timedelta(days=2 * 365)
+
+
+class Dated(NamedTuple):
+    """A file with its recorded time."""
+
+    when: datetime
+    entry: Entry
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for all of them, at the oldest one."""
+    dated = sorted(_dated(context), key=lambda d: (d.when, d.entry.place))
+    if len(dated) < 2:
+        return
+    middle = dated[len(dated) // 2].when
+    stale = _outermost([d for d in dated if middle - d.when >= STALE])
+    if not stale:
+        return
+    years = (middle - stale[0].when).days / 365.25
+    names = [d.entry.place.rpartition("/")[2] for d in stale]
+    yield Finding(
+        rule=META.slug,
+        severity=META.severity,
+        confidence=META.confidence,
+        title=f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''}: {years:.1f} years older than the rest",
+        place=stale[0].entry.place,
+        excerpt="; ".join(f"{d.entry.place} {d.when:%Y-%m-%d}" for d in stale[:8]) + f"; the rest {middle:%Y-%m-%d}",
+        consequence="It was not rebuilt for this version: old defects and libraries come back with it.",
+        fix="Ask the vendor which build it comes from, and whether it belongs to this version.",
+    )
+
+
+def _dated(context: Context) -> Iterator[Dated]:
+    for entry in context.files:
+        try:
+            when = datetime.fromisoformat(entry.modified).replace(tzinfo=None)
+        except ValueError:
+            continue
+        if when.year > 1980:
+            yield Dated(when, entry)
+
+
+def _outermost(stale: list[Dated]) -> list[Dated]:
+    """Without members of a container that is stale itself."""
+    places = {d.entry.place for d in stale}
+    return [d for d in stale if not any(d.entry.place.startswith(f"{place}!/") for place in places)]
+
+
+BAD = (
+    Sample(
+        files={"bin/tool": "x", "a.sh": "#!/bin/sh\n", "b.sh": "#!/bin/sh\n", "lib.jar": "z", "lib.jar!/a": "y"},
+        times={"bin/tool": "2023-02-14T09:26:40", "lib.jar": "2023-02-14T09:26:40", "lib.jar!/a": "2021-01-01T00:00:00Z"},
+    ),
+)
+GOOD = (
+    Sample(files={"a": "x", "b": "y"}, times={"a": "2025-06-01T00:00:00"}),
+    Sample(files={"a": "x", "b": "y"}, times={"a": "1980-01-01T00:00:00", "b": ""}),
+)

@@ -1,0 +1,152 @@
+"""A script relies on sudo.
+
+## What it does
+Finds commands that go through `sudo` and compares with the programs that the inventory saw on the hosts: sudo that is
+not there, sudo that wants a password from a pipe (`-S`), sudo in a job that has no terminal.
+
+## Why it matters
+Without sudo the command is not run at all, and a script that ignores errors goes on as if it had been.
+
+## Example
+```
+sudo systemctl stop app.service
+```
+
+## Fix
+The plan's steps run as root already: `fulldress adapt` takes sudo away, and writes `runuser -u USER --` for `sudo -u
+USER`.
+
+## References
+- sudo(8), runuser(1); sudoers(5) `requiretty`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fulldress.formats import shell
+from fulldress.formats.shell import WRAPPERS, Command, Edit
+from fulldress.model.estate import Estate, HostFacts
+from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.scan.reading import edited, script_at, scripts
+from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.schedules import jobs, reached
+
+META = RuleMeta(
+    slug="sudo-assumption",
+    family="privilege",
+    title="Script relies on sudo",
+    severity="high",
+    confidence="certain",
+)
+
+
+class Verdict(NamedTuple):
+    """How bad sudo is here, and why."""
+
+    severity: Severity
+    confidence: Confidence
+    because: str
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each script that uses sudo where it will not work (or where nobody knows)."""
+    scheduled = {entry.place for job in jobs(context) for entry, _ in reached(context, job.command)}
+    for script in scripts(context):
+        uses = [c for c in script.commands if c.name == "sudo"]
+        if not uses:
+            continue
+        verdict = _verdict(context.estate, uses, in_job=script.entry.place in scheduled)
+        if verdict is None:
+            continue
+        times = f" {len(uses)} times" if len(uses) > 1 else ""
+        yield Finding(
+            rule=META.slug,
+            severity=verdict.severity,
+            confidence=verdict.confidence,
+            title=f"{script.entry.place.rpartition('/')[2]} uses sudo{times}: {verdict.because}",
+            place=script.entry.place,
+            line=uses[0].line,
+            excerpt=uses[0].text,
+            consequence="The command does not run, and a script that ignores errors goes on as if it had.",
+            fix="Run the script as root and take sudo away; use runuser for another user.",
+            curable=all(_option_words(c) is not None for c in uses),
+        )
+
+
+def _verdict(estate: Estate | None, uses: list[Command], *, in_job: bool) -> Verdict | None:
+    known = [h for h in estate.hosts if h.commands] if estate is not None else []
+    lacking = [h.hostname or h.name for h in known if "sudo" not in h.commands]
+    if lacking:
+        return Verdict("high", "certain", f"{', '.join(lacking)} has no sudo")
+    if any(word.startswith("-") and "S" in word and not word.startswith("--") for c in uses for word in c.argv[1:2]):
+        return Verdict("high", "certain", "it pipes a password into it")
+    if in_job and any("-n" not in c.argv for c in uses):
+        return Verdict("medium", "likely", "a scheduled job has no terminal to ask for a password")
+    if known:
+        return None
+    return Verdict("medium", "possible", "without an inventory nobody knows whether it is there")
+
+
+def _option_words(command: Command) -> tuple[int, str] | None:
+    """(index of the first word after sudo's options, user); None for options that change what runs."""
+    index, user = 1, ""
+    while index < len(command.argv):
+        word = command.argv[index]
+        if word in ("-n", "-H", "-E", "-k", "-S", "-nH", "-nE", "--"):
+            index += 1
+        elif word in ("-u", "--user") and index + 1 < len(command.argv):
+            user, index = command.raw[index + 1], index + 2
+        elif word.startswith("-"):
+            return None
+        else:
+            return index, user
+    return None
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Take sudo (and its options) away in the whole script."""
+    script = script_at(context, finding.place)
+    if script is None:
+        return None
+    edits = []
+    for command in script.commands:
+        options = _option_words(command) if command.name == "sudo" else None
+        if options is not None:
+            index, user = options
+            edits.append(
+                Edit(
+                    command.spans[0][0], command.spans[index][0], f"runuser -u {user} -- " if user else _env(command, index)
+                )
+            )
+    if not edits:
+        return None
+    return edited(finding.place, shell.splice(script.text, edits), "sudo taken away: the steps run as root")
+
+
+def _env(command: Command, index: int) -> str:
+    """``sudo A=b cmd`` needs env, because after a bare prefix the shell would read an assignment differently."""
+    word = command.argv[index]
+    return "env " if "=" in word.partition("/")[0] and word not in WRAPPERS else ""
+
+
+NO_SUDO = Estate(
+    taken="2026-10-01T00:00:00Z",
+    hosts=(HostFacts(name="machine:x", hostname="x", os="debian", os_version="12", commands=("bash", "systemctl")),),
+)
+WITH_SUDO = Estate(
+    taken="2026-10-01T00:00:00Z",
+    hosts=(HostFacts(name="machine:x", hostname="x", os="debian", os_version="12", commands=("bash", "sudo")),),
+)
+BAD = (
+    Sample(
+        files={"scripts/a.sh": "#!/bin/bash\nsudo systemctl stop app\nif true; then sudo -n -u app id; fi\n"}, estate=NO_SUDO
+    ),
+    Sample(files={"scripts/b.sh": "#!/bin/sh\necho pw | sudo -S rm -f /x\n"}, estate=WITH_SUDO),
+    {"postinst": "#!/bin/sh\nsudo A=b id\n"},
+)
+GOOD = (
+    Sample(files={"scripts/a.sh": "#!/bin/bash\nsudo systemctl stop app\n"}, estate=WITH_SUDO),
+    Sample(files={"scripts/a.sh": "#!/bin/bash\n# sudo systemctl stop app\necho 'use sudo'\n"}, estate=NO_SUDO),
+)

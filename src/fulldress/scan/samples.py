@@ -1,0 +1,65 @@
+"""Samples of rules as contexts: files held in memory, as if they had been unpacked. For tests and for rule authors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from fulldress.model.finding import Cure
+from fulldress.model.package import Entry, PackageLock
+from fulldress.scan.rule import Context, Sample
+
+
+def as_sample(sample: Mapping[str, str | bytes] | Sample) -> Sample:
+    """A plain ``{place: text}`` as a Sample."""
+    return sample if isinstance(sample, Sample) else Sample(files=dict(sample))
+
+
+def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
+    """The context that a rule would see if the sample were the package."""
+    given = as_sample(sample)
+    blobs: dict[str, bytes] = {}
+    entries = []
+    for place, content in given.files.items():
+        data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        sha256 = hashlib.sha256(data).hexdigest()
+        blobs[sha256] = data
+        modified = given.times.get(place, given.modified)
+        entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified))
+    size = sum(len(b) for b in blobs.values())
+    lock = PackageLock(
+        name="sample.zip",
+        sha256="0" * 64,
+        size=size,
+        format="zip",
+        entries=tuple(entries),
+        bytes_inspected=size,
+        not_inspected=given.not_inspected,
+    )
+    return Context(
+        lock,
+        blobs.__getitem__,
+        estate=given.estate,
+        impacts=given.impacts,
+        trust=given.trust,
+        release=given.release,
+        drafted=given.drafted,
+    )
+
+
+def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
+    """The sample after a cure's edits, with the steps that it drafted."""
+    given = as_sample(sample)
+    files = {place: content for place, content in given.files.items() if cure.edits.get(place, b"") is not None}
+    files.update({place: data for place, data in cure.edits.items() if data is not None})
+    return Sample(
+        files=files,
+        estate=given.estate,
+        impacts=given.impacts,
+        trust=given.trust,
+        release=given.release,
+        drafted=(*given.drafted, *cure.steps),
+        modified=given.modified,
+        times=given.times,
+        not_inspected=given.not_inspected,
+    )

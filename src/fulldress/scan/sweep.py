@@ -1,0 +1,178 @@
+"""All rules over one package: find the rules, run them, rank what they found.
+
+A rule that lacks an input stands aside with the reason; a rule that raises becomes a finding of its own and the others
+go on. May not write anything, and knows no rule by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import cast
+
+import msgspec
+
+from fulldress.errors import NothingToDo
+from fulldress.model.finding import Finding, FindingsReport
+from fulldress.ports import Progress
+from fulldress.scan import rules as rules_package
+from fulldress.scan import secrets
+from fulldress.scan.rule import Context, Rule
+from fulldress.scan.waivers import Waiver
+
+RAISED = "rule-raised"
+"""Slug of the finding that stands for a rule that failed."""
+
+MAX_READ = 4096
+"""Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""
+MAX_TITLE = 300
+MAX_EXCERPT = 400
+"""Characters; a minified file is one line of a megabyte, and nobody reads it in a report."""
+
+ASIDE = {
+    "estate": "no inventory of the estate (run `fulldress inventory`)",
+    "matrix": "no matrix of configuration keys (run `fulldress matrix`)",
+    "trust": "no trust report (run `fulldress intake`)",
+    "release": "no release.toml (run `fulldress new`)",
+}
+
+
+@cache
+def _modules() -> tuple[Rule, ...]:
+    names = sorted(m.name for m in pkgutil.iter_modules(rules_package.__path__) if not m.name.startswith("_"))
+    return tuple(cast("Rule", importlib.import_module(f"{rules_package.__name__}.{name}")) for name in names)
+
+
+def load_rules() -> list[Rule]:
+    """Every rule: the modules of ``scan/rules/`` whose name does not begin with an underscore, by name."""
+    return list(_modules())
+
+
+def sweep(
+    context: Context,
+    rules: Sequence[Rule] | None = None,
+    *,
+    waivers: Iterable[Waiver] = (),
+    progress: Progress | None = None,
+) -> FindingsReport:
+    """Run the rules (default: all) and return ranked findings, fingerprinted, without duplicates and without waived ones.
+
+    ``waivers`` are those in force. Raises NothingToDo when the package holds nothing that could be looked at.
+    """
+    if not context.files:
+        raise NothingToDo(
+            f"{context.package.name or 'the package'} holds no files",
+            why="nothing was scanned, and nothing scanned is never reported as fine",
+            fix="check that this is the right file",
+        )
+    chosen = load_rules() if rules is None else list(rules)
+    aside = {rule.META.slug: reason for rule in chosen if (reason := _stands_aside(rule, context))}
+    run = [rule for rule in chosen if rule.META.slug not in aside]
+    if progress is not None:
+        progress.start("scan", float(len(run)))
+    found: list[Finding] = []
+    for rule in run:
+        found.extend(_run(rule, context))
+        if progress is not None:
+            progress.advance()
+    if progress is not None:
+        progress.finish()
+    return _report(context, run, aside, found, waivers)
+
+
+def _stands_aside(rule: Rule, context: Context) -> str:
+    given = {
+        "estate": context.estate,
+        "matrix": context.impacts,
+        "trust": context.trust,
+        "release": context.release,
+    }
+    return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
+
+
+def _run(rule: Rule, context: Context) -> Iterator[Finding]:
+    """The boundary between the sweep and a rule: whatever a rule raises ends that rule and nothing else."""
+    try:
+        yield from rule.check(context)
+    except Exception as error:
+        yield Finding(
+            rule=RAISED,
+            severity="medium",
+            confidence="certain",
+            title=f"the rule {rule.META.slug} failed: {type(error).__name__}: {error}"[:300],
+            place="",
+            excerpt=rule.META.slug,
+            consequence=f"{rule.META.title}: the package was not (completely) looked at for this.",
+            fix="Report the failure with the package's digest, and check by hand what the rule looks for.",
+        )
+
+
+def _report(
+    context: Context, run: list[Rule], aside: dict[str, str], found: list[Finding], waivers: Iterable[Waiver]
+) -> FindingsReport:
+    ranked = sorted((_fingerprinted(context, finding) for finding in found), key=lambda f: (f.rank, f.rule))
+    kept = _merged(ranked)
+    accepted = {w.fingerprint: w.said for w in waivers}
+    return FindingsReport(
+        package_sha256=context.package.sha256,
+        rules_run=tuple(rule.META.slug for rule in run),
+        rules_stood_aside=aside,
+        waived={f.fingerprint: f"{f.title}: {accepted[f.fingerprint]}" for f in kept if f.fingerprint in accepted},
+        findings=tuple(f for f in kept if f.fingerprint not in accepted),
+    )
+
+
+def _merged(ranked: list[Finding]) -> list[Finding]:
+    """One finding of a rule for each line of a file (the worst one); findings without a line by their content."""
+    seen: set[tuple[str, str, int, str]] = set()
+    kept = []
+    for finding in ranked:
+        key = (finding.rule, finding.place, finding.line, "" if finding.line else finding.fingerprint)
+        if key not in seen:
+            seen.add(key)
+            kept.append(finding)
+    return kept
+
+
+def _fingerprinted(context: Context, finding: Finding) -> Finding:
+    shown = msgspec.structs.replace(
+        finding,
+        place=_printable(finding.place),
+        title=_printable(secrets.hidden(finding.title[:MAX_READ]))[:MAX_TITLE],
+        excerpt=_printable(secrets.hidden(finding.excerpt[:MAX_READ]))[:MAX_EXCERPT],
+    )
+    return msgspec.structs.replace(shown, fingerprint=fingerprint(context, shown))
+
+
+def _printable(text: str) -> str:
+    """Undecodable bytes as ``\\xNN``, so that every sink can encode the text; control characters are the sinks' part."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def fingerprint(context: Context, finding: Finding) -> str:
+    """Sixteen hex digits: twelve over rule, place and (redacted) content, four over the line as it really is.
+
+    Four digits notice another secret on a waived line, but are far too few to guess the secret from the fingerprint.
+    """
+    shown = _normal(finding.excerpt or finding.title)
+    public = hashlib.sha256("\0".join((finding.rule, finding.place, shown)).encode("utf-8", "surrogateescape"))
+    real = hashlib.sha256(_normal(_line(context, finding)).encode("utf-8", "surrogateescape"))
+    return public.hexdigest()[:12] + real.hexdigest()[:4]
+
+
+def _line(context: Context, finding: Finding) -> str:
+    entry = context.entry(finding.place)
+    if not finding.line or entry is None or not entry.sha256:
+        return ""
+    key = ("lines", entry.sha256)
+    lines = context.memo.get(key)
+    if not isinstance(lines, list):
+        lines = context.memo[key] = (context.text(entry) or "").split("\n")
+    return str(lines[finding.line - 1]) if finding.line <= len(lines) else ""
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.split())

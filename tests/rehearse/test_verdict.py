@@ -1,0 +1,105 @@
+"""The verdict of a rehearsal: what was not measured is never green."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from fulldress.model.plan import StepTiming
+from fulldress.model.rehearsal import Check, Difference, Judgement, LoadReport, Proof, SideEffect
+from fulldress.model.release import Objectives
+from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, step_check
+
+LOAD = LoadReport(
+    source="log", started=0, seconds=10, bucket_seconds=1, scheduled=1000, completed=1000, failed=0, waited=0,
+    slow_ms=500, p50=5, p99=40, worst=80, lag_p99_ms=0.2, outage_seconds=0.0, buckets=(),
+)  # fmt: skip
+
+
+def judgements(checks: list[Check]) -> dict[str, Judgement]:
+    return {check.name: check.judgement for check in checks}
+
+
+def check(word: Judgement) -> Check:
+    return Check(name="x", judgement=word, measured="", limit="")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "no-data"),
+        (["pass", "pass"], "pass"),
+        (["pass", "inconclusive"], "inconclusive"),
+        (["no-data", "inconclusive", "pass"], "no-data"),
+        (["no-data", "fail", "pass"], "fail"),
+    ],
+)
+def test_the_worst_check_decides(words: list[Judgement], expected: Judgement) -> None:
+    assert overall(check(w) for w in words) == expected
+
+
+def test_a_calm_load_passes_every_limit() -> None:
+    assert set(judgements(load_checks(LOAD, Objectives())).values()) == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name", "word"),
+    [
+        ("failed", 11, "failed requests under load", "fail"),
+        ("p99", 1000.5, "p99 latency under load", "fail"),
+        ("outage_seconds", 5.1, "longest outage under load", "fail"),
+        ("lag_p99_ms", 51.0, "the load generator's own lag, p99", "inconclusive"),
+    ],
+)
+def test_each_limit_can_fail(field: str, value: float, name: str, word: Judgement) -> None:
+    checks = judgements(load_checks(msgspec.structs.replace(LOAD, **{field: value}), Objectives()))
+    assert checks.pop(name) == word
+    assert set(checks.values()) == {"pass"}
+
+
+@pytest.mark.parametrize("load", [None, msgspec.structs.replace(LOAD, scheduled=0)])
+def test_no_load_is_no_data(load: LoadReport | None) -> None:
+    assert overall(load_checks(load, Objectives())) == "no-data"
+
+
+def timing(step: str, code: int | None) -> StepTiming:
+    return StepTiming(id=step, title=step, kind="check", phase="do", started=0, ended=1, code=code)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected", "word"),
+    [
+        ([timing("a", 0), timing("b", 0)], 2, "pass"),
+        ([timing("a", 0)], 2, "fail"),
+        ([timing("a", 0), timing("b", 1)], 2, "fail"),
+        ([timing("a", None)], 1, "fail"),
+        ([], 0, "no-data"),
+    ],
+)
+def test_steps_pass_only_when_all_are_known_good(steps: list[StepTiming], expected: int, word: Judgement) -> None:
+    assert step_check("steps", steps, expected).judgement == word
+
+
+def proof(**changes: object) -> Proof:
+    return msgspec.structs.replace(
+        Proof(equal=True, before={}, after={}, counted={"file": 3}, differences=(), allowed=()), **changes
+    )
+
+
+def test_rollback_is_proven_by_comparison_only() -> None:
+    difference = Difference(part="rows", name="public.result", before="a", after="b")
+    assert proof_check(proof()).judgement == "pass"
+    assert proof_check(None).judgement == "no-data"
+    assert proof_check(proof(counted={})).judgement == "no-data"
+    failed = proof_check(proof(equal=False, differences=(difference,)))
+    assert failed.judgement == "fail"
+    assert "rows public.result" in failed.measured
+
+
+def test_an_open_side_effect_fails_and_is_named() -> None:
+    effect = SideEffect(kind="webhook", endpoint="hooks.example:80", method="POST", path="/v1", resource="wh_1")
+    assert outside_check([]).judgement == "pass"
+    assert outside_check([msgspec.structs.replace(effect, closed=True)]).judgement == "pass"
+    left = outside_check([effect])
+    assert left.judgement == "fail"
+    assert "webhook at hooks.example:80" in left.measured

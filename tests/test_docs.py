@@ -1,0 +1,40 @@
+"""The documentation: pages written from the code are current, links lead somewhere, nothing is undocumented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fulldress.cli.reference import PAGES, every_error
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_reference_pages_are_current(name: str) -> None:
+    assert (ROOT / "docs/reference" / name).read_text() == PAGES[name](), "run `make docs`"
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.slug)
+def test_every_error_says_what_it_means(kind: type[Exception]) -> None:
+    assert kind.__doc__
+    assert len(kind.__doc__.split()) >= 5
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if not link.startswith(("http://", "https://"))]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_dependency_is_justified() -> None:
+    pinned = re.findall(r'"([a-z0-9-]+)==', (ROOT / "pyproject.toml").read_text())
+    justified = (ROOT / "docs/dependencies.md").read_text()
+    assert [name for name in pinned if name not in justified and name not in ("hatchling", "types-jsonschema")] == []

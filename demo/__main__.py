@@ -57,7 +57,8 @@ def _folder() -> None:
     fulldress("new", RELEASE.name, "--package", str(archive), "--host", "machine:dten-prod", cwd=HERE)
     text = (HERE / "release.toml").read_text().replace("{package}", str(archive))
     (RELEASE / "release.toml").write_text(text)
-    shutil.copy(HERE / "matrix.toml", RELEASE)
+    for name in ("matrix.toml", "outside.toml", "traffic.toml"):
+        shutil.copy(HERE / name, RELEASE)
     shutil.copy(package.BUILD / "vendor.toml", RELEASE)
 
 

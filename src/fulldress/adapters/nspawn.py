@@ -277,11 +277,15 @@ def _check(root: Path, name: str) -> None:
 
 
 def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> list[str]:
-    net = "--private-network" if netns is None else f"--network-namespace-path={Path('/run/netns', netns)}"
+    net, enter = ["--private-network"], []
+    if netns is not None:
+        # nspawn mounts /sys before it joins the namespace: without the first, the machine sees this host's interfaces there
+        enter = ["nsenter", f"--net={Path('/run/netns', netns)}"]
+        net = [f"--network-namespace-path={Path('/run/netns', netns)}"]
     fixed = ["--register=no", "--keep-unit", "--boot", "--notify-ready=yes", "--console=pipe"]
     untouched = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     shown = [f"--bind-ro={path}" for path in binds]
-    return ["systemd-nspawn", "--quiet", "-D", str(root), f"--machine={name}", *fixed, *untouched, net, *shown]
+    return [*enter, "systemd-nspawn", "--quiet", "-D", str(root), f"--machine={name}", *fixed, *untouched, *net, *shown]
 
 
 def _spawn(argv: list[str], groups: list[Path], log: Path, notify: Path) -> subprocess.Popen[bytes]:

@@ -76,10 +76,11 @@ def _opened(package: Path) -> Iterator[BufferedReader]:
         handle = os.open(package, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"{package} cannot be opened: {error.strerror}", fix="name the package's file") from error
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(handle)
+        raise UsageError(f"{package} is a folder", why="a package is one file", fix="name the vendor's archive itself")
     with os.fdopen(handle, "rb") as stream:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise UsageError(f"{package} is a folder", why="a package is one file", fix="name the vendor's archive itself")
         if not stat.S_ISREG(mode):
             raise UsageError(f"{package} is not a regular file", why="it could not be read twice", fix="copy it to a file")
         if not os.fstat(handle).st_size:

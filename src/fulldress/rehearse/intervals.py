@@ -115,13 +115,20 @@ class _Backend:
         self.waiting.waited, self.waiting.got = True, None
 
     def wakes(self, event: Event) -> None:
-        if self.waiting is None:
+        waited, self.waiting = self.waiting, None
+        if waited is None:
             return
         if event.mode == 0:
-            self.waiting.got = event.at
-        if self.waiting.mode < STRONG:
-            self.close(self.waiting, event.at)
-        self.waiting = None
+            waited.got = event.at
+        if waited.mode < STRONG or waited.got is None:
+            self.ends(waited, event.at)
+        else:  # its request may have been made before the trace began
+            self.open.setdefault((waited.relation, waited.mode, waited.session), waited)
+
+    def ends(self, interval: Interval, at: float) -> None:
+        """A wait that is no hold (an ordinary query's, or one that failed); a strong one ends with its transaction."""
+        if interval not in self.open.values():
+            self.close(interval, at)
 
     def releases(self, event: Event) -> None:
         key = (event.relation, event.mode, event.session)
@@ -133,8 +140,7 @@ class _Backend:
 
     def releases_all(self, event: Event) -> None:
         if self.waiting is not None:
-            if self.waiting.mode < STRONG:
-                self.close(self.waiting, event.at)
+            self.ends(self.waiting, event.at)
             self.waiting = None
         for key in [key for key in self.open if event.session or not key[2]]:
             self.close(self.open.pop(key), event.at)
@@ -144,8 +150,8 @@ class _Backend:
         self.done.append(interval)
 
     def finish(self, end: float) -> list[Interval]:
-        if self.waiting is not None and self.waiting.mode < STRONG:
-            self.close(self.waiting, end)
+        if self.waiting is not None:
+            self.ends(self.waiting, end)
         for interval in self.open.values():
             self.close(interval, end)
         return self.done

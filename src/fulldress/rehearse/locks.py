@@ -30,13 +30,15 @@ INTERVAL_S = 0.004
 _MODE = " ".join(f"WHEN '{name}Lock' THEN {number}" for number, name in enumerate(intervals.MODES) if name)
 _SAMPLE = (
     "PREPARE look AS SELECT json_build_array(extract(epoch from t.now), coalesce(l.pid, 0), "
-    f"coalesce(l.relation::bigint, 0), CASE l.mode {_MODE} ELSE 0 END, coalesce(l.granted, false), coalesce(left(a.query, 300), '')) "
+    f"coalesce(l.relation::bigint, 0), CASE l.mode {_MODE} ELSE 0 END, coalesce(l.granted, false), "
+    "coalesce(left(a.query, 300), '')) "
     "FROM (SELECT clock_timestamp() AS now) t LEFT JOIN pg_locks l ON l.locktype = 'relation' AND l.pid <> pg_backend_pid() "
     f"AND l.relation >= {FIRST_OF_USERS} AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND (NOT l.granted OR l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', "
     "'AccessExclusiveLock')) LEFT JOIN pg_stat_activity a ON a.pid = l.pid;"
 )
-_LOOP = 'name=$1; { echo "$2"; while :; do echo "EXECUTE look;SELECT pg_sleep($3);"; done; } '
+# `|| break`: under systemd a write to a pipe without reader is an error, not a signal
+_LOOP = 'name=$1; { echo "$2"; while :; do echo "EXECUTE look;SELECT pg_sleep($3);" || break; done; } 2>/dev/null '
 _LOOP += '| PGAPPNAME=$name psql -XqAt -d "$4" 2>/dev/null; true'
 
 

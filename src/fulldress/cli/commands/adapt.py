@@ -99,8 +99,11 @@ def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact,
 
 
 def _hidden(text: str) -> str:
-    """No secret value ever lands in the release folder, not even on the removed side of a patch."""
-    return secrets.hidden(redacted(text))
+    """No secret value ever lands in the release folder, not even on the removed side of a patch.
+
+    A line with a variable in a secret's place is what a reviewer must see, so it is hidden by the finer of the two means.
+    """
+    return secrets.hidden(text) if "${" in text else redacted(secrets.hidden(text))
 
 
 def _curers(report: FindingsReport, context: Callable[[PackageLock], Context], waivers: Sequence[Waiver]) -> list[Curer]:

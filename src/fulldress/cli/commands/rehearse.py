@@ -9,8 +9,10 @@ import datetime
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from fulldress.adapters import scope
 from fulldress.adapters.hosts import open_host
@@ -27,8 +29,8 @@ from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
 from fulldress.ports import Host, Keeper, Progress
 from fulldress.rehearse import mirror, proof
-from fulldress.rehearse.acts import Setting, timed
-from fulldress.rehearse.model_traffic import Planned, fit, schedule
+from fulldress.rehearse.acts import Load, Setting, timed
+from fulldress.rehearse.model_traffic import fit, left_out, schedule
 from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
@@ -42,7 +44,15 @@ from fulldress.store.state import state_dir
 LONGEST_ACT_S = 300.0
 """The schedule of the load is as long as that; it is stopped when the act ends."""
 OUTSIDE = "outside.toml"
+TRAFFIC = "traffic.toml"
 COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": "yellow"}
+
+
+class TrafficFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``traffic.toml``: what the load may write."""
+
+    writes: dict[str, Any] = {}
+    """``METHOD template`` -> JSON body with placeholders."""
 
 
 @click.command(epilog="Example:  fulldress rehearse --load 2")
@@ -84,7 +94,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
     durations: dict[str, float] = {}
     identity = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
     copy = _mirror(host, progress, durations)
-    planned, source = _load(release, Path(copy.tree), multiple, seed)
+    load = _load(folder, release, Path(copy.tree), multiple, seed)
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
     keeper.keep("tree", str(engine_dir))
@@ -98,8 +108,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
         scratch=scratch,
         keeper=keeper,
         wiring=wiring_of(host),
-        planned=planned,
-        source=source,
+        load=load,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
         allowed=proof.allowed(release.estate.allow_differences),
         progress=progress,
@@ -118,7 +127,7 @@ def _mirror(host: Host, progress: Progress, durations: dict[str, float]) -> mirr
         return mirror.refresh(host, where, progress=progress)
 
 
-def _load(release: Release, tree: Path, multiple: float, seed: int) -> tuple[Sequence[Planned], str]:
+def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:
     """The schedule fitted to the access logs that the mirror holds."""
     if not 0 < multiple <= 100:
         raise UsageError("--load is a multiple of the logged traffic: more than 0, at most 100")
@@ -130,10 +139,13 @@ def _load(release: Release, tree: Path, multiple: float, seed: int) -> tuple[Seq
             why="the load is fitted to what users really did",
             fix="name the log in release.toml: [estate] access-log",
         )
+    declared = read_toml(folder.path(TRAFFIC), TrafficFile) if folder.path(TRAFFIC).exists() else TrafficFile()
     model = fit(_requests(logs))
-    planned = schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed)
-    source = f"{release.estate.access_log}, its busiest ten minutes × {multiple:g}, seed {seed}"
-    return planned, source
+    return Load(
+        planned=schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed, writes=declared.writes),
+        source=f"{release.estate.access_log}, its busiest ten minutes × {multiple:g}, seed {seed}",
+        left_out=left_out(model, declared.writes),
+    )
 
 
 def _requests(logs: Sequence[Path]) -> Iterator[Request]:

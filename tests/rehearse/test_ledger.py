@@ -163,10 +163,19 @@ def test_a_connection_in_which_nothing_was_said_is_a_call_too() -> None:
     assert found[1].detail == "refuse; address hard-coded"
 
 
+def test_multicast_and_broadcast_reach_nobody() -> None:
+    kernel = {"224.0.0.251:5353/udp": 4, "ff02::fb:5353/udp": 4, "255.255.255.255:67/udp": 1}
+    assert tally([], kernel).reconciled
+
+
+def test_a_broken_question_is_an_answered_one_to_the_tally() -> None:
+    assert tally([entry("trouble", protocol="dns")], {"10.0.0.53:53/udp": 1}).reconciled
+
+
 def test_the_tally_finds_what_left_unrecorded() -> None:
     journal = [
         entry("connect", address="198.18.0.10", port=80, endpoint="a:80"),
-        entry("dns", endpoint="a:53"),
+        entry("dns", protocol="dns", endpoint="a:53"),
     ]
     kernel = {"198.18.0.10:80/tcp": 1, "10.0.0.1:53/udp": 2}
     assert tally(journal, kernel).reconciled

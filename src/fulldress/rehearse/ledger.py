@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -176,7 +177,8 @@ def _undo(entry: Entry, place: str) -> str:
 def tally(journal: Iterable[Entry], kernel: Mapping[str, int]) -> Tally:
     """Reconcile with the kernel's counters (``address:port/protocol`` -> packets that opened something).
 
-    A redirected datagram no longer says whom it was for, so UDP is compared by sort: DNS, and everything else.
+    A redirected datagram no longer says whom it was for, so UDP is compared by sort: DNS, and everything else. Multicast
+    and broadcast reach nobody but the link and are not answered.
     """
     counted: Counter[str] = Counter()
     for one in journal:
@@ -184,10 +186,15 @@ def tally(journal: Iterable[Entry], kernel: Mapping[str, int]) -> Tally:
             counted[f"{one.address}:{one.port}/tcp"] += 1
         elif one.what == "udp":
             counted["*/udp"] += 1
-        elif one.what == "dns":
+        elif one.protocol == "dns":
             counted["*:53/dns"] += 1
-    missing = tuple(place for place in sorted(kernel) if _journal_name(place) not in counted)
+    missing = tuple(place for place in sorted(kernel) if not _to_the_link(place) and _journal_name(place) not in counted)
     return Tally(journal=dict(counted), kernel=dict(kernel), unaccounted=missing)
+
+
+def _to_the_link(place: str) -> bool:
+    address = ipaddress.ip_address(place.rpartition(":")[0])
+    return address.is_multicast or str(address) == "255.255.255.255"
 
 
 def _journal_name(place: str) -> str:

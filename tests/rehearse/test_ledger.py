@@ -66,6 +66,14 @@ def test_a_flag_flipped_is_put_back_to_its_declared_value() -> None:
     assert [one.closed for one in effects(party.journal)] == [True]
 
 
+def test_a_flag_put_back_without_the_fields_that_the_service_owns_is_closed() -> None:
+    party = Party(initial={"/f": {"name": "x", "enabled": False}})
+    party.ask("PUT", "/f", b'{"enabled": true}')
+    assert [one.closed for one in effects(party.journal)] == [False]
+    party.ask("PUT", "/f", b'{"enabled": false}')
+    assert [one.closed for one in effects(party.journal)] == [True]
+
+
 def test_a_flag_put_to_the_value_it_has_is_no_effect() -> None:
     party = Party(initial={"/v1/flags/x": {"enabled": False}})
     party.ask("PUT", "/v1/flags/x", b'{ "enabled" : false }')
@@ -110,12 +118,12 @@ def test_looking_is_no_effect() -> None:
     assert effects(party.journal) == []
 
 
-def test_events_are_one_effect_without_undo_per_place() -> None:
+def test_events_are_one_closed_effect_without_undo_per_place() -> None:
     party = Party(events=("/v1/events",))
     for _ in range(3):
         party.ask("POST", "/v1/events", b"{}")
     (effect,) = effects(party.journal)
-    assert (effect.kind, effect.resource, effect.undo) == ("other", "3 messages", "")
+    assert (effect.kind, effect.resource, effect.undo, effect.closed) == ("other", "3 messages", "", True)
 
 
 def test_what_a_change_means_may_be_declared() -> None:

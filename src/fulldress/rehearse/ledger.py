@@ -79,7 +79,8 @@ class _Open(msgspec.Struct, kw_only=True):
 def effects(journal: Iterable[Entry], steps: Sequence[StepTiming] = ()) -> list[SideEffect]:
     """What was changed out there, oldest first, each with the call that undoes it and whether that was seen.
 
-    Mere messages (declared events) are gathered per place as one effect of kind ``other`` without an undo.
+    Mere messages (declared events) are gathered per place as one effect of kind ``other``: they leave nothing behind that
+    could be undone, so it is closed and has no undo.
     """
     ledger = _Ledger()
     for entry in journal:
@@ -124,7 +125,7 @@ class _Ledger:
 
     def _event(self, entry: Entry) -> None:
         key = (entry.endpoint, entry.path)
-        event, times = self._events.get(key, (_Open(kind="other", first=entry, resource="", undo=""), 0))
+        event, times = self._events.get(key, (_Open(kind="other", first=entry, resource="", undo="", closed=True), 0))
         self._events[key] = (event, times + 1)
 
     def _request(self, entry: Entry, kind: Kind) -> None:

@@ -306,8 +306,11 @@ class _Rewriter:
 
     def _other(self, statement: Statement) -> None:
         effect = lock_effects([statement], self.catalogue)[0]
-        if concurrently(statement) or statement.kind in _OUTSIDE:
+        if concurrently(statement):
             self._put(statement, online.without_timeout(statement.text))
+        elif statement.kind in _OUTSIDE or statement.kind == "cluster_stmt":
+            # Refused inside a block: no retries here, but it does not queue for long either.
+            self._put(statement, statement.text + ";")
         elif statement.kind == "reindex_stmt" and statement.node.kind in (pb.REINDEX_OBJECT_INDEX, pb.REINDEX_OBJECT_TABLE):
             node = pb.ReindexStmt()
             node.CopyFrom(statement.node)

@@ -11,6 +11,8 @@ from fulldress.rehearse.outside import Answer, Endpoint, kind_of
 from fulldress.rehearse.stubs.base import digest
 
 _MOST_RESOURCES = 10_000
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of all bodies ever stored: a clone may be hostile, and the memory is ours."""
 
 
 class Reply(msgspec.Struct, kw_only=True):
@@ -30,6 +32,7 @@ class Rest:
         self._values: dict[str, Any] = dict(policy.initial)
         self._collections: set[str] = set()
         self._made = 0
+        self._room = _MOST_BYTES
 
     def ask(self, method: str, path: str, body: bytes) -> Reply:
         """Answer one request; ``path`` without its query."""
@@ -70,7 +73,7 @@ class Rest:
             reply = _json(202, {"accepted": True})
             reply.notes = {"event": True, "kind": "other"}
             return reply
-        if len(self._values) >= _MOST_RESOURCES:
+        if not self._takes(body, new=True):
             return _json(507, {"error": "full"})
         self._made += 1
         name = f"{self._policy.id_prefix}{digest(f'{path} {self._made}'.encode())[:12]}"
@@ -88,7 +91,7 @@ class Rest:
         value = _decoded(body)
         if merge and isinstance(before, dict) and isinstance(value, dict):
             value = {**before, **value}
-        if not there and len(self._values) >= _MOST_RESOURCES:
+        if not self._takes(body, new=not there):
             return _json(507, {"error": "full"})
         self._values[path] = value
         reply = _json(200 if there else 201, value)
@@ -99,6 +102,11 @@ class Rest:
             "restore": self._restore(path, before) if there else "",
         }
         return reply
+
+    def _takes(self, body: bytes, *, new: bool) -> bool:
+        """Whether there is room for one more value."""
+        self._room -= len(body)
+        return self._room >= 0 and not (new and len(self._values) >= _MOST_RESOURCES)
 
     def _delete(self, path: str) -> Reply:
         if path not in self._values:

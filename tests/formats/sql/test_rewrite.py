@@ -73,6 +73,12 @@ def test_version_row_is_kept_and_comes_last() -> None:
     assert made is not None
     assert "ON CONFLICT DO NOTHING" in made.text
     assert "WHERE version = '7') AS fd_done" in made.text
+    assert made.text.index("DROP INDEX") < made.text.index("INSERT INTO")
+    first = online_rewrite(
+        "CREATE TABLE schema_migrations (version text); INSERT INTO schema_migrations (version) VALUES (1);DROP INDEX i;",
+        rows={},
+    )
+    assert first is not None and "fd_done" not in first.text
 
 
 def test_body_with_the_same_dollar_quote() -> None:

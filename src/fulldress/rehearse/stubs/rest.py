@@ -89,7 +89,7 @@ class Rest:
         there = path in self._values
         before = self._values.get(path)
         value = _decoded(body)
-        if merge and isinstance(before, dict) and isinstance(value, dict):
+        if isinstance(before, dict) and isinstance(value, dict) and (merge or self._owns_fields(path, value)):
             value = {**before, **value}
         if not self._takes(body, new=not there):
             return _json(507, {"error": "full"})
@@ -102,6 +102,11 @@ class Rest:
             "restore": self._restore(path, before) if there else "",
         }
         return reply
+
+    def _owns_fields(self, path: str, value: dict[str, Any]) -> bool:
+        """Whether a PUT leaves out keys that the declared value has (a name, a time): these stay, they are the service's."""
+        declared = self._policy.initial.get(path)
+        return isinstance(declared, dict) and set(value) < set(declared)
 
     def _takes(self, body: bytes, *, new: bool) -> bool:
         """Whether there is room for one more value."""

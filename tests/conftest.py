@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fulldress.adapters import nspawn
+from fulldress.adapters.image import image_path
+from fulldress.adapters.scope import Scope
+from fulldress.adapters.scratch import scratch_dir
+from fulldress.ports import Keeper
+
+OWN_STATE = Path(os.environ.get("FULLDRESS_STATE", "/var/lib/fulldress"))
+"""Where the base image is; tests that use the ``state`` fixture must not build their own."""
 
 
 @pytest.fixture
@@ -30,23 +36,47 @@ def stand_aside(reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def pg_machine() -> Iterator[nspawn.Machine]:
-    """A real machine with PostgreSQL, shared by the session: an overlay over ``$FULLDRESS_TEST_BASE`` (a root tree)."""
-    base = Path(os.environ.get("FULLDRESS_TEST_BASE", "/nonexistent"))
-    if os.geteuid() != 0 or not (base / "usr").is_dir() or shutil.which("systemd-nspawn") is None:
-        stand_aside("needs root, systemd-nspawn and a root tree named by FULLDRESS_TEST_BASE")
-    scratch = Path(tempfile.mkdtemp(prefix="pg-machine-", dir=base.parent))
-    upper, work, merged = (scratch / name for name in ("upper", "work", "merged"))
+def scratch() -> Path:
+    """The scratch file system (reflinks): the one beside ``$FULLDRESS_TEST_BASE``, else that of the state directory."""
+    if os.geteuid() != 0 or shutil.which("systemd-nspawn") is None:
+        stand_aside("needs root and systemd-nspawn")
+    named = os.environ.get("FULLDRESS_TEST_BASE")
+    return Path(named).parent if named else scratch_dir(OWN_STATE)
+
+
+@pytest.fixture(scope="session")
+def base_root(scratch: Path) -> Path:
+    """A root tree with systemd and PostgreSQL, never to be written: ``$FULLDRESS_TEST_BASE``, else the built base image."""
+    named = os.environ.get("FULLDRESS_TEST_BASE")
+    root = Path(named) if named else image_path(scratch)
+    if not (root / "usr").is_dir():
+        stand_aside(f"needs the base image in {root}: tools/bootstrap.sh machines")
+    return root
+
+
+@pytest.fixture(scope="session")
+def keeper() -> Iterator[Scope]:
+    """What session fixtures make is taken away at the end, also after Ctrl-C or kill -9."""
+    with Scope("tests") as scope:
+        yield scope
+
+
+@pytest.fixture(scope="session")
+def pg_machine(base_root: Path, scratch: Path, keeper: Scope) -> nspawn.Machine:
+    """A real machine with PostgreSQL, shared by the session: an overlay over the base image."""
+    name = f"t-{keeper.id}"
+    merged = lay_over(base_root, scratch / "clones" / name, keeper)
+    keeper.keep("machine", name)
+    return nspawn.boot(merged, name)
+
+
+def lay_over(lower: Path, folder: Path, keeper: Keeper) -> Path:
+    """A writable view of a root tree in ``folder``; taken away with the keeper."""
+    keeper.keep("tree", str(folder))
+    upper, work, merged = (folder / name for name in ("upper", "work", "merged"))
     for directory in (upper, work, merged):
-        directory.mkdir()
-    layers = f"lowerdir={base},upperdir={upper},workdir={work},xino=auto"
-    machine = None
-    try:
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(merged)], check=True)
-        machine = nspawn.boot(merged, f"t-{scratch.name[-8:].lower().replace('_', 'x')}")
-        yield machine
-    finally:
-        if machine is not None:
-            machine.kill()
-        subprocess.run(["umount", str(merged)], check=False)
-        shutil.rmtree(scratch, ignore_errors=True)
+        directory.mkdir(parents=True)
+    keeper.keep("mount", str(merged))
+    layers = f"lowerdir={lower},upperdir={upper},workdir={work},xino=auto"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(merged)], check=True)
+    return merged

@@ -50,18 +50,29 @@ def perform(
     undo: bool = False,
     rollback_on_failure: bool = True,
     stop: threading.Event | None = None,
+    fence: str = "",
 ) -> Outcome:
     """Do the plan on the host (or undo what was done of it), going on where an earlier call of the same run ended.
 
     ``push`` reads a blob by SHA-256. A failing step is undone together with all before it, unless told otherwise.
     ``stop`` (set by anyone, at any time) or ``stop_after`` (a step id) end the call between steps with state ``stopped``.
+    ``fence``: a step does nothing unless the host's holder file names it.
     Raises StateDiskFull, or FulldressError ``host-lost``; both leave a run that can be resumed.
     """
     folder = state_dir / "runs" / run_id
     folder.mkdir(parents=True, exist_ok=True)
     phase = "undo" if undo else "do"
     live = Live(
-        lock, host, run_id, folder, journal, phase, on_event=on_event, stop=stop or threading.Event(), stop_after=stop_after
+        lock,
+        host,
+        run_id,
+        folder,
+        journal,
+        phase,
+        on_event=on_event,
+        stop=stop or threading.Event(),
+        stop_after=stop_after,
+        fence=fence,
     )
     live.room()
     live.push(push)

@@ -72,7 +72,9 @@ class Live:
         on_event: Callable[[StepEvent], None] | None,
         stop: threading.Event,
         stop_after: str | None,
+        fence: str = "",
     ) -> None:
+        self.fence = fence
         self.lock, self.host, self.run_id, self.folder, self.journal, self.phase = lock, host, run_id, folder, journal, phase
         self.on_event, self.stop, self.stop_after = on_event, stop, stop_after
         self.steps = {s.id: s for s in lock.plan.step}
@@ -161,6 +163,7 @@ class Live:
             "FD_STEP": step.id,
             "FD_UNDO": f"{HOME}/undo/{self.run_id}/{step.id}",
             "FD_BLOBS": f"{HOME}/blobs",
+            "FD_FENCE": self.fence,
         }
         return Job(name=f"{self.run_id}-{step.id}-{what}{suffix}", body=body, timeout_s=step.timeout_s, env=env)
 

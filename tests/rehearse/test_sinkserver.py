@@ -270,7 +270,7 @@ class TestSftp:
             async with sftp.open("/out.csv.tmp", "wb") as file:
                 await file.write(b"a;b\n")
             await sftp.rename("/out.csv.tmp", "/out.csv")
-            assert await sftp.listdir("/") == [".", "..", "out.csv"] or "out.csv" in await sftp.listdir("/")
+            assert "out.csv" in await sftp.listdir("/")
             await sftp.remove("/out.csv")
 
         self.run(sink, "hunter2", script)
@@ -297,12 +297,12 @@ class TestSmtp:
         sink.aim("mail.example", 25)
         with smtplib.SMTP("127.0.0.1", sink.listen.tcp, timeout=10) as client:
             client.login("me", "hunter2")
-            client.sendmail("a@x.example", ["b@y.example"], "Subject: secret\r\n\r\n.hello\r\n")
+            client.sendmail("a@x.example", ["b@y.example"], "Subject: quarterly\r\n\r\n.hello\r\n")
         (mail,) = sink.entries("mail")
         assert (mail.endpoint, mail.path) == ("mail.example:25", "b@y.example")
-        assert mail.body_sha256 == hashlib.sha256(b"Subject: secret\r\n\r\n.hello\r\n").hexdigest()
+        assert mail.body_sha256 == hashlib.sha256(b"Subject: quarterly\r\n\r\n.hello\r\n").hexdigest()
         assert "hunter" not in sink.journal_text()
-        assert "secret\\r" not in sink.journal_text()
+        assert "quarterly" not in sink.journal_text()
 
 
 class TestOther:

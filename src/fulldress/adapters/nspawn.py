@@ -32,6 +32,20 @@ _unwaited: list[subprocess.Popen[bytes]] = []
 _LEADER = re.compile(r"X_NSPAWN_LEADER_PID=(\d+)")
 
 
+SUPERVISE = """
+trap 'kill -TERM "$nspawn" 2>/dev/null' TERM
+for group in $SUPERVISOR_GROUPS; do echo 0 > "$group" || exit 125; done
+enter() { for group in $MACHINE_GROUPS; do echo 0 > "$group" || exit 125; done; exec "$@"; }
+while :; do
+    enter "$@" & nspawn=$!
+    code=0; wait "$nspawn" || code=$?
+    while kill -0 "$nspawn" 2>/dev/null; do code=0; wait "$nspawn" || code=$?; done
+    [ "$code" = 133 ] || exit "$code"
+done
+"""
+"""133 is how nspawn says that the machine wants to boot again; a signal to us interrupts the first wait."""
+
+
 class MachineFailed(FulldressError):
     """A machine did not boot, is not running, or did not obey.
 
@@ -48,7 +62,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     root: str
     supervisor: Proc
-    """systemd-nspawn itself."""
+    """Our little shell that starts systemd-nspawn, and starts it again when the machine reboots."""
     leader: Proc | None = None
     """The container's PID 1; None until it is ready."""
     netns: str | None = None
@@ -80,8 +94,8 @@ class Machine:
         if self._leader is None:
             raise MachineFailed(f"{self.name} is still booting, or never finished booting")
         if not self._leader.alive:
-            heirs = procs.children(self.state.supervisor.pid) if self.state.supervisor.alive else []
-            if not heirs:
+            heirs = [init for nspawn in procs.children(self.state.supervisor.pid) for init in procs.children(nspawn.pid)]
+            if not heirs or not self.state.supervisor.alive:
                 raise MachineFailed(f"{self.name} is not running")
             self._leader = heirs[-1]
         if procs.same_pid_namespace(self._leader):
@@ -157,7 +171,7 @@ class Machine:
 def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 90.0, binds: Sequence[str] = ()) -> Machine:
     """Boot the tree at ``root`` and wait until its systemd says that it is ready.
 
-    ``netns`` is the name of a network namespace (``ip netns``); without one the machine gets an empty network of its own.
+    ``netns`` is the name or path of a network namespace (``ip netns``); else an empty one of its own.
     ``binds`` are paths of this host shown at the same place inside, read-only. Raises UsageError when the name is taken.
     """
     _check(root, name)
@@ -236,11 +250,15 @@ def forget(name: str, *, keep_console: bool = False) -> None:
 
 
 def _kill_tree(supervisor: Proc) -> None:
-    """SIGKILL to init, which takes every process of the machine along; then nspawn, if it does not end by itself."""
-    for below in procs.children(supervisor.pid) if supervisor.alive else []:
-        below.signal(signal.SIGKILL)
-    if not procs.wait_gone(supervisor, 10.0):
-        supervisor.end()
+    """Power cut: the shell first, so that nothing boots again; then init, which takes every process of the machine along."""
+    nspawns = procs.children(supervisor.pid) if supervisor.alive else []
+    below = [init for nspawn in nspawns for init in procs.children(nspawn.pid)]
+    supervisor.end()
+    for init in below:
+        init.signal(signal.SIGKILL)
+    for nspawn in nspawns:
+        if not procs.wait_gone(nspawn, 10.0):
+            nspawn.end()
 
 
 def _check(root: Path, name: str) -> None:
@@ -260,25 +278,29 @@ def _check(root: Path, name: str) -> None:
 
 
 def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> list[str]:
-    net = "--private-network" if netns is None else f"--network-namespace-path=/run/netns/{netns}"
+    net, enter = ["--private-network"], []
+    if netns is not None:
+        # nspawn mounts /sys before it joins the namespace: without the first, the machine sees this host's interfaces there
+        enter = ["nsenter", f"--net={Path('/run/netns', netns)}"]
+        net = [f"--network-namespace-path={Path('/run/netns', netns)}"]
     fixed = ["--register=no", "--keep-unit", "--boot", "--notify-ready=yes", "--console=pipe"]
     untouched = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     shown = [f"--bind-ro={path}" for path in binds]
-    return ["systemd-nspawn", "--quiet", "-D", str(root), f"--machine={name}", *fixed, *untouched, net, *shown]
+    return [*enter, "systemd-nspawn", "--quiet", "-D", str(root), f"--machine={name}", *fixed, *untouched, *net, *shown]
 
 
 def _spawn(argv: list[str], groups: list[Path], log: Path, notify: Path) -> subprocess.Popen[bytes]:
-    """Start nspawn in the machine's own control groups, cut off from our terminal and session."""
-    enter = 'for g in $GROUPS_TO_ENTER; do echo 0 > "$g" || exit 125; done; exec "$@"'
+    """Start the supervisor, cut off from our terminal and session; nspawn gets the machine's own control groups."""
     env = {
         "PATH": inside.PATH,
         "NOTIFY_SOCKET": str(notify),
-        "GROUPS_TO_ENTER": " ".join(map(str, groups)),
+        "SUPERVISOR_GROUPS": " ".join(map(str, cgroups.supervisors())),
+        "MACHINE_GROUPS": " ".join(map(str, groups)),
         "SYSTEMD_NSPAWN_LOCK": "0",
     }
     with log.open("wb") as console:
         return subprocess.Popen(
-            ["/bin/sh", "-c", enter, "sh", *argv],
+            ["/bin/sh", "-c", SUPERVISE, "fulldress-machine", *argv],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

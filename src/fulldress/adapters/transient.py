@@ -63,6 +63,9 @@ sync "$d/claim/boot" "$d/claim" "$d"
 while IFS='=' read -r name value; do export "$name=$value"; done <"$d/env"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 mkdir -p "$FD_UNDO"; chmod 700 "$FD_UNDO"
+if [ -n "${FD_FENCE:-}" ] && ! grep -qF -- "\"$FD_FENCE\"" "${FD_BLOBS%/blobs}/holder" 2>/dev/null; then
+  echo 'echo "another run took this host over: nothing was done"; exit 96' >"$d/cmd"
+fi
 timeout -k 10 "$FD_TIMEOUT" bash "$d/cmd" >"$d/output" 2>&1 </dev/null; code=$?
 group=$(sed -n 's/^0:://p;s/^[0-9]*:name=systemd://p' /proc/self/cgroup | head -n 1)
 left=0; for f in "/sys/fs/cgroup$group/cgroup.procs" "/sys/fs/cgroup/systemd$group/cgroup.procs"; do

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -18,6 +18,8 @@ from fulldress.model.plan import Step
 from fulldress.plan.commands import HARMLESS, Words, changed_paths, make, recognise
 
 DEPTH = 8
+_PLAIN = {"echo", "printf", "cd", "set", "export", "true", ":", "umask", "date"}
+"""Harmless commands that decide nothing: what follows them after ``&&`` always runs."""
 _COMPOUND = {"if_statement", "for_statement", "while_statement", "case_statement", "c_style_for_statement"}
 
 
@@ -41,8 +43,8 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
 class Decomposer:
     """Reads scripts of one package. ``places`` maps place -> mode; ``read`` gives a script's text."""
 
-    def __init__(self, places: Mapping[str, int], read: Callable[[str], str]) -> None:
-        self.places, self._read = places, read
+    def __init__(self, places: Mapping[str, int], read: Callable[[str], str], readonly: Collection[str] = ()) -> None:
+        self.places, self._read, self._readonly = places, read, readonly
         self.pieces: list[Piece] = []
         self.dropped: list[Dropped] = []
         self._known: dict[str, str] = {}
@@ -70,6 +72,8 @@ class Decomposer:
         found = shell.commands(s.text)
         if s.kind == "list" and self._parts(s):
             return None
+        if s.kind in _COMPOUND and self._reads_secrets(s, found):
+            return self._drop(s)
         if s.kind in _COMPOUND or len(found) != 1:
             harmless = bool(found) and all(self._harmless(c) for c in found)
             return (
@@ -78,6 +82,18 @@ class Decomposer:
                 else self._keep(s, f"{s.kind.replace('_', ' ')}: its branches are decided when it runs")
             )
         return self._one(s, found[0])
+
+    def _reads_secrets(self, s: Statement, found: list[shell.Command]) -> bool:
+        """``if [ -r FILE ]; then . FILE; fi``: where the host keeps the secrets that the script refers to."""
+        loud = [c for c in found if not self._harmless(c)]
+        if len(loud) != 1 or loud[0].name not in (".", "source") or len(loud[0].argv) != 2:
+            return False
+        file = expand(loud[0].argv[1], loud[0].raw[1], self._known)
+        if not file.startswith("/") or not static(file):
+            return False
+        self._env_file = file
+        self._prelude.append(s.text)
+        return True
 
     def _assign(self, s: Statement) -> None:
         self._prelude.append(s.text)
@@ -95,7 +111,8 @@ class Decomposer:
 
     def _parts(self, s: Statement) -> bool:
         """``a && b`` is a then b; ``a || echo …`` is a. Anything else is not taken apart."""
-        if set(s.operators) == {"&&"}:
+        tests = [c for part in s.parts[:-1] for c in shell.commands(part) if self._harmless(c) and c.name not in _PLAIN]
+        if set(s.operators) == {"&&"} and not tests:
             for part in s.parts:
                 self._statement(statements(part)[0]._replace(line=s.line, end_line=s.end_line))
             return True
@@ -112,7 +129,7 @@ class Decomposer:
                     name, equals, value = word.partition("=")
                     if equals:
                         self._assign(s._replace(name=name, value=value, text=s.text))
-            if command.name in ("cd", "pushd", "popd", "umask", "export"):
+            if command.name in ("cd", "pushd", "popd", "umask", "export") or command.argv[:1] == ("set",):
                 self._prelude.append(s.text)
             return self._drop(s)
         inner = list(shell.nested(command))
@@ -178,7 +195,9 @@ class Decomposer:
     def _harmless(self, command: shell.Command) -> bool:
         argv = shell.unwrapped(command)
         name = posixpath.basename(argv[0]) if argv else ""
-        if name in self._quiet:
+        if name in self._quiet or " ".join(_after_runuser(argv)) in self._readonly:
+            return True
+        if name == "openssl" and argv[1:2] and argv[1] in ("verify", "version", "x509") and "-out" not in argv:
             return True
         writes = changed_paths((), command.redirects)[0] or any(
             ">" in r and not re.search(r">&|>\s*/dev/", r) for r in command.redirects
@@ -204,7 +223,15 @@ class Decomposer:
         step = make("script", f"{posixpath.basename(self._place)} line {s.line}", **params)
         if guards or touched:
             step.params.update({k: v for k, v in (("guards", _unique(guards)), ("touched", _unique(touched))) if v})
+        elif self._only_caches(s):
+            step = msgspec.structs.replace(step, irreversible_because="it only removes cached files, which are made again")
         self.pieces.append(Piece(step=step, place=self._place, line=s.line, note=f"kept as a script: {why}"))
+
+    def _only_caches(self, s: Statement) -> bool:
+        loud = [c for c in shell.commands(s.text) if not self._harmless(c)]
+        operands = [w for c in loud for w in shell.unwrapped(c)[1:] if not w.startswith("-")]
+        removes = all(shell.unwrapped(c)[:1] == ("rm",) for c in loud)
+        return bool(operands) and removes and all("/cache/" in w and ".." not in w for w in operands)
 
 
 def _unique(values: list[str]) -> list[str]:
@@ -233,11 +260,14 @@ def _after_runuser(argv: tuple[str, ...]) -> tuple[str, ...]:
     return argv
 
 
-def decompose(entry: str, places: Mapping[str, int], read: Callable[[str], str]) -> tuple[list[Piece], list[Dropped]]:
+def decompose(
+    entry: str, places: Mapping[str, int], read: Callable[[str], str], readonly: Collection[str] = ()
+) -> tuple[list[Piece], list[Dropped]]:
     """The entry script of a package (place) as drafted steps in order, and what was dropped.
 
     ``places`` maps every place of the adapted package outside nested archives to its mode; ``read`` returns the text.
+    ``readonly`` are commands known to change nothing (the estate's version probe).
     """
-    worker = Decomposer(places, read)
+    worker = Decomposer(places, read, readonly)
     worker.script(entry)
     return worker.pieces, worker.dropped

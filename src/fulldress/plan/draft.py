@@ -23,6 +23,7 @@ from fulldress.model.plan import Plan, Step
 from fulldress.model.release import Release
 from fulldress.plan.commands import changed_paths, make
 from fulldress.plan.decompose import Dropped, Piece, decompose
+from fulldress.steps import references
 
 ENTRIES = ("scripts/upgrade.sh", "scripts/install.sh", "scripts/setup.sh", "upgrade.sh", "install.sh", "setup.sh")
 
@@ -89,11 +90,13 @@ def draft(
 ) -> Draft:
     """The plan for one host: checks, what the adaptations put before, the vendor's steps, what they put after, checks."""
     start = find_entry(source, entry)
-    pieces, dropped = decompose(start, source.modes, source.text)
+    readonly = [release.estate.version_command] if release.estate.version_command else []
+    pieces, dropped = decompose(start, source.modes, source.text, readonly)
     vendor = [_completed(p, source, release) for p in pieces]
     if not vendor:
         raise UsageError(f"{start} holds no command that does anything", fix="name another: fulldress plan --entry PLACE")
     early, late, keys = _placed(drafts)
+    vendor = _without_repeats(vendor)
     hoisted, rest = _hoist(vendor)
     body = [*early, *hoisted, *_before_install(rest, keys), *late]
     pieces = [*_preflight(body, source, release, has_curl), *body, *_final(body, release, has_curl)]
@@ -113,6 +116,22 @@ def _ident(number: int, step: Step, seen: set[str]) -> str:
     ident = f"{number:02d}-{slug or step.kind}"
     seen.add(ident)
     return ident
+
+
+def _without_repeats(pieces: list[Piece]) -> list[Piece]:
+    """A stop of what is stopped already, or a start of what runs, is said once."""
+    state: dict[str, str] = {}
+    kept = []
+    for piece in pieces:
+        action, unit = piece.step.params.get("action"), str(piece.step.params.get("unit", ""))
+        if piece.step.kind == "unit" and action in ("stop", "start"):
+            if state.get(unit) == action:
+                continue
+            state[unit] = str(action)
+        elif piece.step.kind in ("script", "unit"):
+            state.clear()
+        kept.append(piece)
+    return kept
 
 
 def _placed(drafts: Iterable[StepDraft]) -> tuple[list[Piece], list[Piece], list[Piece]]:
@@ -171,13 +190,11 @@ def _completed(piece: Piece, source: Source, release: Release) -> Piece:
     guards: list[str] = []
     touched: list[str] = []
     for text in source.maintainer_scripts(str(step.params["place"])):
-        known: dict[str, str] = {}
         for command in shell.commands(text):
             argv = shell.unwrapped(command)
             kept, meta = changed_paths(argv, command.redirects)
             guards += kept
             touched += meta
-        del known
     extra = {"guards": _unique(guards), "touched": _unique(t for t in touched if t not in guards)}
     params = {**step.params, **{k: v for k, v in extra.items() if v}}
     return Piece(step=msgspec.structs.replace(step, params=params), place=piece.place, line=piece.line, note=piece.note)
@@ -221,8 +238,28 @@ def _preflight(body: list[Piece], source: Source, release: Release, has_curl: bo
         test = '[ "$(systemctl show -p LoadState --value -- "$u")" = loaded ] || { echo "no unit $u"; exit 1; }'
         listed = " ".join(shell_word(u) for u in units)
         checks.append(("The units exist under these names", f"for u in {listed}; do {test}; done", ""))
-    checks += _healthy(release, has_curl, "The product answers before the upgrade")
+    checks += [*_secrets(body), *_healthy(release, has_curl, "The product answers before the upgrade")]
     return [_check(title, command, hint) for title, command, hint in checks]
+
+
+def _secrets(body: list[Piece]) -> list[tuple[str, str, str]]:
+    """The secrets that calls refer to must be in their file before anything is changed."""
+    wanted: dict[str, list[str]] = {}
+    for step in (p.step for p in body if "env-file" in p.step.params):
+        texts = [str(step.params.get("body", "")), *map(str, step.params.get("headers", {}).values())]
+        wanted.setdefault(str(step.params["env-file"]), []).extend(references(*texts))
+    return [
+        (
+            f"{file} holds the secrets",
+            "; ".join(
+                f"grep -Eq {shell_word(f'^(export )?{n}=')} {shell_word(file)} || {{ echo 'no {n}'; exit 1; }}"
+                for n in names
+            ),
+            f"add them to {file}: {', '.join(dict.fromkeys(names))}",
+        )
+        for file, names in wanted.items()
+        if names
+    ]
 
 
 def _final(body: list[Piece], release: Release, has_curl: bool) -> list[Piece]:
@@ -230,7 +267,9 @@ def _final(body: list[Piece], release: Release, has_curl: bool) -> list[Piece]:
     checks = []
     if units:
         listed = " ".join(shell_word(u) for u in units)
-        checks.append(("The units run", f"for u in {listed}; do systemctl is-active -q -- $u; done", ""))
+        show = "systemctl show -p ActiveState,Type,Result --value -- $u | sort | tr '\\n' ' '"
+        test = f'case "$({show})" in "active "*|"inactive oneshot success ") ;; *) echo "$u does not run"; exit 1;; esac'
+        checks.append(("The units run", f"for u in {listed}; do {test}; done", ""))
     checks += _healthy(release, has_curl, "The product answers after the upgrade")
     return [_check(title, command, hint, retry=60) for title, command, hint in checks]
 

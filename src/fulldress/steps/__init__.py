@@ -5,6 +5,7 @@
 edited when a kind is added.
 """
 
+from fulldress.steps._bash import references
 from fulldress.steps._contract import KindInfo, StepContext, compile_step, kinds
 
-__all__ = ["KindInfo", "StepContext", "compile_step", "kinds"]
+__all__ = ["KindInfo", "StepContext", "compile_step", "kinds", "references"]

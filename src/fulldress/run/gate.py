@@ -1,0 +1,91 @@
+"""What must hold before production is touched: a fresh plan, a green rehearsal of exactly it, no unfinished run.
+
+Reads the release folder only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fulldress.errors import NoGo, NothingToDo, TargetHeld, UsageError
+from fulldress.model.plan import PlanLock
+from fulldress.model.rehearsal import RehearsalReport, RunReport
+from fulldress.store import folder as f
+from fulldress.store.codec import read_json
+from fulldress.store.folder import ReleaseFolder
+
+
+def rehearsals(folder: ReleaseFolder) -> list[RehearsalReport]:
+    """All rehearsals, the oldest first."""
+    return [read_json(p, RehearsalReport) for p in sorted(folder.path(f.REHEARSALS).glob("*/rehearsal.json"))]
+
+
+def green_rehearsal(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport | None:
+    """The latest rehearsal of exactly this plan, when its verdict is pass."""
+    mine = [r for r in rehearsals(folder) if r.plan_digest == lock.digest]
+    return mine[-1] if mine and mine[-1].verdict == "pass" else None
+
+
+def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
+    """The green rehearsal of this plan; NoGo says what there is instead."""
+    found = green_rehearsal(folder, lock)
+    if found is not None:
+        return found
+    known = rehearsals(folder)
+    mine = [r for r in known if r.plan_digest == lock.digest]
+    if mine:
+        why = f"its latest rehearsal, {mine[-1].id}, says: {mine[-1].verdict}"
+    elif known:
+        why = f"{len(known)} rehearsals exist, but of other plans (latest {known[-1].id})"
+    else:
+        why = "it was never rehearsed"
+    raise NoGo(
+        f"no green rehearsal of this plan ({lock.digest[:16]})",
+        why=why,
+        fix="fulldress rehearse (or, on record: fulldress run --without-rehearsal-because TEXT)",
+        slug="not-rehearsed",
+    )
+
+
+def rehearsed_seconds(report: RehearsalReport | None) -> dict[str, float]:
+    """Step id -> seconds in the rehearsal, from the act under load."""
+    if report is None:
+        return {}
+    acts = [a for a in report.acts if a.name == "adapted"] or list(report.acts)
+    return {t.id: t.ended - t.started for a in acts for t in a.steps if t.phase == "do"}
+
+
+def runs(folder: ReleaseFolder) -> list[tuple[Path, RunReport]]:
+    """All runs with their directories, the oldest first."""
+    return [(p.parent, read_json(p, RunReport)) for p in sorted(folder.path(f.RUNS).glob("*/run.json"))]
+
+
+def require_no_unfinished(folder: ReleaseFolder) -> None:
+    """TargetHeld when a run of this folder was not finished."""
+    for _, report in runs(folder):
+        if report.state == "running":
+            raise TargetHeld(
+                f"run {report.id} of {report.operator} on {report.host} is not finished",
+                why="a second run would do its steps twice",
+                fix="fulldress resume finishes it, fulldress rollback undoes it",
+                slug="run-unfinished",
+            )
+
+
+def pick(folder: ReleaseFolder, named: str | None, *, unfinished: bool) -> tuple[Path, RunReport]:
+    """The run to go on with (the latest unfinished) or to undo (the named, or the latest that changed something)."""
+    known = runs(folder)
+    if named is not None:
+        found = [r for r in known if r[1].id == named]
+        if not found:
+            raise UsageError(f"there is no run {named}", fix=f"known: {', '.join(r.id for _, r in known) or 'none'}")
+        return found[0]
+    states = ("running",) if unfinished else ("running", "failed", "rollback-incomplete", "done")
+    found = [r for r in known if r[1].state in states]
+    if not found:
+        raise NothingToDo(
+            "no run is unfinished" if unfinished else "there is no run to undo",
+            why=f"runs so far: {', '.join(f'{r.id} ({r.state})' for _, r in known) or 'none'}",
+            fix="fulldress run starts one",
+        )
+    return found[-1]

@@ -1,0 +1,96 @@
+"""Load reports from single requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from fulldress.formats.accesslog import Request, template
+from fulldress.measure.load import OTHER, Outcome, bucket_seconds_for, from_access_log, outage, report
+from fulldress.model.rehearsal import LoadReport
+
+
+def made(*outcomes: Outcome, seconds: float = 10.0) -> LoadReport:
+    return report(outcomes, source="test", started=1000.0, ended=1000.0 + seconds)
+
+
+def test_counts_and_percentiles() -> None:
+    found = made(*(Outcome(1000 + n / 100, n / 1000, 200, "GET /") for n in range(1, 101)))
+    assert (found.scheduled, found.completed, found.failed, found.waited) == (100, 100, 0, 0)
+    assert found.p50 == pytest.approx(50, rel=0.02)
+    assert found.p99 == pytest.approx(99, rel=0.02)
+    assert found.worst == 100
+    assert found.endpoints["GET /"].worst == 100
+
+
+def test_each_way_to_fail() -> None:
+    found = made(
+        Outcome(1000, 0.01, 200, "a"),
+        Outcome(1001, 0.01, 503, "a"),
+        Outcome(1002, None, 0, "a"),
+        Outcome(1003, 10.0, 0, "a"),
+        Outcome(1004, 0.01, 404, "a"),
+    )
+    assert (found.scheduled, found.completed, found.failed, found.waited) == (5, 3, 3, 1)
+    assert found.worst == 10_000
+
+
+def test_a_refused_connection_does_not_make_the_median_better() -> None:
+    refused = [Outcome(1000 + n, None, 0, "a") for n in range(9)]
+    assert made(Outcome(1000, 0.5, 200, "a"), *refused).p50 == 500
+
+
+def test_buckets_lie_where_requests_were_due() -> None:
+    found = made(Outcome(1000.05, 5.0, 200, "a"), Outcome(1000.31, 0.001, 500, "a"))
+    assert [(round(b.start - 1000, 3), b.sent, b.failed) for b in found.buckets] == [(0.0, 1, 0), (0.3, 1, 1)]
+
+
+def test_the_longer_the_load_the_wider_its_buckets() -> None:
+    assert (bucket_seconds_for(60), bucket_seconds_for(3600), bucket_seconds_for(200_000)) == (0.1, 1.0, 10.0)
+
+
+def test_nothing_sent_is_a_report_of_nothing() -> None:
+    found = made()
+    assert (found.scheduled, found.completed, found.p99, found.outage_seconds, found.buckets) == (0, 0, 0, 0, ())
+
+
+def test_lag_of_the_generator_is_told() -> None:
+    assert made(Outcome(1000, 0.1, 200, "a", lag=0.004)).lag_p99_ms == 4
+
+
+def test_endpoints_are_bounded() -> None:
+    found = made(*(Outcome(1000, 0.1, 200, f"GET /{n}") for n in range(2100)))
+    assert len(found.endpoints) == 2001
+    assert found.endpoints[OTHER].sent == 100
+
+
+class TestOutage:
+    def test_lasts_from_the_first_unanswered_request_to_the_next_answer(self) -> None:
+        assert outage([0, 1, 2, 3, 4], [0.01, 4.01, 4.02, 4.03, 4.04], 5) == pytest.approx(3.01)
+
+    def test_lasts_to_the_end_when_no_answer_came(self) -> None:
+        assert outage([0, 1, 2], [0.01], 10) == 9
+
+    def test_is_not_a_quiet_time_without_requests(self) -> None:
+        assert outage([0, 100], [0.01, 100.01], 200) == pytest.approx(0.01)
+
+    def test_is_not_one_slow_request_among_answered_ones(self) -> None:
+        dues = [n / 10 for n in range(50)]
+        answers = [due + 0.02 for due in dues if due != 1.0] + [4.9]
+        assert outage(dues, answers, 5) == pytest.approx(0.12)
+
+    def test_server_errors_are_no_answers(self) -> None:
+        outcomes = [Outcome(1000 + n / 10, 0.01, 503 if 10 <= n < 30 else 200, "a") for n in range(50)]
+        assert made(*outcomes).outage_seconds == pytest.approx(2.01)
+
+
+def entry(at: float, *, status: int = 200, seconds: float = 0.1, path: str = "/api/results/7?x=1") -> Request:
+    return Request(at=at, seconds=seconds, method="GET", path=path, status=status, size=1)
+
+
+def test_a_log_gives_the_same_report_as_a_generator() -> None:
+    lines = [entry(999.9), entry(1000), entry(1001, status=502), entry(1002, status=499, seconds=3), entry(1010)]
+    found = from_access_log(lines, 1000, 1010, endpoint=template)
+    assert (found.scheduled, found.completed, found.failed, found.waited) == (3, 2, 2, 1)
+    assert found.source == "access log"
+    assert list(found.endpoints) == ["GET /api/results/{id}"]
+    assert found.seconds == 10

@@ -110,7 +110,7 @@ def test_without_means_to_confine_nothing_is_read(tmp_path: Path, monkeypatch: p
     with pytest.raises(CapabilityMissing) as caught:
         taken_apart(tmp_path, good(), sandboxed=True)
     assert caught.value.slug == "sandbox-missing"
-    assert "--unsandboxed" in caught.value.fix
+    assert "--no-sandbox" in caught.value.fix
     assert taken_apart(tmp_path, good(), sandboxed=False).entries
 
 

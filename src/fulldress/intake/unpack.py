@@ -58,7 +58,7 @@ def unpack(
     CapabilityMissing ``sandbox-missing`` (pass ``sandboxed=False`` to waive it knowingly), StateDiskFull.
     """
     budgets = budgets or Budgets()
-    with _opened(package) as stream, _staging(blobs) as staging:
+    with _opened(package) as stream, _staging(blobs) as staging, _told(progress, package.name):
         if sandboxed:
             lock = _confined(stream, package.name, staging, budgets, progress)
         else:
@@ -66,6 +66,18 @@ def unpack(
         _believe(lock, package, stream)
         _adopt(lock, staging, blobs)
     return lock
+
+
+@contextmanager
+def _told(progress: Progress | None, name: str) -> Iterator[None]:
+    if progress is None:
+        yield
+        return
+    progress.start(f"taking {name} apart")
+    try:
+        yield
+    finally:
+        progress.finish()
 
 
 @contextmanager

@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import click
 import msgspec
 
 from fulldress.adapt.apply import AdaptResult, Curer, adapt
-from fulldress.cli.stagework import StageWork, here, next_command, stage_work
+from fulldress.cli.scanwork import release_context
+from fulldress.cli.stagework import StageWork, next_command, stage_work
 from fulldress.errors import EXIT_FINDINGS, EXIT_OK, Stale
 from fulldress.formats.redact import redacted
 from fulldress.formats.tomltext import dumps
-from fulldress.inventory import matrix
-from fulldress.model.estate import Estate, KeyImpact, UpgradePath
 from fulldress.model.finding import Cure, Finding, FindingsReport
-from fulldress.model.package import PackageLock, TrustReport
+from fulldress.model.package import PackageLock
 from fulldress.report.columns import columns, shown
 from fulldress.scan import secrets
 from fulldress.scan.rule import Context, Rule, cure_of
@@ -37,18 +38,21 @@ _OURS = re.compile(r"^\d{4}-.+\.(patch|toml)$")
 @click.command("adapt")
 @click.option("--check", is_flag=True, help="Exit 10 when findings are left that a rule could cure.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
-def command(check: bool, form: str) -> int:
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path(), help="The release folder (default: here or above)."
+)
+def command(check: bool, form: str, folder: Path) -> int:
     """Cure what the scan found, as reviewable patches over the untouched package, and scan again.
 
     Cures are applied one at a time over the current content; a rule's edits make one numbered patch. Cures that are plan
     steps are noted for the planner. Writes 04-adaptations/.
     """
-    folder = here()
-    with stage_work(folder, "adapt") as work:
-        lock, report = _inputs(folder)
+    release = f.ReleaseFolder.find(folder)
+    with stage_work(release, "adapt") as work:
+        lock, report = _inputs(release)
         blobs = BlobStore(state_dir() / "blobs")
-        context = _contexts(folder, blobs)
-        waivers = read_waivers(folder.path(f.WAIVERS), datetime.now(UTC).date()).active
+        context = partial(_context, release, blobs)
+        waivers = read_waivers(release.path(f.WAIVERS), datetime.now(UTC).date()).active
         result = adapt(lock, blobs, _curers(report, context, waivers), hide=_hidden)
         rescan = _marked(sweep(context(result.lock), waivers=waivers), result)
         _write(work, result, rescan)
@@ -82,20 +86,8 @@ def _inputs(folder: f.ReleaseFolder) -> tuple[PackageLock, FindingsReport]:
     return lock, report
 
 
-def _contexts(folder: f.ReleaseFolder, blobs: BlobStore) -> Callable[[PackageLock], Context]:
-    """A context over any state of the package, with everything that the release folder knows."""
-    estate = read_json(folder.path(f.ESTATE), Estate) if folder.path(f.ESTATE).exists() else None
-    trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).exists() else None
-    impacts, release = _impacts(folder, estate), folder.release()
-    return lambda lock: Context(lock, blobs.read, estate=estate, impacts=impacts, trust=trust, release=release)
-
-
-def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact, ...] | None:
-    if estate is None or not folder.path(f.MATRIX).exists() or not folder.path(f.PATH).exists():
-        return None
-    way = read_json(folder.path(f.PATH), UpgradePath)
-    rows = matrix.from_csv(folder.path(f.MATRIX).read_bytes().decode())
-    return matrix.impacts(rows, estate, way.installed, way.target)
+def _context(folder: f.ReleaseFolder, blobs: BlobStore, lock: PackageLock) -> Context:
+    return release_context(folder, lock, blobs)
 
 
 def _hidden(text: str) -> str:

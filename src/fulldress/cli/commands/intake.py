@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from fulldress.cli.stagework import StageWork, here, next_command, stage_work
+from fulldress.cli.progress import terminal_progress
+from fulldress.cli.stagework import StageWork, next_command, stage_work
 from fulldress.errors import UsageError
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.trust import judge
@@ -33,22 +34,31 @@ MAX_SIGNATURE = 1 << 20
 
 @click.command()
 @click.option("--package", type=click.Path(path_type=Path), help="The package (default: as release.toml says).")
-@click.option("--unsandboxed", is_flag=True, help="Read it without a sandbox: only where Landlock or seccomp is missing.")
+@click.option(
+    "--unsandboxed",
+    "--no-sandbox",
+    "unsandboxed",
+    is_flag=True,
+    help="Read it without a sandbox: only where Landlock or seccomp is missing.",
+)
 @click.option("--budget", "limits", multiple=True, metavar="NAME=NUMBER", help="Raise a limit, e.g. ratio=2000 or depth=9.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
-def command(package: Path | None, unsandboxed: bool, limits: Sequence[str], form: str) -> None:
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path(), help="The release folder (default: here or above)."
+)
+def command(package: Path | None, unsandboxed: bool, limits: Sequence[str], form: str, folder: Path) -> None:
     """Take the vendor's package apart, running nothing, and say who signed it.
 
     Opens nested archives too, in a process that can reach neither the network nor any other file. A hostile, damaged or
     ambiguous package is refused, and leaves nothing behind. Writes 01-package/package.lock.json and trust.json.
     """
-    folder = here()
-    path = package or _declared(folder)
+    release = f.ReleaseFolder.find(folder)
+    path = package or _declared(release)
     budgets = _budgets(limits)
-    with stage_work(folder, "intake") as work:
+    with stage_work(release, "intake") as work:
         blobs = BlobStore(state_dir() / "blobs")
-        lock = unpack(path, blobs, budgets=budgets, sandboxed=not unsandboxed)
-        trust = judge(lock, blobs, _vendor(folder, work), datetime.now(UTC), beside=_beside(path))
+        lock = unpack(path, blobs, budgets=budgets, sandboxed=not unsandboxed, progress=terminal_progress())
+        trust = judge(lock, blobs, _vendor(release, work), datetime.now(UTC), beside=_beside(path))
         write_json(work.path(f.PACKAGE_LOCK), lock)
         write_json(work.path(f.TRUST), trust)
         work.facts.update(

@@ -204,7 +204,8 @@ class TestFidelity:
         )
         assert in_words(found) == (
             "Synthetic traffic beside the log: 10.1 requests a second (log 5.1); distance of the mix 0.01 "
-            "(two halves of the log: unknown); variance/mean of the counts 1.70 per 1 s (log 1.80) and unknown per 10 s (log 4.70)."
+            "(two halves of the log: unknown); variance/mean of the counts 1.70 per 1 s (log 1.80) "
+            "and unknown per 10 s (log 4.70)."
         )
 
     def test_distance(self) -> None:

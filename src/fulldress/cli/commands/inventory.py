@@ -11,8 +11,8 @@ import click
 import msgspec
 
 from fulldress.adapters.hosts import open_host
-from fulldress.cli.stagework import next_command, stage_work
 from fulldress.cli.progress import terminal_progress
+from fulldress.cli.stagework import next_command, stage_work
 from fulldress.inventory.survey import survey
 from fulldress.model.estate import Estate
 from fulldress.report.columns import columns

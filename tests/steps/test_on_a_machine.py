@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.steps.conftest import Done  # type: ignore[import-not-found]
 
 from fulldress.adapters.nspawn import Machine
 from fulldress.steps.migration import LOCK
-from tests.steps.conftest import Done  # type: ignore[import-not-found]
 
 pytestmark = pytest.mark.machine
 

@@ -1,6 +1,6 @@
 """How much the load generator can send, how late it is, and whether it tells the truth about a stalled server.
 
-``python -m bench.load [--short]``: prints medians. Needs nginx for the first figure; wrk, when it is there, stands beside it.
+``python -m bench.load [--short]`` prints medians. It needs nginx; wrk, when it is there, stands beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from multiprocessing import Process, Queue
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from fulldress.rehearse.loadgen import Sample
 from fulldress.rehearse.model_traffic import Planned
@@ -128,7 +130,7 @@ def stalling(ready: Queue[int], after: float, stall: float) -> None:
         asyncio.get_running_loop().call_later(after, time.sleep, stall)
         await asyncio.sleep(120)
 
-    asyncio.run(serve())
+    uvloop.run(serve())
 
 
 def truth(rate: int = 500, seconds: float = 20.0, stall: float = 2.0) -> None:
@@ -143,8 +145,8 @@ def truth(rate: int = 500, seconds: float = 20.0, stall: float = 2.0) -> None:
         server.join()
     expected = stall - 0.01 * seconds
     print(
-        f"{stall:g} s stall at {rate} rps: p99 {report.p99 / 1000:.3f} s (true {expected:.2f}), worst {report.worst / 1000:.3f} s, "
-        f"outage {report.outage_seconds:.2f} s, failed {report.failed}"
+        f"{stall:g} s stall at {rate} rps: p99 {report.p99 / 1000:.3f} s (true {expected:.2f}), "
+        f"worst {report.worst / 1000:.3f} s, outage {report.outage_seconds:.2f} s, failed {report.failed}"
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from demo import pki
 from demo.lims_tree import LIMS, release_files
 from demo.net import PRODUCTION, WORLD
 
@@ -98,6 +99,8 @@ def _application(root: Path) -> None:
     (home / "current").symlink_to("/opt/dten-lims/releases/4.2")
     for name, (path, mode) in HOST_FILES.items():
         _put(root / path, (LIMS / "host" / name).read_bytes(), mode)
+    certs = pki.certificates()
+    _put(root / "etc/dten-lims/tls/partner.pem", pki.pem(certs.tls_leaf_before, certs.tls_ca), 0o644)
     _put(
         root / "var/cache/dten-lims/report-2026-11-20.txt",
         b"method      state      results\nph          approved       241\n",

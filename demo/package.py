@@ -109,7 +109,7 @@ def portal_files() -> dict[str, bytes]:
     certs = pki.certificates()
     fingerprint = pki.NEW_RELEASE_KEY.fingerprint.upper()
     thread = _vendor("forum-thread.txt").decode().replace("@NEW@", fingerprint)
-    prints = "".join(f"{c.fingerprint(SHA256()).hex()}  {c.subject.rfc4514_string()}\n" for c in certs)
+    prints = "".join(f"{c.fingerprint(SHA256()).hex()}  {c.subject.rfc4514_string()}\n" for c in certs[:-1])
     return {
         "novatrust-issuing-ca-g7.pem": pki.pem(certs.signing_ca),
         "novatrust-tls-ca-t2.pem": pki.pem(certs.tls_ca),

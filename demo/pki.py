@@ -130,13 +130,15 @@ SIGNED_AT = 1794477600
 
 
 class Certificates(NamedTuple):
-    """PEM certificates; only the two leaves are in the package."""
+    """The vendor's certificates; of these only the signing leaf and the TLS leaf are in the package."""
 
     root: x509.Certificate
     signing_ca: x509.Certificate
     tls_ca: x509.Certificate
     signing_leaf: x509.Certificate
     tls_leaf: x509.Certificate
+    tls_leaf_before: x509.Certificate
+    """What production holds until the upgrade."""
 
 
 def pem(*certificates: x509.Certificate) -> bytes:
@@ -189,7 +191,8 @@ def certificates() -> Certificates:
     names = x509.SubjectAlternativeName([x509.DNSName(host)])
     api = _name(host, "Instrument Cloud BV", "NL")
     tls_leaf = _issue(api, "tls", tls_name, "t2", 0x7C42, leaf, _usage(ca=False), server, names)
-    return Certificates(root, signing_ca, tls_ca, signing_leaf, tls_leaf)
+    before = _issue(api, "tls before", tls_name, "t2", 0x5B17, leaf, _usage(ca=False), server, names)
+    return Certificates(root, signing_ca, tls_ca, signing_leaf, tls_leaf, before)
 
 
 def cms_detached(data: bytes, leaf: x509.Certificate, seed: str, when: datetime) -> bytes:

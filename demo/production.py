@@ -76,7 +76,7 @@ def _recipe(image: Path) -> str:
 @contextlib.contextmanager
 def _booted(root: Path, name: str) -> Iterator[nspawn.Machine]:
     network = net.up()
-    machine = nspawn.boot(root, name, netns=f"/run/netns/{network.production}")
+    machine = nspawn.boot(root, name, netns=network.production)
     try:
         yield machine
     finally:
@@ -94,13 +94,10 @@ def production(results: int, size_gb: float, build: Path, progress: Progress) ->
     state = build / "third-parties.json"
     state.unlink(missing_ok=True)
     network = net.up()
-    world = subprocess.Popen(
-        ["ip", "netns", "exec", network.world, sys.executable, "-m", "demo.world", "--address", net.WORLD]
-        + ["--state", str(state)],
-        start_new_session=True,
-    )
+    third_parties = [sys.executable, "-m", "demo.world", "--address", net.WORLD, "--state", str(state)]
+    world = subprocess.Popen(["ip", "netns", "exec", network.world, *third_parties], start_new_session=True)
     try:
-        machine = nspawn.boot(root, estate.NAME, netns=f"/run/netns/{network.production}")
+        machine = nspawn.boot(root, estate.NAME, netns=network.production)
         _await_healthy(machine)
         yield Production(machine, root, state)
     finally:

@@ -134,6 +134,7 @@ def test_4_2_serves_and_the_upgrade_as_it_came_limps_to_its_end(booted: Booted) 
     assert booted.http("GET", "/api/results?status=%00")[0] == 400
     assert booted.checked("/opt/dten-lims/current/bin/dten-version") == "4.2\n"
     assert booted.machine.run(["sudo", "true"]).code == 127
+    assert booted.machine.read_file("/etc/dten-lims/tls/partner.pem").count(b"BEGIN CERTIFICATE") == 2
     _until(lambda: state_of(booted)["events"] == 1, "the worker did not deliver the event")
 
     unpack(booted)

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable, Iterator
 
 from fulldress.adapt.tree import changed_places
+from fulldress.formats.redact import SECRET
 from fulldress.model.package import Entry, PackageLock
 from fulldress.store.blobs import BlobStore
 
@@ -28,16 +29,37 @@ def patch(before: PackageLock, after: PackageLock, blobs: BlobStore, hide: Calla
 
 def _one(place: str, old: Entry | None, new: Entry | None, blobs: BlobStore, hide: Callable[[str], str]) -> Iterator[str]:
     left, right = (f"a/{place}" if old else "/dev/null"), (f"b/{place}" if new else "/dev/null")
-    texts = [_lines(e, blobs, hide) for e in (old, new)]
+    texts = [_lines(e, blobs) for e in (old, new)]
     if texts[0] is None or texts[1] is None:
         yield f"Binary files {left} and {right} differ\n"
         yield from (f"# sha256 {name}: {e.sha256}\n" for name, e in ((left, old), (right, new)) if e and e.sha256)
         return
-    for line in difflib.unified_diff(texts[0], texts[1], left, right):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+    # Compared as they are, hidden afterwards: a line that differs in its secret alone is still seen to differ.
+    hidden = _Hidden(hide)
+    for number, line in enumerate(difflib.unified_diff(texts[0], texts[1], left, right)):
+        yield hidden(line) if number > 1 else line
 
 
-def _lines(entry: Entry | None, blobs: BlobStore, hide: Callable[[str], str]) -> list[str] | None:
+class _Hidden:
+    """Hides secrets line by line, and private keys as a block."""
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        self._hide, self._in_key = hide, False
+
+    def __call__(self, line: str) -> str:
+        sign, text = line[:1], line[1:].rstrip("\n")
+        if sign != "@":
+            text = self._text(text)
+        return f"{sign}{text}\n" + ("" if line.endswith("\n") else "\\ No newline at end of file\n")
+
+    def _text(self, text: str) -> str:
+        if "PRIVATE KEY-----" in text:
+            self._in_key = "-----BEGIN" in text and "-----END" not in text
+            return text.partition("-----BEGIN")[0] + SECRET if "-----BEGIN" in text else SECRET
+        return SECRET if self._in_key else self._hide(text)
+
+
+def _lines(entry: Entry | None, blobs: BlobStore) -> list[str] | None:
     """The lines of a text; None for what is not shown as text."""
     if entry is None:
         return []
@@ -48,5 +70,7 @@ def _lines(entry: Entry | None, blobs: BlobStore, hide: Callable[[str], str]) ->
     data = blobs.read(entry.sha256)
     if b"\0" in data:
         return None
-    lines = hide(data.decode("utf-8", "backslashreplace")).splitlines(keepends=True)
+    text = data.decode("utf-8", "backslashreplace")
+    lines = [f"{line}\n" for line in text.split("\n")]
+    lines[-1:] = [lines[-1][:-1]] if lines[-1] != "\n" else []
     return lines if len(lines) <= MAX_LINES else None

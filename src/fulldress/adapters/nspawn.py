@@ -34,6 +34,7 @@ _LEADER = re.compile(r"X_NSPAWN_LEADER_PID=(\d+)")
 
 SUPERVISE = """
 trap 'kill -TERM "$nspawn" 2>/dev/null' TERM
+for group in $SUPERVISOR_GROUPS; do echo 0 > "$group" || exit 125; done
 enter() { for group in $MACHINE_GROUPS; do echo 0 > "$group" || exit 125; done; exec "$@"; }
 while :; do
     enter "$@" & nspawn=$!
@@ -277,11 +278,15 @@ def _check(root: Path, name: str) -> None:
 
 
 def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> list[str]:
-    net = "--private-network" if netns is None else f"--network-namespace-path={Path('/run/netns', netns)}"
+    net, enter = ["--private-network"], []
+    if netns is not None:
+        # nspawn mounts /sys before it joins the namespace: without the first, the machine sees this host's interfaces there
+        enter = ["nsenter", f"--net={Path('/run/netns', netns)}"]
+        net = [f"--network-namespace-path={Path('/run/netns', netns)}"]
     fixed = ["--register=no", "--keep-unit", "--boot", "--notify-ready=yes", "--console=pipe"]
     untouched = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     shown = [f"--bind-ro={path}" for path in binds]
-    return ["systemd-nspawn", "--quiet", "-D", str(root), f"--machine={name}", *fixed, *untouched, net, *shown]
+    return [*enter, "systemd-nspawn", "--quiet", "-D", str(root), f"--machine={name}", *fixed, *untouched, *net, *shown]
 
 
 def _spawn(argv: list[str], groups: list[Path], log: Path, notify: Path) -> subprocess.Popen[bytes]:
@@ -289,6 +294,7 @@ def _spawn(argv: list[str], groups: list[Path], log: Path, notify: Path) -> subp
     env = {
         "PATH": inside.PATH,
         "NOTIFY_SOCKET": str(notify),
+        "SUPERVISOR_GROUPS": " ".join(map(str, cgroups.supervisors())),
         "MACHINE_GROUPS": " ".join(map(str, groups)),
         "SYSTEMD_NSPAWN_LOCK": "0",
     }

@@ -41,10 +41,10 @@ class Member(NamedTuple):
     """Names of recorded attributes that are beyond owner, mode and time (tar's extended attributes)."""
 
 
-def shown(name: str) -> str:
-    """A member's name as it may be put into a message: control and bidi characters escaped, cut at 120."""
+def shown(name: str, limit: int = 120) -> str:
+    """A member's name as it may be put into a message: control and bidi characters escaped, cut at ``limit``."""
     safe = "".join(c if c.isprintable() and c not in _BIDI else f"\\u{ord(c):04x}" for c in name)
-    return safe if len(safe) <= 120 else safe[:117] + "..."
+    return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 
 
 def safe_name(raw: str) -> str:

@@ -260,7 +260,8 @@ def _locals(stream: BinaryIO, found: list[Record], stop: int) -> list[Record]:
     ordered = sorted(found, key=lambda r: r.offset)
     placed: dict[int, Record] = {}
     expected = 0
-    for record, following in zip(ordered, [*(r.offset for r in ordered[1:]), stop], strict=True):
+    ends = [*(r.offset for r in ordered[1:]), stop] if ordered else []
+    for record, following in zip(ordered, ends, strict=True):
         if record.offset < expected or record.offset in placed:
             raise refusal("overlapping-members", f"{shown(record.name)!r} begins inside another member")
         if record.offset > expected:

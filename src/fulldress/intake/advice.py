@@ -37,6 +37,7 @@ _NEXT: dict[Verdict, str] = {
     "bad": "Do not run it. Keep the file, download it again over another path, and report the difference to {contact}.",
 }
 
+MAX_REASON = 600
 MOST = 5
 """Names that a sentence lists at most."""
 
@@ -60,7 +61,9 @@ def text(
     lonely = [c for c in certificates if "missing" in c.reason]
     if lonely:
         parts.append(
-            "Certificates without their chain: " + _several([f"{shown(c.place)} ({shown(c.reason)})" for c in lonely]) + "."
+            "Certificates without their chain: "
+            + _several([f"{shown(c.place)} ({shown(c.reason, MAX_REASON)})" for c in lonely])
+            + "."
         )
     if vendor is None:
         parts.append("There is no vendor record (vendor.toml), so no key can be expected.")
@@ -71,7 +74,7 @@ def _sentence(signature: Signature) -> str:
     covers = shown(signature.covers) or "the package"
     who = f"{shown(signature.signer) or 'an unnamed key'} ({signature.fingerprint or 'no fingerprint'})"
     issued = f", issued by {shown(signature.issuer)}" if signature.issuer else ""
-    reason = f": {shown(signature.reason)}" if signature.reason else ""
+    reason = f": {shown(signature.reason, MAX_REASON)}" if signature.reason else ""
     return f"{shown(signature.place)} over {covers}, by {who}{issued}{reason}."
 
 

@@ -53,7 +53,7 @@ def serve(request: Request, out: BinaryIO) -> None:
     try:
         with os.fdopen(request.package_fd, "rb") as package:
             store = BlobStore(Path(request.store))
-            _warm_up()
+            warm_up()
             limits = request.budgets
             sandbox.restrict(
                 store.root,
@@ -75,7 +75,7 @@ def serve(request: Request, out: BinaryIO) -> None:
         _send(out, _failure(refusal("archive-bomb", "a member is larger than its budget")))
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Load what Python loads late: nothing can be opened once the process is confined."""
     for codec in ("cp437", "utf-8", "ascii", "latin-1"):
         codecs.lookup(codec)

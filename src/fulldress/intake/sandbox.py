@@ -64,7 +64,7 @@ def sandbox_missing(what: str) -> CapabilityMissing:
         f"the package cannot be read in a sandbox: missing {what}",
         why="a hostile archive could then reach this machine through a fault in its reader",
         fix="use Linux 5.19 or later with Landlock enabled and install libseccomp2 (`fulldress doctor` checks both), "
-        "or waive it knowingly: --unsandboxed",
+        "or waive it knowingly: --no-sandbox",
         slug="sandbox-missing",
     )
 

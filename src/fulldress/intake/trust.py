@@ -114,7 +114,7 @@ class _Judge:
         lists = self._lists()
         rotated = self._rotated(found, lists)
         signatures = [self._signature(f, rotated) for f in found]
-        certificates = [self._signature(f, rotated) for f in self._plain_certificates()]
+        certificates = [self._signature(f, frozenset()) for f in self._plain_certificates()]
         wrong = [w for place, listed in lists.items() for w in self._wrong(place, listed)]
         uncovered = self._uncovered(signatures, lists)
         verdict = _overall(signatures, wrong, uncovered)

@@ -58,7 +58,7 @@ def unpack(
     CapabilityMissing ``sandbox-missing`` (pass ``sandboxed=False`` to waive it knowingly), StateDiskFull.
     """
     budgets = budgets or Budgets()
-    with _opened(package) as stream, _staging(blobs) as staging:
+    with _opened(package) as stream, _staging(blobs) as staging, _told(progress, package.name):
         if sandboxed:
             lock = _confined(stream, package.name, staging, budgets, progress)
         else:
@@ -69,6 +69,18 @@ def unpack(
 
 
 @contextmanager
+def _told(progress: Progress | None, name: str) -> Iterator[None]:
+    if progress is None:
+        yield
+        return
+    progress.start(f"taking {name} apart")
+    try:
+        yield
+    finally:
+        progress.finish()
+
+
+@contextmanager
 def _opened(package: Path) -> Iterator[BufferedReader]:
     if _URL.match(str(package)):
         raise UsageError(f"{package} is a URL", why="packages are read from disk", fix="download it, then name the file")
@@ -76,10 +88,11 @@ def _opened(package: Path) -> Iterator[BufferedReader]:
         handle = os.open(package, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"{package} cannot be opened: {error.strerror}", fix="name the package's file") from error
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(handle)
+        raise UsageError(f"{package} is a folder", why="a package is one file", fix="name the vendor's archive itself")
     with os.fdopen(handle, "rb") as stream:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise UsageError(f"{package} is a folder", why="a package is one file", fix="name the vendor's archive itself")
         if not stat.S_ISREG(mode):
             raise UsageError(f"{package} is not a regular file", why="it could not be read twice", fix="copy it to a file")
         if not os.fstat(handle).st_size:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,16 @@ HEALTH_S = 60.0
 STRONG_LOCKS = ("ShareUpdateExclusive", "Share", "ShareRowExclusive", "Exclusive", "AccessExclusive")
 
 
+class Load(NamedTuple):
+    """The load of every act."""
+
+    planned: Sequence[Planned]
+    """Long enough for the longest act; it is stopped when the act ends."""
+    source: str
+    left_out: Mapping[str, int]
+    """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
+
+
 class Setting(NamedTuple):
     """What every act of one rehearsal plays in."""
 
@@ -55,9 +65,7 @@ class Setting(NamedTuple):
     scratch: Path
     keeper: Keeper
     wiring: Wiring
-    planned: Sequence[Planned]
-    """The schedule of the load, long enough for the longest act."""
-    source: str
+    load: Load
     outside: Outside
     allowed: tuple[Allowed, ...]
     progress: Progress
@@ -88,7 +96,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
     directory = setting.directory / name
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        label = f"{setting.id[-6:]}-{name}"
+        label = f"{setting.id[-4:]}-{name}"
         network = stack.enter_context(Network(setting.keeper, label=label, wiring=setting.wiring))
         sink = start_sink(network.sink, directory, setting.outside)
         stack.callback(sink.stop)
@@ -147,10 +155,10 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         trace = LockTrace(stage.host, setting.release.estate.database)
         load = start_load(
             f"http://{stage.clone.network.wiring.address}:80",
-            setting.planned,
+            setting.load.planned,
             directory=stage.directory / "load",
             netns=stage.clone.network.sink,
-            source=setting.source,
+            source=setting.load.source,
             slow_ms=setting.release.objectives.slow_ms,
         )
         try:

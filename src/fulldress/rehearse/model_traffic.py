@@ -26,6 +26,12 @@ _MOST_KEPT = 2_000_000
 _MOST_ENDPOINTS = 50_000
 _EXAMPLES = 48
 _MINUTE = 60
+_PEAK = 10
+"""Minutes: an hour would dilute the start of a shift, one minute would be noise."""
+
+
+Hour = int | Literal["busiest", "peak"]
+"""An hour of the day (UTC, all days together), the ``busiest`` of those, or the ``peak``: the busiest ten minutes logged."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +70,24 @@ class TrafficModel(NamedTuple):
     def busiest(self) -> int:
         """The hour of the day with the most requests per minute."""
         return max(self.hours, key=lambda hour: (self.per_minute(hour), -hour))
+
+    @property
+    def peak(self) -> tuple[Minute, ...]:
+        """The minutes of the busiest ten that were logged: what an upgrade at the worst moment would meet."""
+        clock: dict[int, list[Minute]] = {}
+        for minute in (one for minutes in self.hours.values() for one in minutes):
+            clock.setdefault(minute.start // _PEAK, []).append(minute)
+        return tuple(max(clock.values(), key=lambda minutes: sum(len(one.offsets_ms) for one in minutes)))
+
+    def pool(self, hour: Hour) -> tuple[Minute, ...]:
+        """The minutes that a schedule for this hour is drawn from; raises UsageError when it has none."""
+        if hour == "peak":
+            return self.peak
+        chosen = self.busiest if hour == "busiest" else hour
+        if chosen not in self.hours:
+            known = ", ".join(str(one) for one in sorted(self.hours))
+            raise UsageError(f"the log has no traffic in hour {chosen} (UTC)", fix=f"choose one of: {known}")
+        return self.hours[chosen]
 
     def per_minute(self, hour: int) -> float:
         """Mean number of requests per minute in that hour."""
@@ -218,26 +242,28 @@ def schedule(
     *,
     seconds: float,
     multiple: float = 1.0,
-    hour: int | Literal["busiest"] = "busiest",
+    hour: Hour = "peak",
     seed: int,
     writes: Mapping[str, object] | None = None,
 ) -> list[Planned]:
     """Requests for so many seconds, drawn from one hour of the model; the same seed gives the same schedule.
 
     ``multiple`` scales the rate. ``writes`` declares bodies: ``{"POST /api/results": {"value": "{int:1:9}"}}`` with the
-    placeholders of :func:`fill`. Raises UsageError when the hour is unknown or the schedule would not fit in memory.
+    placeholders of :func:`fill`. Raises UsageError when the hour or an endpoint is unknown, or the
+    schedule would not fit in memory.
     """
-    chosen = _hour(model, hour)
-    expected = model.per_minute(chosen) * seconds / _MINUTE * multiple
+    pool = model.pool(hour)
+    expected = sum(len(one.offsets_ms) for one in pool) / len(pool) * seconds / _MINUTE * multiple
     if expected > MOST_PLANNED or not 0 < seconds <= 7 * 86400 or not 0 < multiple < 1e6:
         raise UsageError(
             f"{seconds:g} s at {multiple:g} times the log are about {expected:.0f} requests",
             why=f"one schedule holds at most {MOST_PLANNED}",
             fix="shorten the load or lower the multiple",
         )
+    _known(model, writes or {})
     draw = random.Random(seed)
     planned: list[Planned] = []
-    minutes = _drawn(model.hours[chosen], draw)
+    minutes = _drawn(pool, draw)
     for begin in range(0, int(-(-seconds // _MINUTE)) * _MINUTE, _MINUTE):
         for at, index in _one_minute(minutes, multiple, draw):
             if begin + at < seconds and (
@@ -248,13 +274,15 @@ def schedule(
     return planned
 
 
-def _hour(model: TrafficModel, hour: int | Literal["busiest"]) -> int:
-    if hour == "busiest":
-        return model.busiest
-    if hour not in model.hours:
-        known = ", ".join(str(one) for one in sorted(model.hours))
-        raise UsageError(f"the log has no traffic in hour {hour} (UTC)", fix=f"choose one of: {known}")
-    return hour
+def _known(model: TrafficModel, writes: Mapping[str, object]) -> None:
+    """A body for an endpoint that the log does not have is a misspelling: silently sending nothing would hide it."""
+    names = {one.name for one in model.endpoints if one.method not in SAFE_METHODS}
+    for name in writes:
+        if name not in names:
+            raise UsageError(
+                f"a body is declared for {name!r}, which the log never saw",
+                fix=f"the log's writing endpoints are: {', '.join(sorted(names)) or 'none'}",
+            )
 
 
 def _drawn(minutes: Sequence[Minute], draw: random.Random) -> Iterator[Minute]:

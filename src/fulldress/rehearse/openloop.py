@@ -267,10 +267,11 @@ class Engine:
         """How each request that was due went, in the order of the schedule."""
         for index in range(self._next):
             due = self._due[index]
+            since = min(due, self._sent[index])  # sent early by microseconds, it may even be answered before it was due
             failure = self._failure[index]
             yield Outcome(
                 due=self.started + self.planned[index].at_s,
-                latency=None if failure in (NO_CONNECTION, NO_ANSWER) else (self._done[index] - due) / _SECOND,
+                latency=None if failure in (NO_CONNECTION, NO_ANSWER) else (self._done[index] - since) / _SECOND,
                 status=0 if failure else self._status[index],
                 endpoint=self.planned[index].endpoint,
                 lag=max(0, self._sent[index] - due) / _SECOND,

@@ -18,8 +18,9 @@ from fulldress.errors import UsageError
 from fulldress.model.rehearsal import Allowed, Difference, Proof
 from fulldress.rehearse.capture import CaptureFailed, StateSnapshot, capture
 from fulldress.rehearse.manifest import PathState
+from fulldress.rehearse.mask import QUIET_UNITS
 
-__all__ = ["ALLOWED", "CaptureFailed", "StateSnapshot", "capture", "compare", "parse_allowed"]
+__all__ = ["ALLOWED", "BETWEEN_CLONES", "CaptureFailed", "StateSnapshot", "allowed", "capture", "compare"]
 
 Part = Literal["file", "unit", "config", "rows", "schema"]
 PARTS: tuple[Part, ...] = ("file", "unit", "config", "rows", "schema")
@@ -52,8 +53,20 @@ ALLOWED: tuple[Allowed, ...] = (
 )
 """What may differ after any rollback, and why; a release adds its own in ``allow-differences``."""
 
+BETWEEN_CLONES: tuple[Allowed, ...] = (
+    _always("file", "/etc/machine-id", "each clone is a machine of its own"),
+    _always("file", "/var/lib/dbus/machine-id", "each clone is a machine of its own"),
+    _always("file", "/etc/ssh/ssh_host_*", "each clone has host keys of its own"),
+    _always("file", "/etc/ssl/certs/ca-certificates.crt", "each clone trusts its own sink"),
+    _always("file", "/etc/fstab", "replaced by the clone's mask"),
+    _always("file", "/etc/hosts", "replaced by the clone's mask"),
+    _always("file", "/etc/resolv.conf", "replaced by the clone's mask"),
+    *(_always("file", f"/etc/systemd/system/{unit}", "quieted by the clone's mask") for unit in QUIET_UNITS),
+)
+"""What the mask gives each clone anew: add it when the two snapshots are of two clones of one mirror."""
 
-def parse_allowed(lines: Iterable[str]) -> tuple[Allowed, ...]:
+
+def allowed(lines: Iterable[str]) -> tuple[Allowed, ...]:
     """``part:glob | reason`` lines of release.toml. UsageError without a known part, a pattern or a reason."""
     found = []
     for line in lines:
@@ -69,10 +82,10 @@ def parse_allowed(lines: Iterable[str]) -> tuple[Allowed, ...]:
     return tuple(found)
 
 
-def compare(before: StateSnapshot, after: StateSnapshot, allowed: Sequence[Allowed] = ()) -> Proof:
-    """The proof: equal or not, by name. ``allowed`` is added to :data:`ALLOWED`; patterns match like shell globs, in which
+def compare(before: StateSnapshot, after: StateSnapshot, more: Sequence[Allowed] = ()) -> Proof:
+    """The proof: equal or not, by name. ``more`` is added to :data:`ALLOWED`; patterns match like shell globs, in which
     ``*`` also matches a slash."""
-    rules = (*ALLOWED, *allowed)
+    rules = (*ALLOWED, *more)
     differences: list[Difference] = []
     digests: tuple[dict[str, str], dict[str, str]] = ({}, {})
     counted: dict[str, int] = {}
@@ -106,8 +119,8 @@ def _outside(rules: Iterable[Allowed], part: Part, things: Mapping[str, PathStat
     patterns = [translate(rule.pattern) for rule in rules if rule.part == part]
     if not patterns:
         return dict(things)
-    allowed = re.compile("|".join(patterns)).match
-    return {name: thing for name, thing in things.items() if not allowed(name)}
+    matches = re.compile("|".join(patterns)).match
+    return {name: thing for name, thing in things.items() if not matches(name)}
 
 
 def _digest(things: Mapping[str, PathState | str]) -> str:

@@ -64,7 +64,8 @@ def not_shown(setting: Setting) -> list[str]:
         "Rollback was proven after the last step, on a quiet clone: not from every step, and not after a crash inside one.",
         "Jobs due at other hours (cron, timers) were not fired.",
     ]
-    written = sorted({p.method for p in setting.planned} - {"GET", "HEAD"})
-    if not written:
-        lines.append("The load only read: no request that writes was sent, because no body for one is declared.")
+    left_out = setting.load.left_out
+    if left_out:
+        most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])
+        lines.append(f"{sum(left_out.values())} logged requests that write were not sent, no body is declared for: {most}.")
     return lines

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Sequence
 
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+from fulldress.report.sanitise import visible
 
-
-def shown(text: str) -> str:
-    """The text on one line, with control, bidi and invisible characters written as escapes."""
-    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _HIDDEN else c for c in text)
+shown = visible
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]], *, widest: int = 46) -> str:

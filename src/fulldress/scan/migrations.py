@@ -152,7 +152,7 @@ def _finding(context: Context, meta: RuleMeta, migration: Migration, kinds: list
         line=hazard.statement.line,
         excerpt=" ".join(hazard.statement.text.split())[:200],
         consequence=f"This statement {_verb(hazard.detail)}.{also}",
-        fix="Write it to run online (`fulldress adapt` does): short locks with a lock_timeout and retries, batches, CONCURRENTLY."
+        fix="Make it run online (`fulldress adapt` does): short locks with retries, batches, CONCURRENTLY."
         if curable
         else "There is no online form: run it in the window, with a lock_timeout, and rehearse how long it takes.",
         curable=curable,

@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from fulldress.model.estate import Estate, KeyImpact
-from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
 
@@ -65,6 +65,7 @@ class Context:
         impacts: tuple[KeyImpact, ...] | None = None,
         trust: TrustReport | None = None,
         release: Release | None = None,
+        drafted: tuple[StepDraft, ...] = (),
     ) -> None:
         self.package = package
         self._read_blob = read_blob
@@ -73,6 +74,8 @@ class Context:
         """Config keys × versions joined to the estate; None when there is no matrix."""
         self.trust = trust
         self.release = release
+        self.drafted = drafted
+        """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
         self._texts: dict[str, str | None] = {}
         self.memo: dict[object, object] = {}
         """For parsers: what was parsed once need not be parsed by the next rule."""
@@ -126,6 +129,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     impacts: tuple[KeyImpact, ...] | None = None
     trust: TrustReport | None = None
     release: Release | None = None
+    drafted: tuple[StepDraft, ...] = ()
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}

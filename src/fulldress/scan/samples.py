@@ -43,11 +43,12 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        drafted=given.drafted,
     )
 
 
 def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
-    """The sample after a cure's edits."""
+    """The sample after a cure's edits, with the steps that it drafted."""
     given = as_sample(sample)
     files = {place: content for place, content in given.files.items() if cure.edits.get(place, b"") is not None}
     files.update({place: data for place, data in cure.edits.items() if data is not None})
@@ -57,6 +58,7 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,
         not_inspected=given.not_inspected,

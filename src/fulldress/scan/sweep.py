@@ -26,6 +26,8 @@ from fulldress.scan.waivers import Waiver
 RAISED = "rule-raised"
 """Slug of the finding that stands for a rule that failed."""
 
+MAX_READ = 4096
+"""Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""
 MAX_TITLE = 300
 MAX_EXCERPT = 400
 """Characters; a minified file is one line of a megabyte, and nobody reads it in a report."""
@@ -139,8 +141,8 @@ def _fingerprinted(context: Context, finding: Finding) -> Finding:
     shown = msgspec.structs.replace(
         finding,
         place=_printable(finding.place),
-        title=_printable(secrets.hidden(finding.title))[:MAX_TITLE],
-        excerpt=_printable(secrets.hidden(finding.excerpt))[:MAX_EXCERPT],
+        title=_printable(secrets.hidden(finding.title[:MAX_READ]))[:MAX_TITLE],
+        excerpt=_printable(secrets.hidden(finding.excerpt[:MAX_READ]))[:MAX_EXCERPT],
     )
     return msgspec.structs.replace(shown, fingerprint=fingerprint(context, shown))
 

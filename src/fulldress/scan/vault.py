@@ -6,7 +6,7 @@ import re
 
 from fulldress.scan.rule import Context
 
-_MARK = "# Secrets come from this file, which only root may read; they are no part of the package."
+_MARK = "# secrets are read from the host, they are no part of the package"
 
 
 def secret_file(context: Context) -> str:
@@ -28,10 +28,10 @@ def _product(context: Context) -> str:
 
 
 def with_loader(text: str, path: str) -> str:
-    """The script with the lines that read the secret file, after its shebang; unchanged when it has them."""
+    """The script with a line that reads the secret file, below its opening comment; unchanged when it has one."""
     if _MARK in text:
         return text
     lines = text.split("\n")
-    at = 1 if lines[0].startswith("#!") else 0
-    lines[at:at] = [_MARK, f'if [ -r "{path}" ]; then . "{path}"; fi']
+    at = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    lines.insert(at, f'if [ -r "{path}" ]; then . "{path}"; fi  {_MARK}')
     return "\n".join(lines)

@@ -9,12 +9,15 @@ import datetime
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from fulldress.adapters import scope
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.scratch import scratch_dir
+from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
 from fulldress.errors import EXIT_NO_GO, NothingToDo, UsageError
@@ -27,26 +30,35 @@ from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
 from fulldress.ports import Host, Keeper, Progress
 from fulldress.rehearse import mirror, proof
-from fulldress.rehearse.acts import Setting, timed
-from fulldress.rehearse.model_traffic import Planned, fit, schedule
+from fulldress.rehearse.acts import Load, Setting, timed
+from fulldress.rehearse.model_traffic import fit, left_out, schedule
 from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
-from fulldress.report.page import render
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
-from fulldress.store.codec import read_json, read_toml, write_bytes, write_json
+from fulldress.store.codec import read_json, read_toml, write_json
 from fulldress.store.folder import ReleaseFolder
 from fulldress.store.state import state_dir
 
 LONGEST_ACT_S = 300.0
 """The schedule of the load is as long as that; it is stopped when the act ends."""
 OUTSIDE = "outside.toml"
+TRAFFIC = "traffic.toml"
 COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": "yellow"}
 
 
+class TrafficFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``traffic.toml``: what the load may write."""
+
+    writes: dict[str, Any] = {}
+    """``METHOD template`` -> JSON body with placeholders."""
+
+
 @click.command(epilog="Example:  fulldress rehearse --load 2")
-@click.option("--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest hour.")
+@click.option(
+    "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
+)
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
@@ -63,7 +75,8 @@ def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
     folder = here()
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
         report = _rehearse(folder, keeper, multiple, seed, adapted_only)
-        _keep(folder, work, report)
+        _keep(work, report)
+    write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
         click.echo((folder.path(f.REHEARSALS) / report.id / "rehearsal.json").read_text())
     else:
@@ -82,7 +95,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
     durations: dict[str, float] = {}
     identity = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
     copy = _mirror(host, progress, durations)
-    planned, source = _load(release, Path(copy.tree), multiple, seed)
+    load = _load(folder, release, Path(copy.tree), multiple, seed)
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
     keeper.keep("tree", str(engine_dir))
@@ -96,10 +109,9 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
         scratch=scratch,
         keeper=keeper,
         wiring=wiring_of(host),
-        planned=planned,
-        source=source,
+        load=load,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
-        allowed=proof.parse_allowed(release.estate.allow_differences),
+        allowed=proof.allowed(release.estate.allow_differences),
         progress=progress,
         durations=durations,
     )
@@ -116,7 +128,7 @@ def _mirror(host: Host, progress: Progress, durations: dict[str, float]) -> mirr
         return mirror.refresh(host, where, progress=progress)
 
 
-def _load(release: Release, tree: Path, multiple: float, seed: int) -> tuple[Sequence[Planned], str]:
+def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:
     """The schedule fitted to the access logs that the mirror holds."""
     if not 0 < multiple <= 100:
         raise UsageError("--load is a multiple of the logged traffic: more than 0, at most 100")
@@ -128,10 +140,13 @@ def _load(release: Release, tree: Path, multiple: float, seed: int) -> tuple[Seq
             why="the load is fitted to what users really did",
             fix="name the log in release.toml: [estate] access-log",
         )
+    declared = read_toml(folder.path(TRAFFIC), TrafficFile) if folder.path(TRAFFIC).exists() else TrafficFile()
     model = fit(_requests(logs))
-    planned = schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed)
-    source = f"{release.estate.access_log}, its busiest hour × {multiple:g}, seed {seed}"
-    return planned, source
+    return Load(
+        planned=schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed, writes=declared.writes),
+        source=f"{release.estate.access_log}, its busiest ten minutes × {multiple:g}, seed {seed}",
+        left_out=left_out(model, declared.writes),
+    )
 
 
 def _requests(logs: Sequence[Path]) -> Iterator[Request]:
@@ -140,8 +155,8 @@ def _requests(logs: Sequence[Path]) -> Iterator[Request]:
             yield from parse(stream)
 
 
-def _keep(folder: ReleaseFolder, work: StageWork, report: RehearsalReport) -> None:
-    """Write the rehearsal's files and its page."""
+def _keep(work: StageWork, report: RehearsalReport) -> None:
+    """Write the rehearsal's files."""
     where = f"{f.REHEARSALS}/{report.id}"
     write_json(work.path(f"{where}/rehearsal.json"), report)
     for act in report.acts:
@@ -150,9 +165,6 @@ def _keep(folder: ReleaseFolder, work: StageWork, report: RehearsalReport) -> No
         if act.load is not None and act.name == "adapted":
             write_json(work.path(f"{where}/traffic.json"), act.load)
     work.facts.update(id=report.id, verdict=report.verdict, plan=report.plan_digest)
-    page = render(folder).encode()
-    write_bytes(folder.path(f"{where}/report.html"), page)
-    write_bytes(folder.path("report.html"), page)
 
 
 def _show(report: RehearsalReport) -> None:

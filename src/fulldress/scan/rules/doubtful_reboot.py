@@ -57,7 +57,7 @@ def check(context: Context) -> Iterator[Finding]:
             place=place,
             line=number,
             excerpt=line,
-            consequence="The window cannot be planned: with a reboot it is longer, without it an old library may stay in use.",
+            consequence="The window cannot be planned: with a reboot it is longer, without it an old library may stay.",
             fix="Ask the vendor what needs the reboot; rehearse the answer.",
         )
 

@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from fulldress.formats import shell
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.reading import Script, edited, script_at, scripts
+from fulldress.scan.reading import Script, encode, scripts
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -46,30 +46,40 @@ CHANGING = frozenset(
         *("dpkg", "apt", "apt-get", "rpm", "dnf", "yum", "pip", "pip3", "npm"),
         *("rm", "cp", "mv", "install", "ln", "mkdir", "chmod", "chown", "rsync", "tar", "unzip", "sed", "tee"),
         *("psql", "mysql", "useradd", "usermod", "groupadd", "curl", "wget", "sftp", "scp"),
-        *("bash", "sh", "python3", "java"),
+        *("bash", "sh"),
     }
 )
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each script that changes things and ignores errors."""
+    """One finding for all scripts that change things and ignore errors, at the one that changes most."""
+    found = sorted(careless(context), key=lambda hit: -len(hit[1]))
+    if found:
+        script, changing = found[0]
+        names = [s.entry.place.rpartition("/")[2] for s, _ in found]
+        them = (
+            f"{names[0]} changes things and ignores" if len(names) == 1 else f"{len(names)} scripts change things and ignore"
+        )
+        yield Finding(
+            rule=META.slug,
+            severity=META.severity,
+            confidence=META.confidence,
+            title=f"{them} errors: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",
+            place=script.entry.place,
+            line=changing[0].line,
+            excerpt="; ".join(f"{shell.unwrapped(c)[0].rpartition('/')[2]} (line {c.line})" for c in changing[:6]),
+            consequence="After the first failure it works on in an unknown state, and reports success.",
+            fix="Stop at the first error.",
+            curable=True,
+        )
+
+
+def careless(context: Context) -> Iterator[tuple[Script, list[Command]]]:
+    """Scripts that go on after errors, with the commands by which they change things."""
     for script in scripts(context):
-        if stops_on_errors(script):
-            continue
         changing = [c for c in script.commands if _changes(c)]
-        if changing:
-            yield Finding(
-                rule=META.slug,
-                severity=META.severity,
-                confidence=META.confidence,
-                title=f"{script.entry.place.rpartition('/')[2]} changes things ({_names(changing)}) and ignores errors",
-                place=script.entry.place,
-                line=changing[0].line,
-                excerpt=changing[0].text,
-                consequence="After the first failure it works on in an unknown state, and reports success.",
-                fix="Stop at the first error.",
-                curable=True,
-            )
+        if changing and not stops_on_errors(script):
+            yield script, changing
 
 
 def _changes(command: Command) -> bool:
@@ -82,11 +92,6 @@ def _changes(command: Command) -> bool:
     return name in CHANGING
 
 
-def _names(changing: list[Command]) -> str:
-    names = list(dict.fromkeys(shell.unwrapped(c)[0].rpartition("/")[2] for c in changing))
-    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-
-
 def stops_on_errors(script: Script) -> bool:
     """True when the script sets -e (or errexit), in its shebang or in a command."""
     if re.match(r"#![^\n]*sh\s+-\w*e", script.text):
@@ -95,15 +100,15 @@ def stops_on_errors(script: Script) -> bool:
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
-    """Write the strictest `set` that this script bears, below its opening comment."""
-    script = script_at(context, finding.place)
-    if script is None or stops_on_errors(script):
-        return None
-    options = strictest(script.text)
-    lines = script.text.split("\n")
-    at = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    lines.insert(at, options)
-    return edited(finding.place, "\n".join(lines), f"{options}: the script stops at its first error")
+    """Write the strictest `set` that each script bears, below its opening comment."""
+    del finding  # one for the whole package
+    edits: dict[str, bytes | None] = {}
+    for script, _ in careless(context):
+        lines = script.text.split("\n")
+        at = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+        lines.insert(at, strictest(script.text))
+        edits[script.entry.place] = encode("\n".join(lines))
+    return Cure(edits=edits, note="the scripts stop at their first error") if edits else None
 
 
 def strictest(text: str) -> str:

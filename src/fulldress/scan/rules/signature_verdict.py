@@ -77,7 +77,7 @@ def _finding(trust: TrustReport, signature: Signature | None) -> Finding:
         rule=META.slug,
         severity=SEVERITY[trust.verdict],
         confidence=_CERTAIN,
-        title=f"{trust.verdict}: {trust.explanation}",
+        title=f"{trust.verdict}: {trust.explanation.partition('. ')[0]}",
         place=signature.place if signature is not None else "",
         excerpt=f"{signer}{issuer}" if signer else "",
         consequence="Nobody knows yet whether this package is the vendor's.",

@@ -1,0 +1,56 @@
+"""Print the page of a rule or of an error.
+
+Pages are the docstrings of the rules and of the errors; nothing else knows them.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+
+from fulldress.cli.errorpages import error_pages
+from fulldress.errors import UsageError
+from fulldress.report.rulepages import rule_page
+from fulldress.scan.rule import Rule
+from fulldress.scan.sweep import RAISED, load_rules
+
+_RAISED_PAGE = f"""# {RAISED}
+
+A rule failed while it looked at the package, so the package was not (completely) looked at for what that rule finds; all
+other rules went on. Report the failure with the package's digest, and check by hand what the rule looks for.
+"""
+
+
+@click.command(epilog="Example:  fulldress explain endpoint-retired")
+@click.argument("slug", required=False)
+@click.option("--list", "listing", is_flag=True, help="All slugs, one line each.")
+def command(slug: str | None, listing: bool) -> None:
+    """Print the page of a rule or of an error; SLUG stands under `more:` of every finding and diagnostic."""
+    rules = {rule.META.slug: rule for rule in load_rules()}
+    if slug in rules and not listing:
+        click.echo(rule_page(rules[slug]).rstrip())
+        return
+    errors = {RAISED: _RAISED_PAGE, **error_pages()}
+    if listing or slug is None:
+        click.echo(_list(rules, errors))
+    elif slug in errors:
+        click.echo(errors[slug].rstrip())
+    else:
+        raise _unknown(slug, [*rules, *errors])
+
+
+def _list(rules: dict[str, Rule], errors: dict[str, str]) -> str:
+    rows = [(slug, f"{rule.META.severity}: {rule.META.title}") for slug, rule in rules.items()]
+    rows += [(slug, page.split("\n")[2]) for slug, page in errors.items()]
+    width = max(len(slug) for slug, _ in rows)
+    return "\n".join(f"{slug:<{width}}  {line}" for slug, line in rows)
+
+
+def _unknown(slug: str, known: list[str]) -> UsageError:
+    near = difflib.get_close_matches(slug, known, n=3, cutoff=0.4)
+    return UsageError(
+        f"nothing is called {slug!r}",
+        why="neither a rule nor an error has that slug",
+        fix=f"did you mean {' or '.join(near)}?" if near else "fulldress explain --list shows all",
+    )

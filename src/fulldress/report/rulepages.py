@@ -1,0 +1,53 @@
+"""The pages of the rules, written from their docstrings: what ``explain`` prints and ``docs/rules`` holds.
+
+``python -m fulldress.report.rulepages docs/rules`` writes them; a test fails when they are not current.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+from fulldress.scan.rule import Rule, cure_of
+from fulldress.scan.sweep import load_rules
+from fulldress.store.codec import write_bytes
+
+NOTE = "<!-- Written from the rule's docstring by `make docs`; do not edit. -->\n\n"
+
+
+def rule_page(rule: Rule) -> str:
+    """One rule as Markdown: title, facts, and its docstring."""
+    meta = rule.META
+    first, _, rest = (inspect.getdoc(rule) or "").partition("\n")
+    needs = f" Needs: {', '.join(meta.needs)}." if meta.needs else ""
+    cure = " `fulldress adapt` can cure it." if cure_of(rule) is not None else ""
+    facts = f"Family {meta.family}, {meta.severity}, {meta.confidence}.{needs}{cure}"
+    return f"# {meta.slug}\n\n{first}\n\n{facts}\n\n{rest.strip()}\n"
+
+
+def index_page(rules: list[Rule]) -> str:
+    """The list of all rules."""
+    rows = [f"| [{r.META.slug}]({r.META.slug}.md) | {r.META.title} | {r.META.severity} | {r.META.family} |" for r in rules]
+    return NOTE + "\n".join(["# Rules", "", "| rule | finds | severity | family |", "|---|---|---|---|", *rows, ""])
+
+
+def pages() -> dict[str, str]:
+    """File name -> content, for all of ``docs/rules``."""
+    rules = load_rules()
+    return {"README.md": index_page(rules), **{f"{r.META.slug}.md": NOTE + rule_page(r) for r in rules}}
+
+
+def main() -> None:
+    """Write the pages into the directory given, and take pages of rules away that no longer exist."""
+    target = Path(sys.argv[1])
+    wanted = pages()
+    for name, text in wanted.items():
+        write_bytes(target / name, text.encode())
+    for path in target.glob("*.md"):
+        if path.name not in wanted:
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Findings as people read them in a terminal: the most dangerous first, the summary last.
+
+Makes text; writes nothing. Everything that comes from a package passes the sanitiser.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fulldress.model.finding import SEVERITIES, Finding, FindingsReport
+from fulldress.model.package import PackageLock
+from fulldress.report.sanitise import clipped, visible
+
+SCREENFUL = 15
+"""Findings on one screen; the rest is counted."""
+
+_COLOUR = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2"}
+
+
+class Paint:
+    """ANSI colours, or none."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __call__(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
+
+
+def findings_text(
+    report: FindingsReport,
+    lock: PackageLock,
+    *,
+    everything: bool = False,
+    colour: bool = False,
+    width: int = 100,
+    ended: Sequence[str] = (),
+) -> str:
+    """The whole report. ``ended``: waivers that have expired, in words. ``width`` in characters."""
+    paint = Paint(colour)
+    count = len(report.findings) if everything else SCREENFUL
+    blocks = [_finding(finding, lock.name, paint, width) for finding in report.findings[:count]]
+    hidden = len(report.findings) - count
+    if hidden > 0:
+        blocks.append(f"and {hidden} less dangerous one{'s'[: hidden > 1]}: --all shows everything")
+    blocks.append("\n".join(_closing(report, lock, paint, width, ended)))
+    return "\n\n".join(blocks)
+
+
+def _finding(finding: Finding, package: str, paint: Paint, width: int) -> str:
+    head = f"{finding.severity}: " + visible(finding.title)
+    doubt = "" if finding.confidence == "certain" else f" ({finding.confidence})"
+    colour = _COLOUR[finding.severity]
+    lines = [paint(_wrapped(head + doubt, "", "  ", width), colour if finding.severity != "critical" else "1;31")]
+    lines.extend(_frame(finding, package, paint, width))
+    lines.append(_wrapped(finding.consequence, "  why:  ", "        ", width))
+    lines.append(
+        _wrapped(
+            finding.fix + (" `fulldress adapt` writes the patch." if finding.curable else ""), "  fix:  ", " " * 8, width
+        )
+    )
+    lines.append(f"  more: fulldress explain {finding.rule}   ({finding.fingerprint})")
+    return "\n".join(lines)
+
+
+def _frame(finding: Finding, package: str, paint: Paint, width: int) -> Iterator[str]:
+    """The place through all archives, and the line as it stands there."""
+    yield f"  {paint('-->', '34')} {visible(where(finding, package))}"
+    if finding.excerpt:
+        gutter = str(finding.line) if finding.line else "·"
+        first = finding.excerpt.split("\n")
+        for number, line in enumerate(first[:3]):
+            label = gutter if number == 0 else "·"
+            yield f"  {paint(f'{label:>4} |', '34')} {clipped(line.rstrip(), width - 9)}"
+
+
+def where(finding: Finding, package: str) -> str:
+    """``pkg.zip!/lims.deb!/etc/cron.d/x:3``."""
+    place = f"{package}!/{finding.place}" if finding.place else package
+    return f"{place}:{finding.line}" if finding.line else place
+
+
+def _wrapped(text: str, first: str, rest: str, width: int) -> str:
+    return "\n".join(
+        textwrap.wrap(
+            visible(text),
+            width,
+            initial_indent=first,
+            subsequent_indent=rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
+def _closing(report: FindingsReport, lock: PackageLock, paint: Paint, width: int, ended: Sequence[str]) -> Iterator[str]:
+    for slug, reason in sorted(report.rules_stood_aside.items()):
+        yield _wrapped(f"not looked for: {slug}: {reason}", "", "  ", width)
+    for said in report.waived.values():
+        yield _wrapped(f"waived: {said}", "", "  ", width)
+    for said in ended:
+        yield _wrapped(f"waiver ended: {said}", "", "  ", width)
+    yield paint(f"{visible(lock.name)}: {summary(report)}", "1")
+    files = sum(e.kind in ("file", "container") for e in lock.entries)
+    missed = f", {sum(n.size for n in lock.not_inspected):,} bytes not" if lock.not_inspected else ""
+    yield f"{files} files, {lock.bytes_inspected:,} bytes looked into{missed}; {len(report.rules_run)} rules"
+    yield f"sha256 {lock.sha256}"
+
+
+def summary(report: FindingsReport) -> str:
+    """``1 critical, 4 high, 2 low; 5 of 7 can be patched``."""
+    if not report.findings:
+        return "no findings"
+    counted = Counter(f.severity for f in report.findings)
+    curable = sum(f.curable for f in report.findings)
+    listed = ", ".join(f"{counted[s]} {s}" for s in SEVERITIES if counted[s])
+    return f"{listed}; {curable} of {len(report.findings)} can be patched"

@@ -1,0 +1,103 @@
+"""The new version no longer knows a configuration key that this estate uses.
+
+## What it does
+Joins the matrix of configuration keys to the estate's files and reports every key that is removed or renamed between the
+installed and the offered version and is set on a host.
+
+## Why it matters
+Products rarely complain about an unknown key: they ignore it, and the behaviour that it asked for is gone.
+
+## Example
+```
+[hybrid]
+legacy_mode = on      ; removed in 5.0
+```
+
+## Fix
+Remove or rename the key in the window; `fulldress adapt` drafts the step, which the rollback reverts.
+
+## References
+- none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fulldress.model.estate import ConfigKey, KeyImpact, MatrixRow
+from fulldress.model.finding import Cure, Finding, StepDraft
+from fulldress.scan.configuration import answered, remove_key, set_key
+from fulldress.scan.rule import Context, RuleMeta, Sample
+
+META = RuleMeta(
+    slug="config-key-removed",
+    family="configuration",
+    title="Configuration key is gone in the new version",
+    severity="medium",
+    confidence="certain",
+    needs=("matrix",),
+)
+SECRET = "<secret>"
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each place where the estate sets a key that is removed or renamed."""
+    for impact, use in _uses(context):
+        row = impact.row
+        if all(answered(context, step) for step in _steps(row, use)):
+            continue
+        fate = f"renamed to {row.instead}" if row.change == "renamed" else "removed"
+        yield Finding(
+            rule=META.slug,
+            severity=META.severity,
+            confidence=META.confidence,
+            title=f"{use.key} is {fate} in {row.since}; {use.file}:{use.line} sets it",
+            place="",
+            excerpt=f"{use.file}: {use.key} = {use.value}",
+            consequence=f"{_sentence(row.consequence) or 'The new version ignores it without a word.'}",
+            fix=impact.cure[:1].upper() + impact.cure[1:] + ".",
+            curable=row.change == "removed" or use.value != SECRET,
+        )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
+
+
+def _uses(context: Context) -> Iterator[tuple[KeyImpact, ConfigKey]]:
+    for impact in context.impacts or ():
+        if impact.row.change in ("removed", "renamed"):
+            for use in impact.uses:
+                yield impact, use
+
+
+def _steps(row: MatrixRow, use: ConfigKey) -> tuple[StepDraft, ...]:
+    """Remove the key; a renamed one takes its value along."""
+    gone = remove_key(use.file, use.key)
+    return (set_key(use.file, row.instead, use.value), gone) if row.change == "renamed" else (gone,)
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Steps of the plan: the file belongs to the estate, not to the package."""
+    for impact, use in _uses(context):
+        if finding.excerpt == f"{use.file}: {use.key} = {use.value}":
+            return Cure(steps=_steps(impact.row, use), note=f"{impact.cure} in {use.file}", safety="review")
+    return None
+
+
+_USE = ConfigKey(file="/etc/app/app.conf", key="hybrid.legacy_mode", value="on", line=12)
+_ROW = MatrixRow(product="app", key="hybrid.legacy_mode", change="removed", since="5.0", consequence="5.0 ignores the key")
+_RENAMED = MatrixRow(product="app", key="hybrid.legacy_mode", change="renamed", since="5.0", instead="hybrid.mode")
+
+BAD = (
+    Sample(files={"README": "x"}, impacts=(KeyImpact(row=_ROW, uses=(_USE,), cure="remove hybrid.legacy_mode"),)),
+    Sample(files={"README": "x"}, impacts=(KeyImpact(row=_RENAMED, uses=(_USE,), cure="rename it to hybrid.mode"),)),
+)
+GOOD = (
+    Sample(files={"README": "x"}, impacts=()),
+    Sample(
+        files={"README": "x"},
+        impacts=(KeyImpact(row=_ROW, uses=(_USE,), cure="remove hybrid.legacy_mode"),),
+        drafted=(remove_key("/etc/app/app.conf", "hybrid.legacy_mode"),),
+    ),
+)

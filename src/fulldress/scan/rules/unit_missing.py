@@ -1,0 +1,234 @@
+"""A script or unit of the package names a systemd unit that this estate does not have.
+
+## What it does
+Collects the units that scripts hand to `systemctl`, `service` and `invoke-rc.d`, and those that the package's own units
+depend on, and looks for them in the estate and in the package. Templates count for their instances.
+
+## Why it matters
+`systemctl stop` of a unit that does not exist fails, and scripts without `set -e` go on: the old worker keeps running
+through the migration. A unit that requires a missing one never starts.
+
+## Example
+```
+systemctl stop app-worker.service      # renamed to worker.service a year ago
+```
+
+## Fix
+Use the unit's present name. Where exactly one unit of the estate is a good match, `fulldress adapt` renames it everywhere in
+the package.
+
+## References
+- systemctl(1), systemd.unit(5)
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fulldress.formats import shell, unit
+from fulldress.formats.shell import Command
+from fulldress.model.estate import Estate, HostFacts, Unit
+from fulldress.model.finding import Cure, Finding
+from fulldress.scan.reading import current_text, encode, scripts
+from fulldress.scan.rule import Context, RuleMeta, Sample
+
+META = RuleMeta(
+    slug="unit-missing",
+    family="systemd",
+    title="Unit does not exist",
+    severity="high",
+    confidence="certain",
+    needs=("estate",),
+)
+
+SUFFIXES = (
+    ".service",
+    ".socket",
+    ".timer",
+    ".target",
+    ".path",
+    ".mount",
+    ".automount",
+    ".slice",
+    ".scope",
+    ".swap",
+    ".device",
+)
+_ACTIONS = """
+    start stop restart try-restart reload reload-or-restart try-reload-or-restart enable disable reenable mask unmask kill
+    is-active is-enabled status isolate preset
+"""
+_ACTS = frozenset(_ACTIONS.split())
+_STRONG = frozenset(("Requires", "BindsTo", "Requisite", "PartOf", "After", "Before", "Wants"))
+_FIRM = frozenset(("Requires", "BindsTo", "Requisite"))
+_WORDS = re.compile(r"[-_.@]+")
+
+
+class Mention(NamedTuple):
+    """One place that names a unit."""
+
+    unit: str
+    place: str
+    line: int
+    end: int
+    text: str
+    firm: bool
+    """It fails when the unit is not there."""
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each missing unit, at the first place that fails for it."""
+    known = _known(context)
+    if not known:
+        return
+    missing: dict[str, list[Mention]] = {}
+    for mention in _mentions(context):
+        if not _exists(mention.unit, known):
+            missing.setdefault(mention.unit, []).append(mention)
+    for name, mentions in missing.items():
+        yield _finding(context, name, mentions)
+
+
+def _finding(context: Context, name: str, mentions: list[Mention]) -> Finding:
+    first = next((m for m in mentions if m.firm), mentions[0])
+    new = _successor(context, name)
+    where = sorted({f"{m.place}:{m.line}" for m in mentions if m is not first})
+    also = f" Also named in {', '.join(where[:5])}{' ...' if len(where) > 5 else ''}." if where else ""
+    return Finding(
+        rule=META.slug,
+        severity=META.severity if first.firm else "medium",
+        confidence=META.confidence,
+        title=f"{name} does not exist here" + (f"; it is probably {new} now" if new else ""),
+        place=first.place,
+        line=first.line,
+        excerpt=first.text,
+        consequence="The command fails and what it was to stop keeps running; a unit that requires it does not start."
+        + also,
+        fix=f"Use {new}." if new else "Find out what the unit is called on this estate.",
+        curable=bool(new),
+    )
+
+
+def _known(context: Context) -> set[str]:
+    assert context.estate is not None
+    found = {u.name for host in context.estate.hosts for u in host.units if u.load != "not-found"}
+    return found | _packaged(context) if found else set()
+
+
+def _packaged(context: Context) -> set[str]:
+    """Units that the package brings itself, wherever it keeps them."""
+    return {name for e in context.files if (name := e.place.rpartition("/")[2]).endswith(SUFFIXES)}
+
+
+def _exists(name: str, known: set[str]) -> bool:
+    prefix, at, rest = name.partition("@")
+    return name in known or bool(at and f"{prefix}@.{rest.rpartition('.')[2]}" in known)
+
+
+def _mentions(context: Context) -> Iterator[Mention]:
+    for script in scripts(context):
+        for command in script.commands:
+            for name in _commanded(command):
+                yield Mention(name, script.entry.place, command.line, command.end_line, command.text, True)
+    for entry, text in context.texts(*SUFFIXES):
+        for directive, name, line in unit.depends(text):
+            if directive in _STRONG and "%" not in name and name.endswith(SUFFIXES):
+                yield Mention(name, entry.place, line, line, f"{directive}={name}", directive in _FIRM)
+
+
+def _commanded(command: Command) -> Iterator[str]:
+    """Units that a command acts on."""
+    argv = shell.unwrapped(command)
+    for text in shell.nested(command):
+        for inner in shell.commands(text):
+            yield from _commanded(inner)
+    if not argv:
+        return
+    program, words = argv[0].rpartition("/")[2], [w for w in argv[1:] if not w.startswith("-")]
+    if program == "systemctl" and words and words[0] in _ACTS:
+        names = words[1:]
+    elif program in ("service", "invoke-rc.d") and words:
+        names = words[:1]
+    else:
+        return
+    for name in names:
+        if re.fullmatch(r"[A-Za-z0-9:_.@\\-]+", name):
+            yield name if name.endswith(SUFFIXES) else f"{name}.service"
+
+
+def _successor(context: Context, name: str) -> str:
+    """The one unit of the estate whose name is like this one's: same kind, same last word, nearly the same letters."""
+    assert context.estate is not None
+    stem, _, kind = name.rpartition(".")
+    last = _WORDS.split(stem)[-1]
+    scored = []
+    for candidate in {u.name for host in context.estate.hosts for u in host.units if u.load not in ("not-found", "masked")}:
+        other, _, suffix = candidate.rpartition(".")
+        if suffix == kind and not other.endswith("@") and _WORDS.split(other)[-1] == last:
+            scored.append((difflib.SequenceMatcher(None, stem, other).ratio(), candidate))
+    scored.sort(reverse=True)
+    if not scored or scored[0][0] < 0.7 or (len(scored) > 1 and scored[1][0] > scored[0][0] - 0.1):
+        return ""
+    return scored[0][1]
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """The new name wherever the package's scripts and units say the old one."""
+    old = finding.title.split(" ", 1)[0]
+    new = _successor(context, old)
+    if not new:
+        return None
+    texts: dict[str, list[str]] = {}
+    for mention in _mentions(context):
+        if mention.unit != old:
+            continue
+        text = current_text(context, mention.place)
+        if text is None:
+            continue
+        lines = texts.setdefault(mention.place, text.split("\n"))
+        for number in range(mention.line - 1, min(mention.end, len(lines))):
+            lines[number] = _renamed(lines[number], old, new)
+    edits: dict[str, bytes | None] = {place: encode("\n".join(lines)) for place, lines in texts.items()}
+    return Cure(edits=edits, note=f"{old} is called {new} here", safety="review") if edits else None
+
+
+def _renamed(line: str, old: str, new: str) -> str:
+    stem, _, kind = old.rpartition(".")
+    pattern = rf"(?<![\w@.-]){re.escape(stem)}(?P<kind>\.{kind})?(?![\w@-]|\.\w)"
+    return re.sub(pattern, lambda found: new if found["kind"] else new.rpartition(".")[0], line)
+
+
+def _estate(*names: str) -> Estate:
+    units = tuple(Unit(name=name, load="loaded", active="active", sub="running") for name in names)
+    return Estate(
+        taken="2026-10-01T00:00:00Z",
+        hosts=(HostFacts(name="h", hostname="h", os="debian", os_version="12", units=units),),
+    )
+
+
+_HERE = _estate("app.service", "app-worker.service", "postgresql@.service", "multi-user.target", "cron.service")
+BAD = (
+    Sample(
+        files={"up.sh": "#!/bin/sh\nsudo systemctl stop app-lims-worker.service\nsystemctl start app-lims-worker\n"},
+        estate=_HERE,
+    ),
+    Sample(
+        files={"x.deb!/lib/systemd/system/r.service": "[Unit]\nAfter=cron.service app-lims-worker.service\n"}, estate=_HERE
+    ),
+    Sample(files={"up.sh": "#!/bin/sh\nservice nonesuch restart\n"}, estate=_HERE),
+    Sample(files={"up.sh": "#!/bin/sh\nif true; then systemctl --quiet enable --now gone.timer; fi\n"}, estate=_HERE),
+)
+GOOD = (
+    Sample(files={"up.sh": "#!/bin/sh\nsystemctl restart app postgresql@15-main\nsystemctl daemon-reload\n"}, estate=_HERE),
+    Sample(
+        files={
+            "up.sh": "#!/bin/sh\nsystemctl start new\nsystemctl stop $UNIT\n",
+            "x.deb!/lib/systemd/system/new.service": "[Unit]\nAfter=app.service\n[Install]\nWantedBy=multi-user.target\n",
+        },
+        estate=_HERE,
+    ),
+    Sample(files={"up.sh": "#!/bin/sh\nsystemctl stop gone\n"}, estate=_estate()),
+)

@@ -1,0 +1,167 @@
+"""``fulldress scan`` and ``fulldress explain`` from the outside: output, files, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fulldress.cli.app import cli
+from fulldress.cli.main import guarded
+from fulldress.model.finding import FindingsReport
+from fulldress.scan.sweep import load_rules
+from fulldress.store import folder as f
+from fulldress.store.blobs import BlobStore
+from fulldress.store.codec import read_json, write_json
+from fulldress.store.journal import read_journal
+from fulldress.store.state import state_dir
+
+
+def zipped(files: dict[str, str | bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (2026, 10, 1, 0, 0, 0)), data)
+    return out.getvalue()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    jar = zipped({"bridge.properties": "db.password=geheim1\n"})
+    path = tmp_path / "up grade.zip"
+    path.write_bytes(zipped({"lib/bridge.jar": jar, "scripts/a.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/x\n'}))
+    return path
+
+
+def run(*args: str) -> int:
+    return guarded(lambda: cli.main(list(args), standalone_mode=False))
+
+
+def test_alone_needs_no_release_folder(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FULLDRESS_STATE", str(tmp_path / "never-made"))
+    before = sorted(tmp_path.iterdir())
+    assert run("scan", str(package)) == 0
+    out = capsys.readouterr()
+    assert "up grade.zip!/lib/bridge.jar!/bridge.properties:1" in out.out
+    assert "geheim1" not in out.out + out.err
+    assert "\x1b" not in out.out
+    assert out.err.splitlines()[-1].startswith("next: fulldress new NAME --package ")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+def test_the_format_never_changes_the_exit_code(package: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("scan", str(package), "--format", form) == 0
+    assert run("scan", str(package), "--format", form, "--fail-on", "high") == 10
+    assert capsys.readouterr().out
+
+
+def test_fail_on_looks_at_severity(package: Path, tmp_path: Path) -> None:
+    assert run("scan", str(package), "--fail-on", "critical") == 10
+    mild = tmp_path / "mild.zip"
+    mild.write_bytes(zipped({"manifest.json": '{"reboot": "recommended"}'}))
+    assert run("scan", str(mild), "--fail-on", "critical") == 0
+    assert run("scan", str(mild), "--fail-on", "low") == 10
+
+
+def test_json_is_a_report(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("scan", str(package), "--format", "json")
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema_version"] == 1
+    assert {"secret-in-config", "unguarded-destruction"} <= {x["rule"] for x in document["findings"]}
+
+
+def test_sarif_is_json(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("scan", str(package), "--format", "sarif")
+    assert json.loads(capsys.readouterr().out)["version"] == "2.1.0"
+
+
+def test_nothing_inside_is_exit_3(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.zip"
+    empty.write_bytes(zipped({"folder/": ""}))
+    assert run("scan", str(empty)) == 3
+
+
+def test_not_an_archive_and_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("scan", str(tmp_path / "none.zip")) == 2
+    torn = tmp_path / "torn.zip"
+    torn.write_bytes(zipped({"a": "x" * 1000})[:-30])
+    assert run("scan", str(torn)) == 1
+    assert "more: fulldress explain" in capsys.readouterr().err
+
+
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path) -> f.ReleaseFolder:
+    from fulldress.intake.unpack import unpack
+
+    monkeypatch.setenv("FULLDRESS_STATE", str(tmp_path / "state"))
+    folder = f.ReleaseFolder(tmp_path / "rel")
+    folder.root.mkdir()
+    folder.path(f.RELEASE).write_text('name = "r"\n')
+    lock = unpack(package, BlobStore(state_dir() / "blobs"))
+    write_json(folder.path(f.PACKAGE_LOCK), lock)
+    monkeypatch.chdir(folder.root)
+    return folder
+
+
+def test_in_a_release_folder_it_writes_findings_receipt_and_event(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = release(tmp_path, monkeypatch, package)
+    assert run("scan") == 0
+    report = read_json(folder.path(f.FINDINGS), FindingsReport)
+    assert "endpoint-retired" in report.rules_stood_aside
+    receipt = folder.receipt("scan")
+    assert receipt is not None and f.FINDINGS in receipt.wrote and f.PACKAGE_LOCK in receipt.read
+    event = read_journal(folder.path("journal.jsonl"))[-1]
+    assert event.kind == "scan" and event.data["findings"] == len(report.findings)
+    assert capsys.readouterr().err.splitlines()[-1] == "next: fulldress adapt"
+
+
+def test_waivers_of_the_folder_count_until_they_end(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = release(tmp_path, monkeypatch, package)
+    run("scan")
+    worst = read_json(folder.path(f.FINDINGS), FindingsReport).findings[0]
+    entry = '[[waiver]]\nfingerprint = "{}"\nreason = "known"\nowner = "E. M."\nexpires = {}\n'
+    folder.path(f.WAIVERS).write_text(entry.format(worst.fingerprint, "2999-01-01"))
+    assert run("scan", "--fail-on", "critical") == 0
+    assert "waived:" in capsys.readouterr().out
+    folder.path(f.WAIVERS).write_text(entry.format(worst.fingerprint, "2020-01-01"))
+    assert run("scan", "--fail-on", "critical") == 10
+    assert "waiver ended:" in capsys.readouterr().out
+
+
+def test_without_intake_there_is_nothing_to_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "release.toml").write_text('name = "r"\n')
+    monkeypatch.chdir(tmp_path)
+    assert run("scan") == 3
+
+
+@pytest.mark.parametrize(
+    "slug",
+    [rule.META.slug for rule in load_rules()]
+    + ["stale", "package-refused", "usage", "rule-raised", "zip-truncated", "blob-corrupt"],
+)
+def test_explain(slug: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", slug) == 0
+    assert capsys.readouterr().out.startswith(f"# {slug}\n")
+
+
+def test_explain_suggests(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", "endpoint-retird") == 2
+    assert "did you mean endpoint-retired" in capsys.readouterr().err
+    assert run("explain", "zzzzqqq") == 2
+    assert "--list" in capsys.readouterr().err
+
+
+def test_explain_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", "--list") == 0
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"endpoint-retired", "stale", "rule-raised"} <= listed

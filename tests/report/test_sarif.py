@@ -1,0 +1,129 @@
+"""SARIF and annotations: the shape that consumers demand, and hostile text that stays text."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from fulldress.model.finding import Finding, FindingsReport
+from fulldress.model.package import NotInspected, PackageLock
+from fulldress.report.github import annotations_text
+from fulldress.report.sarif import sarif
+from fulldress.scan.samples import context_of
+from fulldress.scan.sweep import load_rules, sweep
+
+
+def shape() -> dict[str, Any]:
+    spec = importlib.util.spec_from_file_location("sarif_shape", Path(__file__).with_name("sarif_shape.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, Any] = module.LOG
+    return found
+
+
+LOCK = PackageLock(
+    name="päck age#1.zip",
+    sha256="ab" * 32,
+    size=10,
+    format="zip",
+    entries=(),
+    bytes_inspected=5,
+    not_inspected=(NotInspected(place="b.7z", size=9, reason="no reader"),),
+)
+
+
+def finding(**more: Any) -> Finding:
+    given: dict[str, Any] = {
+        "rule": "sudo-assumption",
+        "severity": "high",
+        "confidence": "likely",
+        "title": "t",
+        "place": "a b.deb!/etc/x%y",
+        "line": 3,
+        "excerpt": "sudo x",
+        "consequence": "c.",
+        "fix": "f.",
+        "fingerprint": "0123",
+    }
+    return Finding(**{**given, **more})
+
+
+def report(*findings: Finding) -> FindingsReport:
+    run = tuple(rule.META.slug for rule in load_rules())
+    return FindingsReport(
+        package_sha256="x", rules_run=run, rules_stood_aside={"endpoint-retired": "why"}, findings=findings
+    )
+
+
+def written(*findings: Finding) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(sarif(report(*findings), LOCK, load_rules())))
+    return found
+
+
+def test_shape() -> None:
+    jsonschema.validate(written(finding(), finding(place="", line=0, rule="rule-raised")), shape())
+
+
+def test_shape_of_a_real_sweep() -> None:
+    context = context_of({"s.sh": "#!/bin/sh\nsudo rm -rf $X/a\n", "a.ini": "password = geheim1\n"})
+    log = sarif(sweep(context), context.package, load_rules())
+    jsonschema.validate(json.loads(json.dumps(log)), shape())
+    assert len(log["runs"][0]["results"]) >= 3
+
+
+def test_shape_refuses_what_is_wrong() -> None:
+    log = written(finding())
+    del log["runs"][0]["results"][0]["message"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(log, shape())
+
+
+def test_rule_index_points_at_the_rule() -> None:
+    run = written(finding())["runs"][0]
+    result = run["results"][0]
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "sudo-assumption"
+    assert "ruleIndex" not in written(finding(rule="rule-raised"))["runs"][0]["results"][0]
+
+
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [("critical", "error"), ("high", "error"), ("medium", "warning"), ("low", "note"), ("info", "note")],
+)
+def test_levels(severity: str, level: str) -> None:
+    assert written(finding(severity=severity))["runs"][0]["results"][0]["level"] == level
+
+
+def test_place_becomes_a_uri() -> None:
+    location = written(finding())["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"]["uri"] == "p%C3%A4ck%20age%231.zip%21/a%20b.deb%21/etc/x%25y"
+    assert location["region"]["startLine"] == 3
+
+
+def test_what_was_not_looked_at_is_said() -> None:
+    notes = written()["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert [n["level"] for n in notes] == ["note", "warning"]
+
+
+def test_schema_version_is_inside() -> None:
+    assert written()["runs"][0]["properties"]["schema_version"] == 1
+
+
+def test_annotations() -> None:
+    text = annotations_text(report(finding(), finding(severity="medium", line=0), finding(severity="info")), LOCK)
+    first, second, third = text.splitlines()
+    assert first.startswith("::error file=päck age#1.zip,line=3,title=sudo-assumption (high)::päck age#1.zip!/a b.deb")
+    assert second.startswith("::warning file=päck age#1.zip,title=")
+    assert third.startswith("::notice ")
+
+
+def test_annotations_cannot_be_broken_out_of() -> None:
+    text = annotations_text(report(finding(title="a\n::error::owned\r%0A", place="x,line=9::y")), LOCK)
+    assert len(text.splitlines()) == 1
+    assert "%250A" in text
+    assert "\n::" not in text

@@ -134,7 +134,7 @@ def test_a_host_that_is_gone_is_said(pg_machine: Machine, monkeypatch: pytest.Mo
     from fulldress.ports import Completed
 
     monkeypatch.setattr(transient.time, "sleep", lambda _: None)
-    monkeypatch.setattr(type(pg_machine), "run", lambda *a, **k: Completed(code=None))
+    monkeypatch.setattr(type(pg_machine), "run", lambda *_a, **_k: Completed(code=None))
     with pytest.raises(FulldressError, match="does not answer") as caught:
         run_job(pg_machine, job("true"))
     assert caught.value.slug == "host-lost"

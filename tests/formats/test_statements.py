@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fulldress.formats.statements import expand, static, statements
+from fulldress.formats.statements import expand, statements, static
 
 
 def test_each_statement_with_its_lines_and_text() -> None:
     text = "#!/bin/sh\n# c\nA=1 B=2\nif x; then\n  y\nfi\ncat <<E >/f\nbody\nE\na && b || c\n"
     found = statements(text)
-    assert [(s.kind, s.line, s.end_line) for s in found if s.kind != "variable_assignment"][0] == ("if_statement", 4, 6)
+    assert next((s.kind, s.line, s.end_line) for s in found if s.kind != "variable_assignment") == ("if_statement", 4, 6)
     assert [s.name for s in found if s.kind == "variable_assignment"] == ["A", "B"]
     assert next(s for s in found if "body" in s.text).text.startswith("cat <<E >/f\nbody\nE")
     assert (found[-1].parts, found[-1].operators) == (("a", "b", "c"), ("&&", "||"))

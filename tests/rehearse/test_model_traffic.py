@@ -69,7 +69,7 @@ def test_endpoints_hours_and_counts_are_learnt(model: TrafficModel) -> None:
 def test_a_schedule_has_the_rate_of_the_hour_and_its_multiple(model: TrafficModel) -> None:
     rate = model.per_minute(10) / 60 * 0.95
     for multiple in (0.5, 1.0, 2.5):
-        planned = schedule(model, seconds=3600, multiple=multiple, seed=1)
+        planned = schedule(model, seconds=3600, multiple=multiple, hour="busiest", seed=1)
         assert len(planned) / 3600 == pytest.approx(rate * multiple, rel=0.15)
 
 
@@ -88,6 +88,13 @@ def test_the_same_seed_gives_the_same_schedule(model: TrafficModel) -> None:
 def test_only_paths_really_asked_for_are_sent(model: TrafficModel) -> None:
     real = {one.path for one in bursty_log()}
     assert {one.path for one in schedule(model, seconds=600, seed=1)} <= real
+
+
+def test_the_peak_is_the_busiest_ten_minutes(model: TrafficModel) -> None:
+    counts = [len(one.offsets_ms) for one in model.peak]
+    assert len(counts) <= 10
+    assert sum(counts) / len(counts) > model.per_minute(10)
+    assert fidelity(model, schedule(model, seconds=600, seed=1), seconds=600).mix_distance is not None
 
 
 def test_an_hour_may_be_chosen(model: TrafficModel) -> None:
@@ -111,6 +118,11 @@ class TestWrites:
         assert len(posts) / len(planned) == pytest.approx(0.05, abs=0.02)
         assert all(one.body is not None and b'"value":' in one.body for one in posts)
         assert left_out(model, writes) == {}
+
+    def test_a_misspelt_endpoint_is_refused(self, model: TrafficModel) -> None:
+        with pytest.raises(UsageError, match="/api/result'") as caught:
+            schedule(model, seconds=60, seed=1, writes={"POST /api/result": {}})
+        assert "POST /api/results" in caught.value.fix
 
     def test_placeholders(self) -> None:
         draw = random.Random(1)
@@ -163,13 +175,13 @@ class TestFit:
 
 class TestFidelity:
     def test_the_mix_is_as_near_to_the_log_as_the_log_to_itself(self, model: TrafficModel) -> None:
-        found = fidelity(model, schedule(model, seconds=3600, seed=1), seconds=3600)
+        found = fidelity(model, schedule(model, seconds=3600, hour="busiest", seed=1), seconds=3600, hour="busiest")
         assert found.mix_distance is not None
         assert found.mix_distance < 0.05
         assert found.rate_schedule == pytest.approx(found.rate_log, rel=0.2)
 
     def test_bursts_survive(self, model: TrafficModel) -> None:
-        found = fidelity(model, schedule(model, seconds=3600, seed=1), seconds=3600)
+        found = fidelity(model, schedule(model, seconds=3600, hour="busiest", seed=1), seconds=3600, hour="busiest")
         log, synthetic = found.dispersion_log["10"], found.dispersion_schedule["10"]
         assert log is not None
         assert synthetic is not None

@@ -16,7 +16,7 @@ from fulldress.errors import UsageError
 from fulldress.model.rehearsal import Proof
 from fulldress.ports import Completed
 from fulldress.rehearse.manifest import PathState
-from fulldress.rehearse.proof import ALLOWED, MOST, CaptureFailed, StateSnapshot, allowed, capture, compare
+from fulldress.rehearse.proof import ALLOWED, BETWEEN_CLONES, MOST, CaptureFailed, StateSnapshot, allowed, capture, compare
 
 GLOBS = ("/etc/proof/*.conf",)
 SETUP = """
@@ -183,6 +183,12 @@ def test_allowed_differences_are_outside_the_digests() -> None:
     assert not compare(after, snap(files={"/opt/a": STATE, "/opt/log": STATE})).equal
 
 
+def test_two_clones_may_differ_in_what_their_masks_give_them() -> None:
+    one, two = snap(files={"/etc/machine-id": STATE}), snap(files={"/etc/machine-id": STATE._replace(content="11")})
+    assert not compare(one, two).equal
+    assert compare(one, two, BETWEEN_CLONES).equal
+
+
 def test_a_release_may_allow_more() -> None:
     after = snap(rows={"db: public.audit": "3 rows, sum 1"})
     assert not compare(snap(), after).equal
@@ -202,7 +208,7 @@ def test_names_that_are_no_utf8_can_be_written() -> None:
 
 
 def test_every_default_allowance_has_a_reason() -> None:
-    assert all(rule.reason and rule.pattern not in ("*", "/*") for rule in ALLOWED)
+    assert all(rule.reason and rule.pattern not in ("*", "/*") for rule in (*ALLOWED, *BETWEEN_CLONES))
     assert len({(rule.part, rule.pattern) for rule in ALLOWED}) == len(ALLOWED)
 
 

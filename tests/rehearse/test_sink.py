@@ -82,6 +82,11 @@ def test_a_wrong_description_of_the_outside_names_its_key() -> None:
         read_outside({"endpoints": {}})
 
 
+def test_a_kind_that_no_stub_speaks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="gopher"):
+        start_sink(None, tmp_path, read_outside({"endpoint": {"a": {"kind": "gopher"}}}), listen=LOOPBACK)
+
+
 def test_the_command_line_needs_its_files(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([])

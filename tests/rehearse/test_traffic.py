@@ -198,6 +198,25 @@ def test_an_address_that_is_none_is_refused(target: str, tmp_path: Path) -> None
         start_load(target, steady(1, 1), directory=tmp_path)
 
 
+def test_a_restart_is_an_outage_of_its_length(tmp_path: Path) -> None:
+    with Server() as first:
+        load = start_load(first.address, steady(100, 4), directory=tmp_path)
+        time.sleep(1.2)
+    time.sleep(1)
+    with Server(port=first.port):
+        report = load.wait()
+    assert 0.9 < report.outage_seconds < 1.7
+    assert 80 < report.failed < 180
+    assert report.completed + report.failed == report.scheduled == 400
+
+
+def test_connections_that_the_server_tires_of_lose_no_request(tmp_path: Path) -> None:
+    with Server(idle_s=0.1) as server:
+        report = play(server, steady(9, 2), tmp_path)
+    assert (report.completed, report.failed) == (18, 0)
+    assert server.connections > 10, "the server did hang up"
+
+
 def test_an_empty_schedule_ends_at_once(tmp_path: Path) -> None:
     with Server() as server:
         report = play(server, [], tmp_path)

@@ -38,9 +38,18 @@ def groups(name: str) -> list[Path]:
 
 def make(name: str) -> list[Path]:
     """Make the machine's groups; returns the ``cgroup.procs`` files to enter."""
-    for group in groups(name):
+    return _made(groups(name))
+
+
+def supervisors() -> list[Path]:
+    """The ``cgroup.procs`` of the one group where all supervisors sit, so that no logout takes them along."""
+    return _made([top / TOP / "_supervisors" for top in hierarchies()])
+
+
+def _made(wanted: list[Path]) -> list[Path]:
+    for group in wanted:
         group.mkdir(parents=True, exist_ok=True)
-    return [group / "cgroup.procs" for group in groups(name)]
+    return [group / "cgroup.procs" for group in wanted]
 
 
 def freeze(name: str, *, frozen: bool) -> None:

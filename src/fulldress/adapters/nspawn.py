@@ -34,6 +34,7 @@ _LEADER = re.compile(r"X_NSPAWN_LEADER_PID=(\d+)")
 
 SUPERVISE = """
 trap 'kill -TERM "$nspawn" 2>/dev/null' TERM
+for group in $SUPERVISOR_GROUPS; do echo 0 > "$group" || exit 125; done
 enter() { for group in $MACHINE_GROUPS; do echo 0 > "$group" || exit 125; done; exec "$@"; }
 while :; do
     enter "$@" & nspawn=$!
@@ -293,6 +294,7 @@ def _spawn(argv: list[str], groups: list[Path], log: Path, notify: Path) -> subp
     env = {
         "PATH": inside.PATH,
         "NOTIFY_SOCKET": str(notify),
+        "SUPERVISOR_GROUPS": " ".join(map(str, cgroups.supervisors())),
         "MACHINE_GROUPS": " ".join(map(str, groups)),
         "SYSTEMD_NSPAWN_LOCK": "0",
     }

@@ -6,6 +6,7 @@ Every failure becomes a diagnostic (what, why, fix, more) on stderr. Nothing hea
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from fulldress import __version__
@@ -35,6 +36,8 @@ def guarded(work: Callable[[], object]) -> int:
     """Run a command; print what went wrong, if anything, and return the exit code."""
     import click  # noqa: PLC0415 - as above
 
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what is odd about a package is a finding, not a library's warning
     try:
         code = work()
     except FulldressError as error:
@@ -56,11 +59,16 @@ def diagnostic(error: FulldressError) -> str:
     """The failure as people read it: what, why, fix, more."""
     import click  # noqa: PLC0415 - as above
 
-    lines = [click.style("error: ", fg="red", bold=True) + error.what]
+    from fulldress.report.sanitise import visible  # noqa: PLC0415 - only when something failed
+
+    def safe(text: str) -> str:
+        return "\n        ".join(visible(line) for line in text.split("\n"))
+
+    lines = [click.style("error: ", fg="red", bold=True) + safe(error.what)]
     if error.why:
-        lines.append(f"  why:  {error.why}")
+        lines.append(f"  why:  {safe(error.why)}")
     if error.fix:
-        lines.append(f"  fix:  {error.fix}")
+        lines.append(f"  fix:  {safe(error.fix)}")
     lines.append(f"  more: fulldress explain {error.slug}")
     return "\n".join(lines)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from fulldress.adapters.hosts import open_host
+from fulldress.cli.pagework import write_page
 from fulldress.cli.stagework import next_command
 from fulldress.engine import Outcome, StepEvent
 from fulldress.errors import EXIT_INTERRUPTED, RollbackIncomplete, RolledBack, StepFailed
@@ -101,6 +102,7 @@ def go(folder: ReleaseFolder, directory: Path, report: RunReport, *, undo: bool 
             slow_ms=release.objectives.slow_ms,
         )
         outcome = carry_on(directory, report, job, undo=undo, resumed=resumed)
+    write_page(folder, f"{f.RUNS}/{directory.name}")
     return _ended(directory, outcome, asked_to_undo=undo)
 
 

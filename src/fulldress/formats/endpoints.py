@@ -21,8 +21,10 @@ _IDENTIFIER = re.compile(
 )
 _DEEPEST = 32
 """Folders told apart; what is below stays one piece."""
-MANY_CHILDREN = 12
-RARE = 0.05
+_MANY = 12
+_RARE, _VERY_RARE, _SELDOM = 0.05, 0.01, 60
+"""A child is rare below 1 % of its folder's requests, or below 5 % when it was seen fewer than 60 times; more than twelve
+such children are names, not endpoints. So twenty resources of an API with their own traffic stay apart."""
 _MOST_DISTINCT = 100_000
 
 
@@ -93,12 +95,18 @@ def _grow(items: list[tuple[tuple[str, ...], int]], depth: int) -> _Node:
             by_part.setdefault(parts[depth], []).append((parts, times))
     total = sum(times for _, times in items)
     weight = {part: sum(times for _, times in group) for part, group in by_part.items()}
-    rare = {part for part in by_part if part not in ("", "{id}") and weight[part] < RARE * total}
-    if len(rare) <= MANY_CHILDREN:
-        rare = set()
+    rare = _rare({part: times for part, times in weight.items() if part not in ("", "{id}")}, total)
     for part, group in by_part.items():
         if part not in rare:
             node.children[part] = _grow(group, depth + 1)
     if rare:
         node.rest = _grow([item for part in sorted(rare) for item in by_part[part]], depth + 1)
     return node
+
+
+def _rare(weight: Mapping[str, int], total: int) -> set[str]:
+    """Which children of a folder collapse into one."""
+    rare = {
+        part for part, times in weight.items() if times < _VERY_RARE * total or (times < _RARE * total and times < _SELDOM)
+    }
+    return rare if len(rare) > _MANY else set()

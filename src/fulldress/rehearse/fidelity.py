@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fulldress.rehearse.model_traffic import Minute, Planned, TrafficModel, left_out
+from fulldress.rehearse.model_traffic import Hour, Minute, Planned, TrafficModel, left_out
 
 _FEWEST_WINDOWS = 5
 """Below that a variance says nothing, and nothing is said."""
@@ -38,11 +38,11 @@ def fidelity(
     planned: Sequence[Planned],
     *,
     seconds: float,
-    hour: int | None = None,
+    hour: Hour = "peak",
     writes: Mapping[str, object] | None = None,
 ) -> Fidelity:
-    """Compare a schedule of so many seconds with the hour of the model that it was drawn from (default: the busiest)."""
-    minutes = model.hours[model.busiest if hour is None else hour]
+    """Compare a schedule of so many seconds with the hour of the model that it was drawn from."""
+    minutes = model.pool(hour)
     omitted = set(left_out(model, writes))
     kept = [_kept(model, minute, omitted) for minute in minutes]
     total = sum(len(one) for one in kept)

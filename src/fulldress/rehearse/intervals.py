@@ -28,6 +28,8 @@ STRONG = 4
 _CONFLICTS = {1: {8}, 2: {7, 8}, 3: {5, 6, 7, 8}, 4: {4, 5, 6, 7, 8}, 5: {3, 4, 6, 7, 8}, 6: {3, 4, 5, 6, 7, 8}}
 _CONFLICTS |= {7: {2, 3, 4, 5, 6, 7, 8}, 8: {1, 2, 3, 4, 5, 6, 7, 8}}
 LONGEST_TEXT = 300
+NO_WAIT_S = 0.001
+"""A wait shorter than this is the server's bookkeeping (parallel workers joining their leader's lock)."""
 
 
 class Interval(msgspec.Struct, kw_only=True):
@@ -200,8 +202,9 @@ def holds(
 ) -> list[LockHold]:
     """The holds worth telling, oldest first; ``epoch`` is added to the intervals' clock.
 
-    Left out: relations that did not exist before (nobody else can want them) unless somebody waited, vacuum's own locks
-    that nobody waited for, and the locks of parallel workers inside their leader's.
+    ``known`` says whether a relation was a table before. Left out, unless somebody waited: all other relations (new ones,
+    indexes, toast) and vacuum's own locks; and always what lies inside an equal or stronger lock of the same statement
+    (parallel workers, a second request in the same transaction).
     """
     by_relation: dict[int, list[Interval]] = {}
     for interval in intervals:
@@ -233,10 +236,16 @@ def _waiters(interval: Interval, others: Iterable[Interval]) -> int:
 
 
 def _inside(inner: Interval, outer: Interval) -> bool:
-    same = (inner.mode, inner.text) == (outer.mode, outer.text) and not inner.waited
+    same = inner.text == outer.text and inner.mode <= outer.mode and _wait(inner) < NO_WAIT_S
     within = outer.asked <= inner.asked and (inner.end or 0) <= (outer.end or 0)
-    equal = (outer.asked, outer.end) == (inner.asked, inner.end)
-    return same and within and not (equal and outer.pid >= inner.pid)
+    equal = (outer.asked, outer.end, outer.mode) == (inner.asked, inner.end, inner.mode)
+    return same and within and outer.mode >= STRONG and not (equal and outer.pid >= inner.pid)
+
+
+def _wait(interval: Interval) -> float:
+    """Seconds until it was granted, or until it was given up."""
+    until = interval.end if interval.got is None else interval.got
+    return until - interval.asked if interval.waited and until is not None else 0.0
 
 
 def _hold(interval: Interval, relation: str, waiters: int, epoch: float) -> LockHold:

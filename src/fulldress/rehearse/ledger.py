@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -78,7 +79,8 @@ class _Open(msgspec.Struct, kw_only=True):
 def effects(journal: Iterable[Entry], steps: Sequence[StepTiming] = ()) -> list[SideEffect]:
     """What was changed out there, oldest first, each with the call that undoes it and whether that was seen.
 
-    Mere messages (declared events) are gathered per place as one effect of kind ``other`` without an undo.
+    Mere messages (declared events) are gathered per place as one effect of kind ``other``: they leave nothing behind that
+    could be undone, so it is closed and has no undo.
     """
     ledger = _Ledger()
     for entry in journal:
@@ -123,7 +125,7 @@ class _Ledger:
 
     def _event(self, entry: Entry) -> None:
         key = (entry.endpoint, entry.path)
-        event, times = self._events.get(key, (_Open(kind="other", first=entry, resource="", undo=""), 0))
+        event, times = self._events.get(key, (_Open(kind="other", first=entry, resource="", undo="", closed=True), 0))
         self._events[key] = (event, times + 1)
 
     def _request(self, entry: Entry, kind: Kind) -> None:
@@ -176,7 +178,8 @@ def _undo(entry: Entry, place: str) -> str:
 def tally(journal: Iterable[Entry], kernel: Mapping[str, int]) -> Tally:
     """Reconcile with the kernel's counters (``address:port/protocol`` -> packets that opened something).
 
-    A redirected datagram no longer says whom it was for, so UDP is compared by sort: DNS, and everything else.
+    A redirected datagram no longer says whom it was for, so UDP is compared by sort: DNS, and everything else. Multicast
+    and broadcast reach nobody but the link and are not answered.
     """
     counted: Counter[str] = Counter()
     for one in journal:
@@ -184,10 +187,15 @@ def tally(journal: Iterable[Entry], kernel: Mapping[str, int]) -> Tally:
             counted[f"{one.address}:{one.port}/tcp"] += 1
         elif one.what == "udp":
             counted["*/udp"] += 1
-        elif one.what == "dns":
+        elif one.protocol == "dns":
             counted["*:53/dns"] += 1
-    missing = tuple(place for place in sorted(kernel) if _journal_name(place) not in counted)
+    missing = tuple(place for place in sorted(kernel) if not _to_the_link(place) and _journal_name(place) not in counted)
     return Tally(journal=dict(counted), kernel=dict(kernel), unaccounted=missing)
+
+
+def _to_the_link(place: str) -> bool:
+    address = ipaddress.ip_address(place.rpartition(":")[0])
+    return address.is_multicast or str(address) == "255.255.255.255"
 
 
 def _journal_name(place: str) -> str:

@@ -79,8 +79,8 @@ class LockTrace:
         if not self.database:
             return self
         self._oid = int(self._ask("SELECT oid FROM pg_database WHERE datname = current_database()"))
-        self._names = self._relations()
-        self._before = frozenset(self._names)
+        self._names = self._relations("true")
+        self._before = frozenset(self._relations("c.relkind IN ('r', 'p', 'm') AND n.nspname <> 'pg_toast'"))
         refused = "the sampler was asked for"
         if self.method != "sampler":
             try:
@@ -107,7 +107,7 @@ class LockTrace:
             self.note += f"; {self._sampler.note()}"
         if self.database:
             with contextlib.suppress(LockTraceFailed):  # the server may be gone by now; names known before remain
-                self._names = {**self._relations(), **self._names}
+                self._names = {**self._relations("true"), **self._names}
 
     def holds(self) -> list[LockHold]:
         """The locks, oldest first: all strong ones, and every wait of an ordinary query (its ``held`` is 0).
@@ -138,10 +138,10 @@ class LockTrace:
         probes = LockProbes(_inside(self.host.root, binary), pids_of_namespace(namespace))
         return probes.__enter__()
 
-    def _relations(self) -> dict[int, str]:
+    def _relations(self, condition: str) -> dict[int, str]:
         said = self._ask(
             "SELECT json_object_agg(c.oid, n.nspname || '.' || c.relname) FROM pg_class c "
-            f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid >= {FIRST_OF_USERS}"
+            f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid >= {FIRST_OF_USERS} AND {condition}"
         )
         return msgspec.json.decode(said, type=dict[int, str], strict=False) if said else {}
 

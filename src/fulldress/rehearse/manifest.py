@@ -145,22 +145,28 @@ def _open(name: str, parent: int) -> int:
 
 
 def _small(handle: int) -> str:
-    data = os.read(handle, INLINE + 1)
-    if len(data) > INLINE:  # it grew since it was looked at
-        os.lseek(handle, 0, os.SEEK_SET)
-        return _large(handle)
-    os.close(handle)
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    try:
+        data = os.read(handle, INLINE + 1)
+        if len(data) <= INLINE:
+            return hashlib.blake2b(data, digest_size=16).hexdigest()
+        os.lseek(handle, 0, os.SEEK_SET)  # it grew since it was looked at
+        return _digest(handle)
+    finally:
+        os.close(handle)
 
 
 def _large(handle: int) -> str:
-    hasher = hashlib.blake2b(digest_size=16)
     try:
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        while chunk := os.read(handle, CHUNK):
-            hasher.update(chunk)
+        return _digest(handle)
     finally:
         os.close(handle)
+
+
+def _digest(handle: int) -> str:
+    hasher = hashlib.blake2b(digest_size=16)
+    while chunk := os.read(handle, CHUNK):
+        hasher.update(chunk)
     return hasher.hexdigest()
 
 

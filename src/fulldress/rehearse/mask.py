@@ -39,9 +39,12 @@ class Mask:
         """Lines of ``/etc/hosts`` that were left out, so that these names are asked from the sink."""
 
     def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        """A file of the rehearsal's own."""
+        """A file of the rehearsal's own; it keeps the owner of what it replaces."""
         target = self.place(path)
         target.write_bytes(data)
+        if self.read(path) is not None:
+            seen = (self.lower / path.lstrip("/")).stat()
+            os.chown(target, seen.st_uid, seen.st_gid)
         target.chmod(mode)
 
     def link(self, path: str, to: str) -> None:

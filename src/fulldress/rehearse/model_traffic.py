@@ -30,6 +30,10 @@ _PEAK = 10
 """Minutes: an hour would dilute the start of a shift, one minute would be noise."""
 
 
+Hour = int | Literal["busiest", "peak"]
+"""An hour of the day (UTC, all days together), the ``busiest`` of those, or the ``peak``: the busiest ten minutes logged."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of request: method, path template, and paths really asked for (drawn evenly from the requests)."""
 
@@ -74,6 +78,16 @@ class TrafficModel(NamedTuple):
         for minute in (one for minutes in self.hours.values() for one in minutes):
             clock.setdefault(minute.start // _PEAK, []).append(minute)
         return tuple(max(clock.values(), key=lambda minutes: sum(len(one.offsets_ms) for one in minutes)))
+
+    def pool(self, hour: Hour) -> tuple[Minute, ...]:
+        """The minutes that a schedule for this hour is drawn from; raises UsageError when it has none."""
+        if hour == "peak":
+            return self.peak
+        chosen = self.busiest if hour == "busiest" else hour
+        if chosen not in self.hours:
+            known = ", ".join(str(one) for one in sorted(self.hours))
+            raise UsageError(f"the log has no traffic in hour {chosen} (UTC)", fix=f"choose one of: {known}")
+        return self.hours[chosen]
 
     def per_minute(self, hour: int) -> float:
         """Mean number of requests per minute in that hour."""
@@ -228,17 +242,17 @@ def schedule(
     *,
     seconds: float,
     multiple: float = 1.0,
-    hour: int | Literal["busiest", "peak"] = "peak",
+    hour: Hour = "peak",
     seed: int,
     writes: Mapping[str, object] | None = None,
 ) -> list[Planned]:
     """Requests for so many seconds, drawn from one hour of the model; the same seed gives the same schedule.
 
-    ``hour``: an hour of the day (UTC, all days together), the ``busiest`` of those, or the ``peak``: the busiest ten minutes.
     ``multiple`` scales the rate. ``writes`` declares bodies: ``{"POST /api/results": {"value": "{int:1:9}"}}`` with the
-    placeholders of :func:`fill`. Raises UsageError when the hour is unknown or the schedule would not fit in memory.
+    placeholders of :func:`fill`. Raises UsageError when the hour or an endpoint is unknown, or the
+    schedule would not fit in memory.
     """
-    pool = model.peak if hour == "peak" else model.hours[_hour(model, hour)]
+    pool = model.pool(hour)
     expected = sum(len(one.offsets_ms) for one in pool) / len(pool) * seconds / _MINUTE * multiple
     if expected > MOST_PLANNED or not 0 < seconds <= 7 * 86400 or not 0 < multiple < 1e6:
         raise UsageError(
@@ -246,6 +260,7 @@ def schedule(
             why=f"one schedule holds at most {MOST_PLANNED}",
             fix="shorten the load or lower the multiple",
         )
+    _known(model, writes or {})
     draw = random.Random(seed)
     planned: list[Planned] = []
     minutes = _drawn(pool, draw)
@@ -259,13 +274,15 @@ def schedule(
     return planned
 
 
-def _hour(model: TrafficModel, hour: int | Literal["busiest"]) -> int:
-    if hour == "busiest":
-        return model.busiest
-    if hour not in model.hours:
-        known = ", ".join(str(one) for one in sorted(model.hours))
-        raise UsageError(f"the log has no traffic in hour {hour} (UTC)", fix=f"choose one of: {known}")
-    return hour
+def _known(model: TrafficModel, writes: Mapping[str, object]) -> None:
+    """A body for an endpoint that the log does not have is a misspelling: silently sending nothing would hide it."""
+    names = {one.name for one in model.endpoints if one.method not in SAFE_METHODS}
+    for name in writes:
+        if name not in names:
+            raise UsageError(
+                f"a body is declared for {name!r}, which the log never saw",
+                fix=f"the log's writing endpoints are: {', '.join(sorted(names)) or 'none'}",
+            )
 
 
 def _drawn(minutes: Sequence[Minute], draw: random.Random) -> Iterator[Minute]:

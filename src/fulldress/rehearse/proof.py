@@ -18,8 +18,9 @@ from fulldress.errors import UsageError
 from fulldress.model.rehearsal import Allowed, Difference, Proof
 from fulldress.rehearse.capture import CaptureFailed, StateSnapshot, capture
 from fulldress.rehearse.manifest import PathState
+from fulldress.rehearse.mask import QUIET_UNITS
 
-__all__ = ["ALLOWED", "CaptureFailed", "StateSnapshot", "allowed", "capture", "compare"]
+__all__ = ["ALLOWED", "BETWEEN_CLONES", "CaptureFailed", "StateSnapshot", "allowed", "capture", "compare"]
 
 Part = Literal["file", "unit", "config", "rows", "schema"]
 PARTS: tuple[Part, ...] = ("file", "unit", "config", "rows", "schema")
@@ -51,6 +52,18 @@ ALLOWED: tuple[Allowed, ...] = (
     _always("rows", "*: sequence *", "numbers that were drawn are not given back; gaps are normal"),
 )
 """What may differ after any rollback, and why; a release adds its own in ``allow-differences``."""
+
+BETWEEN_CLONES: tuple[Allowed, ...] = (
+    _always("file", "/etc/machine-id", "each clone is a machine of its own"),
+    _always("file", "/var/lib/dbus/machine-id", "each clone is a machine of its own"),
+    _always("file", "/etc/ssh/ssh_host_*", "each clone has host keys of its own"),
+    _always("file", "/etc/ssl/certs/ca-certificates.crt", "each clone trusts its own sink"),
+    _always("file", "/etc/fstab", "replaced by the clone's mask"),
+    _always("file", "/etc/hosts", "replaced by the clone's mask"),
+    _always("file", "/etc/resolv.conf", "replaced by the clone's mask"),
+    *(_always("file", f"/etc/systemd/system/{unit}", "quieted by the clone's mask") for unit in QUIET_UNITS),
+)
+"""What the mask gives each clone anew: add it when the two snapshots are of two clones of one mirror."""
 
 
 def allowed(lines: Iterable[str]) -> tuple[Allowed, ...]:

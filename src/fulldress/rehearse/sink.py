@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from fulldress.errors import CapabilityMissing
+from fulldress.errors import CapabilityMissing, UsageError
 from fulldress.model.plan import StepTiming
 from fulldress.model.rehearsal import OutsideCall, SideEffect
 from fulldress.rehearse.ledger import Tally, calls, effects, tally
 from fulldress.rehearse.outside import Entry, Listen, Outside
+from fulldress.rehearse.stubs import all_stubs
 from fulldress.rehearse.traffic import child_environment
 from fulldress.store.codec import write_bytes
 
@@ -100,8 +101,10 @@ def read_counters(listing: bytes) -> dict[str, int]:
 def start_sink(netns: str | None, directory: Path, outside: Outside, *, listen: Listen | None = None) -> Sink:
     """Start the server in a network namespace (None: here) and return once it listens.
 
-    ``directory`` takes the journal, the certificates and uploaded files. Raises CapabilityMissing when it cannot start.
+    ``directory`` takes the journal, the certificates and uploaded files. Raises UsageError for a kind that no stub
+    speaks and CapabilityMissing when it cannot start.
     """
+    _check_kinds(outside)
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "outside.json"
     write_bytes(config, msgspec.json.encode(outside), mode=0o600)
@@ -132,6 +135,15 @@ def start_sink(netns: str | None, directory: Path, outside: Outside, *, listen: 
             if pipe is not None:
                 pipe.close()
         raise
+
+
+def _check_kinds(outside: Outside) -> None:
+    known = sorted(all_stubs())
+    for name, endpoint in outside.endpoint.items():
+        if endpoint.kind and endpoint.kind not in known:
+            raise UsageError(
+                f"no stub speaks {endpoint.kind!r}, wanted for {name}", fix=f"choose one of: {', '.join(known)}"
+            )
 
 
 def _ready(process: subprocess.Popen[bytes], errors: Path) -> dict[str, Any]:

@@ -109,16 +109,15 @@ class LockProbes:
     def __enter__(self) -> LockProbes:
         sweep()
         offsets = exported(self.binary, FUNCTIONS)
-        try:
-            self._set(offsets)
-            self._pipe = os.open(self.instance / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            (self.instance / f"events/{self.group}/enable").write_text("1")
-        except OSError as error:
-            self._remove()
-            raise ProbesUnavailable(f"the kernel refuses the probes: {error}") from error
-        except BaseException:
-            self._remove()
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._remove)
+            try:
+                self._set(offsets)
+                self._pipe = os.open(self.instance / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                (self.instance / f"events/{self.group}/enable").write_text("1")
+            except OSError as error:
+                raise ProbesUnavailable(f"the kernel refuses the probes: {error}") from error
+            undo.pop_all()
         self._thread = threading.Thread(target=self._follow, name="lock-probes", daemon=True)
         self._thread.start()
         return self

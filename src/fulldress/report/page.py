@@ -28,10 +28,13 @@ JOURNAL = "journal.jsonl"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A finding beside the patch that answers it."""
+    """A finding beside what answers it."""
 
     finding: Finding
     patch: str
+    """File name of the adaptation, when one names this finding."""
+    gone: bool
+    """The rescan of the adapted package does not find it any more."""
 
 
 def render(folder: ReleaseFolder) -> str:
@@ -65,7 +68,7 @@ def _context(folder: ReleaseFolder) -> dict[str, Any]:
         "charts": {act.name: _chart(act.title, act) for act in rehearsal.acts if act.load} if rehearsal else {},
         "run_chart": _run_chart(run) if run and run.load else None,
         "left_outside": _left_outside(rehearsal),
-        "stages": _stage_seconds(events),
+        "stages": _stage_seconds(events, run),
         "head": events[-1].hash if events else "",
         "rehearsed": _rehearsed(rehearsal),
     }
@@ -90,8 +93,13 @@ def _rows(folder: ReleaseFolder, adaptations: list[Adaptation]) -> list[Row]:
     report: FindingsReport | None = _maybe(folder, f.FINDINGS, FindingsReport)
     if report is None:
         return []
+    rescan: FindingsReport | None = _maybe(folder, f.RESCAN, FindingsReport)
+    left = {(finding.rule, finding.place) for finding in rescan.findings} if rescan else None
     answered = {fp: f"{a.number:04d}-{a.slug}" for a in adaptations for fp in a.findings}
-    return [Row(finding, answered.get(finding.fingerprint, "")) for finding in report.findings]
+    return [
+        Row(finding, answered.get(finding.fingerprint, ""), left is not None and (finding.rule, finding.place) not in left)
+        for finding in report.findings
+    ]
 
 
 def _chart(title: str, act: Act) -> Markup:
@@ -124,7 +132,9 @@ def _rehearsed(rehearsal: RehearsalReport | None) -> dict[str, float]:
     }
 
 
-def _stage_seconds(events: list[Event]) -> list[tuple[str, float]]:
-    """Seconds of the last time each stage ran, in the order of work."""
+def _stage_seconds(events: list[Event], run: RunReport | None) -> list[tuple[str, float]]:
+    """Seconds of the last time each stage ran, in the order of work; a run counts from its first step to its last."""
     last = {e.kind: float(e.data["seconds"]) for e in events if "seconds" in e.data}
+    if run is not None and run.steps:
+        last["run"] = max(step.ended for step in run.steps) - min(step.started for step in run.steps)
     return [(stage.name, last[stage.name]) for stage in STAGES if stage.name in last]

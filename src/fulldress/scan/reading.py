@@ -24,8 +24,10 @@ MAX_LINE = 16_384
 
 _PROSE = re.compile(
     r"(?i)(^|/)(readme|changelog|changes|news|copying|licen[cs]e|copyright|notice|authors|todo|history|faq)[^/]*$"
+    r"|(^|/)(metadata|pkg-info)$|\.(cdx|spdx)\.(json|xml)$"
     r"|\.(md|rst|adoc|html?|css|svg|asc|pem|crt|sig|sha256|sum|pot?|csv|txt\.gz)$|(^|/)(usr/share/doc|docs?|man\d?)/"
 )
+_VENDORED = re.compile(r"(^|/)(site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__)/")
 _CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
 _USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
 
@@ -87,19 +89,54 @@ def is_prose(place: str) -> bool:
     return _PROSE.search(place) is not None
 
 
+CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
+"""Suffixes of programs: their lines are examples and constants more often than settings."""
+
+
+def is_vendored(place: str) -> bool:
+    """True inside folders of third-party libraries."""
+    return _VENDORED.search(place) is not None
+
+
+def is_code(place: str) -> bool:
+    """True for the source of a program (shell scripts are read by their syntax instead)."""
+    return place.endswith(CODE)
+
+
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
     return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
 
 
 def acting_lines(context: Context) -> Iterator[tuple[Entry, int, str]]:
-    """(entry, line number, line) of every text line that is neither prose nor comment nor blank."""
+    """(entry, line number, line) of every text line that is neither prose nor comment nor blank.
+
+    Docstrings of Python programs and the sources of third-party libraries are prose too.
+    """
     for entry, text in context.texts():
-        if is_prose(entry.place):
+        if is_prose(entry.place) or (is_code(entry.place) and is_vendored(entry.place)):
             continue
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip() and not is_comment(line):
+        lines = text.split("\n")
+        skipped = _docstrings(lines) if entry.place.endswith(".py") else frozenset()
+        for number, line in enumerate(lines, 1):
+            if line.strip() and number not in skipped and not is_comment(line):
                 yield entry, number, line[:MAX_LINE]
+
+
+def _docstrings(lines: list[str]) -> frozenset[int]:
+    """Numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a stranger's)."""
+    found: set[int] = set()
+    quotes = ""
+    for number, line in enumerate(lines, 1):
+        if not quotes:
+            opening = re.match(r"\s*[rRuUbB]{0,2}(\"{3}|'{3})", line)
+            if opening is not None:
+                found.add(number)
+                quotes = "" if opening[1] in line[opening.end() :] else opening[1]
+        else:
+            found.add(number)
+            quotes = "" if quotes in line else quotes
+    return frozenset(found)
 
 
 def encode(text: str) -> bytes:

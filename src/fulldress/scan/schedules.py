@@ -1,4 +1,7 @@
-"""Scheduled work inside a package: cron jobs and systemd timers, and the files that such a job ends up running. Pure."""
+"""Scheduled work inside a package: cron jobs, those that a script installs, and systemd timers; what they end up running.
+
+Pure: reads the Context.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fulldress.formats import shell
+from fulldress.formats import crontab, shell
+from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
-from fulldress.scan.reading import crontabs, memo, on_host
+from fulldress.scan.reading import crontabs, memo, on_host, scripts
 from fulldress.scan.rule import Context
 
 MAX_DEPTH = 5
 """How many scripts deep a job is followed."""
 
 _PATH = re.compile(r"(?<![\w.$}-])/(?:[\w.+@-]+/)*[\w.+@-]+")
+_CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
 _CALENDAR = re.compile(r"(?:([A-Za-z]{3}(?:(?:,|\.\.)[A-Za-z]{3})*)\s+)?(?:\*-\*-(\*|\d+)\s+)?(\*|\d+):(\*|\d+)(?::0+)?$")
 _NAMED = {"hourly": "@hourly", "daily": "@daily", "weekly": "0 0 * * 1", "monthly": "@monthly", "yearly": "@yearly"}
 
@@ -32,8 +37,8 @@ class Job(NamedTuple):
 
 
 def jobs(context: Context) -> list[Job]:
-    """Every cron job and timer of the package."""
-    return memo(context, "schedules", lambda: [*_cron_jobs(context), *_timers(context)])
+    """Every cron job and timer of the package, and the cron jobs that its scripts write."""
+    return memo(context, "schedules", lambda: [*_cron_jobs(context), *_written_jobs(context), *_timers(context)])
 
 
 def _cron_jobs(context: Context) -> Iterator[Job]:
@@ -41,6 +46,32 @@ def _cron_jobs(context: Context) -> Iterator[Job]:
         lines = table.text.split("\n")
         for job in table.jobs:
             yield Job(table.entry.place, job.line, job.schedule, job.command, False, lines[job.line - 1].strip())
+
+
+def _written_jobs(context: Context) -> Iterator[Job]:
+    """Jobs in here-documents and echoed lines that go into a crontab."""
+    for script in scripts(context):
+        lines = script.text.split("\n")
+        for command in script.commands:
+            target = " ".join((*command.redirects, *command.argv[1:], command.pipes_to))
+            system = _CRON_FILE.search(target) is not None
+            if not system and "crontab" not in (command.name, command.pipes_to):
+                continue
+            body = command.heredoc or "\n".join(command.argv[1:] if command.name in ("echo", "printf") else ())
+            for job in crontab.jobs(body.replace("\\n", "\n"), file=script.entry.place, system=system):
+                line = command.end_line + job.line if command.heredoc else command.line
+                text = lines[line - 1].strip() if line <= len(lines) else command.text
+                yield Job(script.entry.place, line, job.schedule, job.command, False, text)
+
+
+def silenced(context: Context, finding: Finding, reason: str) -> str | None:
+    """The text of the finding's file with that job commented out; None when this would break a script."""
+    entry = context.entry(finding.place)
+    text = context.text(entry) if entry is not None and entry.sha256 else None
+    if text is None or finding.line > text.count("\n") + 1:
+        return None
+    without = crontab.disable(text, finding.line, reason)
+    return without if not shell.is_shell(finding.place, text) or shell.parses(without) else None
 
 
 def _timers(context: Context) -> Iterator[Job]:

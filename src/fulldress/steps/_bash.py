@@ -44,13 +44,16 @@ def references(*values: str) -> list[str]:
 
 
 KEEP = r"""
-fd_parents() {  # existing parent directories of the paths on stdin (NUL separated), for their times and modes
-  local p d
+fd_parents() {  # existing real directories above the paths on stdin (NUL separated), for their times and modes
+  local p d; declare -A real
   while IFS= read -r -d '' p; do
-    d=$(dirname -- "$p")
-    while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done
-    printf '%s\0' "$d"
+    d=${p%/*}; d=${d:-/}
+    while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done
+    [ -n "${real[$d]:-}" ] || { real[$d]=$(readlink -f -- "$d"); printf '%s\0' "${real[$d]}"; }
   done
+}
+fd_state() {  # of the paths in a file (NUL separated): kind, inode and time of the last change of each that is there
+  xargs -0 -r -a "$1" sh -c 'find "$@" -maxdepth 0 -printf "%y %i %C@ %p\\001%l\\0" 2>/dev/null || true' sh | sort -z
 }
 fd_keep() {  # keep NAME: what is at the paths on stdin (NUL separated, directories without content), once
   local n="$FD_UNDO/$1" p
@@ -65,7 +68,8 @@ fd_keep() {  # keep NAME: what is at the paths on stdin (NUL separated, director
   sort -zu "$n.present" "$n.dirs" >"$n.list"
   tar --create --file "$n.tar" --format=posix --xattrs --acls --numeric-owner --no-recursion -P \
     --null --verbatim-files-from --files-from "$n.list"
-  sync "$n.tar" "$n.absent" "$n.present" "$n.dirs" "$n.list"
+  fd_state "$n.present" >"$n.state"
+  sync "$n.state" "$n.tar" "$n.absent" "$n.present" "$n.dirs" "$n.list"
   : >"$n.kept"; sync "$n.kept" "$FD_UNDO"
 }
 fd_restore() {  # restore NAME: what was there is there again, what was not is gone
@@ -73,10 +77,12 @@ fd_restore() {  # restore NAME: what was there is there again, what was not is g
   [ -e "$n.kept" ] || return 0
   sort -zr "$n.absent" >"$n.gone"
   while IFS= read -r -d '' p; do rm -rf --one-file-system -- "$p"; done <"$n.gone"
-  while IFS= read -r -d '' p; do rm -rf --one-file-system -- "$p"; done <"$n.present"
+  # only what changed is touched: replacing /lib or a library in use, even by itself, would stop the host
+  fd_state "$n.present" | comm -z -23 "$n.state" - | sed -z 's/^[^ ]* [^ ]* [^ ]* //; s/\x01.*//' >"$n.changed"
+  while IFS= read -r -d '' p; do rm -rf --one-file-system -- "$p"; done <"$n.changed"
   while IFS= read -r -d '' p; do { [ -d "$p" ] && [ ! -L "$p" ]; } || rm -f -- "$p"; done <"$n.dirs"
   tar --extract --file "$n.tar" --xattrs --xattrs-include='*' --acls --numeric-owner --same-owner -p -P \
-    --delay-directory-restore
+    --delay-directory-restore --no-recursion --null --verbatim-files-from --files-from <(sort -zu "$n.changed" "$n.dirs")
 }
 fd_also_gone() {  # also gone NAME: paths on stdin (NUL separated) that came into being by the step
   cat >>"$FD_UNDO/$1.absent"; sync "$FD_UNDO/$1.absent"

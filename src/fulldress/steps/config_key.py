@@ -43,7 +43,7 @@ fd_edit() {  # edit OP KEY VALUE <in >out; OP is set, remove or get
           if (here == section && k == name) {
             at = i; head = substr(line[i], 1, RSTART + RLENGTH - 1)
             old = trim(substr(line[i], RSTART + RLENGTH))
-            if (head !~ /[ \t]$/ && style ~ /[ \t]$/ && old == "") head = head " "
+            if (head ~ /[ \t][=:]$/ && old == "") head = head " "
           }
         }
       }
@@ -82,13 +82,16 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     op = "remove" if remove else "set"
     do = (
         f"{HEAD}{KEEP}{EDIT}readlink -fz -- {f} | fd_keep config\n"
+        f'[ -e "$FD_UNDO/before" ] || fd_digest {f} >"$FD_UNDO/before"\n'
+        f""
         f'[ -e "$FD_UNDO/old" ] || {{ fd_edit get {k} "" <{f} >"$FD_UNDO/old.new" || rm -f "$FD_UNDO/old.new"; '
         f'[ ! -e "$FD_UNDO/old.new" ] || mv "$FD_UNDO/old.new" "$FD_UNDO/old"; }}\n'
         f'fd_rewrite {f} {op} {k} {v}\nfd_digest {f} >"$FD_UNDO/after"\n'
     )
     undo = (
         f'{HEAD}{KEEP}{EDIT}[ -e "$FD_UNDO/config.kept" ] || exit 0\n'
-        f'if [ ! -e "$FD_UNDO/after" ] || [ "$(fd_digest {f})" = "$(cat "$FD_UNDO/after")" ]; then fd_restore config\n'
+        f'if [ ! -e "$FD_UNDO/after" ] || fd_digest {f} | grep -qxFf - "$FD_UNDO/before" "$FD_UNDO/after"; then\n'
+        f"  fd_restore config\n"
         f'elif [ -e "$FD_UNDO/old" ]; then fd_rewrite {f} set {k} "$(cat "$FD_UNDO/old")"\n'
         f'else fd_rewrite {f} remove {k} ""\nfi\n'
     )

@@ -36,16 +36,19 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
         raise bad(step, "`file` must be absolute, `match` one line, `action` disable or enable")
     f, m = word(file), word(match)
     other = "enable" if action == "disable" else "disable"
-    active = f"grep -F -- {m} {f} | grep -qv '^[[:space:]]*#'"
+    active = f"grep -F -- {m} {f} | grep -qvE '^[[:space:]]*(#|[A-Za-z_]+[[:space:]]*=)'"
     undo = (
         f'{HEAD}{KEEP}{EDIT}[ -e "$FD_UNDO/cron.kept" ] || exit 0\n'
-        f'if [ ! -e "$FD_UNDO/after" ] || [ "$(fd_digest {f})" = "$(cat "$FD_UNDO/after")" ]; then fd_restore cron\n'
+        f'if [ ! -e "$FD_UNDO/after" ] || fd_digest {f} | grep -qxFf - "$FD_UNDO/before" "$FD_UNDO/after"; then\n'
+        f"  fd_restore cron\n"
         f"else fd_cron {other} {f} {m}\nfi\n"
     )
     return StepScripts(
         id=step.id,
         do=(
             f"{HEAD}{KEEP}{EDIT}readlink -fz -- {f} | fd_keep cron\n"
+            f'[ -e "$FD_UNDO/before" ] || fd_digest {f} >"$FD_UNDO/before"\n'
+            f""
             f'fd_cron {action} {f} {m}\nfd_digest {f} >"$FD_UNDO/after"\n'
         ),
         verify_before=f"{HEAD}grep -qF -- {m} {f}\n",

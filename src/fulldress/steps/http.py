@@ -46,9 +46,11 @@ fd_env() {  # read NAME=VALUE lines; nothing in the file is executed
   done <"$1"
 }
 fd_call() {  # call METHOD URL ANSWER [BODY]: status on stdout, answer in a file that only root reads
-  local args=(-sS --max-time "$FD_HTTP_TIMEOUT" -X "$1" -o "$3" -w '%{http_code}')
-  [ $# -lt 4 ] || args+=(--data-binary @<(printf %s "$4"))
-  (umask 077; curl "${args[@]}" -H @<(fd_headers) -K <(printf 'url = "%s"\n' "$(printf %s "$2" | sed 's/[\\"]/\\&/g')"))
+  local args=(-sS --max-time "$FD_HTTP_TIMEOUT" -X "$1" -o "$3" -w '%{http_code}') url
+  url="url = \"$(printf %s "$2" | sed 's/[\\"]/\\&/g')\""
+  umask 077  # what could be secret reaches curl through pipes: arguments can be seen by everyone
+  if [ $# -lt 4 ]; then curl "${args[@]}" -H @<(fd_headers) -K <(printf '%s\n' "$url")
+  else curl "${args[@]}" -H @<(fd_headers) -K <(printf '%s\n' "$url") --data-binary @<(printf %s "$4"); fi
 }
 fd_ok() { [[ $1 == 2?? ]] || { echo "$2 answered $1"; head -c 500 -- "$3" 2>/dev/null || true; echo; return 1; }; }
 fd_id() { tr -d '\n' <"$1" | sed -n 's/.*"'"$2"'"[ \t]*:[ \t]*"\{0,1\}\([^",} ]*\).*/\1/p'; }

@@ -22,7 +22,7 @@ other rules went on. Report the failure with the package's digest, and check by 
 """
 
 
-@click.command()
+@click.command(epilog="Example:  fulldress explain endpoint-retired")
 @click.argument("slug", required=False)
 @click.option("--list", "listing", is_flag=True, help="All slugs, one line each.")
 def command(slug: str | None, listing: bool) -> None:

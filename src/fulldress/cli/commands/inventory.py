@@ -11,15 +11,15 @@ import click
 import msgspec
 
 from fulldress.adapters.hosts import open_host
+from fulldress.cli.stagework import next_command, stage_work
 from fulldress.inventory.survey import survey
 from fulldress.model.estate import Estate
 from fulldress.report.columns import columns
 from fulldress.store import folder as f
 from fulldress.store.codec import digest, write_json
-from fulldress.store.journal import Journal
 
 
-@click.command()
+@click.command(epilog="Example:  fulldress inventory --format json")
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path(), help="The release folder (default: here or above)."
 )
@@ -31,14 +31,12 @@ def command(folder: Path, form: str) -> None:
     """
     release = f.ReleaseFolder.find(folder)
     declared = release.release().estate
-    with release.locked("inventory"):
+    with stage_work(release, "inventory") as work:
         estate = survey([open_host(address) for address in declared.hosts], declared)
-        write_json(release.path(f.ESTATE), estate)
-        release.record("inventory", read=[f.RELEASE], wrote=[f.ESTATE])
-        hosts = [host.name for host in estate.hosts]
-        Journal(release.path("journal.jsonl")).append("inventory", hosts=hosts, estate_sha256=digest(estate))
+        write_json(work.path(f.ESTATE), estate)
+        work.facts.update(hosts=[host.name for host in estate.hosts], estate_sha256=digest(estate))
     click.echo(msgspec.json.format(msgspec.json.encode(estate), indent=2) if form == "json" else _text(estate))
-    click.echo("next: fulldress matrix", err=True)
+    next_command("fulldress matrix")
 
 
 def _text(estate: Estate) -> str:

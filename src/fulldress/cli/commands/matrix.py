@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.inventory import matrix, paths
 from fulldress.model.estate import ConfigKey, Estate, KeyImpact, MatrixRow, UpgradePath
@@ -19,7 +20,6 @@ from fulldress.model.package import PackageLock
 from fulldress.report.columns import columns, shown
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json, write_bytes, write_json
-from fulldress.store.journal import Journal
 
 FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
 FOLDER = click.option(
@@ -27,7 +27,7 @@ FOLDER = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, epilog="Example:  fulldress matrix breaking")
 @FOLDER
 @click.option("--from", "installed", default="", help="The installed version (default: as the inventory found it).")
 @click.option("--to", "target", default="", help="The offered version (default: from the file names in the package).")
@@ -49,24 +49,23 @@ def command(context: click.Context, folder: Path, installed: str, target: str, f
 def _write(release: f.ReleaseFolder, installed: str, target: str, form: str) -> None:
     declared = release.release().estate
     files = list(declared.matrix)
-    with release.locked("matrix"):
+    with stage_work(release, "matrix") as work:
+        work.read.update(files)
         known = matrix.load([release.path(name) for name in files])
         estate = read_json(release.path(f.ESTATE), Estate)
         installed = installed or paths.installed_version(estate, declared.product) or _unknown("installed", "--from")
         target = target or _offered(release, declared.product) or _unknown("offered", "--to")
         way = paths.upgrade_path(known.versions, estate, declared.product, installed, target)
         rows = [row for row in known.rows if row.product in ("", declared.product)]
-        write_bytes(release.path(f.MATRIX), matrix.to_csv(rows).encode())
-        write_json(release.path(f.PATH), way)
-        release.record("matrix", read=[f.RELEASE, f.ESTATE, f.PACKAGE_LOCK, *files], wrote=[f.MATRIX, f.PATH])
+        write_bytes(work.path(f.MATRIX), matrix.to_csv(rows).encode())
+        write_json(work.path(f.PATH), way)
         hits = matrix.impacts(rows, estate, installed, target)
-        said = {"installed": installed, "target": target, "known": way.known, "breaking": [hit.row.key for hit in hits]}
-        Journal(release.path("journal.jsonl")).append("matrix", **said)
+        work.facts.update(installed=installed, target=target, known=way.known, breaking=[hit.row.key for hit in hits])
     if form == "json":
         _json({"schema_version": 1, "path": way, "breaking": hits})
     else:
         click.echo(f"{_path_text(way)}\n\n{_impacts_text(hits)}")
-    click.echo("next: fulldress scan", err=True)
+    next_command("fulldress scan")
 
 
 @command.command()

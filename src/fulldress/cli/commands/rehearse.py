@@ -17,6 +17,7 @@ import msgspec
 from fulldress.adapters import scope
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.scratch import scratch_dir
+from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
 from fulldress.errors import EXIT_NO_GO, NothingToDo, UsageError
@@ -34,10 +35,9 @@ from fulldress.rehearse.model_traffic import fit, left_out, schedule
 from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
-from fulldress.report.page import render
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
-from fulldress.store.codec import read_json, read_toml, write_bytes, write_json
+from fulldress.store.codec import read_json, read_toml, write_json
 from fulldress.store.folder import ReleaseFolder
 from fulldress.store.state import state_dir
 
@@ -75,7 +75,8 @@ def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
     folder = here()
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
         report = _rehearse(folder, keeper, multiple, seed, adapted_only)
-        _keep(folder, work, report)
+        _keep(work, report)
+    write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
         click.echo((folder.path(f.REHEARSALS) / report.id / "rehearsal.json").read_text())
     else:
@@ -154,8 +155,8 @@ def _requests(logs: Sequence[Path]) -> Iterator[Request]:
             yield from parse(stream)
 
 
-def _keep(folder: ReleaseFolder, work: StageWork, report: RehearsalReport) -> None:
-    """Write the rehearsal's files and its page."""
+def _keep(work: StageWork, report: RehearsalReport) -> None:
+    """Write the rehearsal's files."""
     where = f"{f.REHEARSALS}/{report.id}"
     write_json(work.path(f"{where}/rehearsal.json"), report)
     for act in report.acts:
@@ -164,9 +165,6 @@ def _keep(folder: ReleaseFolder, work: StageWork, report: RehearsalReport) -> No
         if act.load is not None and act.name == "adapted":
             write_json(work.path(f"{where}/traffic.json"), act.load)
     work.facts.update(id=report.id, verdict=report.verdict, plan=report.plan_digest)
-    page = render(folder).encode()
-    write_bytes(folder.path(f"{where}/report.html"), page)
-    write_bytes(folder.path("report.html"), page)
 
 
 def _show(report: RehearsalReport) -> None:

@@ -33,7 +33,7 @@ from fulldress.store.codec import canonical, read_json, write_json
 from fulldress.store.state import state_dir
 
 
-@click.command()
+@click.command(epilog="Example:  fulldress scan vendor.zip --fail-on high")
 @click.argument("package", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", help="What to print."

@@ -56,7 +56,7 @@ def command(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None
     elif subtype in _TRIGGERS:
         effects.lock(name, "ShareRowExclusive")
     elif subtype == pb.AT_AddConstraint:
-        _add_constraint(name, getattr(cmd, "def").constraint, effects)
+        _add_constraint(name, getattr(cmd, "def").constraint, catalogue, effects)
     elif subtype in (pb.AT_AttachPartition, pb.AT_DetachPartition):
         _partition(name, cmd, catalogue, effects)
     elif subtype == pb.AT_AddInherit:
@@ -97,8 +97,9 @@ def _validate(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> No
         effects.scans.add(constraint.parent)
 
 
-def _add_constraint(name: str, constraint: Any, effects: Effects) -> None:
-    late = constraint.skip_validation
+def _add_constraint(name: str, constraint: Any, catalogue: Catalogue, effects: Effects) -> None:
+    # A table of the same script is empty or nearly so: there is nothing to check against the parent.
+    late = constraint.skip_validation or catalogue.fresh(name)
     if constraint.contype == pb.CONSTR_FOREIGN:
         parent = relation(constraint.pktable)
         for table in (name, parent):

@@ -22,7 +22,7 @@ class Constraint(msgspec.Struct):
     """A constraint that the script showed."""
 
     kind: str
-    """check, fk, unique, primary, exclude"""
+    """check, fk, unique, primary, exclude; ``unseen`` when another script made it and this one validated it"""
     valid: bool = True
     parent: str = ""
     not_null: frozenset[str] = frozenset()
@@ -54,6 +54,10 @@ class Catalogue:
         self.triggers: dict[str, str] = {}
         for statement in known:
             self.take(statement)
+        self.settle()
+
+    def settle(self) -> None:
+        """Ends a script: what it made is an old table for the next one."""
         for table in self.tables.values():
             table.fresh = False
 
@@ -78,7 +82,10 @@ class Catalogue:
     def proves_not_null(self, name: str, column: str) -> bool:
         """True when a validated CHECK says so: SET NOT NULL then needs no scan."""
         found = self.tables.get(name)
-        return found is not None and any(c.valid and column in c.not_null for c in found.constraints.values())
+        return found is not None and any(
+            c.valid and (column in c.not_null or (c.kind == "unseen" and column in label))
+            for label, c in found.constraints.items()
+        )
 
     def take(self, statement: Statement) -> None:
         """Learns from one statement."""
@@ -165,8 +172,8 @@ class Catalogue:
             self._column(name, getattr(cmd, "def").column_def)
         elif cmd.subtype == pb.AT_AddConstraint:
             self._constraint(name, getattr(cmd, "def").constraint)
-        elif cmd.subtype == pb.AT_ValidateConstraint and cmd.name in table.constraints:
-            table.constraints[cmd.name].valid = True
+        elif cmd.subtype == pb.AT_ValidateConstraint:
+            table.constraints.setdefault(cmd.name, Constraint("unseen")).valid = True
         elif cmd.subtype == pb.AT_DropConstraint:
             table.constraints.pop(cmd.name, None)
         elif cmd.subtype == pb.AT_SetNotNull:

@@ -11,6 +11,7 @@ import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.altering import commands, constraints
+from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.locks import Effect, at_least, lock_effects
 from fulldress.formats.sql.names import conjuncts, relation
 from fulldress.formats.sql.parse import Script, Statement, script
@@ -66,9 +67,9 @@ def hazards(text: str, rows: Mapping[str, int] | None = None) -> list[Hazard]:
     return list(script_hazards(script(text), rows or {}))
 
 
-def script_hazards(parsed: Script, rows: Mapping[str, int]) -> Iterator[Hazard]:
-    """The hazards of a script that is already parsed."""
-    effects = lock_effects(parsed.statements)
+def script_hazards(parsed: Script, rows: Mapping[str, int], known: Catalogue | None = None) -> Iterator[Hazard]:
+    """The hazards of a script that is already parsed. ``known`` is what scripts before it showed; it is moved on."""
+    effects = lock_effects(parsed.statements, known)
     fresh = _created(parsed.statements)
     for effect in effects:
         yield from _single(effect, rows, fresh)
@@ -227,6 +228,8 @@ def _prolongs(effect: Effect, mine: dict[str, Effect], rows: Mapping[str, int], 
         return f"line {line} reads or writes all of {busy[0]}"
     if "pg_sleep" in statement.text:
         return f"line {line} sleeps"
+    if statement.kind == "select_stmt" and statement.node.from_clause and any(name not in fresh for name in effect.locks):
+        return f"line {line} reads {', '.join(sorted(effect.locks))}"
     strong = [name for name, mode in effect.locks.items() if at_least(mode, "Share") and not small(rows, name)]
     others = [name for name in strong if name not in mine]
     return f"line {line} waits for a lock on {others[0]}" if others else ""

@@ -194,7 +194,9 @@ def _option(params: Any, name: str) -> bool:
 
 
 def _true(option: Any) -> bool:
-    return not option.HasField("arg") or option.arg.string.sval in ("true", "on") or option.arg.ival.ival == 1
+    if not option.HasField("arg"):
+        return True
+    return option.arg.string.sval in ("true", "on") or option.arg.integer.ival == 1 or bool(option.arg.boolean.boolval)
 
 
 def _reindex(node: Any, catalogue: Catalogue, effects: Effects) -> None:

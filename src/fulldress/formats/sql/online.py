@@ -14,6 +14,8 @@ LOCK_TIMEOUT = "1s"
 TRIES = 40
 BATCH_PAGES = 16
 """Pages per backfill batch: about a thousand rows, locked for a few milliseconds."""
+FEW = 1000
+"""A pass that finds fewer rows than this is the last but one."""
 
 HEADER = f"""\\set ON_ERROR_STOP on
 SET lock_timeout = '{LOCK_TIMEOUT}';
@@ -82,37 +84,34 @@ END"""
     )
 
 
-def batches(table: str, head: str, todo: str, *, tail: str = "", prefix: str = "", settle: bool = False) -> str:
+def batches(table: str, head: str, todo: str, *, prefix: str = "", settle: bool = False) -> str:
     """An UPDATE or DELETE in batches of pages, each committed and followed by a pause as long as itself.
 
-    ``head`` ends before WHERE; ``todo`` says which rows still need it. Passes repeat until one finds nothing to do, since
-    rows move while others write. ``settle``: stop, with a warning, when a pass changes as many rows as the one before.
+    ``head`` ends before WHERE; ``todo`` says which rows still need it. Rows move while others write, so passes repeat until
+    one finds little; a last statement with one snapshot over all then takes what is left. ``settle``: the values may never
+    compare equal; when passes do not get smaller, stop with a warning.
     """
-    ctid = f"{prefix}ctid"
-    name = literal(table)
-    restless = (
-        f"""
-    IF fd_total = fd_before THEN
-      RAISE WARNING 'the backfill of {table.replace("'", "''")} does not settle: % rows change in each pass', fd_total;
-      EXIT;
-    END IF;
-    fd_before := fd_total;"""
-        if settle
-        else ""
-    )
+    restless = f"""
+  IF fd_total >= {FEW} THEN
+    RAISE WARNING 'the backfill of {table.replace("'", "''")} does not settle: % rows change in each pass', fd_total;
+    RETURN;
+  END IF;"""
+    ranged = f"""WHERE {prefix}ctid >= format('(%s,0)', fd_from)::tid
+            AND {prefix}ctid < format('(%s,0)', fd_from + {BATCH_PAGES})::tid"""
     return _block(
         f"""DECLARE
   fd_from bigint;
   fd_pages bigint;
   fd_done bigint;
   fd_total bigint;
-  fd_before bigint := -1;
+  fd_before bigint;
   fd_tries int := 0;
   fd_began timestamptz;
 BEGIN
   LOOP
     SELECT coalesce(max(pg_relation_size(relid)), 0) INTO fd_pages
-      FROM (SELECT relid FROM pg_partition_tree({name}) UNION ALL SELECT {name}::regclass) AS fd_parts (relid);
+      FROM (SELECT relid FROM pg_partition_tree({literal(table)})
+            UNION ALL SELECT {literal(table)}::regclass) AS fd_parts (relid);
     fd_pages := fd_pages / current_setting('block_size')::int;
     fd_from := 0;
     fd_total := 0;
@@ -120,29 +119,42 @@ BEGIN
       fd_began := clock_timestamp();
       BEGIN
         {head}
-          WHERE {ctid} >= format('(%s,0)', fd_from)::tid
-            AND {ctid} < format('(%s,0)', fd_from + {BATCH_PAGES})::tid
-            AND {todo}{tail};
+          {ranged}
+            AND {todo};
         GET DIAGNOSTICS fd_done = ROW_COUNT;
         fd_total := fd_total + fd_done;
         fd_from := fd_from + {BATCH_PAGES};
         fd_tries := 0;
-      EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-        fd_tries := fd_tries + 1;
-        IF fd_tries >= {TRIES} THEN
-          RAISE;
-        END IF;
-        fd_done := 1;
-      END;
+{_REFUSED}
       COMMIT;
       IF fd_done > 0 THEN
         PERFORM pg_sleep(least(1.0, extract(epoch FROM clock_timestamp() - fd_began)) + 0.02 * fd_tries);
       END IF;
     END LOOP;
-    EXIT WHEN fd_total = 0;{restless}
+    EXIT WHEN fd_total < {FEW} OR fd_total * 2 > fd_before;
+    fd_before := fd_total;
+  END LOOP;{restless if settle else ""}
+  LOOP
+    BEGIN
+      -- One snapshot over all: rows that moved out of the way of the batches.
+      {head}
+        WHERE {prefix}ctid >= '(0,0)'::tid AND {todo};
+      EXIT;
+{_REFUSED}
+    COMMIT;
+    PERFORM pg_sleep(0.1 * fd_tries);
   END LOOP;
 END"""
     )
+
+
+_REFUSED = f"""      EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        fd_tries := fd_tries + 1;
+        IF fd_tries >= {TRIES} THEN
+          RAISE;
+        END IF;
+        fd_done := 1;
+      END;"""
 
 
 def concurrent_index(create: str, index: str, *, table: str) -> str:

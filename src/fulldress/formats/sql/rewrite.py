@@ -85,6 +85,7 @@ class _Rewriter:
         self.catalogue = Catalogue()
         self.segments: list[tuple[str, str]] = []
         """(kind, text); kind ``rows`` for statements that may share one transaction at the end."""
+        self.recorded: list[tuple[str, str]] = []
         self.changes: list[str] = []
         self.left: list[str] = []
         self.new_columns: dict[str, set[str]] = {}
@@ -104,6 +105,7 @@ class _Rewriter:
             self.catalogue.take(statement)
         for meta in metas:
             self._meta(meta.text)
+        self.segments += self.recorded
         return Rewrite(text=self._text(), changes=tuple(self.changes), left=tuple(self.left))
 
     def _meta(self, text: str) -> None:
@@ -128,7 +130,7 @@ class _Rewriter:
         """Skips a migration whose version row is there already."""
         for statement in self.parsed.statements:
             where = version_row(statement)
-            if where:
+            if where and not self.catalogue.fresh(relation(statement.node.relation)):
                 table = written(statement.node.relation)
                 return [
                     f"SELECT EXISTS (SELECT FROM {table} WHERE {where}) AS fd_done \\gset\n"
@@ -285,7 +287,8 @@ class _Rewriter:
         where = version_row(statement)
         if where is not None and not node.HasField("on_conflict_clause"):
             node.on_conflict_clause.action = pb.ONCONFLICT_NOTHING
-            self._put(statement, deparse("insert_stmt", node) + ";", kind="rows")
+            # Last of all: nothing may look applied before everything is.
+            self.recorded.append(("rows", f"-- line {statement.line}\n{deparse('insert_stmt', node)};"))
             return
         self._put(statement, statement.text + ";", kind="rows")
         if where is None and not node.HasField("on_conflict_clause") and not self._is_last(statement):
@@ -306,8 +309,11 @@ class _Rewriter:
 
     def _other(self, statement: Statement) -> None:
         effect = lock_effects([statement], self.catalogue)[0]
-        if concurrently(statement) or statement.kind in _OUTSIDE:
+        if concurrently(statement):
             self._put(statement, online.without_timeout(statement.text))
+        elif statement.kind in _OUTSIDE or statement.kind == "cluster_stmt":
+            # Refused inside a block: no retries here, but it does not queue for long either.
+            self._put(statement, statement.text + ";")
         elif statement.kind == "reindex_stmt" and statement.node.kind in (pb.REINDEX_OBJECT_INDEX, pb.REINDEX_OBJECT_TABLE):
             node = pb.ReindexStmt()
             node.CopyFrom(statement.node)

@@ -11,6 +11,8 @@ from fulldress.rehearse.outside import Answer, Endpoint, kind_of
 from fulldress.rehearse.stubs.base import digest
 
 _MOST_RESOURCES = 10_000
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of all bodies ever stored: a clone may be hostile, and the memory is ours."""
 
 
 class Reply(msgspec.Struct, kw_only=True):
@@ -30,6 +32,7 @@ class Rest:
         self._values: dict[str, Any] = dict(policy.initial)
         self._collections: set[str] = set()
         self._made = 0
+        self._room = _MOST_BYTES
 
     def ask(self, method: str, path: str, body: bytes) -> Reply:
         """Answer one request; ``path`` without its query."""
@@ -70,7 +73,7 @@ class Rest:
             reply = _json(202, {"accepted": True})
             reply.notes = {"event": True, "kind": "other"}
             return reply
-        if len(self._values) >= _MOST_RESOURCES:
+        if not self._takes(body, new=True):
             return _json(507, {"error": "full"})
         self._made += 1
         name = f"{self._policy.id_prefix}{digest(f'{path} {self._made}'.encode())[:12]}"
@@ -86,9 +89,9 @@ class Rest:
         there = path in self._values
         before = self._values.get(path)
         value = _decoded(body)
-        if merge and isinstance(before, dict) and isinstance(value, dict):
+        if isinstance(before, dict) and isinstance(value, dict) and (merge or self._owns_fields(path, value)):
             value = {**before, **value}
-        if not there and len(self._values) >= _MOST_RESOURCES:
+        if not self._takes(body, new=not there):
             return _json(507, {"error": "full"})
         self._values[path] = value
         reply = _json(200 if there else 201, value)
@@ -99,6 +102,16 @@ class Rest:
             "restore": self._restore(path, before) if there else "",
         }
         return reply
+
+    def _owns_fields(self, path: str, value: dict[str, Any]) -> bool:
+        """Whether a PUT leaves out keys that the declared value has (a name, a time): these stay, they are the service's."""
+        declared = self._policy.initial.get(path)
+        return isinstance(declared, dict) and set(value) < set(declared)
+
+    def _takes(self, body: bytes, *, new: bool) -> bool:
+        """Whether there is room for one more value."""
+        self._room -= len(body)
+        return self._room >= 0 and not (new and len(self._values) >= _MOST_RESOURCES)
 
     def _delete(self, path: str) -> Reply:
         if path not in self._values:

@@ -31,7 +31,7 @@ from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan import secrets
 from fulldress.scan.endpoints import PLAINTEXT, Url, outside, redirected, replacement, urls
-from fulldress.scan.reading import acting_lines, current_text, encode, memo, with_line
+from fulldress.scan.reading import acting_lines, current_text, encode, is_code, is_vendored, memo, with_line
 from fulldress.scan.rule import MAX_TEXT, Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -42,6 +42,11 @@ META = RuleMeta(
     confidence="certain",
 )
 _IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,10}://[!-~]{4,200}")
+_ABOUT = re.compile(
+    r"""(?i)^\s*["']?(documentation|homepage|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license)["']?\s*[:=]"""
+)
+"""Lines that say where to read more; nothing calls these."""
+_LITERAL = re.compile(r"""["'][a-z][a-z0-9+.-]*://""")
 _PRIVATE = re.compile(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
 
 
@@ -67,10 +72,15 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _uses(context: Context) -> Iterator[Use]:
     for entry, number, line in acting_lines(context):
-        if "://" in line:
+        if "://" in line and not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
             yield from (Use(entry.place, number, line.strip(), url) for url in urls(line))
     for entry in context.files:
-        if entry.kind == "file" and 0 < entry.size <= MAX_TEXT and context.text(entry) is None:
+        if (
+            entry.kind == "file"
+            and 0 < entry.size <= MAX_TEXT
+            and not is_vendored(entry.place)
+            and context.text(entry) is None
+        ):
             for match in _IN_BINARY.finditer(context.read(entry)):
                 text = match[0].decode("ascii")
                 yield from (Use(entry.place, 0, text, url) for url in urls(text))
@@ -159,6 +169,10 @@ GOOD = (
     {"conf/a.ini": "[p]\nbase = https://api.partner.example/v2\n# http://api.partner.example\n"},
     {"conf/a.ini": "[p]\nbase = http://127.0.0.1:8080/\nother = http://localhost/\nenv = http://${HOST}/v1\n"},
     {"schema.xml": '<a xmlns="http://www.w3.org/1999/xhtml"/>\n'},
+    {
+        "a.service": "[Unit]\nDocumentation=http://vendor.partner.example/\n",
+        "x.py": "see(a)  # <http://v.partner.example/>\n",
+    },
     {"README.txt": "See http://vendor.partner.example/\n"},
     Sample(files={"conf/a.ini": "[p]\nbase = https://gateway.lab.example/partner/v2\n"}, estate=REPLACED),
 )

@@ -30,9 +30,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fulldress.formats import crontab
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.release import Declared, Release, Window
-from fulldress.scan.reading import current_text, edited
+from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import jobs
+from fulldress.scan.schedules import jobs, silenced
 
 META = RuleMeta(
     slug="schedule-in-window",
@@ -84,11 +84,9 @@ def check(context: Context) -> Iterator[Finding]:
 
 def cure(context: Context, finding: Finding) -> Cure | None:
     """Comment the job out, the reason above it."""
-    text = current_text(context, finding.place)
-    if text is None or not finding.curable:
-        return None
     reason = f"held by fulldress ({META.slug}); switch it on again after the run"
-    return edited(finding.place, crontab.disable(text, finding.line, reason), "cron job held: it fires inside the window")
+    text = silenced(context, finding, reason) if finding.curable else None
+    return edited(finding.place, text, "cron job held: it fires inside the window") if text is not None else None
 
 
 RELEASE = Release(
@@ -99,6 +97,11 @@ RELEASE = Release(
 BAD = (
     Sample(files={"app.deb!/etc/cron.d/app": "0 3 * * * app /usr/lib/app/import\n"}, release=RELEASE),
     Sample(files={"etc/cron.d/often": "*/5 * * * * root /bin/true\n"}, release=RELEASE),
+    Sample(
+        files={"postinst": "#!/bin/sh\nset -e\ncat > /etc/cron.d/app <<EOF\nA=b\n0 3 * * * app /bin/x\nEOF\necho done\n"},
+        release=RELEASE,
+    ),
+    Sample(files={"a.sh": "#!/bin/sh\n(crontab -l; true) | cat\necho '0 3 * * * /bin/x' | crontab -\n"}, release=RELEASE),
     Sample(files={"usr/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=Sun 02:45\n"}, release=RELEASE),
 )
 GOOD = (

@@ -24,13 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fulldress.formats import crontab
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.endpoints import names_host
-from fulldress.scan.reading import current_text, edited
+from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import Job, command_lines, jobs, reached
+from fulldress.scan.schedules import Job, command_lines, jobs, reached, silenced
 
 META = RuleMeta(
     slug="schedule-retired-target",
@@ -76,11 +75,9 @@ def _retired(context: Context, job: Job) -> tuple[str, str] | None:
 
 def cure(context: Context, finding: Finding) -> Cure | None:
     """Comment the job out, the reason above it."""
-    text = current_text(context, finding.place)
-    if text is None or not finding.curable:
-        return None
     reason = f"disabled by fulldress ({META.slug}): {finding.title}"
-    return edited(finding.place, crontab.disable(text, finding.line, reason), "cron job disabled: its server is retired")
+    text = silenced(context, finding, reason) if finding.curable else None
+    return edited(finding.place, text, "cron job disabled: its server is retired") if text is not None else None
 
 
 ESTATE = Estate(taken="2026-10-01T00:00:00Z", hosts=(), retired=("sftp.old.example",))
@@ -94,6 +91,7 @@ BAD = (
         },
         estate=ESTATE,
     ),
+    Sample(files={"a.sh": "#!/bin/sh\necho '@daily root curl https://sftp.old.example/' >> /etc/cron.d/x\n"}, estate=ESTATE),
     Sample(files={"etc/cron.d/direct": "@daily root curl -fsS https://sftp.old.example/x\n"}, estate=ESTATE),
     Sample(
         files={

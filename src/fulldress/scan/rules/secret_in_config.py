@@ -30,7 +30,7 @@ from typing import NamedTuple
 from fulldress.formats import shell
 from fulldress.model.finding import Confidence, Cure, Finding
 from fulldress.scan import secrets
-from fulldress.scan.reading import acting_lines, current_text, edited, with_line
+from fulldress.scan.reading import acting_lines, current_text, edited, is_code, with_line
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.vault import secret_file
 
@@ -45,7 +45,9 @@ CONFIG = (
     *(".properties", ".ini", ".conf", ".cfg", ".cnf", ".env", ".toml", ".yaml", ".yml", ".json", ".xml", ".config"),
     *(".service", ".socket", ".timer", ".npmrc", ".pypirc", ".netrc"),
 )
-CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
+_EXAMPLE = re.compile(
+    r"(?i)^(pass(word|wd)?|pwd|pw|secret|tiger|custom|test|user|root|admin|postgres|mysql|example|foo|bar)$"
+)
 _PAIR = re.compile(
     r"""^\s*(?:Environment\s*=\s*["']?)?(?:export\s+)?["']?([\w.-]+)["']?\s*[:=]\s*"""
     r"""["']?([^"'#]*[^"'#\s])["']?\s*,?\s*$"""
@@ -96,7 +98,7 @@ def _finding(place: str, number: int, line: str, found: list[Secret]) -> Finding
         excerpt=shown,
         consequence="Everyone who ever had the package can use it, and it cannot be rotated without a new package.",
         fix="Rotate it, and refer to an environment variable instead.",
-        curable=not place.endswith(CODE),
+        curable=not is_code(place),
     )
 
 
@@ -112,15 +114,17 @@ def found_in(place: str, line: str) -> Iterator[Secret]:
 def _candidates(place: str, line: str) -> Iterator[Secret]:
     pairs = list(_pairs(place, line))
     key = next((k for k, _ in pairs), "")
+    code: Confidence = "likely" if is_code(place) else "certain"
     for match in secrets.URL_USERINFO.finditer(line):
-        yield Secret(key, match[3], "a password in a URL", named="password")
+        if not (is_code(place) and (_EXAMPLE.match(match[3]) or "[" in match[0])):
+            yield Secret(key, match[3], "a password in a URL", code, named="password")
     for match in secrets.URL_PARAMETER.finditer(line):
         yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1])
     for match in secrets.PROVIDER.finditer(line):
         yield Secret(key, match[1], "a provider's token")
     for name, value in pairs:
         if secrets.is_secret_key(name):
-            yield Secret(name, value, "a secret", "likely" if place.endswith(CODE) else "certain")
+            yield Secret(name, value, "a secret", code)
 
 
 def _pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
@@ -130,8 +134,8 @@ def _pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     elif name.endswith((".xml", ".config")):
         for tag, text, attribute, value in _XML.findall(line):
             yield (tag, text.strip()) if tag else (attribute, value)
-    elif name.endswith(CODE):
-        yield from _CODE.findall(line)
+    elif is_code(name):
+        yield from ((k, v) for k, v in _CODE.findall(line) if re.search(r"\d", v) and not re.search(r"\s|^\w+$", v))
     elif name.endswith(CONFIG) or "/cron.d/" in place or name.startswith(".env"):
         pair = _PAIR.match(line)
         if pair is not None:
@@ -172,12 +176,15 @@ BAD = (
     {"conf/app.xml": "<db>\n  <password>geheim1</password>\n</db>\n"},
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=DB_PASSWORD=geheim1\nExecStart=/bin/true\n"},
     {"etc/cron.d/app": "API_TOKEN=geheim12\n0 1 * * * root /bin/true\n"},
+    {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
     {"app/settings.py": 'TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345"\n'},
 )
 GOOD = (
     {"conf/app.ini": "[db]\npassword = ${DB_PASSWORD}\npassword_file = /etc/x\n# password = geheim1\nsecret =\n"},
     {"conf/app.yaml": "db:\n  password: '{{ password }}'\n  token: ENC[abc]\n  passwordPolicy: strict\n"},
     {"conf/app.json": '{"password": "<your password>", "token_ttl": "3600"}\n'},
-    {"app/settings.py": 'password = os.environ["DB_PASSWORD"]\n'},
+    {"app/settings.py": 'password = os.environ["DB_PASSWORD"]\nTOKEN = "_default"\nE = "pg://scott:tiger@host/db"\n'},
+    {"app/engine.py": '"""Connect.\n\n    connect("pg://app:k8Wz-41x@db/app")\n"""\n'},
+    {"lib/site-packages/x/engine.py": 'E = connect("pg://app:k8Wz-41x@db/app")\n'},
     {"README.md": "password = geheim1\n"},
 )

@@ -29,7 +29,7 @@ from fulldress.formats import shell
 from fulldress.formats.shell import WRAPPERS, Command, Edit
 from fulldress.model.estate import Estate, HostFacts
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
-from fulldress.scan.reading import edited, script_at, scripts
+from fulldress.scan.reading import Script, encode, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
 from fulldress.scan.schedules import jobs, reached
 
@@ -51,28 +51,34 @@ class Verdict(NamedTuple):
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each script that uses sudo where it will not work (or where nobody knows)."""
+    """One finding for all scripts with the same trouble with sudo, at the first of them."""
+    groups: dict[Verdict, list[tuple[Script, list[Command]]]] = {}
     scheduled = {entry.place for job in jobs(context) for entry, _ in reached(context, job.command)}
     for script in scripts(context):
         uses = [c for c in script.commands if c.name == "sudo"]
-        if not uses:
-            continue
-        verdict = _verdict(context.estate, uses, in_job=script.entry.place in scheduled)
-        if verdict is None:
-            continue
-        times = f" {len(uses)} times" if len(uses) > 1 else ""
-        yield Finding(
-            rule=META.slug,
-            severity=verdict.severity,
-            confidence=verdict.confidence,
-            title=f"{script.entry.place.rpartition('/')[2]} uses sudo{times}: {verdict.because}",
-            place=script.entry.place,
-            line=uses[0].line,
-            excerpt=uses[0].text,
-            consequence="The command does not run, and a script that ignores errors goes on as if it had.",
-            fix="Run the script as root and take sudo away; use runuser for another user.",
-            curable=all(_option_words(c) is not None for c in uses),
-        )
+        verdict = _verdict(context.estate, uses, in_job=script.entry.place in scheduled) if uses else None
+        if verdict is not None:
+            groups.setdefault(verdict, []).append((script, uses))
+    for verdict, found in groups.items():
+        yield _finding(verdict, found)
+
+
+def _finding(verdict: Verdict, found: list[tuple[Script, list[Command]]]) -> Finding:
+    script, uses = found[0]
+    times = sum(len(u) for _, u in found)
+    names = ", ".join(s.entry.place.rpartition("/")[2] for s, _ in found[:4]) + (" …" if len(found) > 4 else "")
+    return Finding(
+        rule=META.slug,
+        severity=verdict.severity,
+        confidence=verdict.confidence,
+        title=f"{names} {'use' if len(found) > 1 else 'uses'} sudo ({times}×): {verdict.because}",
+        place=script.entry.place,
+        line=uses[0].line,
+        excerpt=uses[0].text,
+        consequence="The command does not run, and a script that ignores errors goes on as if it had.",
+        fix="Run the scripts as root and take sudo away; use runuser for another user.",
+        curable=all(_option_words(c) is not None for _, u in found for c in u),
+    )
 
 
 def _verdict(estate: Estate | None, uses: list[Command], *, in_job: bool) -> Verdict | None:
@@ -106,23 +112,22 @@ def _option_words(command: Command) -> tuple[int, str] | None:
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
-    """Take sudo (and its options) away in the whole script."""
-    script = script_at(context, finding.place)
-    if script is None:
-        return None
-    edits = []
-    for command in script.commands:
-        options = _option_words(command) if command.name == "sudo" else None
-        if options is not None:
-            index, user = options
-            edits.append(
-                Edit(
-                    command.spans[0][0], command.spans[index][0], f"runuser -u {user} -- " if user else _env(command, index)
-                )
-            )
-    if not edits:
-        return None
-    return edited(finding.place, shell.splice(script.text, edits), "sudo taken away: the steps run as root")
+    """Take sudo (and its options) away in every script."""
+    del finding  # one for the whole package
+    contents: dict[str, bytes | None] = {}
+    for script in scripts(context):
+        edits = [edit for command in script.commands if command.name == "sudo" for edit in _without(command)]
+        if edits:
+            contents[script.entry.place] = encode(shell.splice(script.text, edits))
+    return Cure(edits=contents, note="sudo taken away: the steps run as root") if contents else None
+
+
+def _without(command: Command) -> Iterator[Edit]:
+    options = _option_words(command)
+    if options is not None:
+        index, user = options
+        instead = f"runuser -u {user} -- " if user else _env(command, index)
+        yield Edit(command.spans[0][0], command.spans[index][0], instead)
 
 
 def _env(command: Command, index: int) -> str:

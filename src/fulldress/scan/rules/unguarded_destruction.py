@@ -93,7 +93,7 @@ def unguarded(command: Command, text: str) -> str:
     """The variable that starts a destroyed path and is guarded by nothing, or ``""``."""
     for word in _targets(command):
         match = _VARIABLE.match(word)
-        if match is not None and (word != match[0] or shell.unwrapped(command)[0] != "rm"):
+        if match is not None and word != match[0]:
             name = match[1] or match[2]
             if not _always_set(name, text):
                 return name

@@ -204,6 +204,15 @@ def test_links_inside_the_tree_and_modes_are_kept(tmp_path: Path) -> None:
     }
 
 
+def test_a_mode_of_all_bits_is_an_unknown_mode(tmp_path: Path) -> None:
+    """Written by Maven's archiver for folders; found in every tenth JAR of a real repository."""
+    lock = taken_apart(tmp_path, build(M(name=b"META-INF/", data=b"", attributes=0xFFFF0010), M(name=b"META-INF/a")))
+    assert [(e.place, e.kind, e.mode) for e in lock.entries] == [
+        ("META-INF", "directory", 0o755),
+        ("META-INF/a", "file", 0o644),
+    ]
+
+
 def test_a_jar_and_a_wheel_are_opened(tmp_path: Path) -> None:
     jar = stdlib_zip(**{"META-INF/MANIFEST.MF": b"Manifest-Version: 1.0\n", "a/B.class": b"\xca\xfe\xba\xbe"})
     lock = taken_apart(tmp_path, stdlib_zip(**{"lib/x.jar": jar, "x-1-py3-none-any.whl": stdlib_zip(**{"x.py": b"1"})}))
@@ -287,6 +296,15 @@ def test_a_deb_made_by_dpkg(compression: str, tmp_path: Path) -> None:
     assert lock.format == "deb"
     assert contents(lock, tmp_path)["usr/bin/x"] == b"#!/bin/sh\n"
     assert next(e for e in lock.entries if e.place == "usr/bin/x").owner == "root:root"
+
+
+def test_a_backslash_is_a_letter_where_only_posix_unpacks(tmp_path: Path) -> None:
+    name = "lib/systemd/system/system-systemd\\x2dcryptsetup.slice"
+    lock = taken_apart(tmp_path, deb(tar(("./control", b"c", {})), tar((name, b"[Slice]\n", {}))))
+    assert contents(lock, tmp_path)[name] == b"[Slice]\n"
+    for hostile in ("a\\..\\..\\b", "\\a"):
+        with pytest.raises(PackageRefused):
+            taken_apart(tmp_path, tar((hostile, b"x", {})))
 
 
 def test_what_is_not_opened_is_listed(tmp_path: Path) -> None:

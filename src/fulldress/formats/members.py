@@ -47,23 +47,24 @@ def shown(name: str, limit: int = 120) -> str:
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 
 
-def safe_name(raw: str) -> str:
+def safe_name(raw: str, *, posix: bool = False) -> str:
     """The member's name as a clean relative path (no ``./``, no trailing slash); ``""`` for the root itself.
 
-    Raises PackageRefused ``path-traversal`` for a name that is absolute, climbs, has a drive or a backslash, or holds
-    control or bidirectional characters.
+    ``posix``: a backslash is a letter like any other, as in TAR and .deb (systemd ships names with ``\\x2d``); even then
+    no reading of it may climb or be absolute. Raises PackageRefused ``path-traversal`` for a name that is absolute,
+    climbs, has a drive or a backslash, or holds control or bidirectional characters.
     """
-    if fault := _name_fault(raw):
+    if fault := _name_fault(raw, posix):
         raise refusal("path-traversal", f"the member {shown(raw)!r} has {fault}")
     return "/".join(part for part in raw.split("/") if part not in ("", "."))
 
 
-def _name_fault(raw: str) -> str:
-    if raw.startswith("/"):
+def _name_fault(raw: str, posix: bool) -> str:
+    if raw.startswith(("/", "\\")):
         return "an absolute path"
-    if ".." in raw.split("/"):
+    if ".." in re.split(r"[/\\]", raw):
         return "'..' in its path"
-    if "\\" in raw:
+    if "\\" in raw and not posix:
         return "a backslash in its path"
     if _DRIVE.match(raw):
         return "a drive letter"
@@ -76,15 +77,16 @@ def _name_fault(raw: str) -> str:
     return ""
 
 
-def checked(members: Iterable[Member], *, system_root: bool = False) -> Iterator[Member]:
+def checked(members: Iterable[Member], *, system_root: bool = False, posix: bool = False) -> Iterator[Member]:
     """The members, each with a clean name, refused when together they would mislead.
 
     ``system_root`` is for trees whose root is the machine's own (the data of a .deb): absolute link targets are normal
-    there. Raises PackageRefused ``path-traversal``, ``duplicate-name`` or ``symlink-escape``.
+    there. ``posix``: see :func:`safe_name`. Raises PackageRefused ``path-traversal``, ``duplicate-name``,
+    ``symlink-escape``.
     """
-    guard = _Guard(system_root)
+    guard = _Guard(system_root, posix)
     for member in members:
-        name = safe_name(member.name)
+        name = safe_name(member.name, posix=posix)
         if not name:
             if member.kind != "directory":
                 raise refusal("path-traversal", f"the member {shown(member.name)!r} has an empty name")
@@ -98,8 +100,8 @@ def checked(members: Iterable[Member], *, system_root: bool = False) -> Iterator
 class _Guard:
     """Remembers what came, in every form under which a file system may take two names for one."""
 
-    def __init__(self, system_root: bool) -> None:
-        self.system_root = system_root
+    def __init__(self, system_root: bool, posix: bool) -> None:
+        self.system_root, self.posix = system_root, posix
         self.kinds: dict[str, MemberKind] = {}
         self.links: dict[str, str] = {}
         self.parents: set[str] = set()
@@ -134,7 +136,8 @@ class _Guard:
         target = member.link
         if not target or "\0" in target or len(target) > MAX_NAME:
             raise refusal("symlink-escape", f"the link {shown(member.name)!r} has no usable target")
-        if "\\" in target or _DRIVE.match(target) or (target.startswith("/") and not self.system_root):
+        windows = not self.posix and ("\\" in target or _DRIVE.match(target))
+        if windows or (target.startswith("/") and not self.system_root):
             raise refusal("symlink-escape", f"the link {shown(member.name)!r} points outside: {shown(target)}")
         self.links[key] = target
 
@@ -165,7 +168,7 @@ class _Guard:
         raise refusal("symlink-escape", f"the link {shown(link)!r} goes in circles")
 
     def _hardlink(self, member: Member) -> None:
-        target = unicodedata.normalize("NFC", safe_name(member.link))
+        target = unicodedata.normalize("NFC", safe_name(member.link, posix=self.posix))
         if self.kinds.get(target) not in ("file", "hardlink"):
             raise refusal(
                 "symlink-escape", f"the hard link {shown(member.name)!r} names no earlier file: {shown(member.link)}"

@@ -25,6 +25,8 @@ STORED, DEFLATED = 0, 8
 ENCRYPTED, STREAMED, STRONG, UTF8, MASKED = 1, 8, 1 << 6, 1 << 11, 1 << 13
 LEVEL_BITS = 0b110
 UNIX_SYSTEMS = (3, 19)
+NO_MODE = 0xFFFF
+"""What some Java tools write for folders whose mode they do not know (-1)."""
 CHUNK = 1 << 16
 MAX_LINK = 4096
 MAX_DIRECTORY = 256 << 20
@@ -342,6 +344,8 @@ def _member(stream: BinaryIO, record: Record) -> Member:
 
 def _kind(record: Record) -> tuple[MemberKind, int]:
     unix = record.attributes >> 16
+    if unix == NO_MODE:
+        unix = 0
     kind = stat.S_IFMT(unix)
     folder = record.name.endswith("/")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):

@@ -211,7 +211,7 @@ def _believe(lock: PackageLock, package: Path, stream: BufferedReader) -> None:
         raise refusal("reader-died", f"{package.name} changed while it was read, or the reader lied about its digest")
     seen: set[str] = set()
     for entry in lock.entries:
-        if entry.place in seen or any(safe_name(part) != part or not part for part in entry.place.split("!/")):
+        if entry.place in seen or any(safe_name(part, posix=True) != part or not part for part in entry.place.split("!/")):
             raise refusal("reader-died", f"the reader reported an impossible place: {shown(entry.place)!r}")
         seen.add(entry.place)
 

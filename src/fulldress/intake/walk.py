@@ -81,11 +81,11 @@ class _Walker:
         self.inside.append(place)
         prefix = f"{place}!/" if place else ""
         if kind == "deb":
-            self._members(checked(self._deb(stream), system_root=True), prefix)
+            self._members(checked(self._deb(stream), system_root=True, posix=True), prefix)
         elif kind == "zip":
             self._members(checked(zipview.members(stream)), prefix)
         elif kind == "tar":
-            self._members(checked(tarview.members(stream)), prefix)
+            self._members(checked(tarview.members(stream), posix=True), prefix)
         else:
             kind = self._compressed(stream, kind, prefix, name, size)
         self.inside.pop()
@@ -94,7 +94,7 @@ class _Walker:
     def _compressed(self, stream: BinaryIO, kind: str, prefix: str, name: str, size: int) -> str:
         with self._unpacked(stream, kind, size) as inner:
             if sniff.container(_head(inner)) == "tar":
-                self._members(checked(tarview.members(inner)), prefix)
+                self._members(checked(tarview.members(inner), posix=True), prefix)
                 return f"tar.{kind}"
             member = Member(name=_stem(name, kind), kind="file", size=inner.seek(0, 2), chunks=lambda: _pieces(inner))
             self._members(checked([member]), prefix)
@@ -206,9 +206,9 @@ def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256
 def _under(prefix: str, members: Iterable[Member]) -> Iterator[Member]:
     """The members of one tree of a .deb; names are judged before the prefix could hide what they are."""
     for member in members:
-        name = safe_name(member.name)
+        name = safe_name(member.name, posix=True)
         if name:
-            link = prefix + safe_name(member.link) if member.kind == "hardlink" else member.link
+            link = prefix + safe_name(member.link, posix=True) if member.kind == "hardlink" else member.link
             yield member._replace(name=prefix + name, link=link)
 
 

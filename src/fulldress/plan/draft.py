@@ -135,7 +135,10 @@ def _without_repeats(pieces: list[Piece]) -> list[Piece]:
 
 
 def _placed(drafts: Iterable[StepDraft]) -> tuple[list[Piece], list[Piece], list[Piece]]:
-    """Adaptations' steps: early, late, and settings, which change only while what reads them is down."""
+    """Adaptations' steps: early, late, and settings, which change only while what reads them is down.
+
+    A key that the new version does not know any more goes late: it disturbs nobody, and the outage does not wait for it.
+    """
     early: list[Piece] = []
     late: list[Piece] = []
     keys: list[Piece] = []
@@ -143,7 +146,11 @@ def _placed(drafts: Iterable[StepDraft]) -> tuple[list[Piece], list[Piece], list
         piece = Piece(
             step=Step(id="", kind=d.kind, title=d.title, params=dict(d.params)), place="", line=0, note="adaptation"
         )
-        (late if d.when == "after" else keys if d.kind == "config-key" else early).append(piece)
+        setting = d.kind == "config-key"
+        if d.when == "after" or (setting and d.params.get("remove")):
+            late.append(piece)
+        else:
+            (keys if setting else early).append(piece)
     return early, late, keys
 
 

@@ -44,12 +44,11 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
 def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Check]:
     """One row per limit, over the two acts of the plan that will be run."""
     total = len(plan.plan.step)
-    undoable = sum(1 for scripts in plan.scripts if scripts.undo)
     return [
         step_check("steps under load", [s for s in adapted.steps if s.phase == "do"], total),
         *load_checks(adapted.load, setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
-        step_check("steps back", [s for s in back.steps if s.phase == "undo"], undoable),
+        step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
         proof_check(back.proof),
         outside_check(back.effects),
     ]

@@ -190,7 +190,8 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
 def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
     """A snapshot restore: the machine as it was, from the same mirror. Compared like any other rollback."""
     with staged(setting, "restored") as stage:
-        return proof.compare(before, _capture(setting, stage), setting.allowed)
+        allowed = (*setting.allowed, *proof.BETWEEN_CLONES)
+        return proof.compare(before, _capture(setting, stage), allowed)
 
 
 def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str) -> Act:

@@ -17,7 +17,7 @@ from fulldress.steps import StepContext, compile_step, kinds
 from fulldress.store import folder as f
 from fulldress.store.codec import digest, file_digest
 
-INPUTS = (f.RELEASE, f.ADAPTED_LOCK, f.ESTATE, f.PLAN)
+INPUTS = (f.RELEASE, f.PACKAGE_LOCK, f.ADAPTED_LOCK, f.ESTATE, f.PLAN)
 
 
 def context(package: PackageLock, put: Callable[[bytes], str]) -> StepContext:
@@ -77,8 +77,13 @@ def intact(lock: PlanLock) -> bool:
 
 
 def changed_inputs(folder: f.ReleaseFolder, lock: PlanLock) -> list[str]:
-    """Release-folder paths that are not what the lock was made from."""
-    return [n for n, was in lock.inputs.items() if not folder.path(n).is_file() or file_digest(folder.path(n)) != was]
+    """Release-folder paths that are not what the lock was made from; the vendor's package too, while it lies there."""
+    changed = [n for n, was in lock.inputs.items() if not folder.path(n).is_file() or file_digest(folder.path(n)) != was]
+    if f.RELEASE not in changed and (package := folder.release().package):
+        path = folder.path(package)
+        if path.is_file() and file_digest(path) != lock.package_sha256:
+            changed.append(package)
+    return changed
 
 
 def require_fresh(folder: f.ReleaseFolder, lock: PlanLock) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fulldress.errors import NoGo, NothingToDo, TargetHeld, UsageError
+from fulldress.errors import NoGo, NothingToDo, Stale, TargetHeld, UsageError
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import RehearsalReport, RunReport
 from fulldress.store import folder as f
@@ -27,7 +27,7 @@ def green_rehearsal(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport | 
 
 
 def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
-    """The green rehearsal of this plan; NoGo says what there is instead."""
+    """The green rehearsal of this plan. Raises Stale when another plan was rehearsed, NoGo when none is green."""
     found = green_rehearsal(folder, lock)
     if found is not None:
         return found
@@ -36,7 +36,11 @@ def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
     if mine:
         why = f"its latest rehearsal, {mine[-1].id}, says: {mine[-1].verdict}"
     elif known:
-        why = f"{len(known)} rehearsals exist, but of other plans (latest {known[-1].id})"
+        raise Stale(
+            f"changed since rehearsal {known[-1].id}: {f.PLAN_LOCK}",
+            why=f"that rehearsal was of plan {known[-1].plan_digest[:16]}, this plan is {lock.digest[:16]}",
+            fix="fulldress rehearse",
+        )
     else:
         why = "it was never rehearsed"
     raise NoGo(

@@ -259,6 +259,8 @@ def _others() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     yield "bz2-cut", "zip-truncated", lambda: bz2.compress(b"abc" * 99)[:-9]
     yield "zst-cut", "zip-truncated", lambda: zstandard.compress(b"abc" * 99)[:-2]
     yield "zst-tail", "zip-views-disagree", lambda: zstandard.compress(b"abc" * 99) + b"ghost bytes"
+    yield "zst-window", "archive-bomb", lambda: b"\x28\xb5\x2f\xfd\x00\xa0\x09\0\0x"
+    yield "tar-link-no-text", "symlink-escape", lambda: tar(("h", b"", {"type": tarfile.SYMTYPE, "linkname": "a\udcffb"}))
     yield "deb-two-controls", "duplicate-name", lambda: deb(tar(), tar(one), names=("data.tar.gz", "data.tar.gz"))
     yield "deb-order", "archive-damaged", lambda: deb(tar(), tar(one), names=("data.tar.gz", "control.tar.gz"))
     yield "deb-version", "archive-damaged", lambda: deb(tar(), tar(one), version=b"9.9\n")

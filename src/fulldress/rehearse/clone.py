@@ -6,6 +6,7 @@ is booted is the driver's business (``Boot``); this module knows only the layers
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -109,13 +110,12 @@ class Clone:
         return self._guest
 
     def __enter__(self) -> Clone:
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.destroy)
             self._hold_mirror()
             self._lay()
             self.boot()
-        except BaseException:
-            self.destroy()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -15,6 +15,25 @@ from fulldress.store.codec import read_json
 from fulldress.store.folder import ReleaseFolder
 
 
+class NotRehearsed(NoGo):
+    """No rehearsal of exactly this plan ended with ``pass``, and only what was rehearsed is run on production.
+
+    ``fulldress rehearse`` plays it. Where no rehearsal is possible, ``fulldress run --without-rehearsal-because TEXT`` runs
+    the plan all the same, and the reason is in the run's journal for good.
+    """
+
+    slug = "not-rehearsed"
+
+
+class RunUnfinished(TargetHeld):
+    """An earlier run of this release was killed, stopped or cut off in the middle.
+
+    ``fulldress resume`` finishes it: no step is lost, none is done twice. ``fulldress rollback`` undoes it.
+    """
+
+    slug = "run-unfinished"
+
+
 def rehearsals(folder: ReleaseFolder) -> list[RehearsalReport]:
     """All rehearsals, the oldest first."""
     return [read_json(p, RehearsalReport) for p in sorted(folder.path(f.REHEARSALS).glob("*/rehearsal.json"))]
@@ -43,11 +62,10 @@ def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
         )
     else:
         why = "it was never rehearsed"
-    raise NoGo(
+    raise NotRehearsed(
         f"no green rehearsal of this plan ({lock.digest[:16]})",
         why=why,
         fix="fulldress rehearse (or, on record: fulldress run --without-rehearsal-because TEXT)",
-        slug="not-rehearsed",
     )
 
 
@@ -68,11 +86,10 @@ def require_no_unfinished(folder: ReleaseFolder) -> None:
     """TargetHeld when a run of this folder was not finished."""
     for _, report in runs(folder):
         if report.state == "running":
-            raise TargetHeld(
+            raise RunUnfinished(
                 f"run {report.id} of {report.operator} on {report.host} is not finished",
                 why="a second run would do its steps twice",
                 fix="fulldress resume finishes it, fulldress rollback undoes it",
-                slug="run-unfinished",
             )
 
 

@@ -82,7 +82,17 @@ def build(
         two = {**facts, **m.central}
         directory += struct.pack(
             "<4s6H3L5H2L",
-            *(b"PK\1\2", 0x031E, 20, two["flags"], two["method"], two["time"], two["date"], two["crc"], two["packed"]),
+            *(
+                b"PK\1\2",
+                0x031E,
+                two.get("needed", 20),
+                two["flags"],
+                two["method"],
+                two["time"],
+                two["date"],
+                two["crc"],
+                two["packed"],
+            ),
             *(two["size"], len(two["name"]), len(two["extra"]), 0, two.get("disk", 0), 0, m.attributes, two["offset"]),
         )
         directory += two["name"] + two["extra"]
@@ -191,6 +201,7 @@ def _zips() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     )
     yield "encrypted", "encrypted", lambda: build(M(flags=1))
     yield "encrypted-strong", "encrypted", lambda: build(M(flags=1 << 6))
+    yield "version-unknown", "unknown-method", lambda: build(M(central={"needed": 99}))
     yield "method-unknown", "unknown-method", lambda: build(M(method=98))
     for key, value in {"name": b"b.txt", "flags": 1 << 11, "method": 8, "size": 4, "crc": 1, "time": 7}.items():
         yield f"views-{key}", "zip-views-disagree", lambda k=key, v=value: build(M(local={k: v}))
@@ -209,8 +220,8 @@ def _zips() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     yield "disks", "zip-views-disagree", lambda: build(M(), disk=1)
     yield "disk-of-member", "zip-views-disagree", lambda: build(M(central={"disk": 3}))
     yield "zip64-missing", "zip-views-disagree", lambda: build(M(), offset=0xFFFFFFFF)
-    yield "zip64-other-count", "zip-views-disagree", lambda: _zip64(count=9)
-    yield "zip64-elsewhere", "zip-views-disagree", lambda: _zip64(position=0)
+    yield "zip64-other-count", "zip-views-disagree", lambda: zip64(count=9)
+    yield "zip64-elsewhere", "zip-views-disagree", lambda: zip64(position=0)
     yield "zip64-field-missing", "zip-views-disagree", lambda: build(M(central={"size": 0xFFFFFFFF}))
     yield "second-name", "zip-views-disagree", lambda: build(M(extra=_unicode_path(b"a.txt", b"b.sh")))
     yield "behind-deflate", "zip-views-disagree", lambda: build(M(method=8, packed=deflate(b"hello") + b"ghost"))
@@ -225,7 +236,7 @@ def _zips() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     yield "deflate-cut", "archive-damaged", lambda: build(M(method=8, data=b"abc" * 99, packed=deflate(b"abc" * 99)[:-4]))
 
 
-def _zip64(count: int = 1, position: int | None = None) -> bytes:
+def zip64(count: int = 1, position: int | None = None) -> bytes:
     plain = build(M())
     directory = plain.index(b"PK\1\2")
     at = plain.index(b"PK\5\6")
@@ -259,6 +270,8 @@ def _others() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     yield "bz2-cut", "zip-truncated", lambda: bz2.compress(b"abc" * 99)[:-9]
     yield "zst-cut", "zip-truncated", lambda: zstandard.compress(b"abc" * 99)[:-2]
     yield "zst-tail", "zip-views-disagree", lambda: zstandard.compress(b"abc" * 99) + b"ghost bytes"
+    yield "zst-window", "archive-bomb", lambda: b"\x28\xb5\x2f\xfd\x00\xa0\x09\0\0x"
+    yield "tar-link-no-text", "symlink-escape", lambda: tar(("h", b"", {"type": tarfile.SYMTYPE, "linkname": "a\udcffb"}))
     yield "deb-two-controls", "duplicate-name", lambda: deb(tar(), tar(one), names=("data.tar.gz", "data.tar.gz"))
     yield "deb-order", "archive-damaged", lambda: deb(tar(), tar(one), names=("data.tar.gz", "control.tar.gz"))
     yield "deb-version", "archive-damaged", lambda: deb(tar(), tar(one), version=b"9.9\n")

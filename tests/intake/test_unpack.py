@@ -17,15 +17,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.intake.poison import POISON, M, build, deb, good, many, nested, stdlib_zip, tar
+from tests.intake.poison import POISON, M, build, deb, good, link, many, nested, stdlib_zip, tar, zip64
 
-from fulldress.errors import CapabilityMissing, NothingToDo, PackageRefused, UsageError
+from fulldress.errors import CapabilityMissing, NothingToDo, PackageRefused, StateDiskFull, UsageError
+from fulldress.formats import zipview
+from fulldress.formats.members import checked
 from fulldress.formats.refusal import REASONS
 from fulldress.intake import sandbox
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock
 from fulldress.store.blobs import BlobStore
+from fulldress.store.codec import canonical
 
 CONFINED = sandbox.missing() == ""
 
@@ -176,10 +179,8 @@ def test_a_streamed_zip(tmp_path: Path) -> None:
     assert contents(taken_apart(tmp_path, bytes(out.data)), tmp_path) == {"a": b"streamed " * 50, "big": b"wide"}
 
 
-def test_zip64_records(tmp_path: Path) -> None:
-    from tests.intake.poison import _zip64
-
-    assert contents(taken_apart(tmp_path, _zip64()), tmp_path) == {"a.txt": b"hello"}
+def testzip64_records(tmp_path: Path) -> None:
+    assert contents(taken_apart(tmp_path, zip64()), tmp_path) == {"a.txt": b"hello"}
 
 
 def test_more_members_than_sixteen_bits_count(tmp_path: Path) -> None:
@@ -187,14 +188,10 @@ def test_more_members_than_sixteen_bits_count(tmp_path: Path) -> None:
     with zipfile.ZipFile(out, "w") as archive:
         for number in range(65_600):
             archive.writestr(zipfile.ZipInfo(f"d/{number}"), b"")
-    from fulldress.formats import zipview
-
     assert len(zipview.records(out)) == 65_600
 
 
 def test_links_inside_the_tree_and_modes_are_kept(tmp_path: Path) -> None:
-    from tests.intake.poison import link
-
     program = M(name=b"bin/tool-5", data=b"x", attributes=(0o100755 << 16))
     lock = taken_apart(tmp_path, build(program, link(b"bin/tool", b"tool-5"), link(b"current", b"bin/../bin")))
     assert {e.place: (e.kind, e.link, e.mode) for e in lock.entries} == {
@@ -330,6 +327,77 @@ def test_whatever_the_standard_library_packs_is_read_back(files: dict[str, bytes
     files = {f"f/{name}": b"#" + data for name, data in files.items()}
     lock = taken_apart(tmp_path, stdlib_zip(**files), sandboxed=False)
     assert contents(lock, tmp_path) == files
+
+
+def _samples() -> list[bytes]:
+    import bz2
+    import lzma
+
+    import zstandard
+
+    facts = {"uname": "app", "mtime": 1_700_000_000}
+    plain = tar(
+        ("d/a", b"abc" * 50, facts), ("l", b"", {"type": tarfile.SYMTYPE, "linkname": "d/a"}), ("n" * 150, b"x", facts)
+    )
+    return [
+        plain,
+        *(pack(plain) for pack in (gzip.compress, lzma.compress, bz2.compress, zstandard.compress)),
+        deb(plain, plain),
+    ]
+
+
+SAMPLES = _samples()
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=st.integers(0, len(SAMPLES) - 1), at=st.integers(0, 4000), put=st.binary(min_size=1, max_size=12))
+def test_damage_of_any_format_is_refused_or_harmless_but_never_a_crash(
+    which: int, at: int, put: bytes, tmp_path: Path
+) -> None:
+    data = bytearray(SAMPLES[which])
+    at %= len(data)
+    data[at : at + len(put)] = put
+    try:
+        lock = taken_apart(tmp_path, bytes(data), sandboxed=False)
+    except (PackageRefused, NothingToDo) as error:
+        assert error.what.isprintable()
+        return
+    assert canonical(lock)
+
+
+@pytest.mark.machine
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.parametrize("data", [lambda: os.urandom(4 << 20), lambda: gzip.compress(os.urandom(4 << 20))])
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_a_full_disk_is_said_and_leaves_nothing(data: Callable[[], bytes], sandboxed: bool, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    (tmp_path / "p.zip").write_bytes(stdlib_zip(a=data()))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "intake-test", str(store)], check=True)
+    try:
+        with pytest.raises(StateDiskFull):
+            unpack(tmp_path / "p.zip", BlobStore(store), sandboxed=sandboxed and CONFINED)
+        assert list(store.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(store)], check=True)
+
+
+@settings(max_examples=400, deadline=None)
+@given(which=st.integers(0, 3), at=st.integers(0, 5000), put=st.integers(0, 255))
+def test_an_archive_that_is_accepted_means_the_same_to_another_reader(which: int, at: int, put: int) -> None:
+    """One byte changed anywhere: refused, or the standard library sees the very same names and contents."""
+    samples = (good(), nested(1), zip64(), build(M(name=b"b"), link(b"a", b"b"), comment=b"a comment"))
+    data = bytearray(samples[which])
+    data[at % len(data)] = put
+    stream = io.BytesIO(bytes(data))
+    try:
+        mine = {
+            m.name: b"".join(m.chunks()) if m.kind == "file" else m.link.encode() for m in checked(zipview.members(stream))
+        }
+    except PackageRefused:
+        return
+    with zipfile.ZipFile(stream) as archive:
+        assert {i.filename.rstrip("/"): archive.read(i) for i in archive.infolist()} == mine
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

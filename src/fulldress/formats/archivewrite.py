@@ -70,10 +70,13 @@ def _time(modified: str) -> datetime | None:
 
 def write_tar(members: Iterable[Member], out: BinaryIO, *, prefix: str = "") -> None:
     """A GNU tar; ``prefix`` (``./`` in a .deb) stands before every name, with a folder of its own at the top."""
+    ordered = sorted(members, key=lambda m: (m.kind == "hardlink", m.name))
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
         if prefix:
-            archive.addfile(_tar_info(Member(name="", kind="directory", mode=0o755, owner="root:root"), prefix))
-        for member in sorted(members, key=lambda m: (m.kind == "hardlink", m.name)):
+            newest = max((m.modified for m in ordered), default="")
+            top = Member(name="", kind="directory", mode=0o755, owner="root:root", modified=newest)
+            archive.addfile(_tar_info(top, prefix))
+        for member in ordered:
             info = _tar_info(member, prefix)
             archive.addfile(info, _Chunks(member.chunks()) if member.kind == "file" else None)  # type: ignore[arg-type]
 

@@ -134,7 +134,7 @@ class _Guard:
 
     def _symlink(self, member: Member, key: str) -> None:
         target = member.link
-        if not target or "\0" in target or len(target) > MAX_NAME:
+        if not target or len(target) > MAX_NAME or any(unicodedata.category(c) in ("Cc", "Cs") for c in target):
             raise refusal("symlink-escape", f"the link {shown(member.name)!r} has no usable target")
         windows = not self.posix and ("\\" in target or _DRIVE.match(target))
         if windows or (target.startswith("/") and not self.system_root):

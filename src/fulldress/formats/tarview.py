@@ -160,11 +160,16 @@ def _header(block: bytes, pax: dict[str, str]) -> _Header:
         type=block[156:157],
         size=_decimal(pax["size"]) if "size" in pax else _number(block[124:136]),
         mode=_number(block[100:108]) & 0o7777,
-        owner=f"{user}:{group}",
+        owner=_printable(f"{user}:{group}"),
         modified=_seconds(pax["mtime"]) if "mtime" in pax else float(_number(block[136:148])),
         link=pax.get("linkpath", _text(block[157:257])),
-        attributes=", ".join(sorted(k for k in pax if k.startswith(_XATTR))),
+        attributes=_printable(", ".join(sorted(k for k in pax if k.startswith(_XATTR)))),
     )
+
+
+def _printable(text: str) -> str:
+    """Bytes that are no UTF-8 as ``\\xNN``: what is only shown need not be exact, but must be text."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _decimal(text: str) -> int:

@@ -22,6 +22,8 @@ END, END64, LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 END_SIZE, END64_SIZE, LOCATOR_SIZE, LOCAL_SIZE, CENTRAL_SIZE = 22, 56, 20, 30, 46
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
 STORED, DEFLATED = 0, 8
+NEWEST = 63
+"""Version of the format that this reader knows, times ten."""
 ENCRYPTED, STREAMED, STRONG, UTF8, MASKED = 1, 8, 1 << 6, 1 << 11, 1 << 13
 LEVEL_BITS = 0b110
 UNIX_SYSTEMS = (3, 19)
@@ -186,7 +188,7 @@ def _central(stream: BinaryIO, end: _End) -> list[Record]:
 def _central_record(data: bytes, at: int) -> tuple[Record, int]:
     if data[at : at + 4] != CENTRAL or at + CENTRAL_SIZE > len(data):
         raise _disagree(f"the central directory is malformed at its byte {at}")
-    made_by, _, flags, method, time, date, crc, packed, size, n, m, k, disk, _, attributes, offset = struct.unpack_from(
+    made_by, needed, flags, method, time, date, crc, packed, size, n, m, k, disk, _, attributes, offset = struct.unpack_from(
         "<6H3L5H2L", data, at + 4
     )
     stop = at + CENTRAL_SIZE + n + m + k
@@ -198,15 +200,17 @@ def _central_record(data: bytes, at: int) -> tuple[Record, int]:
     size, packed, offset, disk = _wide(extras, name, (size, MAX32), (packed, MAX32), (offset, MAX32), (disk, MAX16))
     if disk:
         raise _disagree(f"{shown(name)!r} is said to lie on another disk")
-    _readable(name, flags, method)
+    _readable(name, flags, method, needed)
     return Record(name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset), stop
 
 
-def _readable(name: str, flags: int, method: int) -> None:
+def _readable(name: str, flags: int, method: int, needed: int) -> None:
     if flags & (ENCRYPTED | STRONG | MASKED):
         raise refusal("encrypted", f"the member {shown(name)!r} is encrypted")
     if method not in (STORED, DEFLATED):
         raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}")
+    if needed & 0xFF > NEWEST:
+        raise refusal("unknown-method", f"the member {shown(name)!r} asks for a reader of version {(needed & 0xFF) / 10}")
 
 
 def _extras(data: bytes) -> dict[int, bytes]:

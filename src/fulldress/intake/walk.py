@@ -19,6 +19,7 @@ from fulldress.formats.window import window
 from fulldress.intake.budgets import Budgets
 from fulldress.model.package import Entry, EntryKind, NotInspected, PackageLock
 from fulldress.store.blobs import CHUNK, BlobStore
+from fulldress.store.codec import disk_full_or
 
 Tick = Callable[[int], None]
 
@@ -103,8 +104,12 @@ class _Walker:
     def _unpacked(self, stream: BinaryIO, kind: str, size: int) -> BinaryIO:
         """A nameless temporary file in the store's own folder with the content of a compressed stream."""
         target = cast(BinaryIO, tempfile.TemporaryFile(dir=self.blobs.root))  # noqa: SIM115 - the caller closes it
-        for piece in self._metered(compressed.decompressed(stream, kind), size, f"a {kind} stream"):
-            target.write(piece)
+        try:
+            for piece in self._metered(compressed.decompressed(stream, kind), size, f"a {kind} stream"):
+                target.write(piece)
+            target.flush()
+        except OSError as error:
+            raise disk_full_or(error, self.blobs.root) from error
         target.seek(0)
         return target
 

@@ -25,6 +25,7 @@ def locked(root: Path, *steps: Step) -> tuple[f.ReleaseFolder, PlanLock]:
     for name in (f.RELEASE, f.ADAPTED_LOCK, f.ESTATE, f.PLAN):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
+    (root / f.RELEASE).write_text('name = "r"\npackage = "p.zip"\n')
     folder = f.ReleaseFolder(root)
     return folder, make_lock(folder, Plan(release="r", host="machine:m", step=steps), EMPTY, "1" * 64, lambda _: "2" * 64)
 
@@ -48,6 +49,13 @@ def test_each_input_is_watched_and_named(tmp_path: Path, name: str, how: str) ->
     with pytest.raises(Stale, match=name.replace(".", r"\.")) as caught:
         require_fresh(folder, lock)
     assert caught.value.exit_code == 21
+
+
+def test_the_vendors_package_is_watched_while_it_lies_there(tmp_path: Path) -> None:
+    folder, lock = locked(tmp_path, step())
+    (tmp_path / "p.zip").write_bytes(b"another")
+    with pytest.raises(Stale, match=r"p\.zip"):
+        require_fresh(folder, lock)
 
 
 def test_a_lock_that_was_edited_is_not_intact(tmp_path: Path) -> None:

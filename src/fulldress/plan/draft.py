@@ -120,7 +120,9 @@ def draft(
 
 
 def _ident(number: int, step: Step, seen: set[str]) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", step.title.lower()).strip("-")[:32].strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", step.title.lower()).strip("-")
+    if len(slug) > 32:  # cut between words
+        slug = slug[:33].rpartition("-")[0] or slug[:32]
     ident = f"{number:02d}-{slug or step.kind}"
     seen.add(ident)
     return ident

@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` and `make test`. Each installs what is missing first, after saying what and where.
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint docs bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -17,7 +17,12 @@ lint: ## format, lint, types
 	@tools/bootstrap.sh venv
 	@.venv/bin/ruff format --check src tests demo bench
 	@.venv/bin/ruff check src tests demo bench
-	@.venv/bin/python -m mypy src
+	@.venv/bin/python -m mypy src demo bench
+
+docs: ## the pages that are written from the code
+	@tools/bootstrap.sh venv
+	@.venv/bin/python -m fulldress.cli.reference docs/reference
+	@.venv/bin/python -m fulldress.report.rulepages docs/rules
 
 bench: ## the figures: start-up, clone and boot
 	@tools/bootstrap.sh machines

@@ -66,7 +66,7 @@ def main() -> int:
         copy_tree(image, top / "production")
         scope.keep("machine", scope.id)
         machine = nspawn.boot(top / "production", scope.id)
-        sql(machine, "create table grown (id bigserial primary key, body text)")
+        sql(machine, "create table grown (id bigserial primary key, body text) with (autovacuum_enabled = off)")
         print("    data   mirror  clone + boot    min    max  layers   boot  first write")
         for size in sizes:
             grow(machine, size)

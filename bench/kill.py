@@ -66,7 +66,8 @@ def soak(machine: str, folder: Path, run: str, seed: int, chance: random.Random,
     """Start and kill the runner until it ends by itself; returns how often it was killed."""
     kills = 0
     while True:
-        argv = [sys.executable, "-m", "bench.kill", "--child", machine, str(folder), run, str(seed), *(["--undo"] if undo else [])]
+        argv = [sys.executable, "-m", "bench.kill", "--child", machine, str(folder), run, str(seed)]
+        argv += ["--undo"] if undo else []
         process = subprocess.Popen(argv, start_new_session=True)
         try:
             code = process.wait(timeout=chance.uniform(1.0, 2.6))
@@ -122,7 +123,8 @@ def main() -> None:
         sys.exit("needs root and FULLDRESS_TEST_BASE, a root tree to boot")
     chance, kills, number = random.Random(options.seed), 0, 0
     totals = [0, 0, 0]
-    print(f"seed {options.seed}\n{'run':>4} {'way':<8} {'kills':>5} {'steps':>5} {'lost':>5} {'doubled':>8} {'events doubled':>15}")
+    print(f"seed {options.seed}")
+    print(f"{'run':>4} {'way':<8} {'kills':>5} {'steps':>5} {'lost':>5} {'doubled':>8} {'events doubled':>15}")
     with machine_of(base) as machine, tempfile.TemporaryDirectory(prefix="bench-kill-") as directory:
         while kills < options.kills:
             number += 1

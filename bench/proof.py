@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 
 from fulldress.adapters.hosts import open_host
+from fulldress.inventory.survey import survey
+from fulldress.model.release import Declared
 from fulldress.ports import Host
 from fulldress.rehearse.capture import capture
 from fulldress.rehearse.manifest import manifest
@@ -43,7 +45,8 @@ def rows(host: Host, database: str, rounds: int) -> None:
     without = timed(lambda: capture(host), rounds)
     spent = max(seconds - without, 1e-9)
     print(f"rows   {size / 1e6:,.0f} MB in {spent:.2f} s (with the schema's dump): {size / spent / 1e6:,.0f} MB/s")
-    print(f"whole  {seconds:.2f} s, without the database {without:.2f} s")
+    asked = timed(lambda: survey([host], Declared(database=database)), rounds)
+    print(f"whole  {seconds:.2f} s, without the database {without:.2f} s; the survey of the same host {asked:.2f} s")
 
 
 def main() -> None:

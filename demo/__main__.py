@@ -63,6 +63,9 @@ def _folder() -> None:
     for name in ("matrix.toml", "outside.toml", "traffic.toml"):
         shutil.copy(HERE / name, RELEASE)
     shutil.copy(package.BUILD / "vendor.toml", RELEASE)
+    (RELEASE / "chain").mkdir()
+    for certificate in sorted((package.BUILD / "vendor-portal").glob("*-ca-[gt]*.pem")):
+        shutil.copy(certificate, RELEASE / "chain")
 
 
 def _inspect() -> None:

@@ -8,7 +8,7 @@ if [ -x .venv/bin/python ]; then
 else
     echo "no .venv here, so the state directory was not looked at (make lint makes one)"
 fi
-rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo/build demo/release build dist
+rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis demo/build demo/release build dist
 find src tests demo bench -name __pycache__ -prune -exec rm -rf {} +
 echo "removed .venv, caches, demo/build and demo/release"
 if [ -s .installed-packages ]; then

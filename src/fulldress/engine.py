@@ -34,6 +34,13 @@ APPLICATION_VERSION = "fulldress-engine-1"
 """Fixed: DBOS recovers only workflows of the same version, and a run must survive an update of this program."""
 EXECUTOR = "runner"
 
+
+class EngineStuck(FulldressError):
+    """The engine did what there was to do but did not record the end of it; ``fulldress resume`` goes on safely."""
+
+    slug = "engine-stuck"
+
+
 _LIVE: dict[str, Live] = {}
 
 
@@ -118,9 +125,7 @@ def _wait(live: Live, workflow_id: str) -> None:
             late = late or time.monotonic()
             time.sleep(0.02)
             if time.monotonic() - late > 30:
-                raise FulldressError(
-                    "the engine did not record the end of the run", slug="engine-stuck", fix="fulldress resume"
-                )
+                raise EngineStuck("the engine did not record the end of the run", fix="fulldress resume")
     live.finished.clear()
 
 

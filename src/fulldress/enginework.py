@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from fulldress.adapters.transient import HOME, Job, Report, push_blobs, revoke, run_job
-from fulldress.errors import FulldressError, StateDiskFull, UsageError
+from fulldress.errors import StateDiskFull, UsageError
 from fulldress.formats.hosttext import clean
 from fulldress.model.plan import PlanLock, Step, StepScripts, StepTiming
 from fulldress.ports import Host
@@ -285,9 +285,7 @@ def do_body(scripts: StepScripts) -> str:
 
 def _call(script: str) -> str:
     if len(script) > 100_000:
-        raise FulldressError(
-            "a step's script is too long", fix="move its text into a file of the package", slug="step-params"
-        )
+        raise UsageError("a step's script is too long", fix="move its text into a file of the package")
     return f"bash -c {shlex.quote(script)} fulldress"
 
 

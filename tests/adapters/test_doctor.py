@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -78,6 +80,21 @@ def test_what_a_killed_command_left_on_disk_and_in_namespaces_is_swept(state: Pa
         for leftover in wanted:
             scope.TAKE_AWAY[leftover.kind](leftover.value)
     assert not wanted & set(leftovers.find()) and not tree.exists()
+
+
+def test_a_run_that_nobody_drives_is_stranded(state: Path) -> None:
+    for name, status in (("done", "SUCCESS"), ("stranded", "PENDING"), ("driven", "PENDING")):
+        folder = state / "runs" / name
+        folder.mkdir(parents=True)
+        with contextlib.closing(sqlite3.connect(folder / "engine.sqlite")) as database:
+            database.execute("create table workflow_status (status text)")
+            database.execute("insert into workflow_status values (?)", (status,))
+            database.commit()
+    (state / "runs" / "odd").mkdir()
+    (state / "runs" / "odd" / "engine.sqlite").write_bytes(b"no database")
+    with (state / "runs" / "driven" / "engine.sqlite").open("rb"):
+        assert leftovers.stranded_runs() == ["stranded"]
+    assert leftovers.stranded_runs() == ["driven", "stranded"]
 
 
 @pytest.mark.machine

@@ -21,6 +21,7 @@ GONE = Capability(
 def call(monkeypatch: pytest.MonkeyPatch, found: list[Capability], *arguments: str) -> tuple[int, str]:
     monkeypatch.setattr(doctor, "examine", lambda: found)
     monkeypatch.setattr(leftovers, "find", lambda: [leftovers.Leftover(kind="netns", value="fd-x-123456")])
+    monkeypatch.setattr(leftovers, "stranded_runs", lambda: ["20260102-run"])
     result = CliRunner().invoke(command, list(arguments), standalone_mode=False)
     assert result.exception is None
     return int(result.return_value or 0), result.output
@@ -48,6 +49,11 @@ def test_a_gap_is_shown_with_its_cost_its_cure_and_what_works_anyway(monkeypatch
 def test_leftovers_are_listed_with_the_broom(monkeypatch: pytest.MonkeyPatch) -> None:
     _, shown = call(monkeypatch, [FINE])
     assert "fd-x-123456" in shown and "--reap" in shown
+
+
+def test_interrupted_runs_are_listed_with_the_command_that_finishes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, shown = call(monkeypatch, [FINE])
+    assert "20260102-run" in shown and "fulldress resume" in shown
 
 
 def test_reap_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:

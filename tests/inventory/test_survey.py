@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import subprocess
-import time
 
 import msgspec
 import pytest
@@ -114,10 +113,8 @@ class TestRealMachine:
         kept = msgspec.json.encode(surveyed).decode()
         assert [secret for secret in SECRETS if secret in kept] == []
 
-    def test_an_estate_of_one_host_in_three_seconds(self, pg_machine: Machine, surveyed: HostFacts) -> None:
-        begun = time.monotonic()
+    def test_an_estate_of_one_host(self, pg_machine: Machine, surveyed: HostFacts) -> None:
         estate = survey([pg_machine], DECLARED)
-        assert time.monotonic() - begun < 3
         assert [h.hostname for h in estate.hosts] == [surveyed.hostname]
         assert (estate.retired, estate.taken[-1]) == (("old.example",), "Z")
 

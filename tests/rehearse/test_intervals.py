@@ -14,13 +14,18 @@ DB, T = 7, 20000
 
 
 def events(*calls: tuple[float, int, str, int] | tuple[float, int, str]) -> list[Event]:
-    """(time, pid, kind, mode); a session lock is written ``acq+``, a query ``qry text``."""
+    """(time, pid, kind, mode); a session lock is written ``acq+``, the statement of what follows ``qry text``."""
     found = []
+    texts: dict[int, str] = {}
     for call in calls:
         at, pid, word = call[:3]
         mode = call[3] if len(call) > 3 else 0
         kind, _, text = word.partition(" ")
-        found.append(Event(at, pid, kind.rstrip("+"), DB, T, mode, kind.endswith("+"), text))
+        if kind == "qry":
+            texts[pid] = text
+        else:
+            told = texts.get(pid, "") if kind.startswith(("acq", "slp")) else ""
+            found.append(Event(at, pid, kind.rstrip("+"), DB, T, mode, kind.endswith("+"), told))
     return found
 
 
@@ -51,7 +56,9 @@ def test_a_wait_that_was_given_up_holds_nothing() -> None:
 
 
 def test_a_session_lock_survives_commit_and_ends_with_its_release() -> None:
-    assert summary(held((1, 5, "acq+", 4), (2, 5, "rel"), (9, 5, "rlr+", 4))) == [(1001, "ShareUpdateExclusive", 0, 8, 0)]
+    assert summary(held((1, 5, "qry C"), (1, 5, "acq+", 4), (2, 5, "rel"), (9, 5, "rlr+", 4))) == [
+        (1001, "ShareUpdateExclusive", 0, 8, 0)
+    ]
 
 
 def test_a_lock_taken_twice_ends_with_its_second_release() -> None:
@@ -72,9 +79,10 @@ def test_parallel_workers_count_once_and_lone_vacuums_not_at_all() -> None:
     text = "qry CREATE INDEX"
     found = held((1, 5, text), (1, 5, "acq", 5), (2, 6, text), (2, 6, "acq", 5), (3, 6, "rel"), (4, 5, "rel"))
     assert [(h.backend, h.held) for h in found] == [(5, 3)]
-    vacuum = [(1, 5, "qry autovacuum: VACUUM t"), (1, 5, "acq", 4), (4, 5, "rel")]
+    vacuum = [(1, 5, "acq", 4), (4, 5, "rel")]
     assert held(*vacuum) == []  # type: ignore[arg-type]
-    assert len(held(*vacuum[:2], (2, 6, "acq", 5), (2, 6, "slp", 5), (4, 5, "rel"), (4, 6, "wok", 0), (5, 6, "rel"))) == 2  # type: ignore[arg-type]
+    assert held((1, 5, "qry autovacuum: VACUUM t"), *vacuum) == []  # type: ignore[arg-type]
+    assert len(held(*vacuum[:1], (2, 6, "acq", 5), (2, 6, "slp", 5), (4, 5, "rel"), (4, 6, "wok", 0), (5, 6, "rel"))) == 2  # type: ignore[arg-type]
 
 
 def test_what_lies_inside_a_stronger_lock_of_the_same_statement_is_not_told_again() -> None:
@@ -97,7 +105,7 @@ def test_a_relation_that_is_new_is_told_only_when_somebody_waited() -> None:
 
 @pytest.mark.parametrize(("mode", "waiting", "behind"), [(5, 1, 0), (5, 3, 1), (4, 3, 0), (8, 1, 1), (7, 2, 1), (4, 4, 1)])
 def test_only_conflicting_waiters_queue_behind(mode: int, waiting: int, behind: int) -> None:
-    found = held((1, 5, "acq", mode), (2, 6, "slp", waiting), (3, 6, "wok", 0), (4, 5, "rel"))
+    found = held((1, 5, "qry C"), (1, 5, "acq", mode), (2, 6, "slp", waiting), (3, 6, "wok", 0), (4, 5, "rel"))
     assert next(h for h in found if h.backend == 5).waiters == behind
 
 

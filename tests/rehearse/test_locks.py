@@ -195,12 +195,22 @@ class Fake:
     def run(self, argv: list[str], **how: object) -> Completed:
         return self.answer(argv)
 
+    def stream(self, argv: list[str], **how: object) -> Iterator[bytes]:
+        yield b"psql: not found\n"
+
 
 def test_a_database_that_does_not_answer_is_a_failure_not_silence() -> None:
     host = Fake(lambda _: Completed(code=2, stderr=b"no such database"))
     with pytest.raises(LockTraceFailed) as caught, LockTrace(host, "db"):  # type: ignore[arg-type]
         pass
     assert "no such database" in caught.value.why
+
+
+def test_a_sampler_that_never_looks_is_a_failure_not_silence() -> None:
+    host = Fake(lambda argv: Completed(code=0, stdout=b"" if "json_object_agg" in argv[-1] else b"16384\n"))
+    with pytest.raises(LockTraceFailed, match="cannot be watched") as caught, LockTrace(host, "db"):  # type: ignore[arg-type]
+        pass
+    assert "cannot be seen" in caught.value.why
 
 
 def test_without_a_database_the_note_says_so() -> None:

@@ -103,6 +103,15 @@ def test_the_clone_is_production_but_for_its_identity(clone: Clone, production: 
     assert clone.host.run(["systemctl", "is-system-running"]).stdout == b"running\n"
 
 
+def test_recovery_does_not_copy_the_data_files_up(clone: Clone, mirror: Mirror) -> None:
+    assert ask(clone.host, "show recovery_init_sync_method") == ["syncfs"]
+    data = mirror.clusters[0].data.lstrip("/")
+    here, all_of_it = (
+        sum(1 for p in (top / data / "base").rglob("*") if p.is_file()) for top in (clone.upper, Path(mirror.tree))
+    )
+    assert here < all_of_it / 4
+
+
 def test_the_clone_sees_no_network_of_this_host(clone: Clone) -> None:
     assert clone.host.run(["ls", "/sys/class/net"]).stdout.split() == [b"host0", b"lo"]
     refused = clone.host.run(["curl", "-sS", "--max-time", "2", "http://198.51.100.7:8080/"])

@@ -11,7 +11,7 @@ import pytest
 
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.formats.accesslog import Request
-from fulldress.rehearse.fidelity import dispersion, distance, fidelity
+from fulldress.rehearse.fidelity import Fidelity, dispersion, distance, fidelity, in_words
 from fulldress.rehearse.model_traffic import TrafficModel, fill, fit, left_out, schedule
 
 MIDNIGHT = 1_795_132_800.0
@@ -192,6 +192,21 @@ class TestFidelity:
         found = fidelity(model, [], seconds=10)
         assert found.mix_distance is None
         assert found.dispersion_schedule == {"1": None, "10": None}
+
+    def test_in_words_every_figure_stands_beside_the_logs(self) -> None:
+        found = Fidelity(
+            mix_distance=0.012,
+            mix_noise=None,
+            dispersion_log={"1": 1.8, "10": 4.7},
+            dispersion_schedule={"1": 1.7, "10": None},
+            rate_log=5.06,
+            rate_schedule=10.1,
+        )
+        assert in_words(found) == (
+            "Synthetic traffic beside the log: 10.1 requests a second (log 5.1); distance of the mix 0.01 "
+            "(two halves of the log: unknown); variance/mean of the counts 1.70 per 1 s (log 1.80) "
+            "and unknown per 10 s (log 4.70)."
+        )
 
     def test_distance(self) -> None:
         assert distance({"a": 1, "b": 3}, {"a": 10, "b": 30}) == 0

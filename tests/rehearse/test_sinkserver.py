@@ -280,6 +280,38 @@ class TestSftp:
         assert (moved.path, moved.detail, removed.path) == ("/out.csv.tmp", "/out.csv", "/out.csv")
         assert "hunter" not in sink.journal_text()
 
+    def test_nothing_outside_its_folder_can_be_reached(self, make: Make, tmp_path: Path) -> None:
+        (tmp_path / "precious").write_text("x")
+        sink = make()
+        sink.aim("sftp.example", 22)
+
+        async def script(sftp: asyncssh.SFTPClient) -> None:
+            for target in (str(tmp_path / "precious"), "../../precious"):
+                with pytest.raises(asyncssh.SFTPError):
+                    await sftp.symlink(target, "/link")
+                with pytest.raises(asyncssh.SFTPError):
+                    await sftp.link(target, "/link")
+                with pytest.raises(asyncssh.SFTPError):
+                    await sftp.stat(target)
+            async with sftp.open("/../../precious", "wb") as file:
+                await file.write(b"mine")
+
+        self.run(sink, "p", script)
+        assert (tmp_path / "precious").read_text() == "x"
+
+    def test_an_upload_that_is_removed_before_it_is_complete_does_no_harm(self, make: Make) -> None:
+        sink = make()
+        sink.aim("sftp.example", 22)
+
+        async def script(sftp: asyncssh.SFTPClient) -> None:
+            async with sftp.open("/x", "wb") as file:
+                await file.write(b"a")
+                await sftp.remove("/x")
+            assert "x" not in await sftp.listdir("/")
+
+        self.run(sink, "p", script)
+        assert "REMOVE" in {one.method for one in sink.entries("file")}
+
     def test_it_is_known_by_its_greeting_on_any_port(self, make: Make) -> None:
         sink = make()
         sink.aim("sftp.example", 8022)

@@ -80,7 +80,7 @@ def params_of(kind: str, nasty: str) -> dict[str, object]:
 @pytest.mark.parametrize("nasty", NASTY)
 def test_no_parameter_breaks_out(kind: str, nasty: str, tmp_path: Path) -> None:
     """Every script parses, and as a word list holds the text whole: nothing of it runs while the functions are read."""
-    ctx = StepContext({"a.deb": ("a" * 64, 0o644)}, lambda data: "b" * 64)
+    ctx = StepContext({"a.deb": ("a" * 64, 0o644)}, lambda _: "b" * 64)
     scripts = compile_step(Step(id="s", kind=kind, title=nasty, params=params_of(kind, nasty)), ctx)
     for text in (scripts.do, scripts.verify_before, scripts.verify_after, scripts.undo):
         done = subprocess.run(["bash", "-n"], input=text.encode(), capture_output=True, cwd=tmp_path)
@@ -94,7 +94,7 @@ def test_hostile_settings_are_written_not_run(nasty: str, tmp_path: Path) -> Non
     undo.mkdir()
     conf.write_text("[a]\nold = 1\nkey = before\n")
     step = Step(id="s", kind="config-key", title="t", params={"file": str(conf), "key": "a.key", "value": nasty})
-    scripts = compile_step(step, StepContext({}, lambda data: ""))
+    scripts = compile_step(step, StepContext({}, lambda _: ""))
     env = {"PATH": "/usr/bin:/bin", "FD_UNDO": str(undo)}
     subprocess.run(["bash", "-c", scripts.do], check=True, env=env, cwd=tmp_path)
     subprocess.run(["bash", "-c", scripts.verify_after], check=True, env=env, cwd=tmp_path)

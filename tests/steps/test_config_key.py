@@ -15,7 +15,7 @@ from fulldress.steps import StepContext, compile_step
 
 def compiled(file: Path, **params: Any) -> StepScripts:
     step = Step(id="s", kind="config-key", title="t", params={"file": str(file), **params})
-    return compile_step(step, StepContext({}, lambda data: ""))
+    return compile_step(step, StepContext({}, lambda _: ""))
 
 
 def run(script: str, folder: Path) -> int:

@@ -191,7 +191,8 @@ HOOKS, FLAGS = {}, {"f": {"enabled": False}}
 class H(http.server.BaseHTTPRequestHandler):
     def reply(self, status, value):
         body = json.dumps(value).encode()
-        self.send_response(status); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+        self.send_response(status); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
     def do_GET(self):
         if self.path == "/state": return self.reply(200, {"hooks": HOOKS, "flags": FLAGS})
         name = self.path.rsplit("/", 1)[1]

@@ -38,7 +38,18 @@ def groups(name: str) -> list[Path]:
 
 def make(name: str) -> list[Path]:
     """Make the machine's groups; returns the ``cgroup.procs`` files to enter."""
-    return _made(groups(name))
+    entries = _made(groups(name))
+    for top in hierarchies():
+        _hand_down(top / TOP)
+    return entries
+
+
+def _hand_down(group: Path) -> None:
+    """Let the machines have every controller that this host gives (v2 only), so that limits in their units hold."""
+    controllers = group / "cgroup.controllers"
+    for name in controllers.read_text().split() if controllers.exists() else []:
+        with contextlib.suppress(OSError):  # one that cannot be had, the machine does without
+            (group / "cgroup.subtree_control").write_text(f"+{name}")
 
 
 def supervisors() -> list[Path]:

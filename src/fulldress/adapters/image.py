@@ -133,23 +133,26 @@ def _mmdebstrap(made_of: Recipe, target: Path, progress: Progress | None) -> Non
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
     assert child.stdout is not None, "asked for a pipe"
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(child.wait)
+        undo.callback(_kill_session, child.pid)
         for raw in child.stdout:
             line = raw.decode(errors="replace").rstrip()
             said.append(line)
             if progress is not None and line.startswith("I: "):
                 progress.note(line[3:])
         code = child.wait()
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        raise
+        undo.pop_all()
     if code != 0:
         why = "\n".join(line for line in said[-40:] if line.startswith(("E:", "W:", "Err"))) or "\n".join(said[-5:])
         raise ImageFailed(
             "mmdebstrap could not build the base image", why=why, fix="check the network, then run the command again"
         )
+
+
+def _kill_session(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _tidy(root: Path) -> None:

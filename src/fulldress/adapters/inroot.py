@@ -62,17 +62,15 @@ def write(root: int, path: str, data: bytes, *, mode: int) -> None:
     with _directory(root, pure.parent) as folder:
         temporary = f".{pure.name[:80]}.{secrets.token_hex(6)}"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.unlink, temporary, dir_fd=folder)
             with os.fdopen(fd, "wb") as out:
                 out.write(data)
                 out.flush()
                 os.fchmod(out.fileno(), mode)
                 os.fsync(out.fileno())
             os.rename(temporary, pure.name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=folder)
-            raise
+            undo.pop_all()
         os.fsync(folder)
 
 

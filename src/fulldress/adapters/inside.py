@@ -7,6 +7,7 @@ capability bounding set; the container's init forks the payload and hands it our
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import signal
 import subprocess
@@ -78,16 +79,17 @@ def run(leader: int, argv: Sequence[str], *, stdin: bytes, timeout_s: float, use
     call = _Call(leader, argv, user)
     pipe = subprocess.PIPE
     child = subprocess.Popen(call.argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
-    try:
-        out, err = child.communicate(stdin, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        call.stop()
-        out, err = _drain(child)
-        return Completed(code=None, stdout=out, stderr=call.take_code(err)[1])
-    except BaseException:
-        call.stop()
-        _drain(child)
-        raise
+    with contextlib.ExitStack() as undo:  # Ctrl-C: the command must not go on without us
+        undo.callback(_drain, child)
+        undo.callback(call.stop)
+        try:
+            out, err = child.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            call.stop()
+            out, err = _drain(child)
+            undo.pop_all()
+            return Completed(code=None, stdout=out, stderr=call.take_code(err)[1])
+        undo.pop_all()
     code, err = call.take_code(err)
     return Completed(code=code, stdout=out, stderr=err)
 

@@ -6,8 +6,11 @@ empties /run), at the scratch file system and at namespaces with our kind of nam
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -48,6 +51,38 @@ def sweep() -> list[Leftover]:
         if leftover.kind != "record":
             scope.TAKE_AWAY[leftover.kind](leftover.value)
     return find()
+
+
+def stranded_runs() -> list[str]:
+    """Runs that began something, did not finish it, and have no process: ``fulldress resume`` finishes them.
+
+    They are never swept: what they had done on the host is known only from them.
+    """
+    found = []
+    for database in sorted((state_dir() / "runs").glob("*/engine.sqlite")):
+        if _pending(database) and not _in_use(database):
+            found.append(database.parent.name)
+    return found
+
+
+def _pending(database: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=1)) as asked:
+        try:
+            rows = asked.execute("select count(*) from workflow_status where status in ('PENDING', 'ENQUEUED')").fetchone()
+        except sqlite3.DatabaseError:  # not begun, or damaged: both are for `resume` to tell
+            return False
+    return bool(rows[0])
+
+
+def _in_use(path: Path) -> bool:
+    """Does any process have the file open?"""
+    wanted = path.stat()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            seen = link.stat()
+            if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return True
+    return False
 
 
 def _owned() -> set[tuple[str, str]]:

@@ -98,7 +98,11 @@ class Machine:
             if not heirs or not self.state.supervisor.alive:
                 raise MachineFailed(f"{self.name} is not running")
             self._leader = heirs[-1]
-        if procs.same_pid_namespace(self._leader):
+        try:
+            ours = procs.same_pid_namespace(self._leader)
+        except FileNotFoundError:
+            raise MachineFailed(f"{self.name} has just ended") from None
+        if ours:
             raise MachineFailed(
                 f"pid {self._leader.pid} on record for {self.name} is a process of this host", slug="machine-record"
             )
@@ -111,6 +115,8 @@ class Machine:
             return self.leader.alive
         except MachineFailed:
             return False
+        except PermissionError:  # not root: it can be seen, not entered
+            return self._leader is not None and self._leader.alive
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0, user: str | None = None) -> Completed:
         """Run a command to its end; stdout and stderr apart. Unknown ends (time-out, machine gone) give ``code=None``."""
@@ -178,22 +184,19 @@ def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 
     RUN.mkdir(parents=True, exist_ok=True, mode=0o755)
     log = RUN / f"{name}.log"
     started = time.time()
-    with _ready_socket(RUN / f"{name}.notify") as (ready, path):
-        argv = _argv(root, name, netns, binds)
-        child = _spawn(argv, cgroups.make(name), log, path)
+    with _ready_socket(RUN / f"{name}.notify") as (ready, path), contextlib.ExitStack() as undo:
+        child = _spawn(_argv(root, name, netns, binds), cgroups.make(name), log, path)
         supervisor = procs.of(child.pid)
         assert supervisor is not None, "a child that was not waited for is at least a zombie"
+        undo.callback(forget, name, keep_console=True)
+        undo.callback(child.wait)
+        undo.callback(_kill_tree, supervisor)
         state = MachineState(name=name, root=str(root.absolute()), supervisor=supervisor, netns=netns, booted=started)
-        try:
-            _record(state)  # before it is ready: whoever cleans up after us must find it
-            leader = procs.of(_await_ready(child, ready, timeout_s, name, log))
-            state = msgspec.structs.replace(state, leader=leader, boot_seconds=round(time.time() - started, 3))
-            _record(state)
-        except BaseException:
-            _kill_tree(supervisor)
-            child.wait()
-            forget(name, keep_console=True)
-            raise
+        _record(state)  # before it is ready: whoever cleans up after us must find it
+        leader = procs.of(_await_ready(child, ready, timeout_s, name, log))
+        state = msgspec.structs.replace(state, leader=leader, boot_seconds=round(time.time() - started, 3))
+        _record(state)
+        undo.pop_all()
     _unwaited.append(child)
     return Machine(state)
 

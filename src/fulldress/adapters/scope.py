@@ -42,6 +42,7 @@ class Scope:
         self._guardian: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Scope:
+        reap()
         RUN.mkdir(parents=True, exist_ok=True, mode=0o755)
         _save(self.id, self._record)
         source = str(Path(fulldress.__file__).parent.parent)

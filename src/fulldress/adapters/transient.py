@@ -30,6 +30,30 @@ ATTEMPTS = 8
 State = Literal["done", "running", "unknown", "lost"]
 
 
+class HostLost(FulldressError):
+    """The host does not answer. A step under way goes on there without us: it is run by the host's own init.
+
+    When the host answers again, ``fulldress resume`` goes on where the run ended, ``fulldress rollback`` undoes it.
+    """
+
+    slug = "host-lost"
+
+
+class StepNotStarted(StepFailed):
+    """The host answered, but could not start the step (no room, no bash, a read-only disk). Nothing of the step ran."""
+
+    slug = "step-not-started"
+
+
+class PushFailed(FulldressError):
+    """Contents that the plan needs did not reach the host as they are; no step was begun.
+
+    The host's disk is full or failing: look at ``/var/lib/fulldress/blobs`` there, then run the same command again.
+    """
+
+    slug = "push-failed"
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What the host says of a job. ``lost``: it was never claimed. Times in seconds since the epoch, host's clock."""
 
@@ -114,9 +138,9 @@ FD_EOF
 FD_EOF
   sync "$d" "$home/steps"
   if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
-    systemctl is-active -q "$unit" ||
-      systemd-run -q --no-block --collect --unit="$unit" /bin/bash "$d/run" 2>"$d/start.err" ||
-      grep -q 'already' "$d/start.err" || { cat "$d/start.err" >&2; exit 70; }
+    why=$(systemctl is-active -q "$unit" ||
+      systemd-run -q --no-block --collect --unit="$unit" /bin/bash "$d/run" 2>&1) ||
+      case $why in *already*) ;; *) echo "$why" >&2; exit 70;; esac  # somebody else was faster
   else
     setsid -f /bin/bash "$d/run" >/dev/null 2>&1 </dev/null
   fi
@@ -177,7 +201,7 @@ def revoke(host: Host, job: Job, wait_s: float = 0.0) -> Report:
 
 def unit_name(job_name: str) -> str:
     """The name of the transient unit; long names are cut and kept apart by a digest."""
-    name = f"fd-{job_name}"
+    name = f"fulldress-step-{job_name}"
     if len(name) <= 200:
         return name
     return f"{name[:180]}-{hashlib.sha256(job_name.encode()).hexdigest()[:12]}"
@@ -189,7 +213,7 @@ def _ask(host: Host, job: Job, *, start: bool, wait_s: float = POLL_SECONDS, fir
         return None
     if not done.ok:
         why = done.stderr.decode(errors="replace").strip()[-500:]
-        raise StepFailed(f"{host.name} could not start {job.name}: {why}", slug="step-not-started")
+        raise StepNotStarted(f"{host.name} could not start {job.name}: {why}")
     return _parse(done.stdout)
 
 
@@ -214,7 +238,7 @@ def _parse(answer: bytes) -> Report:
     first, _, output = answer.partition(b"\n")
     fields = first.decode(errors="replace").split()
     if not fields or fields[0] not in ("done", "running", "unknown", "lost"):
-        raise FulldressError(f"the host gave no report of the step: {first[:200]!r}", slug="step-not-started")
+        raise StepNotStarted(f"the host gave no report of the step: {first[:200]!r}")
     state: State = fields[0]  # type: ignore[assignment]
     number = [float(f) for f in fields[1:]] + [0.0] * 4
     return Report(
@@ -227,12 +251,11 @@ def _parse(answer: bytes) -> Report:
     )
 
 
-def _host_lost(host: Host, job: Job) -> FulldressError:
-    return FulldressError(
+def _host_lost(host: Host, job: Job) -> HostLost:
+    return HostLost(
         f"{host.name} does not answer; the step {job.name} goes on there without us",
         why="a step is run by the host's own init, so losing the connection does not stop it",
         fix="when the host answers again: `fulldress resume` goes on, `fulldress rollback` undoes",
-        slug="host-lost",
     )
 
 
@@ -244,11 +267,10 @@ def push_blobs(host: Host, wanted: Sequence[str], read: Callable[[str], bytes], 
         host.write_file(f"{home}/blobs/{sha}", read(sha), mode=0o600)
     wrong = _unverified(host, missing, home) if missing else []
     if wrong:
-        raise FulldressError(
+        raise PushFailed(
             f"content {wrong[0][:12]}… did not arrive at {host.name} as it was sent",
             why="the host's disk is full or damaged",
             fix=f"look at {home}/blobs on the host, then run the same command again",
-            slug="push-failed",
         )
     return len(missing)
 
@@ -260,8 +282,7 @@ def _unverified(host: Host, wanted: Sequence[str], home: str) -> list[str]:
     )
     done = host.run(["bash", "-s"], stdin=f"{script}{chr(10).join(wanted)}\nFD_EOF\n".encode(), timeout_s=600)
     if not done.ok:
-        raise FulldressError(
+        raise PushFailed(
             f"{host.name} cannot keep the contents for the plan: {done.stderr.decode(errors='replace').strip()[-300:]}",
-            slug="push-failed",
         )
     return done.stdout.decode().split()

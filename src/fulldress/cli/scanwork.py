@@ -8,8 +8,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from fulldress.adapters.cms import X509
 from fulldress.adapters.openpgp import OpenPgp
+from fulldress.errors import UsageError
 from fulldress.intake.trust import Means, judge
 from fulldress.intake.unpack import unpack
 from fulldress.inventory import matrix
@@ -24,7 +27,7 @@ from fulldress.store.codec import read_json, read_toml
 
 def release_context(folder: f.ReleaseFolder, lock: PackageLock, blobs: BlobStore) -> Context:
     """The context of a release folder: the package (vendor's or adapted) and whatever the earlier stages have written."""
-    estate = read_json(folder.path(f.ESTATE), Estate) if folder.path(f.ESTATE).is_file() else None
+    estate = _with_chain(folder, read_json(folder.path(f.ESTATE), Estate)) if folder.path(f.ESTATE).is_file() else None
     trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
     return Context(
         lock,
@@ -34,6 +37,20 @@ def release_context(folder: f.ReleaseFolder, lock: PackageLock, blobs: BlobStore
         trust=trust,
         release=folder.release(),
     )
+
+
+def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:
+    """The estate with the declared intermediate certificates inlined, because rules open no files."""
+    chain = {}
+    for name in folder.release().estate.chain:
+        try:
+            chain[f"certificate {name}"] = folder.path(name).read_text("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"release.toml: [estate] chain names {name}, which cannot be read: {error}",
+                fix="put the vendor's intermediate certificate there, in PEM form",
+            ) from error
+    return msgspec.structs.replace(estate, replacements={**estate.replacements, **chain})
 
 
 def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact, ...] | None:

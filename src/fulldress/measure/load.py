@@ -30,15 +30,29 @@ class Served(Protocol):
     """A request of an access log, as far as the load needs it."""
 
     @property
-    def at(self) -> float: ...
+    def at(self) -> float:
+        """Arrival, seconds since the epoch."""
+        ...
+
     @property
-    def seconds(self) -> float: ...
+    def seconds(self) -> float:
+        """How long it took."""
+        ...
+
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """GET, POST, ..."""
+        ...
+
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """As requested."""
+        ...
+
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """Of the answer."""
+        ...
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -89,44 +103,58 @@ def report(
 
     Percentiles cover requests that were answered or timed out; a refused connection has no latency and counts as failed.
     """
-    width = bucket_seconds_for(ended - started)
-    whole, lags = _Slice(), Histogram()
-    slices: dict[int, _Slice] = {}
-    endpoints: dict[str, _Slice] = {}
-    completed = waited = 0
-    dues: list[float] = []
-    answers: list[float] = []
+    seen = _Seen(started, bucket_seconds_for(ended - started), slow_ms)
     for one in outcomes:
-        failed = is_failed(one.status)
-        latency = None if one.latency is None else one.latency * 1000
-        name = one.endpoint if one.endpoint in endpoints or len(endpoints) < _MOST_ENDPOINTS else OTHER
-        place = max(0, int((one.due - started) / width))
-        for part in (whole, slices.setdefault(place, _Slice()), endpoints.setdefault(name, _Slice())):
-            part.add(failed, latency)
-        lags.add(max(0.0, one.lag * 1000))
-        completed += one.status not in (0, _CLIENT_GAVE_UP)
-        waited += latency is not None and latency > slow_ms
-        dues.append(one.due)
-        if not failed and one.latency is not None:
-            answers.append(one.due + one.latency)
+        seen.add(one)
+    p50, p99, worst = _latencies(seen.whole)
     return LoadReport(
         source=source,
         started=started,
         seconds=round(ended - started, 3),
-        bucket_seconds=width,
-        scheduled=whole.sent,
-        completed=completed,
-        failed=whole.failed,
-        waited=waited,
+        bucket_seconds=seen.width,
+        scheduled=seen.whole.sent,
+        completed=seen.completed,
+        failed=seen.whole.failed,
+        waited=seen.waited,
         slow_ms=slow_ms,
-        p50=_ms(whole.latencies.or_zero(0.5)),
-        p99=_ms(whole.latencies.or_zero(0.99)),
-        worst=_ms(whole.latencies.or_zero(1)),
-        lag_p99_ms=_ms(lags.or_zero(0.99)),
-        outage_seconds=round(outage(dues, answers, ended), 3),
-        buckets=tuple(_bucket(started + place * width, slices[place]) for place in sorted(slices)),
-        endpoints={name: _endpoint(endpoints[name]) for name in sorted(endpoints)},
+        p50=p50,
+        p99=p99,
+        worst=worst,
+        lag_p99_ms=_ms(seen.lags.or_zero(0.99)),
+        outage_seconds=round(outage(seen.dues, seen.answers, ended), 3),
+        buckets=tuple(_bucket(started + place * seen.width, seen.slices[place]) for place in sorted(seen.slices)),
+        endpoints={name: _endpoint(seen.endpoints[name]) for name in sorted(seen.endpoints)},
     )
+
+
+class _Seen:
+    """Everything counted so far, as a whole, per slice of time and per endpoint."""
+
+    def __init__(self, started: float, width: float, slow_ms: float) -> None:
+        self.started, self.width, self.slow_ms = started, width, slow_ms
+        self.whole, self.lags = _Slice(), Histogram()
+        self.slices: dict[int, _Slice] = {}
+        self.endpoints: dict[str, _Slice] = {}
+        self.completed = self.waited = 0
+        self.dues: list[float] = []
+        self.answers: list[float] = []
+        """When good answers were complete."""
+
+    def add(self, one: Outcome) -> None:
+        """Count a request."""
+        failed = is_failed(one.status)
+        latency = None if one.latency is None else one.latency * 1000
+        name = one.endpoint if one.endpoint in self.endpoints or len(self.endpoints) < _MOST_ENDPOINTS else OTHER
+        place = max(0, int((one.due - self.started) / self.width))
+        slices = (self.slices.setdefault(place, _Slice()), self.endpoints.setdefault(name, _Slice()))
+        for part in (self.whole, *slices):
+            part.add(failed, latency)
+        self.lags.add(max(0.0, one.lag * 1000))
+        self.completed += one.status not in (0, _CLIENT_GAVE_UP)
+        self.waited += latency is not None and latency > self.slow_ms
+        self.dues.append(one.due)
+        if not failed and one.latency is not None:
+            self.answers.append(one.due + one.latency)
 
 
 def _ms(value: float) -> float:

@@ -22,6 +22,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     schema_version_query: str = ""
     matrix: tuple[str, ...] = ()
     """TOML files with config keys × versions, relative to the release folder."""
+    chain: tuple[str, ...] = ()
+    """PEM files of intermediate certificates, as the vendor's own channels offer them, relative to the release folder."""
     access_log: str = "/var/log/nginx/access.log"
     base_url: str = "http://127.0.0.1/"
     """Where users reach the product on the host; the load goes there."""

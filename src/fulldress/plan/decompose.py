@@ -20,6 +20,7 @@ from fulldress.plan.commands import HARMLESS, Words, changed_paths, make, recogn
 DEPTH = 8
 _PLAIN = {"echo", "printf", "cd", "set", "export", "true", ":", "umask", "date"}
 """Harmless commands that decide nothing: what follows them after ``&&`` always runs."""
+_SIMPLE = {"command", "redirected_statement", "declaration_command", "unset_command"}
 _COMPOUND = {"if_statement", "for_statement", "while_statement", "case_statement", "c_style_for_statement"}
 
 
@@ -74,14 +75,13 @@ class Decomposer:
             return None
         if s.kind in _COMPOUND and self._reads_secrets(s, found):
             return self._drop(s)
-        if s.kind in _COMPOUND or len(found) != 1:
-            harmless = bool(found) and all(self._harmless(c) for c in found)
-            return (
-                self._drop(s)
-                if harmless
-                else self._keep(s, f"{s.kind.replace('_', ' ')}: its branches are decided when it runs")
-            )
-        return self._one(s, found[0])
+        direct = [c for c in found if c.top]
+        inside = all(self._harmless(c) for c in found if not c.top)
+        if s.kind not in _SIMPLE or len(direct) != 1 or not inside:
+            harmless = s.kind != "negated_command" and all(self._harmless(c) for c in found)
+            why = f"{s.kind.replace('_', ' ')}: its branches are decided when it runs"
+            return self._drop(s) if harmless else self._keep(s, why)
+        return self._one(s, direct[0])
 
     def _reads_secrets(self, s: Statement, found: list[shell.Command]) -> bool:
         """``if [ -r FILE ]; then . FILE; fi``: where the host keeps the secrets that the script refers to."""
@@ -111,16 +111,24 @@ class Decomposer:
 
     def _parts(self, s: Statement) -> bool:
         """``a && b`` is a then b; ``a || echo …`` is a. Anything else is not taken apart."""
-        tests = [c for part in s.parts[:-1] for c in shell.commands(part) if self._harmless(c) and c.name not in _PLAIN]
-        if set(s.operators) == {"&&"} and not tests:
-            for part in s.parts:
-                self._statement(statements(part)[0]._replace(line=s.line, end_line=s.end_line))
+        parts, operators = list(s.parts), list(s.operators)
+        while operators and operators[-1] == "||" and all(self._harmless(c) for c in shell.commands(parts[-1])):
+            parts.pop()
+            operators.pop()
+        if operators == list(s.operators) and set(operators) != {"&&"}:
+            return False
+        if set(operators) - {"&&"} or (operators and any(self._decides(part) for part in parts[:-1])):
+            return False
+        for part in parts:
+            self._statement(statements(part)[0]._replace(line=s.line, end_line=s.end_line))
+        return True
+
+    def _decides(self, part: str) -> bool:
+        """True when what comes after ``&&`` depends on this: a test, or anything else that changes nothing."""
+        found = shell.commands(part)
+        if statements(part)[0].kind not in _SIMPLE:
             return True
-        rest = [c for part in s.parts[1:] for c in shell.commands(part)]
-        if s.operators[:1] == ("||",) and all(self._harmless(c) for c in rest):
-            self._statement(statements(s.parts[0])[0]._replace(line=s.line, end_line=s.end_line))
-            return True
-        return False
+        return any(self._harmless(c) and c.name not in _PLAIN for c in found if c.top)
 
     def _one(self, s: Statement, command: shell.Command) -> None:
         if self._harmless(command):

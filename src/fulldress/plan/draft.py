@@ -28,6 +28,15 @@ from fulldress.steps import references
 ENTRIES = ("scripts/upgrade.sh", "scripts/install.sh", "scripts/setup.sh", "upgrade.sh", "install.sh", "setup.sh")
 
 
+class NoEntry(UsageError):
+    """It is not clear which script of the package starts the upgrade; nothing is guessed.
+
+    Name it: ``fulldress plan --entry PLACE``. The message lists the scripts of the package.
+    """
+
+    slug = "no-entry"
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A plan, and a comment for steps that need one (step id -> text)."""
 
@@ -75,13 +84,12 @@ def find_entry(source: Source, named: str | None) -> str:
     return found
 
 
-def _no_entry(source: Source, what: str) -> UsageError:
+def _no_entry(source: Source, what: str) -> NoEntry:
     scripts = [p for p in source.modes if p.endswith((".sh", ".bash"))][:8]
-    return UsageError(
+    return NoEntry(
         what,
         why=f"scripts in the package: {', '.join(scripts) or 'none'}",
         fix="name it: fulldress plan --entry PLACE",
-        slug="no-entry",
     )
 
 

@@ -13,11 +13,20 @@ import msgspec
 from fulldress.errors import Stale, UsageError
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import Plan, PlanLock, Step, StepScripts
-from fulldress.steps import StepContext, compile_step, kinds
+from fulldress.steps import StepContext, StepParams, compile_step, kinds
 from fulldress.store import folder as f
 from fulldress.store.codec import digest, file_digest
 
-INPUTS = (f.RELEASE, f.ADAPTED_LOCK, f.ESTATE, f.PLAN)
+INPUTS = (f.RELEASE, f.PACKAGE_LOCK, f.ADAPTED_LOCK, f.ESTATE, f.PLAN)
+
+
+class StepWithoutUndo(UsageError):
+    """A step of the plan can neither be undone nor says why that is acceptable, so a rollback would leave its effect.
+
+    Give it an undo (``guards``, ``down``, ``undo``, ... as its kind has them), or write ``irreversible-because`` into it.
+    """
+
+    slug = "step-without-undo"
 
 
 def context(package: PackageLock, put: Callable[[bytes], str]) -> StepContext:
@@ -42,20 +51,19 @@ def compile_plan(plan: Plan, package: PackageLock, put: Callable[[bytes], str]) 
 
 def _named_well(step: Step, seen: set[str]) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", step.id):
-        raise UsageError(f"{f.PLAN}: step id {step.id!r} must be lower-case letters, digits and dashes", slug="step-params")
+        raise StepParams(f"{f.PLAN}: step id {step.id!r} must be lower-case letters, digits and dashes")
     if step.id in seen:
-        raise UsageError(f"{f.PLAN}: step id {step.id!r} is used twice", fix="rename one", slug="step-params")
+        raise StepParams(f"{f.PLAN}: step id {step.id!r} is used twice", fix="rename one")
     seen.add(step.id)
 
 
 def _undoable(step: Step, scripts: StepScripts) -> None:
     if scripts.undo or step.irreversible_because or not kinds()[step.kind].KIND.needs_undo:
         return
-    raise UsageError(
+    raise StepWithoutUndo(
         f"{f.PLAN}: step {step.id!r} ({step.kind}: {step.title}) has no undo",
         why="a rollback would leave its effect behind",
         fix='give it an undo (guards, down, undo ...), or write `irreversible-because = "…"` into the step',
-        slug="step-without-undo",
     )
 
 
@@ -77,8 +85,13 @@ def intact(lock: PlanLock) -> bool:
 
 
 def changed_inputs(folder: f.ReleaseFolder, lock: PlanLock) -> list[str]:
-    """Release-folder paths that are not what the lock was made from."""
-    return [n for n, was in lock.inputs.items() if not folder.path(n).is_file() or file_digest(folder.path(n)) != was]
+    """Release-folder paths that are not what the lock was made from; the vendor's package too, while it lies there."""
+    changed = [n for n, was in lock.inputs.items() if not folder.path(n).is_file() or file_digest(folder.path(n)) != was]
+    if f.RELEASE not in changed and (package := folder.release().package):
+        path = folder.path(package)
+        if path.is_file() and file_digest(path) != lock.package_sha256:
+            changed.append(package)
+    return changed
 
 
 def require_fresh(folder: f.ReleaseFolder, lock: PlanLock) -> None:

@@ -58,7 +58,7 @@ def _value(value: Any, *, block: bool = False) -> str:
 
 
 def _string(text: str) -> str:
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _block(text: str) -> str:

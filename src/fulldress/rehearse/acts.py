@@ -47,6 +47,8 @@ class Load(NamedTuple):
     planned: Sequence[Planned]
     """Long enough for the longest act; it is stopped when the act ends."""
     source: str
+    fidelity: str
+    """How like the log the schedule is, in words and figures."""
     left_out: Mapping[str, int]
     """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
 
@@ -170,7 +172,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (trace.note, reconciled(stage.sink))
+        notes = (setting.load.fidelity, trace.note, reconciled(stage.sink))
         effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
     act = Act(
         name=name,
@@ -190,7 +192,8 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
 def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
     """A snapshot restore: the machine as it was, from the same mirror. Compared like any other rollback."""
     with staged(setting, "restored") as stage:
-        return proof.compare(before, _capture(setting, stage), setting.allowed)
+        allowed = (*setting.allowed, *proof.BETWEEN_CLONES)
+        return proof.compare(before, _capture(setting, stage), allowed)
 
 
 def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str) -> Act:

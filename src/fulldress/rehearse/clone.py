@@ -6,6 +6,7 @@ is booted is the driver's business (``Boot``); this module knows only the layers
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -60,6 +61,19 @@ class Boot(Protocol):
         ...
 
 
+def recovery_settings(mirror: Mirror) -> dict[str, bytes]:
+    """One setting for each cluster (PostgreSQL 14 and later, Debian's layout): how it syncs before its first recovery.
+
+    By default it opens every data file for writing, which copies all of them up into the clone's layer.
+    """
+    found = {}
+    for cluster in mirror.clusters:
+        folder = f"/etc/postgresql/{cluster.version}/{cluster.name}/conf.d"
+        if cluster.version.isdigit() and int(cluster.version) >= 14 and Path(mirror.tree + folder).is_dir():
+            found[f"{folder}/zz-clone.conf"] = b"recovery_init_sync_method = syncfs\n"
+    return found
+
+
 class Clone:
     """One clone; a context manager that always cleans up. ``boot`` again after ``kill`` or ``poweroff`` keeps its writes."""
 
@@ -96,13 +110,12 @@ class Clone:
         return self._guest
 
     def __enter__(self) -> Clone:
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.destroy)
             self._hold_mirror()
             self._lay()
             self.boot()
-        except BaseException:
-            self.destroy()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -159,7 +172,12 @@ class Clone:
         self.folder.mkdir(parents=True, mode=0o700)
         wiring = self.network.wiring
         built = masks.build(
-            layer, lower, resolver=self.network.resolver, own=wiring.addresses, trust=self._trust, files=self._files
+            layer,
+            lower,
+            resolver=self.network.resolver,
+            own=wiring.addresses,
+            trust=self._trust,
+            files={**recovery_settings(self.mirror), **self._files},
         )
         self.neutralised = tuple(built.neutralised)
         for folder in (self.upper, work, self.merged):

@@ -58,6 +58,23 @@ def fidelity(
     )
 
 
+def in_words(found: Fidelity) -> str:
+    """The figures as a sentence for a report, each beside the log's own."""
+    bursts = " and ".join(
+        f"{_figure(found.dispersion_schedule[width])} per {width} s (log {_figure(found.dispersion_log[width])})"
+        for width in sorted(found.dispersion_schedule, key=int)
+    )
+    return (
+        f"Synthetic traffic beside the log: {found.rate_schedule:.1f} requests a second (log {found.rate_log:.1f}); "
+        f"distance of the mix {_figure(found.mix_distance)} (two halves of the log: {_figure(found.mix_noise)}); "
+        f"variance/mean of the counts {bursts}."
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
+
+
 def _kept(model: TrafficModel, minute: Minute, omitted: set[str]) -> list[tuple[float, str]]:
     named = (
         (offset / 1000, model.endpoints[index].name)

@@ -72,12 +72,10 @@ class _Backend:
 
     def __init__(self, pid: int, database: int) -> None:
         self.pid, self.database = pid, database
-        self.text = ""
         self.open: dict[tuple[int, int, bool], Interval] = {}
         self.waiting: Interval | None = None
         self.done: list[Interval] = []
         self.acts: dict[str, Callable[[Event], None]] = {
-            "qry": self.statement,
             "acq": self.asks,
             "slp": self.sleeps,
             "wok": self.wakes,
@@ -89,9 +87,6 @@ class _Backend:
         if event.kind in ("acq", "slp", "rlr") and event.database != self.database:
             return
         self.acts[event.kind](event)
-
-    def statement(self, event: Event) -> None:
-        self.text = event.text or self.text
 
     def asks(self, event: Event) -> None:
         key = (event.relation, event.mode, event.session)
@@ -108,7 +103,7 @@ class _Backend:
             asked=event.at,
             got=got,
             session=event.session,
-            text=self.text[:LONGEST_TEXT],
+            text=event.text[:LONGEST_TEXT],
         )
 
     def sleeps(self, event: Event) -> None:
@@ -214,11 +209,16 @@ def holds(
         others = by_relation[interval.relation]
         waiters = _waiters(interval, others)
         idle = not waiters and not interval.waited
-        if idle and (not known(interval.relation) or interval.text.startswith("autovacuum:")):
+        if idle and (not known(interval.relation) or _maintenance(interval)):
             continue
         if not any(_inside(interval, other) for other in others if other is not interval):
             found.append(_hold(interval, name(interval.relation), waiters, epoch))
     return sorted(found, key=lambda hold: hold.at)
+
+
+def _maintenance(interval: Interval) -> bool:
+    """Vacuum and analyse by the server itself: no client's statement, and the weakest of the strong locks."""
+    return interval.text.startswith("autovacuum:") or (not interval.text and interval.mode == STRONG)
 
 
 def _waiters(interval: Interval, others: Iterable[Interval]) -> int:

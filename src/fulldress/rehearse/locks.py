@@ -92,7 +92,12 @@ class LockTrace:
                     raise LockTraceFailed(f"no kernel probes: {error}") from error
                 refused = str(error)
         self._sampler = _Sampler(self.host, self.database)
-        self._sampler.start()
+        if not self._sampler.start():
+            self._sampler.stop(self._ask)
+            raise LockTraceFailed(
+                f"the locks of {self.database} on {self.host.name} cannot be watched",
+                why=f"no kernel probes ({refused}), and no look at pg_locks came back within 5 s. {self._sampler.error}",
+            )
         self.note = f"locks: sampled every {INTERVAL_S * 1e3:.0f} ms, shorter ones may be missed ({refused})"
         return self
 
@@ -180,12 +185,13 @@ class _Sampler:
         self.error = ""
         self._thread = threading.Thread(target=self._read, name="lock-sampler", daemon=True)
 
-    def start(self) -> None:
-        """Begin, and wait until the first look came back (at most 5 s)."""
+    def start(self) -> bool:
+        """Begin, and wait until the first look came back (at most 5 s); False when none did."""
         self._thread.start()
         until = time.monotonic() + 5
         while not self.looks and self._thread.is_alive() and time.monotonic() < until:
             time.sleep(0.01)
+        return self.looks > 0
 
     def stop(self, ask: Callable[[str], str]) -> None:
         """End the session from the server's side; the loop ends with it."""

@@ -99,6 +99,8 @@ def _refresh(host: Host, root: Path, tree: Path, exclude: Sequence[str], progres
     for cluster in found:
         if cluster.online:
             database += _copy_cluster(host, cluster, tree, progress)
+    # before the marker, so that it is true after a power cut; and a clone's first fsync must not wait for our writes
+    subprocess.run(["sync", "--file-system", str(tree)], check=True)
     files, size, digest = _digest(tree, [c.data for c in found])
     mirror = Mirror(
         host=host.name,

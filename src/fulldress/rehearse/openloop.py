@@ -12,7 +12,7 @@ import ctypes
 import os
 import time
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -30,6 +30,8 @@ _EARLY = 20_000
 _SWEEP_S = 0.02
 _AT_ONCE = 256
 """Requests sent in one turn of the loop before answers are looked at again."""
+_RETRIES = 5
+"""Of a request that several kept connections in a row took along."""
 NO_CONNECTION, NO_ANSWER, TIMED_OUT = 1, 2, 3
 
 
@@ -68,7 +70,7 @@ class Engine:
         self._idle: list[Connection] = []
         self._busy: dict[int, Connection] = {}
         self._waiting: deque[int] = deque()
-        self._retried: set[int] = set()
+        self._retries: Counter[int] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._over: asyncio.Event = asyncio.Event()
@@ -195,15 +197,15 @@ class Engine:
             self._look_if_over()
 
     def lost(self, connection: Connection) -> None:
-        """A connection is gone. A kept one that died before it answered anything is tried once more, as clients do."""
+        """A connection is gone. What a kept one took along unanswered is asked again, as clients do."""
         self._open -= 1
         index, connection.request = connection.request, None
         if connection in self._idle:
             self._idle.remove(connection)
         if index is not None and self._busy.pop(index, None) is not None:
-            again = connection.answered and not connection.heard and index not in self._retried
+            again = connection.answered and not connection.heard and self._retries[index] < _RETRIES
             if again and self.planned[index].body is None:
-                self._retried.add(index)
+                self._retries[index] += 1
                 self._waiting.appendleft(index)  # for a fresh connection: other kept ones may be as dead
             else:
                 self._fail(index, NO_ANSWER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from fulldress.model.rehearsal import OutsideCall, SideEffect
 from fulldress.rehearse.ledger import Tally, calls, effects, tally
 from fulldress.rehearse.outside import Entry, Listen, Outside
 from fulldress.rehearse.stubs import all_stubs
-from fulldress.rehearse.traffic import child_environment
+from fulldress.rehearse.traffic import child_environment, end
 from fulldress.store.codec import write_bytes
 
 JOURNAL_FILE = "sink.jsonl"
+_ERRORS = "sink.err"
 _START_S = 30.0
 _STOP_S = 10.0
 _COUNTERS = ("seen4", "seen6")
@@ -68,14 +70,9 @@ class Sink:
             self._counted = self._counters()
         if self.running:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        end(self._process)
 
     def _counters(self) -> dict[str, int]:
         counted: dict[str, int] = {}
@@ -108,17 +105,25 @@ def start_sink(netns: str | None, directory: Path, outside: Outside, *, listen: 
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "outside.json"
     write_bytes(config, msgspec.json.encode(outside), mode=0o600)
+    with contextlib.ExitStack() as unless_started:
+        process = _spawn(netns, directory, config, listen or Listen())
+        unless_started.callback(end, process)
+        ready = _ready(process, directory / _ERRORS)
+        unless_started.pop_all()
+    return Sink(process, netns, directory, ready)
+
+
+def _spawn(netns: str | None, directory: Path, config: Path, listen: Listen) -> subprocess.Popen[bytes]:
     prefix = ["ip", "netns", "exec", netns] if netns else []
-    errors = directory / "sink.err"
-    with errors.open("wb") as stream:
-        process = subprocess.Popen(
+    with (directory / _ERRORS).open("wb") as stream:
+        return subprocess.Popen(
             [
                 *prefix,
                 *(sys.executable, "-m", "fulldress.rehearse.sinkserver"),
                 *("--journal", str(directory / JOURNAL_FILE)),
                 *("--state", str(directory / "state")),
                 *("--config", str(config)),
-                *("--listen", msgspec.json.encode(listen or Listen()).decode()),
+                *("--listen", msgspec.json.encode(listen).decode()),
             ],
             stdin=subprocess.PIPE,  # its end tells the child that we are gone
             stdout=subprocess.PIPE,
@@ -126,15 +131,6 @@ def start_sink(netns: str | None, directory: Path, outside: Outside, *, listen: 
             env=child_environment(),
             start_new_session=True,
         )
-    try:
-        return Sink(process, netns, directory, _ready(process, errors))
-    except BaseException:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-        raise
 
 
 def _check_kinds(outside: Outside) -> None:

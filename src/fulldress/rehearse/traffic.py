@@ -5,6 +5,7 @@ The generator is a child process, so that its timing does not suffer from this o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -55,7 +56,7 @@ class RunningLoad:
         except subprocess.TimeoutExpired:
             self.kill()
             raise _broken("it did not end in time", self._directory) from None
-        self._close()
+        end(self._process)
         if self._process.returncode:
             raise _broken(f"it ended with exit code {self._process.returncode}", self._directory)
         return read_json(self._directory / REPORT_FILE, LoadReport)
@@ -66,15 +67,7 @@ class RunningLoad:
 
     def kill(self) -> None:
         """End it without a report; does nothing when it has ended."""
-        if self.running:
-            self._process.kill()
-            self._process.wait()
-        self._close()
-
-    def _close(self) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        end(self._process)
 
 
 def start_load(
@@ -100,20 +93,23 @@ def start_load(
         options=options, planned=tuple(planned), directory=str(directory), source=source, slow_ms=slow_ms, lifeline=True
     )
     longest = (planned[-1].at_s if planned else 0.0) + timeout_s + 60
-    process = _spawn(netns, directory)
-    try:
-        assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(job) + b"\n")
-        process.stdin.flush()
-        started = _started(process, directory)
-    except BrokenPipeError:
-        process.wait()
-        raise _broken("it ended before it had read its schedule", directory) from None
-    except BaseException:
+    with contextlib.ExitStack() as unless_started:
+        process = _spawn(netns, directory)
+        unless_started.callback(end, process)
+        started = _started(process, job, directory)
+        unless_started.pop_all()
+    return RunningLoad(process, directory, started, longest)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child if it still runs, and close our ends of its pipes."""
+    if process.poll() is None:
         process.kill()
         process.wait()
-        raise
-    return RunningLoad(process, directory, started, longest)
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
 
 def _options(target: str, host_header: str, timeout_s: float, max_connections: int) -> Options:
@@ -156,13 +152,17 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))}
 
 
-def _started(process: subprocess.Popen[bytes], directory: Path) -> float:
+def _started(process: subprocess.Popen[bytes], job: Job, directory: Path) -> float:
+    """Hand over the job; the moment of the schedule's zero."""
+    assert process.stdin is not None
     assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):  # then it says nothing either
+        process.stdin.write(msgspec.json.encode(job) + b"\n")
+        process.stdin.flush()
     ready, _, _ = select.select([process.stdout], [], [], _START_S)
     line = process.stdout.readline() if ready else b""
     if not line:
-        process.kill()
-        process.wait()
+        end(process)
         raise _broken("it did not start", directory)
     return float(msgspec.json.decode(line, type=dict[str, float])["started"])
 

@@ -24,10 +24,10 @@ from typing import NamedTuple
 TRACEFS = Path("/sys/kernel/tracing")
 _PREFIX = "fulldress_"
 _COUNTER = itertools.count()
-_WORDS = 40
+_WORDS = 32
 """A statement's text is fetched as this many 8-byte words: as numbers it cannot pretend to be an event of its own."""
 _REGISTERS = {"x86_64": ("%di", "%si", "%dx"), "aarch64": ("%x0", "%x1", "%x2")}
-_LINE = re.compile(rb"-(\d+)\s+\[\d+\]\s+\S+\s+(\d+\.\d+): (acq|slp|wok|rlr|rel|qry): \(.*?\) ?(.*)$")
+_LINE = re.compile(rb"-(\d+)\s+\[\d+\]\s+\S+\s+(\d+\.\d+): (acq|slp|wok|rlr|rel): \(.*?\) ?(.*)$")
 _LOST = re.compile(rb"\[LOST (\d+) EVENTS\]")
 _FIELD = re.compile(rb"(\w+)=(\{[^}]*\}|\S+)")
 
@@ -38,7 +38,7 @@ class ProbesUnavailable(Exception):
 
 class Event(NamedTuple):
     """One call. ``kind``: acq (a strong table lock is asked for), slp (waits), wok (woken), rlr (released by name), rel
-    (all released: end of transaction), qry (a statement begins)."""
+    (all released: end of transaction)."""
 
     at: float
     """Seconds of the monotonic clock."""
@@ -52,10 +52,18 @@ class Event(NamedTuple):
     session: bool = False
     """acq, rlr: for the session; rel: session locks too."""
     text: str = ""
+    """acq, slp: the statement as the client sent it; empty for the server's own maintenance."""
 
 
-def exported(binary: Path, names: tuple[str, ...]) -> dict[str, int]:
-    """File offsets of exported functions of a 64-bit little-endian ELF file. ProbesUnavailable names what is missing."""
+class Symbol(NamedTuple):
+    """Where an exported name is: its address in the program, and that of its bytes in the file (0 when it has none)."""
+
+    address: int
+    offset: int
+
+
+def exported(binary: Path, names: tuple[str, ...]) -> dict[str, Symbol]:
+    """Exported names of a 64-bit little-endian ELF file. ProbesUnavailable says which are missing."""
     try:
         data = binary.read_bytes()
         return _symbols(data, names)
@@ -63,32 +71,33 @@ def exported(binary: Path, names: tuple[str, ...]) -> dict[str, int]:
         raise ProbesUnavailable(f"{binary.name} cannot be read as a program: {error}") from error
 
 
-def _symbols(data: bytes, names: tuple[str, ...]) -> dict[str, int]:
+def _symbols(data: bytes, names: tuple[str, ...]) -> dict[str, Symbol]:
     if data[:6] != b"\x7fELF\x02\x01":
         raise ProbesUnavailable("not a 64-bit little-endian program")
     program_at, section_at = struct.unpack_from("<QQ", data, 32)
     program_size, programs, section_size, sections = struct.unpack_from("<HHHH", data, 54)
     heads = [struct.unpack_from("<IIQQQQII", data, section_at + n * section_size) for n in range(sections)]
-    loads = [struct.unpack_from("<IIQQQQ", data, program_at + n * program_size) for n in range(programs)]
+    loads = [struct.unpack_from("<IIQQQQQ", data, program_at + n * program_size) for n in range(programs)]
     table = next((head for head in heads if head[1] == 11), None)  # SHT_DYNSYM
     if table is None:
         raise ProbesUnavailable("the program exports nothing")
     strings = heads[table[6]][4]
     wanted = {name.encode(): name for name in names}
-    found: dict[str, int] = {}
+    found: dict[str, Symbol] = {}
     for at in range(table[4], table[4] + table[5], 24):
         name_at, _, _, section, address, _ = struct.unpack_from("<IBBHQQ", data, at)
         begin = strings + name_at
         label = data[begin : data.index(b"\0", begin)]
         if label in wanted and section:
-            load = next(p for p in loads if p[0] == 1 and p[3] <= address < p[3] + p[5])  # PT_LOAD
-            found[wanted[label]] = address - load[3] + load[2]
+            load = next(p for p in loads if p[0] == 1 and p[3] <= address < p[3] + p[6])  # PT_LOAD
+            inside = address - load[3]
+            found[wanted[label]] = Symbol(address, inside + load[2] if inside < load[5] else 0)
     if missing := [name for name in names if name not in found]:
         raise ProbesUnavailable(f"the program does not export {', '.join(missing)}")
     return found
 
 
-FUNCTIONS = ("LockAcquireExtended", "ProcSleep", "LockRelease", "LockReleaseAll", "pgstat_report_activity")
+NAMES = ("LockAcquireExtended", "ProcSleep", "LockRelease", "LockReleaseAll", "debug_query_string")
 
 
 class LockProbes:
@@ -108,11 +117,11 @@ class LockProbes:
 
     def __enter__(self) -> LockProbes:
         sweep()
-        offsets = exported(self.binary, FUNCTIONS)
+        symbols = exported(self.binary, NAMES)
         with contextlib.ExitStack() as undo:
             undo.callback(self._remove)
             try:
-                self._set(offsets)
+                self._set(symbols)
                 self._pipe = os.open(self.instance / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
                 (self.instance / f"events/{self.group}/enable").write_text("1")
             except OSError as error:
@@ -136,17 +145,17 @@ class LockProbes:
         found = [event for line in list(self._lines) if (event := parse(line))]
         return sorted(found, key=lambda event: event.at)
 
-    def _set(self, offsets: dict[str, int]) -> None:
+    def _set(self, symbols: dict[str, Symbol]) -> None:
         first, second, third = _registers()
         tag = f"db=+0({first}):u32 rel=+4({first}):u32 type=+14({first}):u8"
-        places = {name: f"{self.binary}:{offset:#x}" for name, offset in offsets.items()}
+        at = {name: f"{self.binary}:{symbol.offset:#x}" for name, symbol in symbols.items()}
+        acquire, sleep = (f"text={_statement(symbols, name)}" for name in ("LockAcquireExtended", "ProcSleep"))
         probes = [
-            f"p:{self.group}/acq {places['LockAcquireExtended']} {tag} mode={second}:u32 ses={third}:u8",
-            f"p:{self.group}/slp {places['ProcSleep']} {tag} mode=+16({first}):u32",
-            f"r:{self.group}/wok {places['ProcSleep']} res=$retval:u32",
-            f"p:{self.group}/rlr {places['LockRelease']} {tag} mode={second}:u32 ses={third}:u8",
-            f"p:{self.group}/rel {places['LockReleaseAll']} method={first}:u16 ses={second}:u8",
-            f"p:{self.group}/qry {places['pgstat_report_activity']} text=+0({second}):x64[{_WORDS}]",
+            f"p:{self.group}/acq {at['LockAcquireExtended']} {tag} mode={second}:u32 ses={third}:u8 {acquire}",
+            f"p:{self.group}/slp {at['ProcSleep']} {tag} mode=+16({first}):u32 {sleep}",
+            f"r:{self.group}/wok {at['ProcSleep']} res=$retval:u32",
+            f"p:{self.group}/rlr {at['LockRelease']} {tag} mode={second}:u32 ses={third}:u8",
+            f"p:{self.group}/rel {at['LockReleaseAll']} method={first}:u16 ses={second}:u8",
         ]
         for probe in probes:
             _order(probe)
@@ -182,7 +191,7 @@ class LockProbes:
         for line in lines:
             if lost := _LOST.search(line):
                 self.lost += int(lost[1])
-            elif b": qry:" not in line or b"(fault)" not in line:
+            else:
                 self._lines.append(line)
 
     def _remove(self) -> None:
@@ -211,6 +220,17 @@ def parse(line: bytes) -> Event | None:
         )
     except ValueError:
         return None
+
+
+def _statement(symbols: dict[str, Symbol], probed: str) -> str:
+    """Fetches the text at the server's pointer to its current statement.
+
+    ``@+N`` means N bytes behind the place where the probed file begins in memory; the pointer has no bytes in the file, so
+    N is its distance from the probed function, counted from there.
+    """
+    here = symbols[probed]
+    distance = symbols["debug_query_string"].address - here.address + here.offset
+    return f"+0(@+{distance:#x}):x64[{_WORDS}]"
 
 
 def _text(words: bytes) -> str:
@@ -251,7 +271,7 @@ def _drop(group: str) -> None:
         (instance / f"events/{group}/enable").write_text("0")
     with contextlib.suppress(OSError):
         instance.rmdir()
-    for name in ("acq", "slp", "wok", "rlr", "rel", "qry"):
+    for name in ("acq", "slp", "wok", "rlr", "rel"):
         with contextlib.suppress(OSError):
             _order(f"-:{group}/{name}")
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from fulldress.flow import STAGES
 from fulldress.model.finding import Adaptation, Finding, FindingsReport
 from fulldress.model.package import PackageLock, TrustReport
+from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, LoadReport, RehearsalReport, RunReport
 from fulldress.report.chart import latency_chart
 from fulldress.report.sanitise import visible
@@ -35,6 +36,8 @@ class Row(msgspec.Struct, frozen=True):
     """File name of the adaptation, when one names this finding."""
     gone: bool
     """The rescan of the adapted package does not find it any more."""
+    step: str
+    """Id of the plan step that makes its call, with an undo."""
 
 
 def render(folder: ReleaseFolder) -> str:
@@ -60,7 +63,7 @@ def _context(folder: ReleaseFolder) -> dict[str, Any]:
         "release": folder.release(),
         "package": _maybe(folder, f.PACKAGE_LOCK, PackageLock),
         "trust": _maybe(folder, f.TRUST, TrustReport),
-        "rows": _rows(folder, adaptations),
+        "rows": _rows(folder, adaptations, _maybe(folder, f.PLAN_LOCK, PlanLock)),
         "adaptations": adaptations,
         "rescan": _maybe(folder, f.RESCAN, FindingsReport),
         "rehearsal": rehearsal,
@@ -89,7 +92,7 @@ def _adaptations(folder: ReleaseFolder) -> list[Adaptation]:
     return [read_toml(path, Adaptation) for path in sorted(folder.path(f.ADAPTATIONS).glob("[0-9]*.toml"))]
 
 
-def _rows(folder: ReleaseFolder, adaptations: list[Adaptation]) -> list[Row]:
+def _rows(folder: ReleaseFolder, adaptations: list[Adaptation], plan: PlanLock | None) -> list[Row]:
     report: FindingsReport | None = _maybe(folder, f.FINDINGS, FindingsReport)
     if report is None:
         return []
@@ -97,9 +100,20 @@ def _rows(folder: ReleaseFolder, adaptations: list[Adaptation]) -> list[Row]:
     left = {(finding.rule, finding.place) for finding in rescan.findings} if rescan else None
     answered = {fp: f"{a.number:04d}-{a.slug}" for a in adaptations for fp in a.findings}
     return [
-        Row(finding, answered.get(finding.fingerprint, ""), left is not None and (finding.rule, finding.place) not in left)
+        Row(
+            finding,
+            answered.get(finding.fingerprint, ""),
+            left is not None and (finding.rule, finding.place) not in left,
+            _step_of(finding, plan),
+        )
         for finding in report.findings
     ]
+
+
+def _step_of(finding: Finding, plan: PlanLock | None) -> str:
+    """The plan step that makes the very call that the finding is about."""
+    calls = [step for step in plan.plan.step if step.kind == "http"] if plan else []
+    return next((s.id for s in calls if f"{s.params['method']} {s.params['url']}" in finding.title), "")
 
 
 def _chart(title: str, act: Act) -> Markup:

@@ -14,6 +14,18 @@ from fulldress.scan.sweep import load_rules
 from fulldress.store.codec import write_bytes
 
 NOTE = "<!-- Written from the rule's docstring by `make docs`; do not edit. -->\n\n"
+WAIVING = """\
+`fulldress scan` runs every rule over the package and `fulldress explain RULE` prints its page. A finding that a named
+person accepts is waived in `03-findings/waivers.toml`, by its fingerprint (the sixteen digits behind `more:`), which stands
+for what is written there and not for a line number. Past its last day a waiver counts for nothing and the finding is back.
+
+```toml
+[[waiver]]
+fingerprint = "d792d64774a2e3b0"
+reason = "the vendor confirmed the new key by telephone, minutes in OPS-4711"
+owner = "Erika Musterfrau"
+expires = 2026-12-31
+```"""
 
 
 def rule_page(rule: Rule) -> str:
@@ -29,7 +41,9 @@ def rule_page(rule: Rule) -> str:
 def index_page(rules: list[Rule]) -> str:
     """The list of all rules."""
     rows = [f"| [{r.META.slug}]({r.META.slug}.md) | {r.META.title} | {r.META.severity} | {r.META.family} |" for r in rules]
-    return NOTE + "\n".join(["# Rules", "", "| rule | finds | severity | family |", "|---|---|---|---|", *rows, ""])
+    return NOTE + "\n".join(
+        ["# Rules", "", WAIVING, "", "| rule | finds | severity | family |", "|---|---|---|---|", *rows, ""]
+    )
 
 
 def pages() -> dict[str, str]:

@@ -7,12 +7,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fulldress.errors import NoGo, NothingToDo, TargetHeld, UsageError
+from fulldress.errors import NoGo, NothingToDo, Stale, TargetHeld, UsageError
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import RehearsalReport, RunReport
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json
 from fulldress.store.folder import ReleaseFolder
+
+
+class NotRehearsed(NoGo):
+    """No rehearsal of exactly this plan ended with ``pass``, and only what was rehearsed is run on production.
+
+    ``fulldress rehearse`` plays it. Where no rehearsal is possible, ``fulldress run --without-rehearsal-because TEXT`` runs
+    the plan all the same, and the reason is in the run's journal for good.
+    """
+
+    slug = "not-rehearsed"
+
+
+class RunUnfinished(TargetHeld):
+    """An earlier run of this release was killed, stopped or cut off in the middle.
+
+    ``fulldress resume`` finishes it: no step is lost, none is done twice. ``fulldress rollback`` undoes it.
+    """
+
+    slug = "run-unfinished"
 
 
 def rehearsals(folder: ReleaseFolder) -> list[RehearsalReport]:
@@ -27,7 +46,7 @@ def green_rehearsal(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport | 
 
 
 def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
-    """The green rehearsal of this plan; NoGo says what there is instead."""
+    """The green rehearsal of this plan. Raises Stale when another plan was rehearsed, NoGo when none is green."""
     found = green_rehearsal(folder, lock)
     if found is not None:
         return found
@@ -36,14 +55,17 @@ def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
     if mine:
         why = f"its latest rehearsal, {mine[-1].id}, says: {mine[-1].verdict}"
     elif known:
-        why = f"{len(known)} rehearsals exist, but of other plans (latest {known[-1].id})"
+        raise Stale(
+            f"changed since rehearsal {known[-1].id}: {f.PLAN_LOCK}",
+            why=f"that rehearsal was of plan {known[-1].plan_digest[:16]}, this plan is {lock.digest[:16]}",
+            fix="fulldress rehearse",
+        )
     else:
         why = "it was never rehearsed"
-    raise NoGo(
+    raise NotRehearsed(
         f"no green rehearsal of this plan ({lock.digest[:16]})",
         why=why,
         fix="fulldress rehearse (or, on record: fulldress run --without-rehearsal-because TEXT)",
-        slug="not-rehearsed",
     )
 
 
@@ -64,11 +86,10 @@ def require_no_unfinished(folder: ReleaseFolder) -> None:
     """TargetHeld when a run of this folder was not finished."""
     for _, report in runs(folder):
         if report.state == "running":
-            raise TargetHeld(
+            raise RunUnfinished(
                 f"run {report.id} of {report.operator} on {report.host} is not finished",
                 why="a second run would do its steps twice",
                 fix="fulldress resume finishes it, fulldress rollback undoes it",
-                slug="run-unfinished",
             )
 
 

@@ -10,6 +10,7 @@ import shlex
 
 import msgspec
 
+from fulldress.adapters.transient import HostLost
 from fulldress.errors import FulldressError, TargetHeld
 from fulldress.formats.hosttext import printable
 from fulldress.ports import Host
@@ -62,7 +63,7 @@ def give_back(host: Host, run: str) -> None:
     """Let the host go, when this run holds it."""
     done = host.run(["bash", "-s"], stdin=_GIVE_BACK.format(run=shlex.quote(f'"{run}"')).encode(), timeout_s=30)
     if not done.ok:
-        raise FulldressError(f"{host.name} could not be let go", fix="fulldress resume", slug="host-lost")
+        raise HostLost(f"{host.name} could not be let go", fix="fulldress resume")
 
 
 def _read(host: Host, data: bytes) -> Holder:

@@ -11,7 +11,10 @@ URL = re.compile(
     r"(?i)\b([a-z][a-z0-9+.-]{1,20})://(?:([^\s/@'\"<>|]*)@)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(\d{1,5}))?([^\s'\"<>|`)\]},;]*)"
 )
 PLAINTEXT = {"http", "ftp", "telnet", "ldap", "smtp", "ws", "mqtt", "amqp", "redis", "imap", "pop3", "stomp"}
-NETWORK = PLAINTEXT | {"https", "ftps", "sftp", "ssh", "ldaps", "smtps", "wss", "mqtts", "amqps", "rediss", "rsync"}
+DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "oracle", "sqlserver", "mongodb"}
+NETWORK = (
+    PLAINTEXT | DATABASES | {"https", "ftps", "sftp", "ssh", "ldaps", "smtps", "wss", "mqtts", "amqps", "rediss", "rsync"}
+)
 _INSIDE = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa", ".corp")
 _NAMESPACES = re.compile(
     r"(?i)(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|gnu\.org|opensource\.org|sun\.com|oracle\.com|"
@@ -32,7 +35,7 @@ class Url(NamedTuple):
 
 
 def urls(line: str) -> Iterator[Url]:
-    """The network URLs of a line (``jdbc:postgresql://`` and other database URLs are not among them)."""
+    """The network URLs of a line, those of databases (``jdbc:postgresql://``) among them."""
     for match in URL.finditer(line):
         scheme, host = match[1].lower(), match[3].rstrip(".").lower()
         if scheme in NETWORK and host:

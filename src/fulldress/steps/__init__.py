@@ -6,6 +6,6 @@ edited when a kind is added.
 """
 
 from fulldress.steps._bash import references
-from fulldress.steps._contract import KindInfo, StepContext, compile_step, kinds
+from fulldress.steps._contract import KindInfo, StepContext, StepParams, compile_step, kinds
 
-__all__ = ["KindInfo", "StepContext", "compile_step", "kinds", "references"]
+__all__ = ["KindInfo", "StepContext", "StepParams", "compile_step", "kinds", "references"]

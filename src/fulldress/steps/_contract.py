@@ -61,6 +61,15 @@ def paths_param(step: Step, name: str) -> list[str]:
     return paths
 
 
+class StepParams(UsageError):
+    """A step of the plan does not say something that can be done: an unknown kind or parameter, a path that is no path.
+
+    The message names the step. Correct ``05-plan/plan.toml`` and lock it again, or let it be drafted anew.
+    """
+
+    slug = "step-params"
+
+
 class Kind(Protocol):
     """A module of ``steps/`` seen as an object."""
 
@@ -71,13 +80,12 @@ class Kind(Protocol):
         ...
 
 
-def bad(step: Step, what: str) -> UsageError:
+def bad(step: Step, what: str) -> StepParams:
     """The error for a step whose parameters do not say something that can be done."""
-    return UsageError(
+    return StepParams(
         f"05-plan/plan.toml: step {step.id!r} ({step.kind}): {what}",
         why="the plan cannot be compiled",
         fix="correct the step, or draft the plan anew: fulldress plan --redraft",
-        slug="step-params",
     )
 
 

@@ -70,8 +70,8 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     undo = (
         f'{head}[ -e "$FD_UNDO/deb.kept" ] || exit 0\npkg=$(dpkg-deb -f {deb} Package)\n'
         f"fd_deb_list {deb} {held} | fd_new deb | fd_also_gone deb\n"
-        'others=""; if [ -e "$FD_UNDO/status.after" ] && '
-        '! fd_digest /var/lib/dpkg/status | grep -qxFf - "$FD_UNDO/status.after" <(fd_digest "$FD_UNDO/status.before"); then\n'
+        'others=""; if [ -e "$FD_UNDO/status.after" ] && ! fd_digest /var/lib/dpkg/status |\n'
+        '  grep -qxFf - "$FD_UNDO/status.after" <(fd_digest "$FD_UNDO/status.before"); then\n'
         '  others=yes; cp -a /var/lib/dpkg/status "$FD_UNDO/status.now"; fi\n'
         "fd_restore deb\n"
         'if [ -n "$others" ]; then cp -a "$FD_UNDO/status.now" /var/lib/dpkg/status; fd_status_back "$pkg"; fi\n'

@@ -67,6 +67,11 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     u = template(url)
     before = f'[ -e "$FD_UNDO/before.status" ] || {{ fd_call GET {u} "$FD_UNDO/before" >"$FD_UNDO/before.new"; '
     before += 'sync "$FD_UNDO"; mv "$FD_UNDO/before.new" "$FD_UNDO/before.status"; }\n'
+    before += 'case "$(cat "$FD_UNDO/before.status")" in 2??|404|410) ;; *) '
+    before += (
+        'echo "what is there now cannot be read (status $(cat "$FD_UNDO/before.status")), so it could not be put back"; '
+    )
+    before += 'rm -f "$FD_UNDO/before.status"; exit 1;; esac\n'
     do = f"{head}{before if _puts_back(method, params) else ''}"
     do += '[ ! -e "$FD_UNDO/status" ] || { echo "already called"; exit 0; }\n'
     if method == "POST":

@@ -99,3 +99,19 @@ def test_open_transaction_is_seen() -> None:
 def test_never_raises(text: str) -> None:
     read = script(text)
     assert all(1 <= s.line <= text.count("\n") + 1 for s in read.statements)
+
+
+@pytest.mark.parametrize("depth", [60, 1_000, 200_000])
+@pytest.mark.parametrize(
+    ("link", "end"), [("a+", "1"), ("NOT ", "true"), ("1,1 UNION SELECT ", "1,1"), ("'x'||", "'y'"), ("(", "1")]
+)
+def test_deep_nesting_is_refused_not_followed(link: str, end: str, depth: int) -> None:
+    """Text made to exhaust the parser's stack is reported as unreadable; the statement after it is still read."""
+    found = statements(f"SELECT {link * depth}{end}{')' * (link == '(') * depth};\nDROP TABLE t;")
+    assert [(s.kind, s.line) for s in found[1:]] == [("drop_stmt", 2)]
+    assert found[0].kind in ("select_stmt", "unparsed")
+
+
+def test_deep_blocks_are_not_followed() -> None:
+    text = "DO $$ BEGIN " + "IF true THEN " * 50_000 + "NULL;" + " END IF;" * 50_000 + " END $$; DROP TABLE t;"
+    assert [s.kind for s in statements(text)] == ["do_stmt", "drop_stmt"]

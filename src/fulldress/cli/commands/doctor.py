@@ -21,6 +21,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     full_dress: bool
     capabilities: list[doctor.Capability]
     leftovers: list[leftovers.Leftover]
+    stranded_runs: list[str]
 
 
 @click.command()
@@ -30,7 +31,8 @@ def command(form: str, reap: bool) -> int:
     """Try (not guess) every capability: boots a machine, mounts layers, makes namespaces; leaves nothing behind."""
     left = leftovers.sweep() if reap else leftovers.find()
     capabilities = doctor.examine()
-    answer = Answer(full_dress=doctor.fit(capabilities), capabilities=capabilities, leftovers=left)
+    runs = leftovers.stranded_runs()
+    answer = Answer(full_dress=doctor.fit(capabilities), capabilities=capabilities, leftovers=left, stranded_runs=runs)
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
     else:
@@ -49,6 +51,10 @@ def _show(answer: Answer) -> None:
         click.echo("\nleft by commands that were killed (`fulldress doctor --reap` takes it away):")
         for leftover in answer.leftovers:
             click.echo(f"  {leftover.kind.ljust(8)} {leftover.value}")
+    if answer.stranded_runs:
+        click.echo("\nruns that were interrupted (`fulldress resume` in their release folder finishes them):")
+        for run in answer.stranded_runs:
+            click.echo(f"  {run}")
     missing = [c.name for c in answer.capabilities if c.state == "missing"]
     click.echo()
     if missing:

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from fulldress.adapters.hosts import open_host
+from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.inventory.survey import survey
 from fulldress.model.estate import Estate
@@ -32,7 +33,8 @@ def command(folder: Path, form: str) -> None:
     release = f.ReleaseFolder.find(folder)
     declared = release.release().estate
     with stage_work(release, "inventory") as work:
-        estate = survey([open_host(address) for address in declared.hosts], declared)
+        hosts = [open_host(address) for address in declared.hosts]
+        estate = survey(hosts, declared, progress=terminal_progress())
         write_json(work.path(f.ESTATE), estate)
         work.facts.update(hosts=[host.name for host in estate.hosts], estate_sha256=digest(estate))
     click.echo(msgspec.json.format(msgspec.json.encode(estate), indent=2) if form == "json" else _text(estate))

@@ -31,6 +31,7 @@ from fulldress.plan.lock import require_fresh
 from fulldress.ports import Host, Keeper, Progress
 from fulldress.rehearse import mirror, proof
 from fulldress.rehearse.acts import Load, Setting, timed
+from fulldress.rehearse.fidelity import fidelity, in_words
 from fulldress.rehearse.model_traffic import fit, left_out, schedule
 from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
@@ -142,8 +143,10 @@ def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, 
         )
     declared = read_toml(folder.path(TRAFFIC), TrafficFile) if folder.path(TRAFFIC).exists() else TrafficFile()
     model = fit(_requests(logs))
+    planned = schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed, writes=declared.writes)
     return Load(
-        planned=schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed, writes=declared.writes),
+        planned=planned,
+        fidelity=in_words(fidelity(model, planned, seconds=LONGEST_ACT_S, writes=declared.writes)),
         source=f"{release.estate.access_log}, its busiest ten minutes × {multiple:g}, seed {seed}",
         left_out=left_out(model, declared.writes),
     )

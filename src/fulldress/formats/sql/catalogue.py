@@ -12,6 +12,7 @@ import msgspec
 import postgast
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.sql.grammar import Unreadable, parse
 from fulldress.formats.sql.names import columns, conjuncts, dotted, null_test, relation, type_of
 from fulldress.formats.sql.parse import Statement
 
@@ -211,8 +212,8 @@ class Catalogue:
 
 def _constant(body: str) -> bool:
     try:
-        stmts = postgast.parse(body).stmts
-    except postgast.PgQueryError:
+        stmts = parse(body).stmts
+    except Unreadable:
         return False
     if len(stmts) != 1 or not stmts[0].stmt.HasField("select_stmt"):
         return False

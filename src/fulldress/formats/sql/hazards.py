@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, Literal
 
 import msgspec
@@ -82,7 +82,7 @@ def _created(statements: tuple[Statement, ...]) -> set[str]:
     }
 
 
-def _single(effect: Effect, rows: Mapping[str, int], fresh: set[str]) -> Iterator[Hazard]:
+def _single(effect: Effect, rows: Mapping[str, int], fresh: Set[str]) -> Iterator[Hazard]:
     statement = effect.statement
     yield from _heavy(effect, rows)
     if statement.kind in ("update_stmt", "delete_stmt") and unbounded(statement, rows, fresh):
@@ -170,7 +170,7 @@ def builds_index(cmd: Any) -> bool:
     return cmd.subtype == pb.AT_AddColumn and any(constraints(definition.column_def, kind) for kind in _INDEXED)
 
 
-def unbounded(statement: Statement, rows: Mapping[str, int], fresh: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
+def unbounded(statement: Statement, rows: Mapping[str, int], fresh: Set[str] = frozenset()) -> bool:
     """True for an UPDATE or DELETE that may touch a large part of an old table in one go."""
     node = statement.node
     name = relation(node.relation)
@@ -194,7 +194,7 @@ def _bounds(term: Any) -> bool:
     return any(_KEYS.match(name) for name in named) and len(named) == 1
 
 
-def _transactions(effects: list[Effect], rows: Mapping[str, int], fresh: set[str]) -> Iterator[Hazard]:
+def _transactions(effects: list[Effect], rows: Mapping[str, int], fresh: Set[str]) -> Iterator[Hazard]:
     """Locks pile up: what one statement locked stays locked while later statements of its transaction work."""
     held: dict[int, dict[str, Effect]] = {}
     told: set[int] = set()
@@ -219,7 +219,7 @@ def _transactions(effects: list[Effect], rows: Mapping[str, int], fresh: set[str
                 mine.setdefault(name, effect)
 
 
-def _prolongs(effect: Effect, mine: dict[str, Effect], rows: Mapping[str, int], fresh: set[str]) -> str:
+def _prolongs(effect: Effect, mine: dict[str, Effect], rows: Mapping[str, int], fresh: Set[str]) -> str:
     statement, line = effect.statement, effect.statement.line
     if statement.kind in ("update_stmt", "delete_stmt") and unbounded(statement, rows, fresh):
         return f"line {line} changes the rows of {relation(statement.node.relation)}"

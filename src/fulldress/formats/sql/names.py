@@ -9,6 +9,8 @@ from typing import Any
 import postgast
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.sql.grammar import Unreadable, parse
+
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 _STEADY_WORDS = """
     now transaction_timestamp current_date date to_timestamp to_char to_date lower upper btrim ltrim
@@ -26,8 +28,8 @@ _STEADY = frozenset(_STEADY_WORDS.split())
 def ident(name: str) -> str:
     """A name as it must be written in SQL."""
     try:
-        bare = bool(_PLAIN.match(name)) and postgast.parse(f"SELECT 1 AS {name} FROM {name}") is not None
-    except postgast.PgQueryError:
+        bare = bool(_PLAIN.match(name)) and parse(f"SELECT 1 AS {name} FROM {name}") is not None
+    except Unreadable:
         bare = False
     return name if bare else '"' + name.replace('"', '""') + '"'
 

@@ -13,6 +13,7 @@ import msgspec
 import postgast
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.sql.grammar import Unreadable, parse, plpgsql
 from fulldress.formats.sql.psql import Meta, plain
 
 _UNITS = {"us": 0.001, "ms": 1.0, "": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
@@ -74,22 +75,22 @@ def script(text: str, *, single_transaction: bool = False) -> Script:
 def _raw(sql: str, cuts: tuple[int, ...]) -> Iterator[tuple[str, int, Any]]:
     """(text, line, node) per statement: the whole text at once, or piece by piece when the whole is refused."""
     try:
-        yield from _parsed(sql, 1)
-    except postgast.PgQueryError:
+        yield from list(_parsed(sql, 1))
+    except Unreadable:
         start = 0
         for cut in (*cuts, len(sql)):
             piece, line = sql[start:cut], sql.count("\n", 0, start) + 1
             start = cut + 1
             try:
                 yield from list(_parsed(piece, line))
-            except postgast.PgQueryError:
+            except Unreadable:
                 lead = len(piece) - len(piece.lstrip())
                 yield piece.strip(), line + piece.count("\n", 0, lead), None
 
 
 def _parsed(sql: str, first: int) -> Iterator[tuple[str, int, Any]]:
     data = sql.encode()
-    for raw in postgast.parse(sql).stmts:
+    for raw in parse(sql).stmts:
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(data)
         line = first + data.count(b"\n", 0, raw.stmt_location)
         body = data[raw.stmt_location : end].decode()
@@ -163,15 +164,15 @@ def milliseconds(const: Any) -> float:
 def _body(block: Statement) -> Iterator[Statement]:
     """The SQL inside a DO block: static statements, and EXECUTE of a literal."""
     try:
-        tree = postgast.parse_plpgsql(block.text)
-    except (postgast.PgQueryError, ValueError):
+        tree = plpgsql(block.text)
+    except Unreadable:
         return
     timeout = block.lock_timeout_ms
     commits = "PLpgSQL_stmt_commit" in str(tree)
     for count, (query, offset) in enumerate(_queries(tree)):
         try:
-            raw = list(postgast.parse(query).stmts)
-        except postgast.PgQueryError:
+            raw = list(parse(query).stmts)
+        except Unreadable:
             continue
         for item in raw:
             kind = item.stmt.WhichOneof("node")
@@ -210,8 +211,8 @@ def _queries(tree: Any, line: int = 1) -> Iterator[tuple[str, int]]:
 def _literal(expression: str, line: int) -> Iterator[tuple[str, int]]:
     """``EXECUTE 'ALTER ...'`` and ``EXECUTE format('ALTER ...')`` without placeholders."""
     try:
-        tree = postgast.parse(f"SELECT {expression}")
-    except postgast.PgQueryError:
+        tree = parse(f"SELECT {expression}")
+    except Unreadable:
         return
     target = tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val
     if target.HasField("func_call") and target.func_call.args:

@@ -101,6 +101,8 @@ class _Files(asyncssh.SFTPServer):
         if path is None:
             return
         local = Path(self.map_path(path).decode("utf-8", "surrogateescape"))
+        if not local.is_file():
+            return  # removed or renamed while it was being written: that was recorded
         with local.open("rb") as stream:
             seen = hashlib.file_digest(stream, "sha256").hexdigest()
         self._record("PUT", path, size=local.stat().st_size, body_sha256=seen, after=seen, kind="upload")
@@ -119,6 +121,14 @@ class _Files(asyncssh.SFTPServer):
         """Called by asyncssh."""
         super().posix_rename(oldpath, newpath)  # type: ignore[no-untyped-call, unused-ignore]
         self._record("RENAME", oldpath, kind="upload", detail=_text(newpath))
+
+    def symlink(self, oldpath: bytes, newpath: bytes) -> None:
+        """Called by asyncssh. Refused: through a link a hostile clone would reach this machine's files."""
+        raise asyncssh.SFTPOpUnsupported("no links in a rehearsal")
+
+    def link(self, oldpath: bytes, newpath: bytes) -> None:
+        """Called by asyncssh. Refused like symlinks."""
+        raise asyncssh.SFTPOpUnsupported("no links in a rehearsal")
 
     def scandir(self, path: bytes) -> Any:
         """Called by asyncssh."""

@@ -1,0 +1,76 @@
+"""A migration holds SQL that nobody here could read.
+
+## What it does
+Reports SQL scripts with statements that PostgreSQL's grammar refuses or that are nested too deeply to be followed, and
+scripts that pull in other files by psql's `\\i`, when those are not in the package.
+
+## Why it matters
+What was not read was not judged: its locks, rewrites and losses are unknown, and silence must not pass for safety.
+
+## Example
+```
+SELEC 1;      -- or another database's dialect
+```
+
+## Fix
+Read it by hand, ask the vendor, and rehearse it: the rehearsal shows its locks whatever it is written in.
+
+## References
+- none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fulldress.formats import sql
+from fulldress.model.finding import Finding
+from fulldress.scan.migrations import migrations
+from fulldress.scan.rule import Context, RuleMeta
+
+META = RuleMeta(
+    slug="migration-unreadable",
+    family="migration",
+    title="SQL that could not be read",
+    severity="medium",
+    confidence="certain",
+)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each script, at the first thing that was not looked into."""
+    names = {entry.place.rpartition("/")[2] for entry in context.files}
+    for migration in migrations(context):
+        read = sql.script(migration.text)
+        blind = [(s.line, s.text) for s in read.unparsed]
+        for meta in read.metas:
+            wanted = meta.text.split()[-1].strip("'\"").rpartition("/")[2]
+            if meta.name in ("i", "ir", "include", "include_relative") and wanted not in names:
+                blind.append((meta.line, meta.text))
+        if blind:
+            line, text = min(blind)
+            yield _finding(migration.entry.place, line, text, len(blind))
+
+
+def _finding(place: str, line: int, text: str, count: int) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity=META.severity,
+        confidence=META.confidence,
+        title=f"{count} statement{'s' * (count > 1)} in {place.rpartition('/')[2]} could not be read",
+        place=place,
+        line=line,
+        excerpt=" ".join(text[:1000].split())[:200],
+        consequence="Nobody knows what it locks, rewrites or loses until it runs.",
+        fix="Read it by hand and rehearse it.",
+    )
+
+
+BAD = (
+    {"migrations/1.sql": "SELECT 1;\nSELEC 2;\n"},
+    {"migrations/1.sql": "\\i ../elsewhere/2.sql\n"},
+)
+GOOD = (
+    {"migrations/1.sql": "\\set x 1\nSELECT :x;\n"},
+    {"migrations/1.sql": "\\ir 2.sql\n", "migrations/2.sql": "SELECT 1;\n"},
+)

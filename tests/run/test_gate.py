@@ -1,0 +1,98 @@
+"""Production is touched only with a green rehearsal of exactly this plan, and by one run at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fulldress.errors import NoGo, NothingToDo, TargetHeld, UsageError
+from fulldress.model.plan import Plan, PlanLock, StepTiming
+from fulldress.model.rehearsal import Act, RehearsalReport, RunReport
+from fulldress.run.gate import pick, rehearsed_seconds, require_no_unfinished, require_rehearsed
+from fulldress.store import folder as f
+from fulldress.store.codec import write_json
+
+LOCK = PlanLock(
+    digest="d" * 64, plan=Plan(release="r", host="h", step=()), scripts=(), inputs={}, package_sha256="", adapted_sha256=""
+)
+
+
+def rehearsal(
+    root: Path, ident: str, verdict: Any = "pass", digest: str = "d" * 64, acts: tuple[Act, ...] = ()
+) -> RehearsalReport:
+    report = RehearsalReport(
+        id=ident, plan_digest=digest, started="", verdict=verdict, checks=(), acts=acts, durations={}, not_shown=()
+    )
+    write_json(root / f.REHEARSALS / ident / "rehearsal.json", report)
+    return report
+
+
+def run(root: Path, ident: str, state: Any) -> None:
+    write_json(
+        root / f.RUNS / ident / "run.json",
+        RunReport(id=ident, plan_digest="d" * 64, host="h", operator="erika", state=state, started=""),
+    )
+
+
+def test_green_means_this_plan_passed(tmp_path: Path) -> None:
+    rehearsal(tmp_path, "1")
+    assert require_rehearsed(f.ReleaseFolder(tmp_path), LOCK).id == "1"
+
+
+@pytest.mark.parametrize("verdict", ["fail", "inconclusive", "no-data"])
+def test_only_pass_is_green_and_the_latest_counts(tmp_path: Path, verdict: str) -> None:
+    rehearsal(tmp_path, "1")
+    rehearsal(tmp_path, "2", verdict)
+    with pytest.raises(NoGo) as caught:
+        require_rehearsed(f.ReleaseFolder(tmp_path), LOCK)
+    assert caught.value.why == f"its latest rehearsal, 2, says: {verdict}"
+    assert caught.value.exit_code == 20
+
+
+def test_another_plans_rehearsal_is_none(tmp_path: Path) -> None:
+    rehearsal(tmp_path, "1", digest="e" * 64)
+    with pytest.raises(NoGo) as caught:
+        require_rehearsed(f.ReleaseFolder(tmp_path), LOCK)
+    assert "of other plans" in caught.value.why
+
+
+def test_never_rehearsed(tmp_path: Path) -> None:
+    with pytest.raises(NoGo) as caught:
+        require_rehearsed(f.ReleaseFolder(tmp_path), LOCK)
+    assert caught.value.why == "it was never rehearsed"
+
+
+def test_rehearsed_times_are_those_of_the_adapted_act(tmp_path: Path) -> None:
+    def timing(phase: str, seconds: float) -> StepTiming:
+        return StepTiming(id="a", title="", kind="check", phase=phase, started=1, ended=1 + seconds, code=0)
+
+    acts = (
+        Act(name="as-it-came", title="", steps=(timing("do", 9),)),
+        Act(name="adapted", title="", steps=(timing("do", 2), timing("undo", 5))),
+    )
+    assert rehearsed_seconds(rehearsal(tmp_path, "1", acts=acts)) == {"a": 2}
+    assert rehearsed_seconds(None) == {}
+
+
+def test_an_unfinished_run_comes_first(tmp_path: Path) -> None:
+    run(tmp_path, "1", "done")
+    require_no_unfinished(f.ReleaseFolder(tmp_path))
+    run(tmp_path, "2", "running")
+    with pytest.raises(TargetHeld, match="run 2 of erika on h is not finished"):
+        require_no_unfinished(f.ReleaseFolder(tmp_path))
+
+
+def test_which_run_is_meant(tmp_path: Path) -> None:
+    folder = f.ReleaseFolder(tmp_path)
+    with pytest.raises(NothingToDo):
+        pick(folder, None, unfinished=True)
+    for ident, state in (("1", "done"), ("2", "rolled-back"), ("3", "running")):
+        run(tmp_path, ident, state)
+    assert pick(folder, None, unfinished=True)[1].id == "3"
+    assert pick(folder, "1", unfinished=False)[1].id == "1"
+    run(tmp_path, "3", "rolled-back")
+    assert pick(folder, None, unfinished=False)[1].id == "1"
+    with pytest.raises(UsageError, match="no run 9"):
+        pick(folder, "9", unfinished=False)

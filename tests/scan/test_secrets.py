@@ -1,0 +1,114 @@
+"""Secrets: what is one, what is not, and that it is hidden wherever it stands."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fulldress.scan.secrets import HIDDEN, PROVIDER, hidden, is_real, is_secret_key, variable
+
+VALUE = "q7Zk42xw"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"echo ls | sshpass -p '{VALUE}' sftp a@b",
+        f"sshpass -v -p{VALUE} ssh a@b",
+        f"curl -u admin:{VALUE} https://x",
+        f"curl --user=admin:{VALUE} https://x",
+        f'-H "Authorization: Bearer {VALUE}"',
+        f"X-Api-Key: {VALUE}",
+        f"mysql -u root -p{VALUE} db",
+        f"mysqldump --password={VALUE}",
+        f"tool --client-secret {VALUE}",
+        f"PGPASSWORD={VALUE} psql",
+        f"db.password = {VALUE}",
+        f'"api_key": "{VALUE}"',
+        f"postgresql://app:{VALUE}@db/app",
+        f"jdbc:x://db/app?user=a&password={VALUE}",
+        f"openssl -passin pass:{VALUE}",
+    ],
+)
+def test_hidden(text: str) -> None:
+    shown = hidden(text)
+    assert VALUE not in shown
+    assert HIDDEN in shown
+    assert hidden(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "psql -p 5432 -U app",
+        "password = ${DB_PASSWORD}",
+        'token: "$TOKEN"',
+        "mkdir -p /x",
+        "plain text",
+        "https://x.example/?page=2",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert hidden(text) == text
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "ghp_" + "a1" * 18,
+        "glpat-" + "x" * 20,
+        "AKIA" + "B2" * 8,
+        "xoxb-1234567890-abc",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.abcdefghijk",
+        "acme_live_" + "Zz9" * 6,
+    ],
+)
+def test_provider_tokens(token: str) -> None:
+    assert PROVIDER.search(f'x="{token}"')
+
+
+@pytest.mark.parametrize("token", ["AKIAIOSFODNN7EXAMPLE", "ghp_short", "acme_test_" + "Zz9" * 6])
+def test_examples_are_no_tokens(token: str) -> None:
+    assert not PROVIDER.search(token)
+
+
+@pytest.mark.parametrize("key", ["password", "db.password", "API_TOKEN", "clientSecret", "api-key", "PGPASSWORD", "passwd"])
+def test_secret_keys(key: str) -> None:
+    assert is_secret_key(key)
+
+
+@pytest.mark.parametrize("key", ["password_file", "token_ttl", "passwordPolicy", "user", "secrets_path", "tokenizer"])
+def test_other_keys(key: str) -> None:
+    assert not is_secret_key(key)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "x", "${A}", "{{ a }}", "<your password>", "****", "true", "/etc/x", "os.environ['A']", "%A%"]
+)
+def test_placeholders(value: str) -> None:
+    assert not is_real(value)
+
+
+@pytest.mark.parametrize("value", ["geheim1", "'quoted9'", "Passw0rd!", "changeme"])
+def test_real_values(value: str) -> None:
+    assert is_real(value)
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (("bridge", "bridge.api.token"), "BRIDGE_API_TOKEN"),
+        (("hooks.partner", "token"), "HOOKS_PARTNER_TOKEN"),
+        (("app", "apiToken"), "APP_API_TOKEN"),
+        (("9x",), "S_9X"),
+        (("…",), "SECRET"),
+    ],
+)
+def test_variable(parts: tuple[str, ...], name: str) -> None:
+    assert variable(*parts) == name
+
+
+@given(st.text(max_size=300))
+def test_never_raises(text: str) -> None:
+    assert isinstance(hidden(text), str)

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import click
 
+from fulldress.errors import FulldressError
+
 FULLDRESS = (sys.executable, "-m", "fulldress.cli.main")
 BEGAN = time.monotonic()
 
 
-class DemoFailed(Exception):
+class DemoFailed(FulldressError):
     """A command of the demo did not end as the story tells."""
+
+    slug = "demo-failed"
 
 
 def scene(number: int, title: str) -> None:

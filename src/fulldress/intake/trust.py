@@ -7,7 +7,7 @@ vendor record alone, never from the package.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -35,6 +35,9 @@ MAX_READ = 1 << 20
 """Keys, certificates, lists and signatures are small; larger files are none of these."""
 OPENPGP_SUFFIXES = (".asc", ".sig", ".gpg", ".sign")
 CMS_SUFFIXES = (".p7s", ".p7")
+KEY_SUFFIXES = (".gpg", ".pgp", ".key")
+CERTIFICATE_SUFFIXES = (".cer", ".crt", ".der")
+SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
 
@@ -93,18 +96,27 @@ class _Judge:
     ) -> None:
         self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
         self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
-        self.small = {p: blobs.read(e.sha256) for p, e in self.files.items() if e.kind == "file" and e.size <= MAX_READ}
+        self.small = dict(self._speaking())
         self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
         self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
         self.roots = vendor.roots if vendor else ()
         self.pool = tuple(c for found in self.certificates.values() for c in found)
 
+    def _speaking(self) -> Iterator[tuple[str, bytes]]:
+        """Small files that may be a key, a certificate, a signature or a list; the others are not kept in memory."""
+        for place, entry in self.files.items():
+            if entry.kind != "file" or entry.size > MAX_READ:
+                continue
+            data = self.blobs.read(entry.sha256)
+            if place.endswith(SPEAKING) or checksums.is_list(posixpath.basename(place)) or b"-----BEGIN " in data:
+                yield place, data
+
     @staticmethod
     def _maybe_key(place: str, data: bytes) -> bool:
-        return b"-----BEGIN PGP PUBLIC KEY" in data or place.endswith((".gpg", ".pgp", ".key"))
+        return b"-----BEGIN PGP PUBLIC KEY" in data or place.endswith(KEY_SUFFIXES)
 
     def _certificates(self, place: str, data: bytes) -> tuple[bytes, ...]:
-        if b"-----BEGIN CERTIFICATE-----" in data or place.endswith((".cer", ".crt", ".der")):
+        if b"-----BEGIN CERTIFICATE-----" in data or place.endswith(CERTIFICATE_SUFFIXES):
             return self.means.x509.certificates(data)
         return ()
 

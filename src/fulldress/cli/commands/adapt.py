@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import click
@@ -50,8 +49,8 @@ def command(check: bool, form: str, folder: Path) -> int:
     release = f.ReleaseFolder.find(folder)
     with stage_work(release, "adapt") as work:
         lock, report = _inputs(release)
-        blobs = BlobStore(state_dir() / "blobs")
-        context = partial(_context, release, blobs)
+        blobs = _Remembering(state_dir() / "blobs")
+        context = _Contexts(release, blobs)
         waivers = read_waivers(release.path(f.WAIVERS), datetime.now(UTC).date()).active
         result = adapt(lock, blobs, _curers(report, context, waivers), hide=_hidden)
         rescan = _marked(sweep(context(result.lock), waivers=waivers), result)
@@ -86,8 +85,37 @@ def _inputs(folder: f.ReleaseFolder) -> tuple[PackageLock, FindingsReport]:
     return lock, report
 
 
-def _context(folder: f.ReleaseFolder, blobs: BlobStore, lock: PackageLock) -> Context:
-    return release_context(folder, lock, blobs)
+class _Remembering(BlobStore):
+    """Keeps what it read: between two cures nearly all of a package is as it was."""
+
+    MOST = 256 << 20
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._known: dict[str, bytes] = {}
+        self._size = 0
+
+    def read(self, sha256: str) -> bytes:
+        """As BlobStore's; verified when it was first read."""
+        if sha256 not in self._known:
+            data = super().read(sha256)
+            if self._size + len(data) > self.MOST:
+                return data
+            self._known[sha256], self._size = data, self._size + len(data)
+        return self._known[sha256]
+
+
+class _Contexts:
+    """The context of a state of the package; the last one is kept, because a check is followed by a cure."""
+
+    def __init__(self, folder: f.ReleaseFolder, blobs: BlobStore) -> None:
+        self._folder, self._blobs = folder, blobs
+        self._last: tuple[PackageLock, Context] | None = None
+
+    def __call__(self, lock: PackageLock) -> Context:
+        if self._last is None or self._last[0] is not lock:
+            self._last = (lock, release_context(self._folder, lock, self._blobs))
+        return self._last[1]
 
 
 def _hidden(text: str) -> str:

@@ -32,11 +32,7 @@ SIGNATURES = (".asc", ".sig", ".sign", ".p7s")
 MAX_SIGNATURE = 1 << 20
 
 
-<<<<<<< HEAD
-@click.command(epilog="Example:  fulldress intake --package Full-upgrade.zip")
-=======
 @click.command(epilog="Example:  fulldress intake --package vendor.zip --budget depth=9")
->>>>>>> refs/heads/intake
 @click.option("--package", type=click.Path(path_type=Path), help="The package (default: as release.toml says).")
 @click.option(
     "--unsandboxed",

@@ -25,6 +25,7 @@ from fulldress.store.journal import read_journal
 
 HERE = Path(__file__).parent
 RELEASE = HERE / "release"
+"""Where the release folder is made, unless --into says otherwise."""
 SECRETS = "/etc/dten-lims/secrets.env"
 KILL_AFTER_STEPS = 8
 """The runner is killed when so many steps have begun."""
@@ -34,53 +35,55 @@ KILL_AFTER_STEPS = 8
 @click.option("--results", default=200_000, show_default=True, help="Rows in production's result table.")
 @click.option("--size", "size_gb", default=0.0, help="Grow production's database to about so many GB.")
 @click.option("--no-kill", is_flag=True, help="Let the runner live.")
-def demo(results: int, size_gb: float, no_kill: bool) -> None:
+@click.option("--into", type=click.Path(path_type=Path), default=RELEASE, help="Where to make the release folder.")
+def demo(results: int, size_gb: float, no_kill: bool, into: Path) -> None:
     """Play the upgrade of dten-lims 4.2 to 5.0."""
+    release = into.absolute()
     scope.reap()
     scene(1, "Friday afternoon: a ZIP arrives, and there is a production")
     package.main()
     with production.production(results, size_gb, package.BUILD, terminal_progress()) as prod:
         say(f"production is up: dten-lims 4.2, {results} results, machine:{prod.machine.name.removeprefix('machine:')}")
-        _folder()
-        _inspect()
+        _folder(release)
+        _inspect(release)
         _rotate_the_secret(prod)
-        _rehearse()
-        _run(prod, kill=not no_kill)
+        _rehearse(release)
+        _run(prod, release, kill=not no_kill)
         scene(9, "What is left")
         say(f"the third parties remember: {prod.remembered_briefly()}")
-    fulldress("status", cwd=RELEASE)
-    report = RELEASE / "report.html"
+    fulldress("status", cwd=release)
+    report = release / "report.html"
     say(f"the whole story on one page: {report} ({report.stat().st_size // 1024} KB, opens from disk)")
     say(f"played in {time.monotonic() - BEGAN:.0f} s")
 
 
-def _folder() -> None:
-    shutil.rmtree(RELEASE, ignore_errors=True)
+def _folder(release: Path) -> None:
+    shutil.rmtree(release, ignore_errors=True)
     archive = package.BUILD / package.NAME
-    fulldress("new", RELEASE.name, "--package", str(archive), "--host", "machine:dten-prod", cwd=HERE)
+    fulldress("new", release.name, "--package", str(archive), "--host", "machine:dten-prod", cwd=release.parent)
     text = (HERE / "release.toml").read_text().replace("{package}", str(archive))
-    (RELEASE / "release.toml").write_text(text)
+    (release / "release.toml").write_text(text)
     for name in ("matrix.toml", "outside.toml", "traffic.toml"):
-        shutil.copy(HERE / name, RELEASE)
-    shutil.copy(package.BUILD / "vendor.toml", RELEASE)
-    (RELEASE / "chain").mkdir()
+        shutil.copy(HERE / name, release)
+    shutil.copy(package.BUILD / "vendor.toml", release)
+    (release / "chain").mkdir()
     for certificate in sorted((package.BUILD / "vendor-portal").glob("*-ca-[gt]*.pem")):
-        shutil.copy(certificate, RELEASE / "chain")
+        shutil.copy(certificate, release / "chain")
 
 
-def _inspect() -> None:
+def _inspect(release: Path) -> None:
     scene(2, "Taken apart before anyone runs it")
-    fulldress("intake", cwd=RELEASE)
+    fulldress("intake", cwd=release)
     scene(3, "Mapped onto what is installed")
-    fulldress("inventory", cwd=RELEASE)
-    fulldress("matrix", cwd=RELEASE)
-    fulldress("matrix", "breaking", cwd=RELEASE)
+    fulldress("inventory", cwd=release)
+    fulldress("matrix", cwd=release)
+    fulldress("matrix", "breaking", cwd=release)
     scene(4, "What would go wrong")
-    fulldress("scan", cwd=RELEASE)
+    fulldress("scan", cwd=release)
     scene(5, "Cured by patches over the untouched package")
-    fulldress("adapt", cwd=RELEASE)
+    fulldress("adapt", cwd=release)
     scene(6, "A plan of steps that can be undone")
-    fulldress("plan", cwd=RELEASE)
+    fulldress("plan", cwd=release)
 
 
 def _rotate_the_secret(prod: production.Production) -> None:
@@ -91,29 +94,29 @@ def _rotate_the_secret(prod: production.Production) -> None:
     prod.machine.run(["chown", "root:dten", SECRETS])
 
 
-def _rehearse() -> None:
+def _rehearse(release: Path) -> None:
     scene(7, "Rehearsed full dress and under load, as it came and adapted, forward and back")
-    fulldress("rehearse", cwd=RELEASE)
+    fulldress("rehearse", cwd=release)
 
 
-def _run(prod: production.Production, *, kill: bool) -> None:
+def _run(prod: production.Production, release: Path, *, kill: bool) -> None:
     scene(8, "The same plan on production, with its users")
     load = production.users(prod.root, package.BUILD / "users")
     try:
         if kill:
-            _killed_in_the_middle()
-            fulldress("resume", cwd=RELEASE)
+            _killed_in_the_middle(release)
+            fulldress("resume", cwd=release)
         else:
-            fulldress("run", cwd=RELEASE)
+            fulldress("run", cwd=release)
         time.sleep(2)
     finally:
         seen = load.stop()
     say(f"what the users saw: {production.said(seen)}")
 
 
-def _killed_in_the_middle() -> None:
-    runner = background("run", cwd=RELEASE)
-    while runner.poll() is None and _steps_begun() < KILL_AFTER_STEPS:
+def _killed_in_the_middle(release: Path) -> None:
+    runner = background("run", cwd=release)
+    while runner.poll() is None and _steps_begun(release) < KILL_AFTER_STEPS:
         time.sleep(0.02)
     if runner.poll() is not None:
         raise DemoFailed(f"`fulldress run` ended with exit code {runner.returncode} before it could be killed")
@@ -122,8 +125,8 @@ def _killed_in_the_middle() -> None:
     say(f"kill -9 {runner.pid}: the runner is gone in the middle of step {KILL_AFTER_STEPS}; one command goes on")
 
 
-def _steps_begun() -> int:
-    journals = sorted((RELEASE / RUNS).glob("*/journal.jsonl"))
+def _steps_begun(release: Path) -> int:
+    journals = sorted((release / RUNS).glob("*/journal.jsonl"))
     if not journals:
         return 0
     return sum(1 for event in read_journal(journals[-1]) if event.kind == "step-started")

@@ -13,7 +13,7 @@ say() { printf '%s\n' "$*" >&2; }
 root() { [ "$(id -u)" = 0 ]; }
 
 # --- what is missing?
-find_python() { # a Python 3.11 to 3.13; the newest that is tested comes first
+find_python() { # a Python 3.11 to 3.13; the one that is tested most comes first
     local p
     for p in python3.11 python3.12 python3.13 python3; do
         command -v "$p" > /dev/null || continue
@@ -27,7 +27,7 @@ lack() { # the packages among "$@" that are not installed
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2> /dev/null)" = installed ] || printf '%s ' "$p"
     done
 }
-stamp() { cat requirements.lock pyproject.toml tools/bootstrap.sh | sha256sum | cut -d ' ' -f 1; }
+stamp() { cat requirements.lock pyproject.toml | sha256sum | cut -d ' ' -f 1; }
 
 debian=no
 command -v dpkg-query > /dev/null && command -v apt-get > /dev/null && debian=yes
@@ -45,6 +45,9 @@ fi
 image=yes
 if [ $want = machines ] && root; then
     digest=$(cat .venv/image-digest 2> /dev/null || true)
+    if [ -e "$state/scratch.img" ] && ! mountpoint -q "$state/scratch"; then # this machine was restarted
+        mount -o loop,discard,noatime "$state/scratch.img" "$state/scratch" || true
+    fi
     # the image is looked for by the program itself; the stamp only saves starting it
     if [ "$wanted" != "$have" ] || [ -z "$digest" ] || [ ! -d "$state/scratch/images/$digest/root" ]; then image=no; fi
 fi
@@ -80,8 +83,8 @@ if [ "$wanted" != "$have" ]; then
     python=$(find_python) || { say "error: no Python 3.11, 3.12 or 3.13 was found"; exit 1; }
     rm -rf .venv
     "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
     printf '%s\n' "$wanted" > .venv/stamp
 fi
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import postgast
 import pytest
 from demo.lims_tree import LIMS, release_files
-from tests.conftest import stand_aside
 
 from demo import estate, net, package
 from fulldress.adapters import nspawn
@@ -81,23 +80,20 @@ class Booted(NamedTuple):
 
 
 @pytest.fixture
-def booted() -> Iterator[Booted]:
+def booted(base_root: Path, scratch: Path) -> Iterator[Booted]:
     """A filled production machine of this test's own."""
-    base = Path(os.environ.get("FULLDRESS_TEST_BASE", "/nonexistent"))
-    if os.geteuid() != 0 or not (base / "usr").is_dir() or shutil.which("systemd-nspawn") is None:
-        stand_aside("needs root, systemd-nspawn and a root tree named by FULLDRESS_TEST_BASE")
-    scratch = Path(tempfile.mkdtemp(prefix="demo-estate-", dir=base.parent))
+    home = Path(tempfile.mkdtemp(prefix="demo-estate-", dir=scratch))
     name = f"demo-t{os.getpid()}"
     network = net.Network(name, f"{name}w")
     machine = world = None
     try:
-        root = estate.build_root(base, scratch / "root")
+        root = estate.build_root(base_root, home / "root")
         net.up(network)
-        command = [sys.executable, "-m", "demo.world", "--state", str(scratch / "world.json")]
+        command = [sys.executable, "-m", "demo.world", "--state", str(home / "world.json")]
         world = subprocess.Popen(["ip", "netns", "exec", network.world, *command], cwd=Path(__file__).parents[2])
         machine = nspawn.boot(root, name, netns=network.production)
         estate.fill(machine, RESULTS)
-        yield Booted(machine, root, scratch / "world.json")
+        yield Booted(machine, root, home / "world.json")
     finally:
         if machine is not None:
             machine.kill()
@@ -105,7 +101,7 @@ def booted() -> Iterator[Booted]:
             world.kill()
             world.wait()
         net.down(network)
-        shutil.rmtree(scratch)
+        shutil.rmtree(home)
 
 
 def unpack(host: Booted) -> None:

@@ -35,7 +35,7 @@ from fulldress.store.state import state_dir
 _OURS = re.compile(r"^\d{4}-.+\.(patch|toml)$")
 
 
-@click.command("adapt")
+@click.command("adapt", epilog="Example:  fulldress adapt --check")
 @click.option("--check", is_flag=True, help="Exit 10 when findings are left that a rule could cure.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
 @click.option(

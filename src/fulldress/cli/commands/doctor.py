@@ -24,7 +24,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     stranded_runs: list[str]
 
 
-@click.command()
+@click.command(epilog="Example:  fulldress doctor --reap")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--reap", is_flag=True, help="Take away what killed commands left (machines, mounts, namespaces, trees).")
 def command(form: str, reap: bool) -> int:

@@ -32,7 +32,7 @@ SIGNATURES = (".asc", ".sig", ".sign", ".p7s")
 MAX_SIGNATURE = 1 << 20
 
 
-@click.command()
+@click.command(epilog="Example:  fulldress intake --package Full-upgrade.zip")
 @click.option("--package", type=click.Path(path_type=Path), help="The package (default: as release.toml says).")
 @click.option(
     "--unsandboxed",

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from fulldress.adapters.transient import HOME, Job, Report, push_blobs, revoke, run_job
-from fulldress.errors import StateDiskFull, UsageError
+from fulldress.errors import FulldressError, StateDiskFull, UsageError
 from fulldress.formats.hosttext import clean
 from fulldress.model.plan import PlanLock, Step, StepScripts, StepTiming
 from fulldress.ports import Host

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,27 @@ def test_events_are_told_as_they_happen(pg_machine: Machine, tmp_path: Path) -> 
     assert [(e.kind, e.step.id) for e in told] == [("started", "a"), ("ended", "a")]
     assert told[1].timing is not None
     assert 0 <= told[1].timing.ended - told[1].timing.started < 5
+
+
+INTERRUPTED = """
+import sys, threading, time, os, signal
+from pathlib import Path
+from fulldress.adapters.nspawn import attach
+from fulldress.model.plan import Step
+from tests.test_engine import Bench
+machine, folder = sys.argv[1:]
+slow = Step(id="slow", kind="check", title="slow", params={"command": "sleep 8"}, timeout_s=60)
+after = Step(id="after", kind="check", title="after", params={"command": "touch /var/tmp/e12-after"})
+threading.Timer(3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+Bench(attach(machine), Path(folder), "e12", [slow, after]).perform()
+"""
+
+
+def test_an_interrupt_does_not_wait_for_the_step(pg_machine: Machine, tmp_path: Path) -> None:
+    """KeyboardInterrupt out of perform ends the process soon (one poll at most); the job goes on at the host."""
+    started = time.monotonic()
+    argv = [sys.executable, "-c", INTERRUPTED, pg_machine.state.name, str(tmp_path)]
+    done = subprocess.run(argv, timeout=60, check=False, capture_output=True, text=True)
+    assert "KeyboardInterrupt" in done.stderr
+    assert time.monotonic() - started < 25
+    assert not pg_machine.run(["test", "-e", "/var/tmp/e12-after"]).ok, "no further step begins"

@@ -90,6 +90,7 @@ def perform(
     except sqlalchemy.exc.OperationalError as error:
         raise live.disk_full_or(error) from error
     finally:
+        live.abandoned.set()  # an interrupt leaves the worker waiting for the host: nobody listens to it any more
         DBOS.destroy()
         _LIVE.pop(run_id, None)
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from fulldress.adapters.transient import HOME, Job, Report, push_blobs, revoke, run_job
-from fulldress.errors import StateDiskFull, UsageError
+from fulldress.errors import FulldressError, StateDiskFull, UsageError
 from fulldress.formats.hosttext import clean
 from fulldress.model.plan import PlanLock, Step, StepScripts, StepTiming
 from fulldress.ports import Host
@@ -82,6 +82,7 @@ class Live:
         if stop_after is not None and stop_after not in self.steps:
             raise UsageError(f"the plan has no step {stop_after!r}", fix=f"its steps are {', '.join(self.steps)}")
         self.finished = threading.Event()
+        self.abandoned = threading.Event()
         self.failure: Exception | None = None
         self.stopped_early = False
         self.events = {_key(e): e for e in read_journal(journal.path) if e.data.get("run") == run_id}
@@ -101,6 +102,8 @@ class Live:
         if ended is not None:
             return int(ended.data["code"])
         self.room()
+        if self.abandoned.is_set():
+            raise FulldressError("the call that asked for this step is over", fix="fulldress resume")
         step, scripts = self.steps[ident], self.scripts[ident]
         fresh = self.once("step-started", ident, phase, attempt, title=step.title, step_kind=step.kind)
         self._tell("started", phase, step, resumed=not fresh)
@@ -129,16 +132,16 @@ class Live:
     # jobs on the host
 
     def _do(self, step: Step, scripts: StepScripts, attempt: int) -> Report:
-        report = run_job(self.host, self._job(step, "do", attempt, do_body(scripts)), self._running("do", step))
+        report = self._run(self._job(step, "do", attempt, do_body(scripts)), self._running("do", step))
         if report.state == "done":
             return report
         # the host died inside the step: ask what holds, never run it again blindly
         if not scripts.verify_after:
             return _with(report, "the host went down inside this step, and nothing can tell whether it was done")
-        probe = run_job(self.host, self._job(step, "probe", attempt, _call(scripts.verify_after)))
+        probe = self._run(self._job(step, "probe", attempt, _call(scripts.verify_after)))
         if probe.state == "done" and probe.code == 0:
             return _with(probe, "the host went down inside this step; its effect is there")
-        again = run_job(self.host, self._job(step, "again", attempt, do_body(scripts)), self._running("do", step))
+        again = self._run(self._job(step, "again", attempt, do_body(scripts)), self._running("do", step))
         return again if again.state == "done" else _with(again, "the host went down inside this step twice")
 
     def _undo(self, step: Step, scripts: StepScripts, attempt: int) -> Report:
@@ -151,10 +154,13 @@ class Live:
                 settled = revoke(self.host, doing, wait_s=10.0)
         if not scripts.undo:
             return Report(state="done", code=0, output=step.irreversible_because)
-        report = run_job(self.host, self._job(step, "undo", attempt, _call(scripts.undo)), self._running("undo", step))
+        report = self._run(self._job(step, "undo", attempt, _call(scripts.undo)), self._running("undo", step))
         if report.state == "unknown":  # undos are made to be repeated
-            report = run_job(self.host, self._job(step, "undo-again", attempt, _call(scripts.undo)))
+            report = self._run(self._job(step, "undo-again", attempt, _call(scripts.undo)))
         return report
+
+    def _run(self, job: Job, on_wait: Callable[[Report], None] | None = None) -> Report:
+        return run_job(self.host, job, on_wait, self.abandoned.is_set)
 
     def _job(self, step: Step, what: str, attempt: int, body: str) -> Job:
         suffix = "" if attempt == 1 else f".{attempt}"

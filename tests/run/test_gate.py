@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fulldress.errors import NoGo, NothingToDo, TargetHeld, UsageError
+from fulldress.errors import NoGo, NothingToDo, Stale, TargetHeld, UsageError
 from fulldress.model.plan import Plan, PlanLock, StepTiming
 from fulldress.model.rehearsal import Act, RehearsalReport, RunReport
 from fulldress.run.gate import pick, rehearsed_seconds, require_no_unfinished, require_rehearsed
@@ -53,9 +53,9 @@ def test_only_pass_is_green_and_the_latest_counts(tmp_path: Path, verdict: str) 
 
 def test_another_plans_rehearsal_is_none(tmp_path: Path) -> None:
     rehearsal(tmp_path, "1", digest="e" * 64)
-    with pytest.raises(NoGo) as caught:
+    with pytest.raises(Stale, match="changed since rehearsal 1") as caught:
         require_rehearsed(f.ReleaseFolder(tmp_path), LOCK)
-    assert "of other plans" in caught.value.why
+    assert caught.value.exit_code == 21
 
 
 def test_never_rehearsed(tmp_path: Path) -> None:

@@ -154,23 +154,28 @@ sync "$mine/boot" "$mine"; mv -nT "$mine" "$d/claim" 2>/dev/null; rm -rf "$mine"
 """
 
 
-def run_job(host: Host, job: Job, on_wait: Callable[[Report], None] | None = None) -> Report:
+def run_job(
+    host: Host,
+    job: Job,
+    on_wait: Callable[[Report], None] | None = None,
+    give_up: Callable[[], bool] = lambda: False,
+) -> Report:
     """Start the job if nobody did, wait for its end, and return what it came to. ``unknown`` is for the caller to probe.
 
-    Raises FulldressError ``host-lost`` when the host does not answer any more; the job is not affected by that.
+    Raises HostLost when the host does not answer any more, or when ``give_up`` says that nobody waits; the job goes on.
     """
     failures, end = 0, time.monotonic() + job.timeout_s + 120
     while True:
         report = _ask(host, job, start=True)
         if report is None or report.state == "lost":
             failures += 1
-            if failures >= ATTEMPTS:
+            if failures >= ATTEMPTS or give_up():
                 raise _host_lost(host, job)
             time.sleep(min(0.2 * 2**failures, 5.0))
             continue
         if report.state in ("done", "unknown"):
             return report
-        if time.monotonic() > end:
+        if time.monotonic() > end or give_up():
             raise _host_lost(host, job)
         if on_wait:
             on_wait(report)

@@ -144,5 +144,5 @@ def said(report: LoadReport) -> str:
     """One line about a load."""
     return (
         f"{report.scheduled} requests, {report.failed} failed, p50 {report.p50:.0f} ms, p99 {report.p99:.0f} ms, "
-        f"longest outage {report.outage_seconds:.1f} s"
+        f"longest outage {report.endpoint_outage_seconds:.1f} s"
     )

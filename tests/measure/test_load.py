@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fulldress.formats.accesslog import Request, template
-from fulldress.measure.load import OTHER, Outcome, bucket_seconds_for, from_access_log, outage, report
+from fulldress.measure.load import OTHER, Outcome, bad_run, bucket_seconds_for, from_access_log, outage, report
 from fulldress.model.rehearsal import LoadReport
 
 
@@ -94,3 +94,29 @@ def test_a_log_gives_the_same_report_as_a_generator() -> None:
     assert found.source == "access log"
     assert list(found.endpoints) == ["GET /api/results/{id}"]
     assert found.seconds == 10
+
+
+class TestOutageOfAnEndpoint:
+    """A locked table takes down the endpoints that need it, while others go on."""
+
+    def test_it_lasts_from_the_first_bad_request_to_the_end_of_the_last(self) -> None:
+        assert bad_run([(0, 0.01, False), (1, 3.0, True), (2, 3.0, True), (3.5, 3.6, False)]) == 2.0
+
+    def test_a_good_request_in_between_ends_it(self) -> None:
+        assert bad_run([(0, 1, True), (1, 1.1, False), (2, 2.5, True)]) == 1.0
+
+    def test_without_bad_requests_there_is_none(self) -> None:
+        assert bad_run([(0, 1, False)]) == 0.0
+        assert bad_run([]) == 0.0
+
+    def test_refused_requests_count_between_them(self) -> None:
+        assert bad_run([(0, 0, True), (1.5, 1.5, True)]) == 1.5
+
+    def test_the_report_names_the_endpoint_that_was_hit_although_others_went_on(self) -> None:
+        hit = [Outcome(due=t / 10, latency=3.0 - t / 10, status=200, endpoint="GET /results") for t in range(10, 25)]
+        fine = [Outcome(due=t / 10, latency=0.01, status=200, endpoint="GET /other") for t in range(60)]
+        found = report([*fine, *hit], source="x", started=0, ended=6, slow_ms=500)
+        assert found.worst_endpoint == "GET /results"
+        assert found.endpoint_outage_seconds == pytest.approx(2.0)
+        assert found.endpoints["GET /other"].outage_seconds == 0.0
+        assert found.outage_seconds < 0.2

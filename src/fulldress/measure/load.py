@@ -107,6 +107,8 @@ def report(
     for one in outcomes:
         seen.add(one)
     p50, p99, worst = _latencies(seen.whole)
+    runs = {name: bad_run(requests) for name, requests in seen.requests.items()}
+    hit = max(runs, key=lambda name: runs[name], default="")
     return LoadReport(
         source=source,
         started=started,
@@ -122,8 +124,10 @@ def report(
         worst=worst,
         lag_p99_ms=_ms(seen.lags.or_zero(0.99)),
         outage_seconds=round(outage(seen.dues, seen.answers, ended), 3),
+        endpoint_outage_seconds=round(runs.get(hit, 0.0), 3),
+        worst_endpoint=hit if runs.get(hit) else "",
         buckets=tuple(_bucket(started + place * seen.width, seen.slices[place]) for place in sorted(seen.slices)),
-        endpoints={name: _endpoint(seen.endpoints[name]) for name in sorted(seen.endpoints)},
+        endpoints={name: _endpoint(seen.endpoints[name], runs[name]) for name in sorted(seen.endpoints)},
     )
 
 
@@ -136,6 +140,8 @@ class _Seen:
         self.slices: dict[int, _Slice] = {}
         self.endpoints: dict[str, _Slice] = {}
         self.completed = self.waited = 0
+        self.requests: dict[str, list[tuple[float, float, bool]]] = {}
+        """Endpoint -> (due, end, bad) of each of its requests."""
         self.dues: list[float] = []
         self.answers: list[float] = []
         """When good answers were complete."""
@@ -151,7 +157,9 @@ class _Seen:
             part.add(failed, latency)
         self.lags.add(max(0.0, one.lag * 1000))
         self.completed += one.status not in (0, _CLIENT_GAVE_UP)
-        self.waited += latency is not None and latency > self.slow_ms
+        slow = latency is not None and latency > self.slow_ms
+        self.waited += slow
+        self.requests.setdefault(name, []).append((one.due, one.due + (one.latency or 0.0), failed or slow))
         self.dues.append(one.due)
         if not failed and one.latency is not None:
             self.answers.append(one.due + one.latency)
@@ -166,13 +174,27 @@ def _bucket(start: float, part: _Slice) -> LoadBucket:
     return LoadBucket(start=round(start, 3), sent=part.sent, failed=part.failed, p50=p50, p99=p99, worst=worst)
 
 
-def _endpoint(part: _Slice) -> EndpointLoad:
+def _endpoint(part: _Slice, run: float) -> EndpointLoad:
     p50, p99, worst = _latencies(part)
-    return EndpointLoad(sent=part.sent, failed=part.failed, p50=p50, p99=p99, worst=worst)
+    return EndpointLoad(sent=part.sent, failed=part.failed, p50=p50, p99=p99, worst=worst, outage_seconds=round(run, 3))
 
 
 def _latencies(part: _Slice) -> tuple[float, float, float]:
     return _ms(part.latencies.or_zero(0.5)), _ms(part.latencies.or_zero(0.99)), _ms(part.latencies.or_zero(1))
+
+
+def bad_run(requests: Iterable[tuple[float, float, bool]]) -> float:
+    """Longest run (seconds) of consecutive bad requests among (due, end, bad): first due to last end. 0 without any."""
+    longest = 0.0
+    began = until = None
+    for due, end, bad in sorted(requests):
+        if not bad:
+            began = until = None
+            continue
+        began = due if began is None else began
+        until = max(end, due if until is None else until)
+        longest = max(longest, until - began)
+    return longest
 
 
 def outage(dues: Iterable[float], answers: Iterable[float], ended: float) -> float:

@@ -32,6 +32,8 @@ class EndpointLoad(msgspec.Struct, frozen=True, kw_only=True):
     p50: float
     p99: float
     worst: float
+    outage_seconds: float = 0.0
+    """Longest run of requests that failed or were slow, from the first falling due to the end of the last."""
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,10 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     lag_p99_ms: float
     """The generator's own send lag; above 1 ms the latencies are partly its own."""
     outage_seconds: float
-    """Longest stretch in which no request completed although some were due."""
+    """Longest stretch in which no request of any endpoint completed although some were due."""
+    endpoint_outage_seconds: float = 0.0
+    """Longest outage of a single endpoint: a locked table takes down those that need it, and only those."""
+    worst_endpoint: str = ""
     buckets: tuple[LoadBucket, ...]
     endpoints: dict[str, EndpointLoad] = {}
 

@@ -24,7 +24,7 @@ from fulldress.errors import EXIT_NO_GO, NothingToDo, UsageError
 from fulldress.formats.accesslog import Request, parse
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Check, RehearsalReport
+from fulldress.model.rehearsal import Check, LoadReport, RehearsalReport
 from fulldress.model.release import Release
 from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
@@ -180,7 +180,7 @@ def _show(report: RehearsalReport) -> None:
             )
             click.echo(
                 f"{act.title}:\n  {act.load.scheduled} requests, {act.load.failed} failed, {act.load.waited} slow, "
-                f"p99 {act.load.p99:.0f} ms, longest outage {act.load.outage_seconds:.1f} s{locks}"
+                f"p99 {act.load.p99:.0f} ms, longest outage {outage(act.load)}{locks}"
             )
         left = [e for e in act.effects if not e.closed]
         if act.name == "as-it-came" and left:
@@ -191,6 +191,12 @@ def _show(report: RehearsalReport) -> None:
     for check in report.checks:
         click.echo(_row(check))
     click.echo(f"verdict: {click.style(report.verdict, fg=COLOURS[report.verdict], bold=True)}, rehearsal {report.id}")
+
+
+def outage(load: LoadReport) -> str:
+    """The longest outage, and of which endpoint."""
+    where = f" of {load.worst_endpoint}" if load.worst_endpoint else ""
+    return f"{load.endpoint_outage_seconds:.1f} s{where}"
 
 
 def _row(check: Check) -> str:

@@ -150,5 +150,6 @@ def _show_load(report: RunReport) -> None:
         return
     click.echo(
         f"users meanwhile: {load.completed} requests, {load.failed} failed, "
-        f"{load.waited} slower than {load.slow_ms:.0f} ms, p99 {load.p99:.0f} ms, longest outage {load.endpoint_outage_seconds:.1f} s"
+        f"{load.waited} slower than {load.slow_ms:.0f} ms, p99 {load.p99:.0f} ms, "
+        f"longest outage {load.endpoint_outage_seconds:.1f} s"
     )

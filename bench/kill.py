@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fulldress.adapters import nspawn
+from fulldress.adapters.image import base_image
+from fulldress.adapters.scratch import scratch_dir
 from fulldress.engine import perform
 from fulldress.model.plan import Plan, PlanLock, Step
 from fulldress.steps import StepContext, compile_step
@@ -66,7 +68,7 @@ def soak(machine: str, folder: Path, run: str, seed: int, chance: random.Random,
     """Start and kill the runner until it ends by itself; returns how often it was killed."""
     kills = 0
     while True:
-        argv = [sys.executable, "-m", "bench.kill", "--child", machine, str(folder), run, str(seed)]
+        argv = [sys.executable, __file__, "--child", machine, str(folder), run, str(seed)]
         argv += ["--undo"] if undo else []
         process = subprocess.Popen(argv, start_new_session=True)
         try:
@@ -94,7 +96,7 @@ def count(machine: str, folder: Path, run: str, undo: bool) -> tuple[int, int, i
 @contextmanager
 def machine_of(base: Path) -> Iterator[str]:
     """A machine over the base tree; nothing of it is left behind."""
-    scratch = Path(tempfile.mkdtemp(prefix="bench-kill-", dir=base.parent))
+    scratch = Path(tempfile.mkdtemp(prefix="bench-kill-", dir=scratch_dir()))
     tree = scratch / "tree"
     machine = None
     try:
@@ -118,9 +120,7 @@ def main() -> None:
     if options.child:
         machine, folder, run, seed = options.child
         sys.exit(child(machine, Path(folder), run, int(seed), options.undo))
-    base = Path(os.environ.get("FULLDRESS_TEST_BASE", "/nonexistent"))
-    if not (base / "usr").is_dir() or os.geteuid() != 0:
-        sys.exit("needs root and FULLDRESS_TEST_BASE, a root tree to boot")
+    base = base_image()
     chance, kills, number = random.Random(options.seed), 0, 0
     totals = [0, 0, 0]
     print(f"seed {options.seed}")

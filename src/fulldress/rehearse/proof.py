@@ -61,6 +61,7 @@ BETWEEN_CLONES: tuple[Allowed, ...] = (
     _always("file", "/etc/fstab", "replaced by the clone's mask"),
     _always("file", "/etc/hosts", "replaced by the clone's mask"),
     _always("file", "/etc/resolv.conf", "replaced by the clone's mask"),
+    _always("file", "/etc/postgresql/*/conf.d/zz-clone.conf", "put there by the clone's mask"),
     *(_always("file", f"/etc/systemd/system/{unit}", "quieted by the clone's mask") for unit in QUIET_UNITS),
 )
 """What the mask gives each clone anew: add it when the two snapshots are of two clones of one mirror."""

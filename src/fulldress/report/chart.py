@@ -89,9 +89,8 @@ def _steps(scale: Scale, steps: list[StepTiming]) -> str:
 
 def _locks(scale: Scale, locks: list[LockHold]) -> str:
     out = []
-    for lock in locks:
-        if lock.mode not in STRONG or lock.held + lock.waited < 0.001:
-            continue
+    shown = [lock for lock in locks if lock.mode in STRONG and lock.held + lock.waited >= 0.001]
+    for lock in sorted(shown, key=lambda lock: STRONG.index(lock.mode)):  # the hardest on top
         x = scale.x(lock.at)
         width = max(scale.x(lock.at + lock.waited + lock.held) - x, 1.5)
         hint = escape(f"{lock.mode} on {lock.relation}: held {lock.held * 1000:.0f} ms, {lock.waiters} waiting")

@@ -50,6 +50,7 @@ def render(folder: ReleaseFolder) -> str:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = visible
+    environment.filters["one_line"] = lambda text: " ".join(str(text).split())[:160]
     environment.filters["short"] = lambda digest: str(digest)[:12]
     return environment.get_template("page.html.j2").render(**_context(folder))
 

@@ -1,4 +1,4 @@
-"""The whole demo, from the cache: wall time of ``python -m demo``.  Run: .venv/bin/python bench/demo.py [--rounds 3]
+"""The whole demo, from the cache: wall time of ``python -m demo``.  Run: .venv/bin/python bench/whole_demo.py [--rounds 3]
 
 The first round is not counted: it may have to build image and production. The target is 4 minutes on 2 cores.
 """

@@ -112,6 +112,9 @@ class TestOutageOfAnEndpoint:
     def test_refused_requests_count_between_them(self) -> None:
         assert bad_run([(0, 0, True), (1.5, 1.5, True)]) == 1.5
 
+    def test_bad_requests_far_apart_are_two_runs_because_nobody_asked_in_between(self) -> None:
+        assert bad_run([(0, 0.5, True), (14, 14.2, True)]) == 0.5
+
     def test_the_report_names_the_endpoint_that_was_hit_although_others_went_on(self) -> None:
         hit = [Outcome(due=t / 10, latency=3.0 - t / 10, status=200, endpoint="GET /results") for t in range(10, 25)]
         fine = [Outcome(due=t / 10, latency=0.01, status=200, endpoint="GET /other") for t in range(60)]

@@ -21,6 +21,7 @@ _FINE_UP_TO = 300.0
 """Seconds of load that are still drawn in tenths."""
 _MOST_BUCKETS = 20_000
 _MOST_ENDPOINTS = 2_000
+_APART_S = 2.0
 OTHER = "(other endpoints)"
 _CLIENT_GAVE_UP = 499
 """What nginx logs when the client went away before it had an answer."""
@@ -184,15 +185,19 @@ def _latencies(part: _Slice) -> tuple[float, float, float]:
 
 
 def bad_run(requests: Iterable[tuple[float, float, bool]]) -> float:
-    """Longest run (seconds) of consecutive bad requests among (due, end, bad): first due to last end. 0 without any."""
+    """Longest run (seconds) of consecutive bad requests among (due, end, bad): first due to last end. 0 without any.
+
+    Bad requests further apart than ``_APART_S`` are two runs: nobody asked in between, so nothing is known of it.
+    """
     longest = 0.0
-    began = until = None
+    began = until = float("-inf")
     for due, end, bad in sorted(requests):
         if not bad:
-            began = until = None
+            until = float("-inf")
             continue
-        began = due if began is None else began
-        until = max(end, due if until is None else until)
+        if due - until > _APART_S:
+            began = until = due
+        until = max(until, end)
         longest = max(longest, until - began)
     return longest
 

@@ -20,7 +20,9 @@ from demo.screen import BEGAN, DemoFailed, background, fulldress, say, scene
 from fulldress.adapters import scope
 from fulldress.cli.main import guarded
 from fulldress.cli.progress import terminal_progress
-from fulldress.store.folder import RUNS
+from fulldress.model.package import TrustReport
+from fulldress.store.codec import read_json
+from fulldress.store.folder import ACCEPTANCE, RUNS, TRUST, WAIVERS
 from fulldress.store.journal import read_journal
 
 HERE = Path(__file__).parent
@@ -66,6 +68,8 @@ def _folder(release: Path) -> None:
     for name in ("matrix.toml", "outside.toml", "traffic.toml"):
         shutil.copy(HERE / name, release)
     shutil.copy(package.BUILD / "vendor.toml", release)
+    (release / WAIVERS).parent.mkdir()
+    shutil.copy(HERE / "waivers.toml", release / WAIVERS)
     (release / "chain").mkdir()
     for certificate in sorted((package.BUILD / "vendor-portal").glob("*-ca-[gt]*.pem")):
         shutil.copy(certificate, release / "chain")
@@ -74,6 +78,7 @@ def _folder(release: Path) -> None:
 def _inspect(release: Path) -> None:
     scene(2, "Taken apart before anyone runs it")
     fulldress("intake", cwd=release)
+    _accept(release)
     scene(3, "Mapped onto what is installed")
     fulldress("inventory", cwd=release)
     fulldress("matrix", cwd=release)
@@ -84,6 +89,14 @@ def _inspect(release: Path) -> None:
     fulldress("adapt", cwd=release)
     scene(6, "A plan of steps that can be undone")
     fulldress("plan", cwd=release)
+
+
+def _accept(release: Path) -> None:
+    """Two people decide about the unexpected key, on record; without it `run` refuses."""
+    say("Erika calls the contact recorded in 2024; the fingerprint is read aloud. She and Max accept this one digest")
+    accepted = read_json(release / TRUST, TrustReport).package_sha256
+    text = (HERE / "acceptance.toml").read_text().replace("{package-sha256}", accepted)
+    (release / ACCEPTANCE).write_text(text)
 
 
 def _rotate_the_secret(prod: production.Production) -> None:

@@ -17,7 +17,8 @@ from fulldress.intake.trust import Means, judge
 from fulldress.intake.unpack import unpack
 from fulldress.inventory import matrix
 from fulldress.model.estate import Estate, KeyImpact, UpgradePath
-from fulldress.model.package import PackageLock, TrustReport, VendorRecord
+from fulldress.model.finding import StepDraft
+from fulldress.model.package import Acceptance, PackageLock, TrustReport, VendorRecord
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context
 from fulldress.store import folder as f
@@ -25,7 +26,9 @@ from fulldress.store.blobs import BlobStore
 from fulldress.store.codec import read_json, read_toml
 
 
-def release_context(folder: f.ReleaseFolder, lock: PackageLock, blobs: BlobStore) -> Context:
+def release_context(
+    folder: f.ReleaseFolder, lock: PackageLock, blobs: BlobStore, drafted: tuple[StepDraft, ...] = ()
+) -> Context:
     """The context of a release folder: the package (vendor's or adapted) and whatever the earlier stages have written."""
     estate = _with_chain(folder, read_json(folder.path(f.ESTATE), Estate)) if folder.path(f.ESTATE).is_file() else None
     trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
@@ -36,6 +39,8 @@ def release_context(folder: f.ReleaseFolder, lock: PackageLock, blobs: BlobStore
         impacts=_impacts(folder, estate),
         trust=trust,
         release=folder.release(),
+        acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
+        drafted=drafted,
     )
 
 

@@ -105,3 +105,21 @@ class VendorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pin: tuple[VendorPin, ...] = ()
     roots: tuple[str, ...] = ()
     """PEM texts of certificate roots trusted for this vendor."""
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """``01-package/acceptance.toml``: two people accept one digest. It pins no key and says nothing of the next package."""
+
+    package_sha256: str
+    by: tuple[str, ...]
+    """Two different people."""
+    reason: str
+    """What was asked of whom, over which contact, and what the answer was."""
+    recorded: str = ""
+    """When, ISO 8601."""
+
+    def covers(self, trust: TrustReport) -> bool:
+        """True when it accepts the package of this report; a bad or revoked signature cannot be accepted."""
+        people = {name.strip().casefold() for name in self.by} - {""}
+        possible = trust.verdict not in ("bad", "revoked-or-weak")
+        return possible and len(people) >= 2 and bool(self.reason.strip()) and self.package_sha256 == trust.package_sha256

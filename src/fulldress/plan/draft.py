@@ -103,7 +103,7 @@ def draft(
     vendor = [_completed(p, source, release) for p in pieces]
     if not vendor:
         raise UsageError(f"{start} holds no command that does anything", fix="name another: fulldress plan --entry PLACE")
-    early, late, keys = _placed(drafts)
+    early, late, keys = _placed(_without_taken_calls(drafts, vendor))
     vendor = _without_repeats(vendor)
     hoisted, rest = _hoist(vendor)
     body = [*early, *hoisted, *_before_install(rest, keys), *late]
@@ -126,6 +126,26 @@ def _ident(number: int, step: Step, seen: set[str]) -> str:
     ident = f"{number:02d}-{slug or step.kind}"
     seen.add(ident)
     return ident
+
+
+def _without_taken_calls(drafts: Iterable[StepDraft], vendor: list[Piece]) -> list[StepDraft]:
+    """The drafts without those calls that the vendor's script makes anyway: these became steps with an undo.
+
+    A call that is still hidden in a script step would be made twice, or never undone: UsageError.
+    """
+    taken = {(p.step.params["method"], p.step.params["url"].partition("?")[0]) for p in vendor if p.step.kind == "http"}
+    kept = []
+    for draft in drafts:
+        if draft.kind != "http" or set(draft.params) != {"method", "url"}:
+            kept.append(draft)
+        elif (draft.params["method"], draft.params["url"]) not in taken:
+            raise UsageError(
+                f"{draft.title} is in the package, but could not be taken out of its script",
+                why="a call to a third party inside a script has no undo of its own",
+                fix="make it a plain curl command in the entry script, or waive the finding outside-side-effect",
+                slug="call-not-taken",
+            )
+    return kept
 
 
 def _without_repeats(pieces: list[Piece]) -> list[Piece]:

@@ -8,11 +8,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from fulldress.errors import NoGo, NothingToDo, Stale, TargetHeld, UsageError
+from fulldress.model.package import Acceptance, TrustReport
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import RehearsalReport, RunReport
 from fulldress.store import folder as f
-from fulldress.store.codec import read_json
+from fulldress.store.codec import read_json, read_toml
 from fulldress.store.folder import ReleaseFolder
+
+
+class PackageNotAccepted(NoGo):
+    """The package carries no signature of a key recorded for its vendor, and nobody has decided what that means.
+
+    Ask the contact that was recorded beforehand. Then two people accept exactly this digest in
+    ``01-package/acceptance.toml``: ``package-sha256``, ``by = ["…", "…"]``, ``reason``. Pinning the key is a separate act.
+    """
+
+    slug = "package-not-accepted"
 
 
 class NotRehearsed(NoGo):
@@ -67,6 +78,19 @@ def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
         why=why,
         fix="fulldress rehearse (or, on record: fulldress run --without-rehearsal-because TEXT)",
     )
+
+
+def require_trusted(folder: ReleaseFolder) -> None:
+    """Raises PackageNotAccepted unless a pinned key signed the package, or two people accepted exactly this digest."""
+    trust = read_json(folder.path(f.TRUST), TrustReport)
+    path = folder.path(f.ACCEPTANCE)
+    accepted = path.is_file() and read_toml(path, Acceptance).covers(trust)
+    if trust.verdict != "pinned-ok" and not accepted:
+        raise PackageNotAccepted(
+            f"the package is not signed by a key recorded for its vendor: {trust.verdict}",
+            why="whoever made this package may not be the vendor, and a rehearsal cannot tell",
+            fix=f"{trust.next_action} Record the decision in {f.ACCEPTANCE}: package-sha256, by (two people), reason.",
+        )
 
 
 def rehearsed_seconds(report: RehearsalReport | None) -> dict[str, float]:

@@ -21,7 +21,7 @@ import msgspec
 
 from fulldress.model.estate import Estate, KeyImpact
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
-from fulldress.model.package import Entry, NotInspected, PackageLock, TrustReport
+from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
 
 MAX_TEXT = 8 << 20
@@ -65,6 +65,7 @@ class Context:
         impacts: tuple[KeyImpact, ...] | None = None,
         trust: TrustReport | None = None,
         release: Release | None = None,
+        acceptance: Acceptance | None = None,
         drafted: tuple[StepDraft, ...] = (),
     ) -> None:
         self.package = package
@@ -74,6 +75,8 @@ class Context:
         """Config keys × versions joined to the estate; None when there is no matrix."""
         self.trust = trust
         self.release = release
+        self.acceptance = acceptance
+        """The decision of two people about exactly this package, when there is one."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
         self._texts: dict[str, str | None] = {}

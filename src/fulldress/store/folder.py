@@ -22,6 +22,7 @@ from fulldress.store.codec import file_digest, read_json, read_toml, write_json
 RELEASE = "release.toml"
 PACKAGE_LOCK = "01-package/package.lock.json"
 TRUST = "01-package/trust.json"
+ACCEPTANCE = "01-package/acceptance.toml"
 ESTATE = "02-inventory/estate.json"
 MATRIX = "02-inventory/matrix.csv"
 PATH = "02-inventory/path.json"

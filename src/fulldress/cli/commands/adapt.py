@@ -53,7 +53,7 @@ def command(check: bool, form: str, folder: Path) -> int:
         context = _Contexts(release, blobs)
         waivers = read_waivers(release.path(f.WAIVERS), datetime.now(UTC).date()).active
         result = adapt(lock, blobs, _curers(report, context, waivers), hide=_hidden)
-        rescan = _marked(sweep(context(result.lock), waivers=waivers), result)
+        rescan = _marked(sweep(release_context(release, result.lock, blobs, tuple(result.steps)), waivers=waivers), result)
         _write(work, result, rescan)
         left = [x for x in rescan.findings if x.curable]
         work.facts.update(

@@ -15,7 +15,7 @@ from fulldress.cli.running import go, operator
 from fulldress.cli.stagework import here, stage_work
 from fulldress.model.plan import PlanLock
 from fulldress.plan.lock import require_fresh
-from fulldress.run.gate import require_no_unfinished, require_rehearsed
+from fulldress.run.gate import require_no_unfinished, require_rehearsed, require_trusted
 from fulldress.run.perform import open_run
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json
@@ -28,14 +28,16 @@ from fulldress.store.codec import read_json
 def command(because: str) -> int:
     """Run exactly the plan that was rehearsed. A failing step is undone, together with everything before it.
 
-    Refused when an input changed since the plan was locked (exit 21), when no rehearsal of exactly this plan is green
-    (exit 20), or when another run holds the target. Ctrl-C stops after the step that is under way.
+    Refused when an input changed since the plan was locked (exit 21), when no rehearsal of exactly this plan is green or
+    nobody accepted a package of an unexpected signer (exit 20), or when another run holds the target. Ctrl-C stops after
+    the step that is under way.
     """
     folder = here()
     with stage_work(folder, "run") as work:
         require_no_unfinished(folder)
         lock = read_json(folder.path(f.PLAN_LOCK), PlanLock)
         require_fresh(folder, lock)
+        require_trusted(folder)
         rehearsal = "" if because.strip() else require_rehearsed(folder, lock).id
         identity = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
         directory = folder.path(f.RUNS) / identity

@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from fulldress.model.finding import Finding
+from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.scan.reading import MAX_LINE
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -40,11 +40,23 @@ META = RuleMeta(
 _VAGUE = r"(recommended|advised|suggested|optional|maybe|may be (?:required|needed)|might|should|if needed)"
 _JSON = re.compile(rf'(?i)"[\w-]*(?:reboot|restart)[\w-]*"\s*:\s*"[^"]*{_VAGUE}[^"]*"')
 _TEXT = re.compile(rf"(?i)\breboot\b[^.\n]{{0,60}}\b{_VAGUE}|\b{_VAGUE}\b[^.\n]{{0,30}}\b(?:a |to )?reboot\b")
+ASK = StepDraft(
+    kind="check",
+    title="Nothing that runs waits for a reboot",
+    when="after",
+    params={
+        "command": "[ ! -e /run/reboot-required ] && "
+        "! grep -lE '/usr/lib.*[.]so[^ ]* [(]deleted[)]' /proc/[0-9]*/maps 2>/dev/null",
+        "hint": "the processes listed still use libraries that were replaced: restart their units, or reboot",
+    },
+)
 _READ = (".txt", ".md", ".rst", ".sh", "README", "INSTALL", "postinst")
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for the package, at its most binding statement (a manifest before prose)."""
+    if ASK in context.drafted:
+        return
     hits = [*_hits(context, _JSON, (".json",)), *_hits(context, _TEXT, _READ)]
     if hits:
         place, number, line, word = hits[0]
@@ -58,8 +70,16 @@ def check(context: Context) -> Iterator[Finding]:
             line=number,
             excerpt=line,
             consequence="The window cannot be planned: with a reboot it is longer, without it an old library may stay.",
-            fix="Ask the vendor what needs the reboot; rehearse the answer.",
+            fix="Ask the vendor what needs the reboot; the plan checks whether anything waits for one.",
+            curable=True,
         )
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Let the plan find out: after the upgrade a step checks whether anything still waits for a reboot."""
+    if ASK in context.drafted:
+        return None
+    return Cure(steps=(ASK,), note="the plan checks after the upgrade whether anything waits for a reboot", safety="safe")
 
 
 def _hits(context: Context, pattern: re.Pattern[str], suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, str, str]]:

@@ -95,10 +95,11 @@ def _pins(estate: Estate | None, loose: dict[str, str]) -> dict[str, str] | None
     if estate is None:
         return None
     pins: dict[str, str] = {}
+    installed = [(p.name.partition(":")[0], p.version) for h in estate.hosts for p in h.packages]  # libssl3:amd64
     for name in loose:
         pattern = re.compile(rf"{re.escape(name)}(-?\d+(\.\d+)*)?$")
-        exact = {p.version for h in estate.hosts for p in h.packages if p.name == name}
-        versions = exact or {p.version for h in estate.hosts for p in h.packages if pattern.match(p.name)}
+        exact = {version for known, version in installed if known == name}
+        versions = exact or {version for known, version in installed if pattern.match(known)}
         if len(versions) != 1:
             return None
         pins[name] = versions.pop()
@@ -133,7 +134,7 @@ ESTATE = Estate(
             packages=(
                 InstalledPackage(name="postgresql-15", version="15.10-0"),
                 InstalledPackage(name="python3", version="3.11.2-1"),
-                InstalledPackage(name="libssl3", version="3.0.15-1"),
+                InstalledPackage(name="libssl3:amd64", version="3.0.15-1"),
             ),
         ),
     ),

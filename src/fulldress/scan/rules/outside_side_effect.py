@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from fulldress.formats import shell
 from fulldress.formats.shell import Command
-from fulldress.model.finding import Finding
+from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.scan import secrets
 from fulldress.scan.endpoints import outside, urls
 from fulldress.scan.reading import scripts
@@ -63,7 +63,7 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         for command in script.commands:
             call = writes_outside(command)
-            if call is not None:
+            if call is not None and step_for(call) not in context.drafted:
                 yield Finding(
                     rule=META.slug,
                     severity=META.severity,
@@ -74,7 +74,27 @@ def check(context: Context) -> Iterator[Finding]:
                     excerpt=secrets.hidden(command.text),
                     consequence="A rollback by snapshot leaves it as it is: nobody's snapshot reverts a third party.",
                     fix="Let `fulldress plan` make it a step with an undo of its own.",
+                    curable=step_for(call) is not None,
                 )
+
+
+def step_for(call: Call) -> StepDraft | None:
+    """The plan step that must make this call; None for calls that no kind of step can undo (copies, mails)."""
+    if call.method not in ("POST", "PUT") or not call.target.startswith("http"):
+        return None
+    title = f"{call.method} {call.target}"
+    return StepDraft(kind="http", title=title, params={"method": call.method, "url": call.target})
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Ask for the call as a step of the plan: the planner takes it out of the script and gives it an undo."""
+    for script in scripts(context):
+        for command in script.commands if script.entry.place == finding.place else ():
+            call = writes_outside(command)
+            draft = step_for(call) if call is not None else None
+            if draft is not None and finding.title.startswith(draft.title) and draft not in context.drafted:
+                return Cure(steps=(draft,), note=f"{draft.title} becomes a step with an undo of its own", safety="safe")
+    return None
 
 
 def writes_outside(command: Command) -> Call | None:

@@ -77,7 +77,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 def cure(context: Context, finding: Finding) -> Cure | None:
     """Let the plan find out: after the upgrade a step checks whether anything still waits for a reboot."""
-    if ASK in context.drafted:
+    if finding.rule != META.slug or ASK in context.drafted:
         return None
     return Cure(steps=(ASK,), note="the plan checks after the upgrade whether anything waits for a reboot", safety="safe")
 

@@ -181,8 +181,10 @@ def test_a_plan_edited_after_the_rehearsal_is_stale_by_name(folder: ReleaseFolde
         folder.path(PLAN).write_text(text)
 
 
-def test_nothing_is_left_on_this_machine(told: tuple[ReleaseFolder, str]) -> None:
+def test_nothing_is_left_on_this_machine(rehearsal: RehearsalReport) -> None:
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    assert [m for m in mounts if "/clones/" in m] == []
+    assert [m for m in mounts if f"/clones/{rehearsal.id[-4:]}-" in m] == []
     namespaces = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout.split()
-    assert [n for n in namespaces if n.startswith(("fd-", "dten-"))] == []
+    assert [n for n in namespaces if n.startswith((f"fd-{rehearsal.id[-4:]}", "dten-"))] == []
+    machines = Path("/run/fulldress/machines")
+    assert sorted(machines.glob("dten-*.json")) + sorted(machines.glob(f"{rehearsal.id[-4:]}-*.json")) == []

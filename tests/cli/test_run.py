@@ -14,7 +14,7 @@ import pytest
 
 from fulldress.adapters.nspawn import Machine
 from fulldress.model.estate import Estate
-from fulldress.model.package import PackageLock
+from fulldress.model.package import PackageLock, TrustReport, Verdict
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import RehearsalReport, RunReport
 from fulldress.store import folder as f
@@ -57,8 +57,15 @@ class Folder:
         write_json(root / f.ESTATE, Estate(taken="2026-01-01T00:00:00Z", hosts=()))
         empty = PackageLock(name="p", sha256="0" * 64, size=0, format="zip", entries=(), bytes_inspected=0)
         write_json(root / f.ADAPTED_LOCK, empty)
+        self.signed()
         (root / "05-plan").mkdir()
         (root / f.PLAN).write_text(PLAN.format(machine=name, file=self.file, pause=pause, end=end))
+
+    def signed(self, verdict: Verdict = "pinned-ok") -> Folder:
+        """The package is the vendor's, or not."""
+        trust = TrustReport(package_sha256="0" * 64, verdict=verdict, explanation="as the test says", next_action="Call.")
+        write_json(self.root / f.TRUST, trust)
+        return self
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         env = {**os.environ, "FULLDRESS_STATE": str(self.state), "NO_COLOR": "1"}
@@ -139,6 +146,13 @@ def test_an_unrehearsed_plan_is_a_no_go(pg_machine: Machine, tmp_path: Path) -> 
     assert code == 0, out
     events = read_journal(next((folder.root / f.RUNS).glob("*/journal.jsonl")))
     assert events[0].data["without_rehearsal_because"] == "the clone is broken"
+
+
+def test_a_package_of_an_unexpected_signer_is_a_no_go(pg_machine: Machine, tmp_path: Path) -> None:
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s").planned().rehearsed().signed("unknown-key")
+    code, out = folder.do("run")
+    assert (code, "unknown-key" in out) == (20, True), out
+    assert folder.effects() == []
 
 
 @pytest.mark.parametrize("name", [f.RELEASE, f.PLAN, f.ADAPTED_LOCK])

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from fulldress.errors import NoGo, NothingToDo, Stale, TargetHeld, UsageError
+from fulldress.model.package import TrustReport
 from fulldress.model.plan import Plan, PlanLock, StepTiming
 from fulldress.model.rehearsal import Act, RehearsalReport, RunReport
-from fulldress.run.gate import pick, rehearsed_seconds, require_no_unfinished, require_rehearsed
+from fulldress.run.gate import pick, rehearsed_seconds, require_no_unfinished, require_rehearsed, require_trusted
 from fulldress.store import folder as f
-from fulldress.store.codec import write_json
+from fulldress.store.codec import write_bytes, write_json
 
 LOCK = PlanLock(
     digest="d" * 64, plan=Plan(release="r", host="h", step=()), scripts=(), inputs={}, package_sha256="", adapted_sha256=""
@@ -96,3 +97,42 @@ def test_which_run_is_meant(tmp_path: Path) -> None:
     assert pick(folder, None, unfinished=False)[1].id == "1"
     with pytest.raises(UsageError, match="no run 9"):
         pick(folder, "9", unfinished=False)
+
+
+ACCEPTED = 'package-sha256 = "{sha}"\nby = {by}\nreason = "{reason}"\n'
+
+
+def trusted(root: Path, verdict: Any, acceptance: str = "") -> None:
+    report = TrustReport(package_sha256="a" * 64, verdict=verdict, explanation="", next_action="Call the contact.")
+    write_json(root / f.TRUST, report)
+    if acceptance:
+        write_bytes(root / f.ACCEPTANCE, acceptance.encode())
+    require_trusted(f.ReleaseFolder(root))
+
+
+def test_a_pinned_signature_needs_nobody(tmp_path: Path) -> None:
+    trusted(tmp_path, "pinned-ok")
+
+
+def test_an_unexpected_signer_needs_two_people_and_says_whom_to_ask(tmp_path: Path) -> None:
+    with pytest.raises(NoGo, match="unknown-key") as caught:
+        trusted(tmp_path, "unknown-key")
+    assert caught.value.slug == "package-not-accepted"
+    assert "Call the contact." in caught.value.fix
+    trusted(tmp_path, "unknown-key", ACCEPTED.format(sha="a" * 64, by='["Erika", "Max"]', reason="called"))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sha", "by", "reason"),
+    [
+        ("unknown-key", "b" * 64, '["Erika", "Max"]', "called"),
+        ("unknown-key", "a" * 64, '["Erika", " erika "]', "called"),
+        ("unknown-key", "a" * 64, '["Erika", ""]', "called"),
+        ("unknown-key", "a" * 64, '["Erika", "Max"]', " "),
+        ("bad", "a" * 64, '["Erika", "Max"]', "called"),
+        ("revoked-or-weak", "a" * 64, '["Erika", "Max"]', "called"),
+    ],
+)
+def test_what_is_no_acceptance(tmp_path: Path, verdict: str, sha: str, by: str, reason: str) -> None:
+    with pytest.raises(NoGo):
+        trusted(tmp_path, verdict, ACCEPTED.format(sha=sha, by=by, reason=reason))

@@ -214,7 +214,10 @@ def attach(name: str) -> Machine:
     machine = None if state is None else Machine(state)
     if machine is None or not machine.running:
         known = ", ".join(s.name for s in listing() if Machine(s).running) or "none"
-        raise MachineFailed(f"no machine named {name} is running", fix=f"running machines: {known}")
+        raise MachineFailed(
+            f"no machine named {name} is running",
+            fix=f"boot it: fulldress machine boot {name} --root DIR (running now: {known})",
+        )
     return machine
 
 

@@ -23,6 +23,7 @@ ORDER = (
     "status",
     "explain",
     "doctor",
+    "machine",
 )
 """The order of work; commands not named here follow alphabetically."""
 

@@ -61,7 +61,7 @@ def after(sample: Sample) -> Sample:
         for _ in range(40):
             open_ones = [f for f in sweep(context_of(sample), [rules[slug]]).findings if f.curable]
             patch = cure(context_of(sample), open_ones[0]) if cure is not None and open_ones else None
-            if patch is None or not patch.edits:
+            if patch is None:
                 break
             sample = cured(sample, patch)
     return sample
@@ -89,7 +89,16 @@ def test_after_the_cures_no_curable_edit_is_left(after: Sample) -> None:
 
 def test_what_people_must_decide_stays(after: Sample) -> None:
     left = {f.rule for f in sweep(context_of(after)).findings}
-    assert {"outside-side-effect", "doubtful-reboot", "stale-timestamps"} <= left
+    assert {"stale-timestamps", "endpoint-plaintext-hard-coded"} <= left
+
+
+def test_what_a_plan_step_answers_is_gone_once_it_is_drafted(after: Sample) -> None:
+    left = {f.rule for f in sweep(context_of(after)).findings}
+    assert left & {"outside-side-effect", "doubtful-reboot"} == set()
+    assert [step.title for step in after.drafted if step.kind == "http"] == [
+        "POST http://hooks.lab-partner.example/v1/webhooks",
+        "PUT http://flags.dten-cloud.example/v1/flags/hybrid-approval",
+    ]
 
 
 def test_after_the_cures_no_secret_is_left(after: Sample) -> None:

@@ -275,14 +275,14 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="uprobes",
         attempt=_uprobes,
-        costs="locks are sampled each 2 ms instead of traced exactly",
+        costs="locks are sampled about every 5 ms instead of traced exactly",
         install="a kernel with CONFIG_UPROBE_EVENTS, tracefs writable",
         needed=False,
     ),
     Probe(
         name="server symbols",
         attempt=_symbols,
-        costs="locks are sampled each 2 ms instead of traced exactly",
+        costs="locks are sampled about every 5 ms instead of traced exactly",
         install="apt-get install binutils",
         needed=False,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from fulldress.adapters.image import image_path
 from fulldress.adapters.scope import Scope
 from fulldress.adapters.scratch import scratch_dir
 from fulldress.ports import Keeper
+
+# A suite started in the background of a shell inherits "ignore Ctrl-C", and so would every command that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OWN_STATE = Path(os.environ.get("FULLDRESS_STATE", "/var/lib/fulldress"))
 """Where the base image is; tests that use the ``state`` fixture must not build their own."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.adapt.packages import package
+from tests.conftest import stand_aside
 
 from fulldress.adapt.apply import Curer, adapt
 from fulldress.errors import FulldressError
@@ -117,7 +118,7 @@ def test_the_patches_in_order_turn_the_vendors_files_into_the_adapted_ones(
         try:
             subprocess.run(["patch", "-p1", "-s"], input=text, cwd=tmp_path, check=True)
         except FileNotFoundError:
-            pytest.skip("no patch(1) here")
+            stand_aside("patch(1)")
     entry = result.lock.find("run.sh")
     assert entry and (tmp_path / "run.sh").read_bytes() == store.read(entry.sha256)
 

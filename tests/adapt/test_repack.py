@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.adapt.packages import CRON, PROGRAM, md5, names, package
+from tests.conftest import stand_aside
 
 from fulldress.adapt.repack import repacked
 from fulldress.adapt.tree import changed_places, container_of, edited
@@ -94,7 +95,7 @@ def test_a_deb_is_read_by_dpkg_and_keeps_owner_mode_time_and_links(
             env={"TZ": "UTC", "PATH": "/usr/bin:/bin"},
         )
     except FileNotFoundError:
-        pytest.skip("no dpkg-deb here")
+        stand_aside("dpkg-deb")
     rows = {line.split(None, 5)[5]: line.split(None, 5)[:5] for line in listed.stdout.splitlines()}
     assert rows["./usr/share/lab/cron"] == ["-rw-r-----", "lab/adm", "6", "2023-11-14", "22:13"]
     assert rows["./opt/lab/bin/lab"][:2] == ["-rwxr-xr-x", "root/root"]

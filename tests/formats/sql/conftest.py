@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.conftest import stand_aside
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 
@@ -94,8 +95,6 @@ def _as_postgres(*argv: str, check: bool = True) -> None:
 def server() -> Iterator[Server]:
     """A PostgreSQL 15 for the session."""
     if not available():
-        if os.environ.get("CI"):
-            pytest.fail("missing on this machine, which CI may not skip: PostgreSQL 15 and root")
-        pytest.skip("PostgreSQL 15 and root")
+        stand_aside("PostgreSQL 15 and root")
     with cluster() as started:
         yield started

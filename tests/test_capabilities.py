@@ -1,0 +1,21 @@
+"""What CI may not be without: tests that stand aside elsewhere have to run there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fulldress.intake import sandbox
+
+
+@pytest.mark.skipif(not os.environ.get("CI"), reason="a developer's machine may lack them")
+def test_ci_can_confine_boot_and_ask_a_database() -> None:
+    assert sandbox.missing() == ""
+    assert os.geteuid() == 0
+    assert [
+        name for name in ("systemd-nspawn", "nft", "mkfs.xfs", "rsync", "patch", "dpkg-deb") if not shutil.which(name)
+    ] == []
+    assert Path("/usr/lib/postgresql/15/bin/initdb").exists()

@@ -5,9 +5,9 @@
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
-demo: ## play an upgrade from the vendor's ZIP to the finished run, on real machines
+demo: ## play an upgrade from the vendor's ZIP to the finished run, on real machines (ARGS="--size 2")
 	@tools/bootstrap.sh machines
-	@.venv/bin/python -m demo
+	@.venv/bin/python -m demo $(ARGS)
 
 test: ## the whole test suite
 	@tools/bootstrap.sh machines

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from fulldress.model.plan import StepTiming
-from fulldress.model.rehearsal import Check, Difference, Judgement, LoadReport, Proof, SideEffect
+from fulldress.model.rehearsal import Act, Check, Difference, Judgement, LoadReport, Proof, SideEffect
 from fulldress.model.release import Objectives
-from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, step_check
+from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
 
 LOAD = LoadReport(
     source="log", started=0, seconds=10, bucket_seconds=1, scheduled=1000, completed=1000, failed=0, waited=0,
@@ -104,3 +104,19 @@ def test_an_open_side_effect_fails_and_is_named() -> None:
     left = outside_check([effect])
     assert left.judgement == "fail"
     assert "webhook at hooks.example:80" in left.measured
+
+
+@pytest.mark.parametrize(
+    ("counted", "word"),
+    [
+        ([(), ()], "pass"),
+        ([(), ("203.0.113.5:443/tcp",)], "fail"),
+        ([(), None], "no-data"),
+    ],
+)
+def test_what_slipped_past_the_sink_is_never_green(counted: list[tuple[str, ...] | None], word: Judgement) -> None:
+    acts = [Act(name="a", title="a", steps=(), unrecorded=one) for one in counted]
+    found = recorded_check(acts)
+    assert found.judgement == word
+    if word == "fail":
+        assert "203.0.113.5:443/tcp" in found.measured

@@ -166,6 +166,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     locks: tuple[LockHold, ...] = ()
     calls: tuple[OutsideCall, ...] = ()
     effects: tuple[SideEffect, ...] = ()
+    unrecorded: tuple[str, ...] | None = None
+    """Places that the kernel saw the clone reach for and the sink did not record; None when nobody counted."""
     proof: Proof | None = None
     notes: tuple[str, ...] = ()
 

@@ -174,6 +174,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             load.kill()
         notes = (setting.load.fidelity, trace.note, reconciled(stage.sink))
         effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
+        unrecorded = stage.sink.tally().unaccounted
     act = Act(
         name=name,
         title=title,
@@ -182,6 +183,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         locks=tuple(attributed(_strongest(trace.holds()), steps)),
         calls=tuple(calls),
         effects=tuple(effects),
+        unrecorded=unrecorded,
         notes=notes,
     )
     if before is None:
@@ -212,6 +214,7 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             steps=tuple(steps),
             calls=tuple(stage.sink.calls(steps=steps)),
             effects=tuple(stage.sink.effects(steps=steps)),
+            unrecorded=stage.sink.tally().unaccounted,
             proof=proof.compare(before, after, setting.allowed),
             notes=(reconciled(stage.sink),),
         )

@@ -10,7 +10,7 @@ import datetime
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, RehearsalReport
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
-from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, step_check
+from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
 
 AS_IT_CAME = "the package as it came, then a snapshot restore"
 ADAPTED = "the adapted package"
@@ -49,6 +49,7 @@ def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Ch
         *load_checks(adapted.load, setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
         step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
+        recorded_check([adapted, back]),
         proof_check(back.proof),
         outside_check(back.effects),
     ]

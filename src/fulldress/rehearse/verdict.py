@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fulldress.model.plan import StepTiming
-from fulldress.model.rehearsal import Check, Judgement, LoadReport, Proof, SideEffect
+from fulldress.model.rehearsal import Act, Check, Judgement, LoadReport, Proof, SideEffect
 from fulldress.model.release import Objectives
 
 LAG_SHARE = 0.05
@@ -88,3 +88,15 @@ def outside_check(effects: Iterable[SideEffect]) -> Check:
     return Check(
         name="side effects closed by rollback", judgement="fail" if left else "pass", measured=measured, limit="0 left"
     )
+
+
+def recorded_check(acts: Iterable[Act]) -> Check:
+    """Whatever left the clones was recorded by the sink, by the kernel's own count."""
+    name, limit = "calls recorded by the sink", "0 slipped past"
+    missed: list[str] = []
+    for act in acts:
+        if act.unrecorded is None:
+            return Check(name=name, judgement="no-data", measured=f"not counted in {act.name}", limit=limit)
+        missed.extend(act.unrecorded)
+    measured = f"{len(missed)} slipped past" + (f", first: {missed[0]}" if missed else "")
+    return Check(name=name, judgement="fail" if missed else "pass", measured=measured, limit=limit)

@@ -24,7 +24,7 @@ docs: ## the pages that are written from the code
 	@.venv/bin/python -m fulldress.cli.reference docs/reference
 	@.venv/bin/python -m fulldress.report.rulepages docs/rules
 
-bench: ## the figures: start-up, clone and boot
+bench: ## the figures of docs/benchmarks.md, measured here
 	@tools/bootstrap.sh machines
 	@for b in bench/*.py; do echo "== $$b"; .venv/bin/python $$b || exit 1; done
 

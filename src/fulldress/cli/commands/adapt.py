@@ -183,7 +183,9 @@ def _text(result: AdaptResult, report: FindingsReport, rescan: FindingsReport) -
     table = columns(("no.", "rule", "safety", "findings", "as", "what"), rows, widest=60) if rows else "nothing to cure"
     open_ = [x for x in rescan.findings if x.fingerprint not in result.by_step]
     by_step = len(rescan.findings) - len(open_)
-    counts = f"findings: {len(report.findings)} before, {len(open_)} after, {by_step} more answered by plan steps"
+    counts = f"findings: {len(report.findings)} before, {len(open_)} after"
+    counts += f", {by_step} more answered by plan steps" if by_step else ""
+    counts += f", {len(rescan.waived)} waived by people" if rescan.waived else ""
     left = columns(("left", "place", "what"), [(x.severity, x.place, x.title) for x in open_], widest=60) if open_ else ""
     return "\n\n".join(part for part in (table, counts, left, f"adapted package: {shown(result.lock.sha256)}") if part)
 

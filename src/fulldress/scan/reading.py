@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar, cast
 
 from fulldress.formats import crontab, shell
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob
 from fulldress.model.finding import Cure
@@ -19,8 +20,10 @@ from fulldress.scan.rule import Context
 T = TypeVar("T")
 MAX_PARSED = 1 << 20
 """Scripts over 1 MiB are not parsed: real ones are a few KiB, and a syntax tree costs a hundredfold."""
-MAX_LINE = 16_384
-"""Longer lines are data, not something that a person wrote; line rules look at their beginning."""
+
+SHELL_NAMES = re.compile(r"\.(sh|bash)$|(^|/)(pre|post)(inst|rm)$")
+SHEBANG = Pattern(r"\A#![^\n]{0,200}sh\b", once=True)
+"""The first line of a shell script."""
 
 _PROSE = re.compile(
     r"(?i)(^|/)(readme|changelog|changes|news|copying|licen[cs]e|copyright|notice|authors|todo|history|faq)[^/]*$"
@@ -61,8 +64,11 @@ def scripts(context: Context) -> list[Script]:
 
 
 def _scripts(context: Context) -> Iterator[Script]:
-    for entry, text in context.texts():
-        if len(text) <= MAX_PARSED and shell.is_shell(entry.place, text):
+    named = {e.place for e in context.files if SHELL_NAMES.search(e.place)}
+    named |= {e.place for e in context.matching(SHEBANG)}
+    for entry in context.files:
+        text = context.text(entry) if entry.place in named and entry.size <= MAX_PARSED else None
+        if text is not None and shell.is_shell(entry.place, text):
             yield Script(entry, text, memo(context, ("shell", entry.sha256), lambda t=text: shell.commands(t)))  # type: ignore[misc]
 
 
@@ -108,19 +114,22 @@ def is_comment(line: str) -> bool:
     return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
 
 
-def acting_lines(context: Context) -> Iterator[tuple[Entry, int, str]]:
-    """(entry, line number, line) of every text line that is neither prose nor comment nor blank.
+def acting_lines(context: Context, *patterns: Pattern) -> Iterator[tuple[Entry, int, str]]:
+    """(entry, line number, line) of every text line with a match that is neither prose nor comment.
 
     Docstrings of Python programs and the sources of third-party libraries are prose too.
     """
-    for entry, text in context.texts():
-        if is_prose(entry.place) or (is_code(entry.place) and is_vendored(entry.place)):
+    for line in context.lines(*patterns):
+        place = line.entry.place
+        if is_prose(place) or (is_code(place) and is_vendored(place)) or is_comment(line.text):
             continue
-        lines = text.split("\n")
-        skipped = _docstrings(lines) if entry.place.endswith(".py") else frozenset()
-        for number, line in enumerate(lines, 1):
-            if line.strip() and number not in skipped and not is_comment(line):
-                yield entry, number, line[:MAX_LINE]
+        if place.endswith(".py") and line.number in _docstrings_of(context, line.entry):
+            continue
+        yield line.entry, line.number, line.text
+
+
+def _docstrings_of(context: Context, entry: Entry) -> frozenset[int]:
+    return memo(context, ("docstrings", entry.sha256), lambda: _docstrings((context.text(entry) or "").split("\n")))
 
 
 def _docstrings(lines: list[str]) -> frozenset[int]:

@@ -20,7 +20,8 @@ from fulldress.model.finding import Finding, FindingsReport
 from fulldress.ports import Progress
 from fulldress.scan import rules as rules_package
 from fulldress.scan import secrets
-from fulldress.scan.rule import Context, Rule
+from fulldress.scan.reading import SHEBANG
+from fulldress.scan.rule import Context, Rule, patterns_of
 from fulldress.scan.waivers import Waiver
 
 RAISED = "rule-raised"
@@ -73,6 +74,7 @@ def sweep(
     run = [rule for rule in chosen if rule.META.slug not in aside]
     if progress is not None:
         progress.start("scan", float(len(run)))
+    context.prepare([SHEBANG, *(pattern for rule in run for pattern in patterns_of(rule, context))])
     found: list[Finding] = []
     for rule in run:
         found.extend(_run(rule, context))

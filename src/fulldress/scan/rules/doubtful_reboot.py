@@ -27,8 +27,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.model.finding import Cure, Finding, StepDraft
-from fulldress.scan.reading import MAX_LINE
-from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.rule import MAX_LINE, Context, RuleMeta
 
 META = RuleMeta(
     slug="doubtful-reboot",

@@ -27,12 +27,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan import secrets
 from fulldress.scan.endpoints import PLAINTEXT, Url, outside, redirected, replacement, urls
 from fulldress.scan.reading import acting_lines, current_text, encode, is_code, is_vendored, memo, with_line
-from fulldress.scan.rule import MAX_TEXT, Context, RuleMeta, Sample
+from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
     slug="endpoint-plaintext-hard-coded",
@@ -41,6 +42,8 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
+URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
+LOOKS_FOR = (URL,)
 _IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,10}://[!-~]{4,200}")
 _ABOUT = re.compile(
     r"""(?i)^\s*["']?(documentation|homepage|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license)["']?\s*[:=]"""
@@ -71,19 +74,14 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _uses(context: Context) -> Iterator[Use]:
-    for entry, number, line in acting_lines(context):
-        if "://" in line and not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
+    for entry, number, line in acting_lines(context, URL):
+        if not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
             yield from (Use(entry.place, number, line.strip(), url) for url in urls(line))
-    for entry in context.files:
-        if (
-            entry.kind == "file"
-            and 0 < entry.size <= MAX_TEXT
-            and not is_vendored(entry.place)
-            and context.text(entry) is None
-        ):
-            for match in _IN_BINARY.finditer(context.read(entry)):
-                text = match[0].decode("ascii")
-                yield from (Use(entry.place, 0, text, url) for url in urls(text))
+    for hit in context.hits(URL):
+        if context.is_binary(hit.entry) and not is_vendored(hit.entry.place):
+            match = _IN_BINARY.search(context.around(hit, before=12, after=200))
+            for url in urls(match[0].decode("ascii")) if match is not None else ():
+                yield Use(hit.entry.place, 0, url.text, url)
 
 
 def _finding(estate: Estate | None, host: str, uses: list[Use]) -> Finding | None:

@@ -23,9 +23,11 @@ Without a successor, adapt takes single calls out of shell scripts; the rest nee
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
@@ -86,9 +88,18 @@ def _advice(estate: Estate, host: str) -> str:
     return "Declare its successor under [estate.replacements], or take the call out."
 
 
+def _named(host: str) -> Pattern:
+    return Pattern(f"(?i){re.escape(host.rstrip('.'))}")
+
+
+def looks_for(context: Context) -> tuple[Pattern, ...]:
+    """Every retired host by name."""
+    return tuple(_named(host) for host in context.estate.retired) if context.estate is not None else ()
+
+
 def _places(context: Context, host: str) -> list[Hit]:
     pattern = names_host(host)
-    return [hit for hit in acting_lines(context) if pattern.search(hit[2])]
+    return [hit for hit in acting_lines(context, _named(host)) if pattern.search(hit[2])]
 
 
 def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | None]:

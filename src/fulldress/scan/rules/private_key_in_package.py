@@ -25,8 +25,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
-from fulldress.scan.rule import MAX_TEXT, Context, RuleMeta
+from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
     slug="private-key-in-package",
@@ -35,6 +36,8 @@ META = RuleMeta(
     severity="critical",
     confidence="certain",
 )
+_HEAD = Pattern(r"-----BEGIN ([A-Z]+ ){0,2}PRIVATE KEY( BLOCK)?-----|PuTTY-User-Key-File-[23]: ")
+LOOKS_FOR = (_HEAD,)
 _KEY = re.compile(
     rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY|PGP PRIVATE KEY BLOCK)-----"
     rb"(?P<body>[\s\S]{0,200}?[A-Za-z0-9+/=\\n\r\s]{40})|(PuTTY-User-Key-File-[23]): (?P<putty>[^\n]{3,40})"
@@ -43,9 +46,7 @@ _KEY = re.compile(
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each key."""
-    for entry in context.files:
-        if entry.kind == "container" or not 60 < entry.size <= MAX_TEXT:
-            continue
+    for entry in context.matching(_HEAD):
         data = context.read(entry)
         for match in _KEY.finditer(data):
             kind = (match[1] or b"PuTTY private key").decode("ascii").lower()

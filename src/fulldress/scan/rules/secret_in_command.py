@@ -32,8 +32,8 @@ from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import secrets
 from fulldress.scan.endpoints import urls
-from fulldress.scan.reading import MAX_LINE, edited, script_at, scripts, with_line
-from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.reading import edited, script_at, scripts, with_line
+from fulldress.scan.rule import MAX_LINE, Context, RuleMeta
 from fulldress.scan.vault import secret_file, with_loader
 
 META = RuleMeta(

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell
+from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Confidence, Cure, Finding
 from fulldress.scan import secrets
 from fulldress.scan.reading import acting_lines, current_text, edited, is_code, with_line
@@ -40,6 +41,17 @@ META = RuleMeta(
     title="Secret in a configuration file",
     severity="high",
     confidence="certain",
+)
+LOOKS_FOR = (
+    Pattern(
+        r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credentials?|"
+        r"auth[_.-]?key|bearer)[\"']?\]?\s{0,8}[:=>]"
+    ),
+    Pattern(r"://[^\s/:@'\"<>$]{1,200}:[^\s/@'\"<>]{1,200}@"),
+    Pattern(
+        r"\b(gh[pousr]_|github_pat_|glpat-|npm_|xox[abprs]-|AKIA|ASIA|SG\.|AIza|ya29\.|pypi-|dop_v1_|eyJ|"
+        r"[a-z]{2,10}_(live|prod)_)[A-Za-z0-9_-]{9}"
+    ),
 )
 CONFIG = (
     *(".properties", ".ini", ".conf", ".cfg", ".cnf", ".env", ".toml", ".yaml", ".yml", ".json", ".xml", ".config"),
@@ -70,7 +82,7 @@ class Secret(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each line with a secret."""
-    for entry, number, line in acting_lines(context):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR):
         if _is_shell(context, entry.place):
             continue
         found = list(found_in(entry.place, line))

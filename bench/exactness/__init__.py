@@ -23,5 +23,5 @@ class Row(NamedTuple):
     """What was missed, by name."""
 
 
-class NotHere(Exception):  # noqa: N818 - it is an answer, no failure of ours
+class NotHere(Exception):
     """The set's files are not on this machine."""

@@ -13,12 +13,13 @@ import msgspec
 from fulldress.adapters.cms import X509
 from fulldress.adapters.openpgp import OpenPgp
 from fulldress.errors import UsageError
+from fulldress.intake import vendor as vendors
 from fulldress.intake.trust import Means, judge
 from fulldress.intake.unpack import unpack
 from fulldress.inventory import matrix
 from fulldress.model.estate import Estate, KeyImpact, UpgradePath
 from fulldress.model.finding import StepDraft
-from fulldress.model.package import Acceptance, PackageLock, TrustReport, VendorRecord
+from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context
 from fulldress.store import folder as f
@@ -71,7 +72,7 @@ def package_context(
 ) -> Context:
     """The context of a package on its own: unpacked, and judged against a vendor record if there is one."""
     lock = unpack(package, blobs, sandboxed=sandboxed, progress=progress)
-    record = read_toml(vendor, VendorRecord) if vendor is not None else None
+    record = vendors.in_force(vendor) if vendor is not None else None
     trust = judge(lock, blobs, record, datetime.now(UTC), means=Means(OpenPgp(), X509()), beside=_beside(package))
     return Context(lock, blobs.read, trust=trust)
 

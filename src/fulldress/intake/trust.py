@@ -81,23 +81,33 @@ def judge(
     *,
     means: Means | None = None,
     beside: Mapping[str, bytes] | None = None,
+    compromised: frozenset[str] = frozenset(),
 ) -> TrustReport:
     """The verdict over the whole package: the worst of what was found, and what to do next.
 
     ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
+    ``compromised``: fingerprints of pinned keys whose word is void since the vendor said that they were stolen.
     """
     means = means or Means(OpenPgp(), X509())
-    return _Judge(lock, blobs, vendor, now, means).report(beside or {})
+    return _Judge(lock, blobs, vendor, now, means, compromised).report(beside or {})
 
 
 class _Judge:
     def __init__(
-        self, lock: PackageLock, blobs: BlobStore, vendor: VendorRecord | None, now: datetime, means: Means
+        self,
+        lock: PackageLock,
+        blobs: BlobStore,
+        vendor: VendorRecord | None,
+        now: datetime,
+        means: Means,
+        compromised: frozenset[str] = frozenset(),
     ) -> None:
+        self.compromised = frozenset(c.lower().replace(" ", "") for c in compromised)
         self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
         self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
         self.small = dict(self._speaking())
         self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
+        self.keys |= {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
         self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
         self.roots = vendor.roots if vendor else ()
         self.pool = tuple(c for found in self.certificates.values() for c in found)
@@ -262,6 +272,8 @@ class _Judge:
             return "revoked-or-weak", ""
         if facts.state == "keyless":
             return "unknown-key", ""
+        if facts.fingerprint.lower() in self.compromised:
+            return "revoked-or-weak", "the vendor's contact said that this key was compromised: its word is void"
         if pin := self._pin(facts):
             when = facts.created or self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             if (pin.not_after and when[:10] > pin.not_after) or (pin.not_before and when[:10] < pin.not_before):

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
+
 EntryKind = Literal["file", "directory", "symlink", "hardlink", "container"]
 """``container`` is a file that was itself opened (zip, jar, deb, tar ...): its members follow under ``path!/``."""
 
@@ -107,6 +109,11 @@ class VendorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pin: tuple[VendorPin, ...] = ()
     roots: tuple[str, ...] = ()
     """PEM texts of certificate roots trusted for this vendor."""
+    keys: tuple[str, ...] = ()
+    """Armoured OpenPGP public keys, for pins whose key the packages do not bring along."""
+    channel: tuple[Channel, ...] = ()
+    release: tuple[KnownRelease, ...] = ()
+    rotation: Rotation = Rotation()
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -119,6 +126,8 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What was asked of whom, over which contact, and what the answer was."""
     recorded: str = ""
     """When, ISO 8601."""
+    decision: tuple[Decision, ...] = ()
+    """Each person's own words, where they were recorded by ``fulldress trust accept``."""
 
     def covers(self, trust: TrustReport) -> bool:
         """True when it accepts the package of this report; a bad or revoked signature cannot be accepted."""

@@ -17,6 +17,7 @@ from fulldress.intake import vendor as vendors
 from fulldress.intake.trust import Means, judge
 from fulldress.intake.unpack import unpack
 from fulldress.inventory import matrix
+from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact, UpgradePath
 from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
@@ -41,8 +42,18 @@ def release_context(
         trust=trust,
         release=folder.release(),
         acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
+        advisories=_advisories(folder),
         drafted=drafted,
     )
+
+
+def _advisories(folder: f.ReleaseFolder) -> AdvisoryReport | None:
+    """What the channels say about this package; a report about another package says nothing about it."""
+    path, lock = folder.path(f.ADVISORIES), folder.path(f.PACKAGE_LOCK)
+    if not path.is_file() or not lock.is_file():
+        return None
+    found = read_json(path, AdvisoryReport)
+    return found if found.package_sha256 == read_json(lock, PackageLock).sha256 else None
 
 
 def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:

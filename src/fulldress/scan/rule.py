@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from fulldress.formats.patterns import Found, Matcher, Pattern
+from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
@@ -55,7 +56,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     severity: Severity
     confidence: Confidence
-    needs: tuple[Literal["estate", "matrix", "trust", "release"], ...] = ()
+    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories"], ...] = ()
     """Inputs without which the rule stands aside (and the report says so)."""
 
 
@@ -104,6 +105,7 @@ class Context:
         trust: TrustReport | None = None,
         release: Release | None = None,
         acceptance: Acceptance | None = None,
+        advisories: AdvisoryReport | None = None,
         drafted: tuple[StepDraft, ...] = (),
         search: Search | None = None,
     ) -> None:
@@ -117,6 +119,8 @@ class Context:
         self.release = release
         self.acceptance = acceptance
         """The decision of two people about exactly this package, when there is one."""
+        self.advisories = advisories
+        """What the vendor's channels say about exactly this package; None when they were not read."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
         self._texts: dict[str, str | None] = {}
@@ -258,6 +262,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     impacts: tuple[KeyImpact, ...] | None = None
     trust: TrustReport | None = None
     release: Release | None = None
+    advisories: AdvisoryReport | None = None
     drafted: tuple[StepDraft, ...] = ()
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""

@@ -43,6 +43,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=given.drafted,
     )
 
@@ -58,6 +59,7 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,

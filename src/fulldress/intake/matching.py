@@ -51,7 +51,7 @@ def matched(
     """The whole report over what the channels said."""
     documents = [d for d in channels.documents if d.kind == "csaf"]
     found = [match for document in documents for match in _document(document, given, read)]
-    signers = {s.fingerprint.lower() for s in trust.signatures if s.fingerprint} if trust else set()
+    signers = {s.fingerprint.lower() for s in trust.signatures if s.covers != s.place} if trust else set()
     return AdvisoryReport(
         package_sha256=lock.sha256,
         read_at=channels.read_at,

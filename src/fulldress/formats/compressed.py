@@ -15,6 +15,7 @@ from isal import isal_zlib as zlib
 
 from fulldress.formats.refusal import refusal
 
+INFLATE_ERROR: type[Exception] = zlib.error  # type: ignore[assignment]  # its stub takes the class for an instance
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20
 ZST_WINDOW = 128 << 20
@@ -78,7 +79,7 @@ def decompressed(stream: BinaryIO, kind: str) -> Iterator[bytes]:
             yield from _zst(stream)
         else:
             yield from _streams(stream, kind)
-    except (zlib.IsalError, lzma.LZMAError, OSError, zstandard.ZstdError) as error:
+    except (INFLATE_ERROR, lzma.LZMAError, OSError, zstandard.ZstdError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         slug = "archive-bomb" if "emory" in str(error) else "archive-damaged"

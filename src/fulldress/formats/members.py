@@ -39,6 +39,8 @@ class Member(NamedTuple):
     """Bytes that it takes in the archive; 0 when the format does not say."""
     at: int | None = None
     """Where its bytes lie as they are (neither packed nor encrypted) in the stream of the archive; None otherwise."""
+    base: object = None
+    """The stream that ``at`` counts in, where it is another than the archive's own."""
     attributes: str = ""
     """Names of recorded attributes that are beyond owner, mode and time (tar's extended attributes)."""
 

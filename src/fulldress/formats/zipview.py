@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 from isal import isal_zlib as zlib
 
 from fulldress.errors import PackageRefused
+from fulldress.formats.compressed import INFLATE_ERROR
 from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
 
@@ -419,7 +420,7 @@ def _inflated(stream: BinaryIO, record: Record) -> Iterator[bytes]:
                     yield out
         while not inflater.eof and (out := inflater.decompress(inflater.unconsumed_tail, CHUNK)):
             yield out
-    except zlib.IsalError as error:
+    except INFLATE_ERROR as error:
         raise refusal("archive-damaged", f"{shown(record.name)!r} cannot be unpacked: {error}") from None
     if inflater.unused_data:
         raise _disagree(f"bytes hide behind the packed content of {shown(record.name)!r}")

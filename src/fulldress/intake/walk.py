@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, sniff, tarview, zipview
+from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipview
 from fulldress.formats.members import Member, checked, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.formats.window import window
@@ -73,7 +73,7 @@ class _Walker:
             raise NothingToDo("the package is an empty file", why="there is nothing to look at", fix="check the download")
         if other := sniff.closed(head):
             raise refusal("not-a-zip", f"the package is a {other}, which is not opened")
-        return sniff.container(head) or "zip"
+        return sniff.container(head) or ("sfx" if self.budgets.stub_bytes else "zip")
 
     def _open(self, stream: BinaryIO, kind: str, place: str, name: str, size: int) -> str:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
@@ -83,20 +83,47 @@ class _Walker:
         prefix = f"{place}!/" if place else ""
         if kind == "deb":
             self._members(checked(self._deb(stream), system_root=True, posix=True), prefix)
-        elif kind == "zip":
-            self._members(checked(zipview.members(stream)), prefix)
-        elif kind == "tar":
-            self._members(checked(tarview.members(stream), posix=True), prefix)
+        elif kind == "rpm":
+            self._members(checked(self._rpm(stream), system_root=True, posix=True), prefix)
+        elif kind in ("zip", "sfx"):
+            kind = self._zip(stream, kind, place, prefix)
+        elif kind in _PLAIN:
+            self._members(checked(_PLAIN[kind](stream), posix=True), prefix)
         else:
             kind = self._compressed(stream, kind, prefix, name, size)
         self.inside.pop()
         return kind
 
+    def _zip(self, stream: BinaryIO, kind: str, place: str, prefix: str) -> str:
+        """A ZIP; ``sfx`` with the program before it that was allowed, ``apk`` with Android's signing block."""
+        aside: list[NotInspected] = []
+
+        def apart(what: str, size: int) -> None:
+            aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
+
+        stub = self.budgets.stub_bytes if kind == "sfx" else 0
+        self._members(checked(zipview.members(stream, stub=stub, apart=apart)), prefix)
+        self.not_inspected.extend(aside)
+        return "apk" if aside else kind
+
+    def _rpm(self, stream: BinaryIO) -> Iterator[Member]:
+        """Facts, scripts and the signed header under ``RPM/``, then the payload."""
+        package = rpm.read(stream)
+        yield from rpm.metadata(package)
+        payload = window(stream, package.payload, package.size)
+        if not package.packed:
+            yield from rpm.files(package, payload)
+        elif package.size:
+            with self._unpacked(payload, package.packed, package.size) as tree:
+                yield from rpm.files(package, tree)
+
     def _compressed(self, stream: BinaryIO, kind: str, prefix: str, name: str, size: int) -> str:
         with self._unpacked(stream, kind, size) as inner:
-            if sniff.container(_head(inner)) == "tar":
-                self._members(checked(tarview.members(inner), posix=True), prefix)
-                return f"tar.{kind}"
+            head = _head(inner)
+            if (plain := sniff.container(head)) in _PLAIN:
+                alpine = kind == "gz" and sniff.is_alpine(head)
+                self._members(checked(_PLAIN[plain](inner), system_root=alpine, posix=True), prefix)
+                return "apk" if alpine else f"{plain}.{kind}"
             member = Member(name=_stem(name, kind), kind="file", size=inner.seek(0, 2), chunks=lambda: _pieces(inner))
             self._members(checked([member]), prefix)
             return kind
@@ -163,9 +190,13 @@ class _Walker:
         with self.blobs.open(sha256) as content:
             head = _head(content)
             kind = sniff.container(head)
+            closed = "" if kind else sniff.closed(head)
+            if not kind and not closed and zipview.hangs_behind(content):
+                kind = "sfx" if self.budgets.stub_bytes else ""
+                closed = "" if kind else "ZIP archive hangs behind other content (self-extracting, or two files in one)"
             if not kind:
                 self.entries.append(_entry(member, place, kind="file", size=size, sha256=sha256))
-                self._account(place, size, sniff.closed(head))
+                self._account(place, size, closed)
                 return
             at = len(self.entries)
             format_ = self._open(content, kind, place, posixpath.basename(member.name), size)
@@ -192,6 +223,9 @@ class _Walker:
                 raise refusal("archive-bomb", f"the package grows more than {budgets.ratio} times (at {what})")
             self.tick(len(piece))
             yield piece
+
+
+_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}
 
 
 def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256: str = "", format: str = "") -> Entry:

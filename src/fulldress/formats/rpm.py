@@ -25,11 +25,14 @@ HEADER_MAGIC = b"\x8e\xad\xe8\x01\0\0\0\0"
 MAX_STORE, MAX_INDEX = 64 << 20, 200_000
 PREFIX = "RPM/"
 HEADER_ENTRY = PREFIX + "header"
-"""The signed bytes; every other byte of the package is bound to them by digests that were checked."""
+"""The signed bytes; every other byte of the package is bound to them by strong digests that were checked.
+
+Where only weak ones bind them, the entry is called ``header-alone``."""
 CHUNK = 1 << 16
 _WIDTH = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}
 _HASHES = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 _SIGNATURES = {268: "rsa", 267: "dsa"}
+_RESERVED = 1008
 _GHOST = 1 << 6
 _FACTS = {
     1000: "Name",
@@ -87,6 +90,9 @@ def read(stream: BinaryIO) -> Package:
     if lead[:4] != MAGIC or lead[4] not in (3, 4):
         raise refusal("unknown-method", f"the RPM is of version {lead[4]}, which is not opened")
     signature, _, at = _header(stream, LEAD)
+    reserved = signature.get(_RESERVED)
+    if isinstance(reserved, bytes) and any(reserved):
+        raise refusal("zip-views-disagree", "bytes hide in the space that the RPM keeps free for signatures")
     padding = -at % 8
     if any(_read(stream, at, padding)):
         raise refusal("zip-views-disagree", "bytes hide between the headers of the RPM")
@@ -129,31 +135,36 @@ def _header(stream: BinaryIO, at: int) -> tuple[Tags, bytes, int]:
     body = _read(stream, at + 16, 16 * count + length)
     store = body[16 * count :]
     tags: dict[int, object] = {}
+    used = bytearray(length)
     for n in range(count):
         tag, kind, offset, number = struct.unpack_from(">4L", body, 16 * n)
         if tag in tags:
             raise refusal("zip-views-disagree", f"the RPM's header holds the tag {tag} twice")
-        tags[tag] = _value(store, tag, kind, offset, number)
+        tags[tag], stop = _value(store, tag, kind, offset, number)
+        used[offset:stop] = b"\1" * (stop - offset)
+    if any(byte and not known for byte, known in zip(store, used, strict=True)):
+        raise refusal("zip-views-disagree", "bytes of an RPM header belong to no tag")
     return tags, head + body, at + 16 + len(body)
 
 
-def _value(store: bytes, tag: int, kind: int, offset: int, count: int) -> object:
+def _value(store: bytes, tag: int, kind: int, offset: int, count: int) -> tuple[object, int]:
+    """The value, and where it ends in the store."""
     if offset > len(store) or count > MAX_STORE:
         raise _damaged(f"tag {tag} lies outside its header")
     if kind in (6, 8, 9):
         return _strings(store, tag, offset, count)
     if kind == 0:
-        return None
+        return None, offset
     width = _WIDTH.get(kind)
     if width is None or offset + width * count > len(store):
         raise _damaged(f"tag {tag} lies outside its header or is of an unknown kind")
     data = store[offset : offset + width * count]
     if kind == 7:
-        return data
-    return [int.from_bytes(data[n : n + width], "big") for n in range(0, len(data), width)]
+        return data, offset + len(data)
+    return [int.from_bytes(data[n : n + width], "big") for n in range(0, len(data), width)], offset + len(data)
 
 
-def _strings(store: bytes, tag: int, offset: int, count: int) -> list[str]:
+def _strings(store: bytes, tag: int, offset: int, count: int) -> tuple[list[str], int]:
     found = []
     for _ in range(count):
         stop = store.find(b"\0", offset)
@@ -161,7 +172,7 @@ def _strings(store: bytes, tag: int, offset: int, count: int) -> list[str]:
             raise _damaged(f"tag {tag} lies outside its header")
         found.append(store[offset:stop].decode("utf-8", "surrogateescape"))
         offset = stop + 1
-    return found
+    return found, offset
 
 
 def _texts(tags: Tags, tag: int) -> list[str]:
@@ -228,9 +239,10 @@ def metadata(package: Package) -> Iterator[Member]:
     for number, body in enumerate(_texts(package.tags, _TRIGGERS[0])):
         programs = _texts(package.tags, _TRIGGERS[1])
         yield _script(f"trigger{number}", body, programs[number] if number < len(programs) else "", when)
-    yield _entry("header", package.header, when)
-    for name, data in package.signatures:
-        yield _entry("header.sig" if len(package.signatures) == 1 else f"header.{name}.sig", data, when)
+    signed = HEADER_ENTRY.removeprefix(PREFIX) if package.bound else "header-alone"
+    yield _entry(signed, package.header, when)
+    for number, (_, data) in enumerate(package.signatures):
+        yield _entry(f"{signed}{('.sig', '.asc')[number]}", data, when)
 
 
 def _script(name: str, body: str, program: str, when: str) -> Member:

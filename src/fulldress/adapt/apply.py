@@ -93,6 +93,8 @@ def _exhaust(rule: Curer, current: PackageLock, blobs: BlobStore) -> tuple[Packa
         if finding is None:
             return current, done
         cure = rule.cure(current, finding)
+        if cure is not None and any(current.sealed_in(place) is not None for place in cure.edits):
+            cure = None  # an RPM, an APK or a self-extracting archive is never rewritten
         after = edited(current, cure.edits, blobs) if cure else current
         if cure is None or (after is current and not cure.steps):
             tried.add(_key(finding))

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from msgspec import structs
 
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, sniff, tarview, zipview
+from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipview
 from fulldress.formats.members import Member, checked, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
@@ -84,7 +84,7 @@ class _Walker:
             raise NothingToDo("the package is an empty file", why="there is nothing to look at", fix="check the download")
         if other := sniff.closed(head):
             raise refusal("not-a-zip", f"the package is a {other}, which is not opened")
-        return sniff.container(head) or "zip"
+        return sniff.container(head) or ("sfx" if self.budgets.stub_bytes else "zip")
 
     def _open(self, stream: Region, kind: str, place: str, name: str) -> str:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
@@ -94,10 +94,12 @@ class _Walker:
         self.inside.append(place)
         if kind == "deb":
             self._members(checked(self._deb(stream, place), system_root=True, posix=True), stream, place)
-        elif kind == "zip":
-            self._archive(checked(zipview.members(as_file(stream))), stream, place, kind)
-        elif kind == "tar":
-            self._archive(checked(tarview.members(as_file(stream)), posix=True), stream, place, kind)
+        elif kind == "rpm":
+            self._members(checked(self._rpm(stream, place), system_root=True, posix=True), stream, place)
+        elif kind in ("zip", "sfx"):
+            kind = self._zip(stream, kind, place)
+        elif kind in _PLAIN:
+            self._archive(checked(_PLAIN[kind](as_file(stream)), posix=True), stream, place, kind)
         else:
             kind = self._compressed(stream, kind, place, name)
         self.inside.pop()
@@ -107,14 +109,48 @@ class _Walker:
         """The members, and the archive's row in the ledger."""
         self._covered(place, kind, stream.size, self._members(members, stream, place))
 
+    def _zip(self, stream: Region, kind: str, place: str) -> str:
+        """A ZIP; ``sfx`` with the program before it that was allowed, ``apk`` with Android's signing block."""
+        aside: list[NotInspected] = []
+
+        def apart(what: str, size: int) -> None:
+            aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
+
+        stub = self.budgets.stub_bytes if kind == "sfx" else 0
+        content = self._members(checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
+        self.not_inspected.extend(aside)
+        found = "apk" if aside else kind
+        self._covered(place, found, stream.size, content)
+        return found
+
+    def _rpm(self, stream: Region, place: str) -> Iterator[Member]:
+        """Facts, scripts and the signed header under ``RPM/``, then the payload."""
+        package = rpm.read(as_file(stream))
+        yield from rpm.metadata(package)
+        self._covered(place, "rpm", stream.size, package.size)
+        payload = stream.part(package.payload, package.size)
+        if not package.packed and package.size:
+            yield from self._rpm_tree(package, payload, place)
+        elif package.size:
+            yield from self._rpm_tree(package, self._unpacked(payload, package.packed, place), place)
+
+    def _rpm_tree(self, package: rpm.Package, tree: Region, place: str) -> Iterator[Member]:
+        content = 0
+        for member in rpm.files(package, as_file(tree)):
+            content += member.packed
+            yield member._replace(base=tree)
+        self._covered(place, "cpio", tree.size, content)
+
     def _covered(self, place: str, kind: str, size: int, content: int) -> None:
         self.ledger.append(Covered(place=place, format=kind, size=size, structure=size - content, content=content))
 
     def _compressed(self, stream: Region, kind: str, place: str, name: str) -> str:
         inner = self._unpacked(stream, kind, place)
-        if sniff.container(inner.read(sniff.HEAD)) == "tar":
-            self._archive(checked(tarview.members(as_file(inner)), posix=True), inner, place, "tar")
-            return f"tar.{kind}"
+        head = inner.read(sniff.HEAD)
+        if (plain := sniff.container(head)) in _PLAIN:
+            alpine = kind == "gz" and sniff.is_alpine(head)
+            self._archive(checked(_PLAIN[plain](as_file(inner)), system_root=alpine, posix=True), inner, place, plain)
+            return "apk" if alpine else f"{plain}.{kind}"
         # The stream has one member, which lies unpacked already.
         member = Member(name=_stem(name, kind), kind="file", size=inner.size, chunks=lambda: _pieces(inner), at=0)
         self._members(checked([member]), inner, place)
@@ -211,10 +247,14 @@ class _Walker:
         if len(head) < sniff.HEAD < size:
             head = self.pack.region(sha256).read(sniff.HEAD)
         kind = sniff.container(head[: sniff.HEAD])
+        closed = "" if kind else sniff.closed(head)
+        if not kind and not closed and zipview.hangs_behind(as_file(self.pack.region(sha256))):
+            kind = "sfx" if self.budgets.stub_bytes else ""
+            closed = "" if kind else "ZIP archive hangs behind other content (self-extracting, or two files in one)"
         self.pack.announce(sha256, searched=not kind)
         if not kind:
             self.entries.append(_entry(member, place, kind="file", size=size, sha256=sha256))
-            self._account(place, size, sniff.closed(head))
+            self._account(place, size, closed)
             return
         at = len(self.entries)
         self.entries.append(_entry(member, place, kind="container", size=size, sha256=sha256, format=kind))
@@ -247,6 +287,9 @@ class _Walker:
                 raise _Spent(f"{limit} (at {shown(what)})", limit)
             self.tick(len(piece))
             yield piece
+
+
+_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}
 
 
 def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256: str = "", format: str = "") -> Entry:

@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+SEALED = ("rpm", "apk", "sfx")
+"""Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
+
 EntryKind = Literal["file", "directory", "symlink", "hardlink", "container"]
 """``container`` is a file that was itself opened (zip, jar, deb, tar ...): its members follow under ``path!/``."""
 
@@ -28,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: str = ""
     """Target of a symlink or hard link."""
     format: str = ""
-    """For a container: zip, tar, deb, gz, xz, zst, bz2 ..."""
+    """For a container: zip, tar, cpio, deb, rpm, apk, sfx, gz, xz, zst, bz2, tar.gz ..."""
 
 
 LIMIT = "limit reached"
@@ -77,6 +80,13 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
     def find(self, place: str) -> Entry | None:
         """The entry at this place, or None."""
         return next((e for e in self.entries if e.place == place), None)
+
+    def sealed_in(self, place: str) -> str | None:
+        """The outermost archive around a place that is read but never rewritten (``""``: the package itself), or None."""
+        if self.format in SEALED:
+            return ""
+        sealed = (e.place for e in self.entries if e.kind == "container" and e.format in SEALED)
+        return min((p for p in sealed if place.startswith(f"{p}!/")), key=len, default=None)
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -146,7 +146,7 @@ def test_every_pair_is_in_order(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", IN_ORDER)
 def test_the_key_sorts_as_compare_says(scheme: str) -> None:
-    assert sorted(IN_ORDER[scheme][::-1], key=key_of(scheme)) == IN_ORDER[scheme]
+    assert sorted(set(IN_ORDER[scheme]), key=key_of(scheme)) == IN_ORDER[scheme]
 
 
 @pytest.mark.parametrize(("scheme", "left", "right"), SAME)

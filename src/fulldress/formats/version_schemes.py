@@ -164,7 +164,7 @@ Item = str | int | list["Item"]
 
 
 def maven(left: str, right: str) -> int:
-    """Numbers, then qualifiers: alpha < beta < milestone < rc < snapshot < release < sp < others. ``1`` = ``1.0`` = ``1-ga``."""
+    """Numbers, then qualifiers: alpha < beta < milestone < rc < snapshot < release < sp < others; ``1`` = ``1.0``."""
     return _maven_lists(_maven_parse(left), _maven_parse(right))
 
 

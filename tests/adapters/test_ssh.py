@@ -77,13 +77,21 @@ def at_home(server: tuple[Path, int], monkeypatch: pytest.MonkeyPatch) -> tuple[
     return server
 
 
+@pytest.fixture(scope="module")
+def connected(server: tuple[Path, int]) -> Iterator[SshHost]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(server[0]))
+        host = open_host("ssh:lims")
+        assert isinstance(host, SshHost)
+        assert host.run(["true"]).ok
+    yield host
+    host.close()
+
+
 class TestAMachineOverSshIsAHost(HostConformance):
     @pytest.fixture
-    def host(self, at_home: tuple[Path, int]) -> Iterator[Host]:
-        host = open_host("ssh:lims")
-        yield host
-        assert isinstance(host, SshHost)
-        host.close()
+    def host(self, connected: SshHost) -> Host:
+        return connected
 
 
 def test_the_agent_is_not_forwarded_even_if_the_config_says_so(

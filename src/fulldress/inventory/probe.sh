@@ -173,17 +173,17 @@ SELECT json_build_object('server', current_setting('server_version'), 'size', pg
       greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%'), '{}'),
   'extensions', coalesce((SELECT json_object_agg(extname, extversion) FROM pg_extension), '{}'),
-  'objects', (SELECT json_object_agg(kind, n) FROM (
+  'objects', coalesce((SELECT json_object_agg(kind, n) FROM (
     SELECT CASE c.relkind WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
         WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind, count(*) AS n FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
       WHERE c.relkind IN ('r','p','i','I','v','m','S','f') AND s.nspname NOT IN ('pg_catalog', 'information_schema') AND s.nspname NOT LIKE 'pg\_t%' GROUP BY 1
     UNION ALL SELECT 'function', count(*) FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace WHERE s.nspname NOT IN ('pg_catalog', 'information_schema')
-    UNION ALL SELECT 'trigger', count(*) FROM pg_trigger WHERE NOT tgisinternal) counted WHERE n <> 0));
+    UNION ALL SELECT 'trigger', count(*) FROM pg_trigger WHERE NOT tgisinternal) counted WHERE n <> 0), '{}'));
 SQL
           section "migrations postgresql $3"
           within 20 "${as_postgres[@]}" -v ON_ERROR_STOP=0 -d "$3" 2>/dev/null <<'SQL'
 WITH t AS (SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relname AS rel,
-    (SELECT array_agg(attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS cols
+    (SELECT array_agg(attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND 0 < attnum AND NOT attisdropped) AS cols
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\_%'),
 k(tool, rel, needs, applied, version, trouble) AS (VALUES
   ('flyway', 'flyway_schema_history', '{version,success,installed_rank,description}', 'count(*) FILTER (WHERE success)', '(array_agg(version ORDER BY installed_rank DESC) FILTER (WHERE version IS NOT NULL AND success))[1]', 'string_agg(''failed: '' || coalesce(version, description), '', '') FILTER (WHERE NOT success)'),

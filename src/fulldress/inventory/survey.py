@@ -32,7 +32,7 @@ PATIENCE_S = 60
 """The probe stops asking after 52 s and says what it left out."""
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _SECRET_FILE = re.compile(r"secret|credential|password", re.IGNORECASE)
-__all__ = ["SurveyFailed", "ask", "config_keys", "survey", "survey_host"]
+__all__ = ["SurveyFailed", "ask", "assembled", "config_keys", "survey", "survey_host"]
 
 
 def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | None = None) -> Estate:
@@ -53,9 +53,14 @@ def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | No
                 progress.advance()
     if progress:
         progress.finish()
+    return assembled(facts, declared)
+
+
+def assembled(hosts: Sequence[HostFacts], declared: Declared) -> Estate:
+    """The facts of hosts together with what the release folder declares of the estate."""
     return Estate(
         taken=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        hosts=tuple(facts),
+        hosts=tuple(hosts),
         retired=declared.retired,
         replacements=declared.replacements,
     )

@@ -55,7 +55,7 @@ def test_alone_needs_no_release_folder(
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "junit", "html"])
 def test_the_format_never_changes_the_exit_code(package: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", str(package), "--format", form) == 0
     assert run("scan", str(package), "--format", form, "--fail-on", "high") == 10
@@ -129,7 +129,7 @@ def test_waivers_of_the_folder_count_until_they_end(
     folder = release(tmp_path, monkeypatch, package)
     run("scan")
     worst = read_json(folder.path(f.FINDINGS), FindingsReport).findings[0]
-    entry = '[[waiver]]\nfingerprint = "{}"\nreason = "known"\nowner = "E. M."\nexpires = {}\n'
+    entry = '[[waiver]]\nfingerprint = "{}"\nreason = "known"\nowner = "E. M."\nsecond = "M. M."\nexpires = {}\n'
     folder.path(f.WAIVERS).write_text(entry.format(worst.fingerprint, "2999-01-01"))
     assert run("scan", "--fail-on", "critical") == 0
     assert "waived:" in capsys.readouterr().out

@@ -73,10 +73,10 @@ def test_a_cure_is_shown_under_its_finding(snapshot: SnapshotAssertion) -> None:
 
 
 def test_a_long_diff_is_cut_and_says_where_the_rest_is() -> None:
-    cures = {finding().fingerprint: ShownCure(note="n", safety="review", diff="+x\n" * 40)}
+    cures = {finding().fingerprint: ShownCure(note="n", safety="review", diff="@@ -0,0 +1,40 @@\n" + "+x\n" * 40)}
     text = findings_text(report(finding(curable=True)), LOCK, cures=cures)
-    assert text.count("+x") == MAX_DIFF
-    assert "16 more lines: --format html" in text
+    assert text.count("+x") == MAX_DIFF - 1
+    assert "17 more lines: --format html" in text
 
 
 def test_what_other_programs_say_of_the_line_is_said() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +17,15 @@ import jinja2
 from fulldress import __version__
 from fulldress.model.finding import SEVERITIES, FindingsReport
 from fulldress.model.package import PackageLock
-from fulldress.report.cure import ShownCure
+from fulldress.report.cure import ShownCure, diff_lines
 from fulldress.report.sanitise import visible
 from fulldress.report.text import SCREENFUL, aside, summary, where
 from fulldress.scan.rule import Rule
 
 MAX_NOT_INSPECTED = 50
 """Places listed; the rest is counted."""
+OPEN_LINES = 40
+"""Longer diffs are folded."""
 
 
 class Part(NamedTuple):
@@ -67,18 +69,9 @@ def scan_page(
         diff_lines=diff_lines,
         aside=aside(report),
         rules=[_about(rule) for rule in rules if rule.META.slug in hit],
+        open_lines=OPEN_LINES,
         not_inspected=lock.not_inspected[:MAX_NOT_INSPECTED],
     )
-
-
-def diff_lines(diff: str) -> Iterator[tuple[str, str]]:
-    """Lines of a unified diff, each with its kind: ``head``, ``add``, ``del``, ``hunk`` or ``same``."""
-    for line in diff.splitlines():
-        if line.startswith(("--- ", "+++ ", "Binary files ", "# ")):
-            yield "head", visible(line)
-        else:
-            kind = {"+": "add", "-": "del", "@": "hunk"}.get(line[:1], "same")
-            yield kind, line[:1] + visible(line[1:])
 
 
 def _about(rule: Rule) -> About:

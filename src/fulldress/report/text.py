@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from fulldress.model.finding import SEVERITIES, Finding, FindingsReport
 from fulldress.model.package import PackageLock
-from fulldress.report.cure import ShownCure
+from fulldress.report.cure import ShownCure, diff_lines
 from fulldress.report.sanitise import clipped, visible
 
 SCREENFUL = 15
@@ -19,6 +19,7 @@ SCREENFUL = 15
 MAX_DIFF = 24
 """Lines of a cure's diff on the screen."""
 
+_DIFF_COLOUR = {"add": "32", "del": "31", "hunk": "34"}
 _COLOUR = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2"}
 
 
@@ -80,10 +81,10 @@ def _cure(cure: ShownCure | None, paint: Paint, width: int) -> str:
         return ""
     lines = [_wrapped(f"cure ({cure.safety}): {cure.note}", "  ", "        ", width)]
     lines += [_wrapped(f"plan step: {step}", "  ", "        ", width) for step in cure.steps]
-    diff = [line for line in cure.diff.splitlines() if not line.startswith(("--- ", "+++ "))]
+    diff = [line for line in diff_lines(cure.diff) if not line.text.startswith("--- ") or line.kind != "head"]
     for line in diff[:MAX_DIFF]:
-        colour = {"+": "32", "-": "31", "@": "34"}.get(line[:1], "0")
-        lines.append(f"       {paint(clipped(line, width - 7), colour)}")
+        shown = clipped(line.text, width - 7)
+        lines.append(f"       {paint(shown, _DIFF_COLOUR[line.kind]) if line.kind in _DIFF_COLOUR else shown}")
     if len(diff) > MAX_DIFF:
         lines.append(f"       … {len(diff) - MAX_DIFF} more lines: --format html shows them")
     return "\n" + "\n".join(lines)

@@ -17,7 +17,7 @@ from fulldress.model.finding import SEVERITIES, Baseline, Finding, FindingsRepor
 from fulldress.model.package import PackageLock
 
 _VERSION = re.compile(
-    r"(?<![A-Za-z0-9])v?\d+(?:[.:~+-]\d+)+(?:[.~+-]?(?:rc|beta|alpha|deb|ubuntu|el|p|post|dev)\w*)*", re.IGNORECASE
+    r"(?<![A-Za-z0-9])v?\d+(?:[.:~+-]\d+)+(?:[.~+-]?(?:rc|beta|alpha|deb|ubuntu|el|p|post|dev)[A-Za-z0-9]*)*", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NUMBER = re.compile(r"\d+")

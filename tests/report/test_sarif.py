@@ -16,6 +16,7 @@ from fulldress.report.github import annotations_text
 from fulldress.report.sarif import sarif
 from fulldress.scan.samples import context_of
 from fulldress.scan.sweep import load_rules, sweep
+from fulldress.store.codec import canonical
 
 
 def shape() -> dict[str, Any]:
@@ -62,7 +63,7 @@ def report(*findings: Finding) -> FindingsReport:
 
 
 def written(*findings: Finding) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(sarif(report(*findings), LOCK, load_rules())))
+    found: dict[str, Any] = json.loads(canonical(sarif(report(*findings), LOCK, load_rules())))
     return found
 
 

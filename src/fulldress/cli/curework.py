@@ -8,10 +8,11 @@ from fulldress.adapt.patch import patch
 from fulldress.adapt.tree import edited
 from fulldress.errors import PackageRefused
 from fulldress.formats.redact import redacted
-from fulldress.model.finding import Finding
+from fulldress.model.finding import Cure, Finding
+from fulldress.model.package import PackageLock
 from fulldress.report.cure import ShownCure
 from fulldress.scan import secrets
-from fulldress.scan.cures import CureFailed, cured
+from fulldress.scan.cures import cured
 from fulldress.scan.rule import Context
 from fulldress.scan.sweep import load_rules
 from fulldress.store.blobs import BlobStore
@@ -33,18 +34,22 @@ def shown_cures(context: Context, findings: Iterable[Finding], blobs: BlobStore)
     rules = {rule.META.slug: rule for rule in load_rules()}
     shown: dict[str, ShownCure] = {}
     for finding in [f for f in findings if f.curable and f.rule in rules][:MOST]:
-        try:
-            cure = cured(rules[finding.rule], context, finding)
-            if cure is not None:
-                after = edited(context.package, cure.edits, blobs)
-                shown[finding.fingerprint] = ShownCure(
-                    note=cure.note,
-                    safety=cure.safety,
-                    diff=patch(context.package, after, blobs, hide_secrets),
-                    steps=tuple(step.title for step in cure.steps),
-                )
-        except CureFailed as failed:
-            shown[finding.fingerprint] = ShownCure(note=failed.finding.title, safety="review")
-        except (PackageRefused, KeyError) as error:
-            shown[finding.fingerprint] = ShownCure(note=f"the cure does not fit the package: {error}", safety="review")
+        cure = cured(rules[finding.rule], context, finding)
+        if isinstance(cure, Finding):
+            shown[finding.fingerprint] = ShownCure(note=cure.title, safety="review")
+        elif cure is not None:
+            shown[finding.fingerprint] = _shown(cure, context.package, blobs)
     return shown
+
+
+def _shown(cure: Cure, lock: PackageLock, blobs: BlobStore) -> ShownCure:
+    try:
+        after = edited(lock, cure.edits, blobs)
+    except (PackageRefused, KeyError) as error:
+        return ShownCure(note=f"the cure does not fit the package: {error}", safety="review")
+    return ShownCure(
+        note=cure.note,
+        safety=cure.safety,
+        diff=patch(lock, after, blobs, hide_secrets),
+        steps=tuple(step.title for step in cure.steps),
+    )

@@ -114,3 +114,23 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
     patch: str = ""
     """File name of the unified diff; empty when the cure is plan steps only."""
     steps: tuple[StepDraft, ...] = ()
+
+
+CURE_RAISED = "cure-raised"
+"""Slug of the finding that stands for a cure that failed."""
+
+
+def cure_failure(finding: Finding, why: str) -> Finding:
+    """The finding that says that the cure of ``finding`` failed."""
+    return Finding(
+        rule=CURE_RAISED,
+        severity="medium",
+        confidence="certain",
+        title=f"the cure of {finding.rule} failed: {why}"[:300],
+        place=finding.place,
+        line=finding.line,
+        excerpt=finding.excerpt,
+        consequence=f"The package stays as it is there: {finding.title}",
+        fix=f"{finding.fix} Report the failure with the package's digest.",
+        fingerprint=finding.fingerprint,
+    )

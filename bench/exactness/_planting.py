@@ -192,7 +192,9 @@ def _files(p: Planting) -> None:
     word = p.password()
     p.secret(".pgpass", p.pick("home/app/.pgpass", "etc/app/pgpass.conf"), f"db:5432:app:app:{word}\n", word)
     word = p.password()
-    p.secret(".netrc", p.pick(".netrc", "root/_netrc"), p.pick(f"machine files.partner.example login imp password {word}\n", f"machine f.partner.example\n\tlogin imp\n\tpassword {word}\n"), word)  # fmt: skip
+    flat = f"machine files.partner.example login imp password {word}\n"
+    tall = f"machine f.partner.example\n\tlogin imp\n\tpassword {word}\n"
+    p.secret(".netrc", p.pick(".netrc", "root/_netrc"), p.pick(flat, tall), word)
     word = p.password()
     p.secret(
         "my.cnf",
@@ -242,9 +244,12 @@ def _settings(p: Planting) -> None:
         word,
     )
     word = p.password()
-    p.secret("XML", p.pick("conf/ds.xml", "conf/context.xml"), p.pick(f"<ds>\n<password>{word}</password>\n</ds>\n", f'<Resource name="jdbc/x"\n  username="app" password="{word}"/>\n'), word)  # fmt: skip
+    element = f"<ds>\n<password>{word}</password>\n</ds>\n"
+    attribute = f'<Resource name="jdbc/x"\n  username="app" password="{word}"/>\n'
+    p.secret("XML", p.pick("conf/ds.xml", "conf/context.xml"), p.pick(element, attribute), word)
     word = p.password()
-    unit = f"[Service]\nEnvironment={p.pick(f'DB_PASSWORD={word}', chr(34) + f'API_SECRET={word}' + chr(34))}\nExecStart=/bin/true\n"
+    quoted = f'"API_SECRET={word}"'
+    unit = f"[Service]\nEnvironment={p.pick(f'DB_PASSWORD={word}', quoted)}\nExecStart=/bin/true\n"
     p.secret(
         "unit Environment=", p.pick("lib/systemd/system/app.service", "etc/systemd/system/app.service.d/db.conf"), unit, word
     )

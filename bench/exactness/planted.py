@@ -71,7 +71,8 @@ def _peer(name: str, planting: Planting, package: Path) -> list[Row]:
         return []
     arguments = [tool, "scan", str(package), "--no-validate", "--no-limits", "--no-update-check", "--format", "json"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
-    places = {f["finding"]["path"] for f in json.loads(done.stdout).get("findings", [])} if done.stdout else set()
+    told, _ = json.JSONDecoder().raw_decode(done.stdout.lstrip() or "{}")  # a summary follows in a second document
+    places = {f["finding"]["path"] for f in told.get("findings", [])}
 
     def seen(place: str) -> bool:
         return any(f"/{place}" in p.replace("!", "/") or p.endswith(place) for p in places)

@@ -27,12 +27,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fulldress.formats import crontab
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.release import Declared, Release, Window
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import jobs, silenced
+from fulldress.scan.schedules import firing_between, jobs, silenced, zone_of
 
 META = RuleMeta(
     slug="schedule-in-window",
@@ -49,11 +48,8 @@ def window_of(context: Context) -> tuple[datetime, datetime] | None:
     release = context.release
     if release is None or not release.window.start:
         return None
-    zone = release.estate.timezone
-    if context.estate is not None and context.estate.hosts and zone in ("", "UTC"):
-        zone = context.estate.hosts[0].timezone
     try:
-        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone))
+        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone_of(context)))
     except (ValueError, ZoneInfoNotFoundError):
         return None
     return start, start + timedelta(minutes=release.window.minutes)
@@ -66,8 +62,8 @@ def check(context: Context) -> Iterator[Finding]:
         return
     start, end = window
     for job in jobs(context):
-        firing = crontab.next_firing(job.schedule, start - timedelta(minutes=1)) if job.schedule else None
-        if firing is not None and firing <= end:
+        firing = firing_between(job, start, end)
+        if firing is not None:
             yield Finding(
                 rule=META.slug,
                 severity=META.severity,

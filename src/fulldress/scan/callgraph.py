@@ -17,9 +17,10 @@ from fulldress.formats import cronlint, shell, shellflow, unit
 from fulldress.formats.shell import Command
 from fulldress.model.package import Entry
 from fulldress.scan.endpoints import urls
+from fulldress.scan.job import Job
 from fulldress.scan.reading import is_prose, memo
 from fulldress.scan.rule import Context
-from fulldress.scan.schedules import Job, command_lines
+from fulldress.scan.schedules import command_lines
 from fulldress.scan.targets import LOGINS, Target, targets
 
 MAX_DEPTH = 8

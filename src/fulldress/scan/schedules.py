@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.formats import calendar, cronlint, crontab, quartz, shell, unit
@@ -18,40 +18,23 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
+from fulldress.scan.job import Job
 from fulldress.scan.reading import Script, crontabs, memo, scripts
 from fulldress.scan.rule import Context
+from fulldress.scan.scheduled_code import in_code
 
-JobKind = Literal["cron", "timer", "at", "pg_cron", "quartz", "spring", "celery", "kubernetes", "windows"]
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
 _CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
 _MONOTONIC = ("OnUnitActiveSec", "OnUnitInactiveSec", "OnActiveSec", "OnBootSec", "OnStartupSec")
 
 
-class Job(NamedTuple):
-    """A scheduled command of the package: where it is written, when it fires (in its own notation), what it runs."""
-
-    place: str
-    line: int
-    schedule: str
-    command: str
-    timer: bool
-    text: str
-    """The line as written."""
-    kind: JobKind = "cron"
-    zone: str = ""
-    """Its own time zone; empty: the host's."""
-    user: str = ""
-    delay: float = 0.0
-    """Seconds by which it may fire later (RandomizedDelaySec)."""
-    period: float = 0.0
-    """Seconds between two firings, for those that count from the last one instead of following the clock."""
-    persistent: bool = False
-    """Catches up on a missed firing."""
-
-
 def jobs(context: Context) -> list[Job]:
-    """Every cron job and timer of the package, and the cron jobs that its scripts write."""
-    return memo(context, "schedules", lambda: [*_cron_jobs(context), *_written_jobs(context), *_timers(context)])
+    """Every cron job and timer of the package, the jobs that its scripts write, and the schedules in its programs."""
+
+    def make() -> list[Job]:
+        return [*_cron_jobs(context), *_written_jobs(context), *_timers(context), *in_code(context)]
+
+    return memo(context, "schedules", make)
 
 
 def zone_of(context: Context) -> str:
@@ -95,19 +78,31 @@ def firing_between(job: Job, start: datetime, end: datetime) -> datetime | None:
     return moment if moment is not None and moment <= end else None
 
 
-def period_of(job: Job, after: datetime) -> float:
-    """The shortest time in seconds between two of the next firings; 0 when it does not repeat."""
+def period_of(job: Job) -> float:
+    """The shortest time in seconds between two firings within a day; 0 when it fires once a day, or less."""
     if job.period:
         return job.period
-    shortest, moment = 0.0, next_firing(job, after)
-    for _ in range(12):
-        following = next_firing(job, moment) if moment is not None else None
-        if following is None or moment is None:
-            break
-        apart = (following - moment).total_seconds()
-        shortest = min(shortest, apart) if shortest else apart
-        moment = following
-    return shortest
+    fields = crontab.parse_schedule(job.schedule) if job.kind not in ("timer", "quartz", "spring", "at") else None
+    if fields is not None:
+        moments = sorted(h * 60 + m for h in fields.hours for m in fields.minutes)
+        return min((b - a for a, b in pairwise(moments)), default=0) * 60.0
+    event = calendar.parse(job.schedule) if job.kind == "timer" else None
+    if event is None:
+        return 0.0
+    clock = [t.hour * 3600 + t.minute * 60 + t.second for t in event.times()]
+    return float(min((b - a for a, b in pairwise(clock)), default=0))
+
+
+def window_of(context: Context) -> tuple[datetime, datetime] | None:
+    """Start and end of the window in the estate's zone; None when none is declared (or it cannot be read)."""
+    release = context.release
+    if release is None or not release.window.start:
+        return None
+    try:
+        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone_of(context)))
+    except (ValueError, ZoneInfoNotFoundError):
+        return None
+    return start, start + timedelta(minutes=release.window.minutes)
 
 
 def _cron_jobs(context: Context) -> Iterator[Job]:

@@ -24,14 +24,12 @@ the run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.release import Declared, Release, Window
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import firing_between, jobs, silenced, zone_of
+from fulldress.scan.schedules import firing_between, jobs, silenced, window_of
 
 META = RuleMeta(
     slug="schedule-in-window",
@@ -41,18 +39,6 @@ META = RuleMeta(
     confidence="certain",
     needs=("release",),
 )
-
-
-def window_of(context: Context) -> tuple[datetime, datetime] | None:
-    """Start and end of the window in the estate's zone; None when none is declared (or it cannot be read)."""
-    release = context.release
-    if release is None or not release.window.start:
-        return None
-    try:
-        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone_of(context)))
-    except (ValueError, ZoneInfoNotFoundError):
-        return None
-    return start, start + timedelta(minutes=release.window.minutes)
 
 
 def check(context: Context) -> Iterator[Finding]:

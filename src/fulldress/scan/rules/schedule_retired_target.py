@@ -28,9 +28,10 @@ from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.callgraph import Step, reaches, short
 from fulldress.scan.endpoints import names_host
+from fulldress.scan.job import Job
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import Job, command_lines, jobs, silenced
+from fulldress.scan.schedules import command_lines, jobs, silenced
 
 META = RuleMeta(
     slug="schedule-retired-target",

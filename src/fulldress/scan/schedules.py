@@ -75,6 +75,8 @@ def firing_between(job: Job, start: datetime, end: datetime) -> datetime | None:
     """The first firing in the interval, both ends included; one that may be delayed into it counts at its latest start."""
     early = start - timedelta(seconds=job.delay) - timedelta(minutes=1)
     moment = next_firing(job, early)
+    if not job.delay and moment is not None and moment < start:
+        moment = next_firing(job, moment)
     return moment if moment is not None and moment <= end else None
 
 

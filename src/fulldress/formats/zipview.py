@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import stat
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from isal import isal_zlib as zlib
+
 from fulldress.errors import PackageRefused
+from fulldress.formats.compressed import INFLATE_ERROR
 from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
 
@@ -29,8 +31,11 @@ LEVEL_BITS = 0b110
 UNIX_SYSTEMS = (3, 19)
 NO_MODE = 0xFFFF
 """What some Java tools write for folders whose mode they do not know (-1)."""
-CHUNK = 1 << 16
+CHUNK = 1 << 20
+"""Bytes of one piece: most members are one piece, so that little is done for each."""
 MAX_LINK = 4096
+USUAL_EXTRA = 64
+"""Bytes of extra fields that are read along with a local header; longer ones are read for themselves."""
 MAX_DIRECTORY = 256 << 20
 """Bytes of central directory that are read at most (about two million members)."""
 
@@ -283,14 +288,18 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
     label = shown(record.name)
     if record.offset + LOCAL_SIZE > following:
         raise refusal("overlapping-members", f"there is no room for the header of {label!r}")
-    head = _read(stream, record.offset, LOCAL_SIZE)
+    room = min(following - record.offset, LOCAL_SIZE + len(record.raw_name) + USUAL_EXTRA)
+    start = _read(stream, record.offset, room)
+    head = start[:LOCAL_SIZE]
     if head[:4] != LOCAL:
         raise _disagree(f"there is no local header where the directory says {label!r} begins")
     _, flags, method, time, date, crc, packed, size, n, m = struct.unpack_from("<5H3L2H", head, 4)
     data = record.offset + LOCAL_SIZE + n + m
     if data + record.packed > following:
         raise refusal("overlapping-members", f"{label!r} reaches into the member behind it")
-    rest = _read(stream, record.offset + LOCAL_SIZE, n + m)
+    rest = start[LOCAL_SIZE : LOCAL_SIZE + n + m]
+    if len(rest) < n + m:
+        rest = _read(stream, record.offset + LOCAL_SIZE, n + m)
     extras = _extras(rest[n:])
     size, packed = _wide(extras, record.name, (size, MAX32), (packed, MAX32))
     same = (rest[:n], flags & ~LEVEL_BITS, method, (date, time)) == (
@@ -343,6 +352,7 @@ def _member(stream: BinaryIO, record: Record) -> Member:
         link=link,
         chunks=lambda: content(stream, record),
         packed=record.packed,
+        at=record.data if record.method == STORED else None,
     )
 
 
@@ -373,7 +383,7 @@ def _modified(when: tuple[int, int]) -> str:
 
 
 def content(stream: BinaryIO, record: Record) -> Iterator[bytes]:
-    """A member's bytes in pieces of at most 64 KiB; size, checksum and the end of its stream are verified.
+    """A member's bytes in pieces of at most 1 MiB; size, checksum and the end of its stream are verified.
 
     Raises PackageRefused ``archive-damaged``, or ``zip-views-disagree`` when it holds more than it declares.
     """
@@ -410,7 +420,7 @@ def _inflated(stream: BinaryIO, record: Record) -> Iterator[bytes]:
                     yield out
         while not inflater.eof and (out := inflater.decompress(inflater.unconsumed_tail, CHUNK)):
             yield out
-    except zlib.error as error:
+    except INFLATE_ERROR as error:
         raise refusal("archive-damaged", f"{shown(record.name)!r} cannot be unpacked: {error}") from None
     if inflater.unused_data:
         raise _disagree(f"bytes hide behind the packed content of {shown(record.name)!r}")

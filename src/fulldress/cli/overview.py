@@ -16,6 +16,7 @@ ORDER = (
     "inventory",
     "matrix",
     "scan",
+    "waive",
     "adapt",
     "plan",
     "rehearse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -335,3 +336,19 @@ def test_a_thread_is_dated_by_the_day_above_the_words(tmp_path: Path) -> None:
     text = f"#1 someone, 2026-08-19 09:12\nhello\n\n#2 vendor, 2026-08-21 16:48\nNew key:\n{PRINT}\n\n#3 2026-08-22\nok"
     [mention] = folder_of(tmp_path, {"thread.txt": text.encode()}).mentions
     assert (mention.dated, mention.tone) == ("2026-08-21T16:48:00Z", "announces")
+
+
+def test_security_txt_leads_to_the_provider_it_names(site: Site, key: Key) -> None:
+    site.provider(key, "/feed.json")
+    site.found["/feed.json"] = site.feed("/csaf/2026/v-1.json")
+    site.publish(advisory(), key)
+    text = f"Contact: mailto:s@v.example\nExpires: 2099-01-01T00:00:00Z\nCSAF: {site.base}/provider-metadata.json\n"
+    site.found["/security.txt"] = text.encode()
+    assert only(site.read("security-txt", "/security.txt")).signature == "provider"
+
+
+def test_a_page_of_unclosed_scripts_takes_no_time(site: Site) -> None:
+    site.found["/news"] = b"<!doctype html><html>" + PRINT.encode() + b" <script>" * 500_000
+    began = time.monotonic()
+    assert [m.fingerprint for m in site.read("text", "/news").mentions] == [PRINT.lower()]
+    assert time.monotonic() - began < 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ from fulldress.store.blobs import BlobStore
 
 MOST = 200
 """Documents of one channel, newest first."""
+SECONDS = 900.0
+"""After that no further document of a channel is begun; what is left out is counted."""
 MOST_FEEDS = 20
 MOST_KEYS = 10
 MOST_FILES = 50_000
@@ -101,6 +104,7 @@ class _Reading:
         self.mentions: list[KeyMention] = []
         self.errors: list[str] = []
         self.left_out = 0
+        self.until = time.monotonic() + SECONDS
         self.summed = False
         """Folder: checksums lie beside documents here, so that a document without one stands out."""
 
@@ -133,7 +137,7 @@ class _Reading:
             case "csaf-document":
                 self._listed([providers.Listed(url, "", (f"{url}.sha512", f"{url}.sha256"), f"{url}.asc")])
             case "security-txt":
-                self._single("security-txt", url)
+                self._security_txt(url)
             case "feed":
                 self._single("feed", url, MAX_FEED)
             case "text":
@@ -159,6 +163,16 @@ class _Reading:
         data = self._get(url, limit)
         if data is not None:
             self._take(kind, url, data, Beside())
+
+    def _security_txt(self, url: str) -> None:
+        data = self._get(url, SMALL)
+        if data is None:
+            return
+        self._take("security-txt", url, data, Beside())
+        for line in data.decode("utf-8", "replace").splitlines()[:200]:
+            name, _, value = line.partition(":")
+            if name.strip().lower() == "csaf":
+                self._provider(value.strip())
 
     def _take(self, kind: DocumentKind, place: str, data: bytes, beside: Beside) -> None:
         looked = look(self.channel, kind, place, data, beside, self.keyring, self.blobs, self.now)
@@ -223,7 +237,8 @@ class _Reading:
             csafs = sum(d.kind == "csaf" for d in self.documents)
             if entry.url in known:
                 continue
-            if csafs >= self.wanted.most or (entry.updated and entry.updated < self.wanted.since):
+            old = bool(entry.updated) and entry.updated < self.wanted.since
+            if old or csafs >= self.wanted.most or time.monotonic() > self.until:
                 self.left_out += 1
                 continue
             known.add(entry.url)

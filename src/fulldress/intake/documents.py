@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import itertools
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,7 +120,7 @@ def look(
         problems=tuple(problems[:MAX_PROBLEMS]),
         believed=signature == "pinned" and not problems,
     )
-    return Looked(document, tuple(_mentions(channel, place, said))[:MAX_MENTIONS])
+    return Looked(document, tuple(itertools.islice(_mentions(channel, place, said), MAX_MENTIONS)))
 
 
 def _read(kind: DocumentKind, place: str, data: bytes, now: datetime, keyring: Keyring) -> _Said:
@@ -190,9 +191,23 @@ def _plain(data: bytes) -> str:
     """Text of a page: markup away, entities read. Good enough to look for fingerprints; nothing is rendered."""
     text = data.decode("utf-8", "replace")
     if "<" in text[:2000] and re.search(r"(?i)<(?:html|body|p|div|!doctype)\b", text[:5000]):
-        text = re.sub(r"(?is)<(script|style)\b.{0,200000}?</\1\s*>", " ", text)
+        text = _without_programs(text)
         text = html.unescape(re.sub(r"<[^<>]{0,2000}>", " ", text))
     return text
+
+
+def _without_programs(text: str) -> str:
+    """The page without its scripts and styles; one that is never closed takes the rest along."""
+    kept, lower, at = [], text.lower(), 0
+    for match in re.finditer(r"<(script|style)\b", lower):
+        if match.start() < at:
+            continue
+        kept.append(text[at : match.start()])
+        end = lower.find(f"</{match[1]}", match.end())
+        if end < 0:
+            return " ".join(kept)
+        at = end
+    return " ".join([*kept, text[at:]])
 
 
 def _dated_parts(text: str) -> Iterator[tuple[str, str]]:

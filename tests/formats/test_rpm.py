@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import io
 import lzma
 import os
 import shutil
@@ -18,16 +17,20 @@ from tests.intake.rpms import FILES, rpm
 from tests.intake.signing import NOW, Key
 
 from fulldress.errors import PackageRefused
-from fulldress.intake.budgets import Budgets
 from fulldress.intake.trust import judge
-from fulldress.intake.walk import walk
+from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock, VendorPin, VendorRecord
 from fulldress.store.blobs import BlobStore
 
 
+def taken(data: bytes, folder: Path, store: BlobStore) -> PackageLock:
+    (folder / "p.rpm").write_bytes(data)
+    return unpack(folder / "p.rpm", store, sandboxed=False)
+
+
 def opened(data: bytes, folder: Path) -> tuple[PackageLock, dict[str, bytes]]:
     store = BlobStore(folder / "store")
-    lock = walk(io.BytesIO(data), "p.rpm", store, Budgets())
+    lock = taken(data, folder, store)
     return lock, {e.place: store.read(e.sha256) for e in lock.entries if e.kind == "file"}
 
 
@@ -86,7 +89,7 @@ def test_a_signed_header_covers_the_whole_package(tmp_path: Path) -> None:
     key = Key()
     store = BlobStore(tmp_path / "store")
     data = rpm({**FILES, "usr/share/keys/k.asc": key.public}, sign=key.packet)
-    lock = walk(io.BytesIO(data), "p.rpm", store, Budgets())
+    lock = taken(data, tmp_path, store)
     vendor = VendorRecord(name="V", pin=(VendorPin(fingerprint=key.fingerprint),))
     report = judge(lock, store, vendor, NOW)
     assert (report.verdict, report.uncovered) == ("pinned-ok", ())
@@ -97,7 +100,7 @@ def test_a_signature_over_another_header_is_bad(tmp_path: Path) -> None:
     key = Key()
     store = BlobStore(tmp_path / "store")
     data = rpm({**FILES, "usr/share/keys/k.asc": key.public}, sign=lambda raw: key.packet(raw + b"x"))
-    assert judge(walk(io.BytesIO(data), "p.rpm", store, Budgets()), store, None, NOW).verdict == "bad"
+    assert judge(taken(data, tmp_path, store), store, None, NOW).verdict == "bad"
 
 
 SPEC = """Name: demo

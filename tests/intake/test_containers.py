@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import struct
 import subprocess
 import tarfile
@@ -14,7 +13,7 @@ from tests.intake.poison import M, build, good, newc, packed_by, signing_block, 
 
 from fulldress.errors import PackageRefused
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.walk import walk
+from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock
 from fulldress.store.blobs import BlobStore
 
@@ -23,7 +22,8 @@ STUB = b"\x7fELF" + b"program" * 20
 
 def opened(folder: Path, data: bytes, name: str = "p.zip", **limits: int) -> tuple[PackageLock, dict[str, bytes]]:
     store = BlobStore(folder / "store")
-    lock = walk(io.BytesIO(data), name, store, Budgets(**limits))
+    (folder / name).write_bytes(data)
+    lock = unpack(folder / name, store, budgets=Budgets(**limits), sandboxed=False)
     return lock, {e.place: store.read(e.sha256) for e in lock.entries if e.kind == "file"}
 
 

@@ -9,6 +9,7 @@ import functools
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
 from fulldress.formats import tarsparse
@@ -16,7 +17,8 @@ from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
 
 BLOCK = 512
-CHUNK = 1 << 16
+CHUNK = 1 << 20
+ZEROS = bytes(BLOCK)
 MAX_HEADER = 1 << 20
 """Bytes of one pax or long-name header that are read at most."""
 _KINDS: dict[bytes, MemberKind] = {
@@ -30,6 +32,7 @@ _KINDS: dict[bytes, MemberKind] = {
 }
 _SPECIAL = (b"3", b"4", b"6")
 _XATTR = ("SCHILY.xattr.", "LIBARCHIVE.xattr.", "SCHILY.acl.", "RHT.security.selinux")
+_OCTAL = re.compile(rb"[0-7]+")
 _PAX = re.compile(rb"(\d{1,7}) ([^=\0]+)=")
 
 
@@ -46,7 +49,7 @@ class _Header(NamedTuple):
 
 def is_header(block: bytes) -> bool:
     """True when the 512 bytes are a TAR header with a right checksum."""
-    if len(block) < BLOCK or not any(block[:BLOCK]):
+    if len(block) < BLOCK or block[:BLOCK] == ZEROS:
         return False
     recorded = _octal(block[148:156])
     return recorded == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
@@ -64,7 +67,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
     while at < size and zeros < 2:
         block = _read(stream, at, BLOCK)
         at += BLOCK
-        if not any(block):
+        if block == ZEROS:
             zeros += 1
             continue
         if zeros or not is_header(block):
@@ -99,7 +102,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
 def _only_zeros(stream: BinaryIO, at: int, size: int) -> None:
     while at < size:
         piece = _read(stream, at, min(CHUNK, size - at))
-        if any(piece):
+        if piece.count(0) != len(piece):
             raise refusal("zip-views-disagree", f"bytes follow the end mark of the TAR, at byte {at}")
         at += len(piece)
 
@@ -124,7 +127,7 @@ def _header_data(stream: BinaryIO, at: int, length: int) -> bytes:
 
 def _octal(field: bytes) -> int:
     text = field.strip(b"\0 ")
-    return int(text, 8) if text and all(c in b"01234567" for c in text) else (0 if not text else -1)
+    return int(text, 8) if _OCTAL.fullmatch(text) else (-1 if text else 0)
 
 
 def _number(field: bytes) -> int:
@@ -212,6 +215,7 @@ def _member(stream: BinaryIO, header: _Header, at: int) -> Member:
         link=header.link if kind in ("symlink", "hardlink") else "",
         chunks=lambda: _content(stream, at, header.size),
         packed=header.size if kind == "file" else 0,
+        at=at,
         attributes=header.attributes,
     )
 
@@ -220,10 +224,11 @@ def _sparse(stream: BinaryIO, block: bytes, pax: dict[str, str], header: _Header
     """A sparse file as a member, and where its stored bytes begin."""
     fetch = functools.partial(_read, stream)
     found = tarsparse.read(block, pax, _number, fetch, at, header.size)
-    member = _member(stream, header, at)._replace(size=found.size, chunks=lambda: tarsparse.content(found, fetch))
+    member = _member(stream, header, at)._replace(size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
     return member._replace(name=found.name or member.name), found.at
 
 
+@lru_cache(4096)
 def _iso(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,14 +9,17 @@ Pure over a seekable stream; writes nothing. Reads ZIP64, streamed entries (bit 
 
 from __future__ import annotations
 
+import functools
 import stat
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
+from isal import isal_zlib as zlib
+
 from fulldress.errors import PackageRefused
 from fulldress.formats import apkblock, zipextra, zippacked
+from fulldress.formats.compressed import INFLATE_ERROR
 from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipextra import disagree as _disagree
@@ -32,14 +35,18 @@ LEVEL_BITS = 0b110
 UNIX_SYSTEMS = (3, 19)
 NO_MODE = 0xFFFF
 """What some Java tools write for folders whose mode they do not know (-1)."""
-CHUNK = 1 << 16
+CHUNK = 1 << 20
+"""Bytes of one piece: most members are one piece, so that little is done for each."""
 MAX_LINK = 4096
 STUB = "self-extracting-stub"
 """Name of the entry for the program before a self-extracting archive."""
 _BLOCK = "Android signing block"
-_NEAR = END_SIZE + 4096
+NEAR = END_SIZE + 4096
+"""Bytes at the end of a file in which :func:`hangs_behind` looks; honest comments are shorter."""
 _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
+USUAL_EXTRA = 64
+"""Bytes of extra fields that are read along with a local header; longer ones are read for themselves."""
 MAX_DIRECTORY = 256 << 20
 """Bytes of central directory that are read at most (about two million members)."""
 
@@ -114,19 +121,16 @@ def members(
     found = records(stream, stub=stub, apart=others)
     for other in others:
         if other.what == STUB:
-            yield Member(name=STUB, kind="file", size=other.size, chunks=lambda size=other.size: _span(stream, 0, size))  # type: ignore[misc]
+            read = functools.partial(_span, stream, 0, other.size)
+            yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
         else:
             apart(other.what, other.size)
     for record in found:
         yield _member(stream, record)
 
 
-def hangs_behind(stream: BinaryIO) -> bool:
-    """True when a file that does not begin like a ZIP ends like one: a reader that looks from the end would open it."""
-    size = stream.seek(0, 2)
-    if size < END_SIZE:
-        return False
-    tail = _read(stream, max(0, size - _NEAR), min(size, _NEAR))
+def hangs_behind(tail: bytes) -> bool:
+    """True when a file ends like a ZIP (``tail``: its last ``NEAR`` bytes): a reader that looks from the end opens it."""
     at = tail.rfind(END)
     return at >= 0 and at + END_SIZE <= len(tail) and at + END_SIZE + _comment_length(tail, at) == len(tail)
 
@@ -313,14 +317,18 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
     label = shown(record.name)
     if record.offset + LOCAL_SIZE > following:
         raise refusal("overlapping-members", f"there is no room for the header of {label!r}")
-    head = _read(stream, record.offset, LOCAL_SIZE)
+    room = min(following - record.offset, LOCAL_SIZE + len(record.raw_name) + USUAL_EXTRA)
+    start = _read(stream, record.offset, room)
+    head = start[:LOCAL_SIZE]
     if head[:4] != LOCAL:
         raise _disagree(f"there is no local header where the directory says {label!r} begins")
     _, flags, method, time, date, crc, packed, size, n, m = struct.unpack_from("<5H3L2H", head, 4)
     data = record.offset + LOCAL_SIZE + n + m
     if data + record.packed > following:
         raise refusal("overlapping-members", f"{label!r} reaches into the member behind it")
-    rest = _read(stream, record.offset + LOCAL_SIZE, n + m)
+    rest = start[LOCAL_SIZE : LOCAL_SIZE + n + m]
+    if len(rest) < n + m:
+        rest = _read(stream, record.offset + LOCAL_SIZE, n + m)
     extras = zipextra.fields(rest[n:])
     size, packed = _wide(extras, record.name, (size, MAX32), (packed, MAX32))
     same = (rest[:n], flags & ~LEVEL_BITS, method, (date, time)) == (
@@ -375,6 +383,7 @@ def _member(stream: BinaryIO, record: Record) -> Member:
         link=link,
         chunks=lambda: content(stream, record),
         packed=record.packed,
+        at=record.data if record.method == zippacked.STORED else None,
         attributes=record.extra,
     )
 
@@ -408,7 +417,7 @@ def _modified(when: tuple[int, int]) -> str:
 
 
 def content(stream: BinaryIO, record: Record) -> Iterator[bytes]:
-    """A member's bytes in pieces of at most 64 KiB; size, checksum and the end of its stream are verified.
+    """A member's bytes in pieces of at most 1 MiB; size, checksum and the end of its stream are verified.
 
     Raises PackageRefused ``archive-damaged``, or ``zip-views-disagree`` when it holds more than it declares.
     """
@@ -457,7 +466,7 @@ def _inflated(stream: BinaryIO, record: Record) -> Iterator[bytes]:
                     yield out
         while not inflater.eof and (out := inflater.decompress(inflater.unconsumed_tail, CHUNK)):
             yield out
-    except zlib.error as error:
+    except INFLATE_ERROR as error:
         raise refusal("archive-damaged", f"{shown(record.name)!r} cannot be unpacked: {error}") from None
     if inflater.unused_data:
         raise _disagree(f"bytes hide behind the packed content of {shown(record.name)!r}")

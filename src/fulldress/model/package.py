@@ -34,12 +34,33 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For a container: zip, tar, cpio, deb, rpm, apk, sfx, gz, xz, zst, bz2, tar.gz ..."""
 
 
+LIMIT = "limit reached"
+"""How the reason of a NotInspected begins when a budget was used up."""
+
+
 class NotInspected(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that nobody looked into, with the reason: silence is never coverage."""
 
     place: str
     size: int
     reason: str
+
+
+class Covered(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the byte-coverage ledger: every byte of a container is its own structure or belongs to its members.
+
+    Structure (headers, names, directories, padding, end marks) is read and checked by the reader of the format. Content is
+    unpacked; what comes of it is an Entry: a file whose bytes are searched or listed as not inspected, or a container with a
+    row of its own. A compressed tar has two rows at one place: the stream, and the tar in it.
+    """
+
+    place: str
+    """``""`` is the package itself."""
+    format: str
+    size: int
+    structure: int
+    content: int
+    """Bytes of members as they lie in the container, packed."""
 
 
 class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +73,9 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     entries: tuple[Entry, ...]
     bytes_inspected: int
+    """Bytes of files, unpacked, that were searched; with the sizes of ``not_inspected`` they make up all files' bytes."""
     not_inspected: tuple[NotInspected, ...] = ()
+    ledger: tuple[Covered, ...] = ()
 
     def find(self, place: str) -> Entry | None:
         """The entry at this place, or None."""

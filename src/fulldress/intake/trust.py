@@ -12,8 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from fulldress.adapters import minisign
 from fulldress.adapters.cms import X509
+from fulldress.adapters.jar import Jar
+from fulldress.adapters.minisign import Minisign
 from fulldress.adapters.openpgp import OpenPgp
+from fulldress.adapters.sigstore import Sigstore
+from fulldress.adapters.sigview import Checker, View
 from fulldress.formats import checksums, rpm
 from fulldress.formats.members import shown
 from fulldress.intake import advice
@@ -37,7 +42,8 @@ OPENPGP_SUFFIXES = (".asc", ".sig", ".gpg", ".sign")
 CMS_SUFFIXES = (".p7s", ".p7")
 KEY_SUFFIXES = (".gpg", ".pgp", ".key")
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".der")
-SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES
+OTHER_SUFFIXES = (".minisig", ".pub", ".sigstore", ".sigstore.json")
+SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES + OTHER_SUFFIXES
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
 
@@ -61,10 +67,11 @@ class X509Means(Protocol):
 
 
 class Means(NamedTuple):
-    """The mathematics: one for OpenPGP, one for X.509 and CMS."""
+    """The mathematics: one for OpenPGP, one for X.509 and CMS, and checkers that find what they check."""
 
     openpgp: OpenPgpMeans
     x509: X509Means
+    others: tuple[Checker, ...] = ()
 
 
 class _Found(NamedTuple):
@@ -86,7 +93,7 @@ def judge(
 
     ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
     """
-    means = means or Means(OpenPgp(), X509())
+    means = means or Means(OpenPgp(), X509(), (Minisign(), Jar(), Sigstore()))
     return _Judge(lock, blobs, vendor, now, means).report(beside or {})
 
 
@@ -122,11 +129,14 @@ class _Judge:
 
     def report(self, beside: Mapping[str, bytes]) -> TrustReport:
         """Everything put together."""
+        others = [offered for checker in self.means.others for offered in checker.look(self._view(beside))]
         found = [*self._detached(), *self._inline(), *self._cms(), *self._beside(beside)]
+        found += [_Found(o.place, o.covers, o.facts) for o in others if o.counts]
+        aside = [_Found(o.place, o.covers, o.facts) for o in others if not o.counts]
         lists = self._lists()
         rotated = self._rotated(found, lists)
         signatures = [self._signature(f, rotated) for f in found]
-        certificates = [self._signature(f, frozenset()) for f in self._plain_certificates()]
+        certificates = [self._signature(f, frozenset()) for f in (*self._plain_certificates(), *aside)]
         wrong = [w for place, listed in lists.items() for w in self._wrong(place, listed)]
         uncovered = self._uncovered(signatures, lists)
         verdict = _overall(signatures, wrong, uncovered)
@@ -146,7 +156,7 @@ class _Judge:
         found: list[_Found] = []
         for place, data in self.small.items():
             target = _without(place, OPENPGP_SUFFIXES)
-            if not target or place in self.keys or _CLEAR in data:
+            if not target or place in self.keys or _CLEAR in data or minisign.is_signature(place, data):
                 continue
             if target in self.files:
                 path = self._verified_path(self.files[target])
@@ -180,6 +190,8 @@ class _Judge:
         found: list[_Found] = []
         package = Entry(place="", kind="container", sha256=self.lock.sha256, size=self.lock.size)
         for name, data in beside.items():
+            if name.endswith(OTHER_SUFFIXES) or minisign.is_signature(name, data):
+                continue
             path = self._verified_path(package)
             if name.endswith(CMS_SUFFIXES):
                 facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now)
@@ -187,6 +199,11 @@ class _Judge:
                 facts = self.means.openpgp.detached(data, path, list(self.keys.values()), self.now)
             found.extend(_Found(name, "", f) for f in facts)
         return found
+
+    def _view(self, beside: Mapping[str, bytes]) -> View:
+        package = Entry(place="", kind="container", sha256=self.lock.sha256, size=self.lock.size)
+        pins = self.vendor.pin if self.vendor else ()
+        return View(self.files, self.small, package, beside, self._verified_path, pins, self.pool, self.roots, self.now)
 
     def _plain_certificates(self) -> list[_Found]:
         return [
@@ -273,10 +290,9 @@ class _Judge:
         return "unknown-key", "nothing recorded beforehand says that this key is the vendor's"
 
     def _pin(self, facts: SignedBy) -> VendorPin | None:
-        kind = "openpgp" if facts.format == "openpgp" else "x509"
+        kinds = _PINNED_AS.get(facts.format, (facts.format,))
         pins = self.vendor.pin if self.vendor else ()
-        wanted = facts.fingerprint.lower()
-        return next((p for p in pins if p.kind == kind and p.fingerprint.lower().replace(" ", "") == wanted), None)
+        return next((p for p in pins if p.kind in kinds and _recorded(p) == _plain(facts.fingerprint)), None)
 
     def _uncovered(self, signatures: Sequence[Signature], lists: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
         """Files of the package itself (those inside nested archives are covered by these) that nothing valid signs."""
@@ -298,6 +314,24 @@ def _overall(signatures: Sequence[Signature], wrong: Sequence[str], uncovered: S
     if uncovered or not signatures:
         verdicts.add("unsigned")
     return min(verdicts, key=WORST.index)
+
+
+_PINNED_AS: dict[str, tuple[str, ...]] = {
+    "cms": ("x509",),
+    "jar": ("x509",),
+    "minisign": ("minisign", "signify"),
+    "signify": ("minisign", "signify"),
+}
+
+
+def _recorded(pin: VendorPin) -> str:
+    """A pin's fingerprint in its plain form; a minisign or signify key in full counts as its fingerprint."""
+    key = minisign.public_key(pin.fingerprint) if pin.kind in ("minisign", "signify") else None
+    return key.fingerprint if key else _plain(pin.fingerprint)
+
+
+def _plain(fingerprint: str) -> str:
+    return fingerprint.lower().replace(" ", "")
 
 
 def _without(place: str, suffixes: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from fulldress.adapt.tree import changed_places, container_of
+from fulldress.errors import UsageError
 from fulldress.formats import arview, cpio
 from fulldress.formats.archivewrite import compress, write_tar, write_zip
 from fulldress.formats.members import Member
@@ -42,6 +43,21 @@ def repacked(original: PackageLock, edited: PackageLock, blobs: BlobStore) -> Pa
     return msgspec.structs.replace(
         edited, entries=listed, sha256=digest(listed), size=sum(e.size for e in top if e.kind != "directory")
     )
+
+
+def whole_package(lock: PackageLock, blobs: BlobStore) -> str:
+    """The package itself as one file, written canonically into the store in its own format; returns its SHA-256.
+
+    Raises UsageError for a package that was no archive.
+    """
+    members = [_member(e, e.place, blobs) for e in lock.entries if not container_of(e.place)]
+    if lock.format not in ("zip", "deb") and not lock.format.startswith("tar"):
+        raise UsageError(
+            f"a package of the format {lock.format!r} is not written as one file",
+            why="it came as something else than an archive of files",
+            fix="take the adapted files from the store by their digests in 04-adaptations/adapted.lock.json",
+        )
+    return _written(lock.format, members, blobs)[0]
 
 
 def _rebuild(place: str, entries: dict[str, Entry], blobs: BlobStore) -> None:

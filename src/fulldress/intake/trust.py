@@ -146,6 +146,7 @@ class _Judge:
             verdict=verdict,
             explanation=text.explanation,
             next_action=text.next_action,
+            vendor=self.vendor.name if self.vendor else "",
             signatures=(*signatures, *certificates),
             uncovered=uncovered,
         )

@@ -115,6 +115,8 @@ class TrustReport(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     explanation: str
     next_action: str
+    vendor: str = ""
+    """Name of the vendor record that it was judged against; empty when there was none, so that no key could be expected."""
     signatures: tuple[Signature, ...] = ()
     uncovered: tuple[str, ...] = ()
     """Places that no valid signature or signed checksum covers."""

@@ -10,15 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from fulldress.adapters.cms import X509
-from fulldress.adapters.openpgp import OpenPgp
 from fulldress.errors import UsageError
-from fulldress.intake.trust import Means, judge
+from fulldress.intake import vendor as vendors
+from fulldress.intake.trust import BESIDE, judge
 from fulldress.intake.unpack import unpack
 from fulldress.inventory import matrix
 from fulldress.model.estate import Estate, KeyImpact, UpgradePath
 from fulldress.model.finding import StepDraft
-from fulldress.model.package import Acceptance, PackageLock, TrustReport, VendorRecord
+from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context
 from fulldress.store import folder as f
@@ -71,12 +70,12 @@ def package_context(
 ) -> Context:
     """The context of a package on its own: unpacked, and judged against a vendor record if there is one."""
     lock = unpack(package, blobs, sandboxed=sandboxed, progress=progress)
-    record = read_toml(vendor, VendorRecord) if vendor is not None else None
-    trust = judge(lock, blobs, record, datetime.now(UTC), means=Means(OpenPgp(), X509()), beside=_beside(package))
+    record = vendors.in_force(vendor) if vendor is not None else None
+    trust = judge(lock, blobs, record, datetime.now(UTC), beside=_beside(package))
     return Context(lock, blobs.read, trust=trust)
 
 
 def _beside(package: Path) -> dict[str, bytes]:
     """Detached signatures that lie next to the package."""
-    candidates = [package.with_name(package.name + suffix) for suffix in (".asc", ".sig", ".p7s")]
+    candidates = [package.with_name(package.name + suffix) for suffix in BESIDE]
     return {path.name: path.read_bytes() for path in candidates if path.is_file() and path.stat().st_size < 1 << 20}

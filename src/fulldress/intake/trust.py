@@ -6,6 +6,7 @@ vendor record alone, never from the package.
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -42,6 +43,8 @@ OPENPGP_SUFFIXES = (".asc", ".sig", ".gpg", ".sign")
 CMS_SUFFIXES = (".p7s", ".p7")
 KEY_SUFFIXES = (".gpg", ".pgp", ".key")
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".der")
+BESIDE = (".asc", ".sig", ".sign", ".p7s", ".minisig", ".sigstore", ".sigstore.json")
+"""Suffixes of signatures that may lie next to a package."""
 OTHER_SUFFIXES = (".minisig", ".pub", ".sigstore", ".sigstore.json")
 SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES + OTHER_SUFFIXES
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
@@ -88,23 +91,33 @@ def judge(
     *,
     means: Means | None = None,
     beside: Mapping[str, bytes] | None = None,
+    compromised: frozenset[str] = frozenset(),
 ) -> TrustReport:
     """The verdict over the whole package: the worst of what was found, and what to do next.
 
     ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
+    ``compromised``: fingerprints of pinned keys whose word is void since the vendor said that they were stolen.
     """
     means = means or Means(OpenPgp(), X509(), (Minisign(), Jar(), Sigstore()))
-    return _Judge(lock, blobs, vendor, now, means).report(beside or {})
+    return _Judge(lock, blobs, vendor, now, means, compromised).report(beside or {})
 
 
 class _Judge:
     def __init__(
-        self, lock: PackageLock, blobs: BlobStore, vendor: VendorRecord | None, now: datetime, means: Means
+        self,
+        lock: PackageLock,
+        blobs: BlobStore,
+        vendor: VendorRecord | None,
+        now: datetime,
+        means: Means,
+        compromised: frozenset[str] = frozenset(),
     ) -> None:
+        self.compromised = frozenset(c.lower().replace(" ", "") for c in compromised)
         self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
         self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
         self.small = dict(self._speaking())
         self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
+        self.keys |= {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
         self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
         self.roots = vendor.roots if vendor else ()
         self.pool = tuple(c for found in self.certificates.values() for c in found)
@@ -115,7 +128,7 @@ class _Judge:
             if entry.kind != "file" or entry.size > MAX_READ:
                 continue
             data = self.blobs.read(entry.sha256)
-            if place.endswith(SPEAKING) or checksums.is_list(posixpath.basename(place)) or b"-----BEGIN " in data:
+            if place.endswith(SPEAKING) or checksums.is_any_list(posixpath.basename(place)) or b"-----BEGIN " in data:
                 yield place, data
 
     @staticmethod
@@ -226,13 +239,28 @@ class _Judge:
         found: dict[str, dict[str, str]] = {}
         for place, data in self.small.items():
             base, name = place[: place.rfind("/") + 1], posixpath.basename(place)
-            if not checksums.is_list(name) or (_PGP_SIGNATURE in data and _CLEAR not in data):
+            if not (checksums.is_list(name) or checksums.is_any_list(name)) or (
+                _PGP_SIGNATURE in data and _CLEAR not in data
+            ):
                 continue
             text = self.means.openpgp.inline(data, [], self.now)[0] if _CLEAR in data else data
-            listed = checksums.parse(text.decode("utf-8", "replace"))
+            listed = self._strong(base, text.decode("utf-8", "replace"))
             if listed:
-                found[place] = {base + path: sha256 for path, sha256 in listed.items()}
+                found[place] = listed
         return found
+
+    def _strong(self, base: str, text: str) -> dict[str, str]:
+        """Place -> the SHA-256 that it should have; a matching SHA-384 or SHA-512 says the same. Weak sums say nothing."""
+        found = {base + path: sha256 for path, sha256 in checksums.parse(text).items()}
+        for algorithm, digest, path in checksums.parse_any(text):
+            entry = self.files.get(base + path)
+            if algorithm in ("sha384", "sha512") and base + path not in found:
+                found[base + path] = entry.sha256 if entry and self._hashed(entry, algorithm) == digest else ""
+        return found
+
+    def _hashed(self, entry: Entry, algorithm: str) -> str:
+        with self._verified_path(entry).open("rb") as stream:
+            return hashlib.file_digest(stream, algorithm).hexdigest()
 
     def _wrong(self, place: str, listed: Mapping[str, str]) -> list[str]:
         wrong = []
@@ -279,6 +307,8 @@ class _Judge:
             return "revoked-or-weak", ""
         if facts.state == "keyless":
             return "unknown-key", ""
+        if facts.fingerprint.lower() in self.compromised:
+            return "revoked-or-weak", "the vendor's contact said that this key was compromised: its word is void"
         if pin := self._pin(facts):
             when = facts.created or self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             if (pin.not_after and when[:10] > pin.not_after) or (pin.not_before and when[:10] < pin.not_before):
@@ -289,6 +319,9 @@ class _Judge:
         if facts.rooted:
             return "same-ca-new-leaf", "it chains to a root recorded for this vendor, but is not pinned itself"
         return "unknown-key", "nothing recorded beforehand says that this key is the vendor's"
+
+    def _is_ed25519_key(self, place: str) -> bool:
+        return place.endswith(".pub") and minisign.public_key(self.small[place]) is not None
 
     def _pin(self, facts: SignedBy) -> VendorPin | None:
         kinds = _PINNED_AS.get(facts.format, (facts.format,))
@@ -304,7 +337,7 @@ class _Judge:
         for place, listed in lists.items():
             if place in covered:
                 covered |= {p for p, sha256 in listed.items() if p in self.files and self.files[p].sha256 == sha256}
-        apart = {s.place for s in signatures} | set(self.keys)
+        apart = {s.place for s in signatures} | set(self.keys) | {p for p in self.small if self._is_ed25519_key(p)}
         return tuple(sorted(p for p in self.files if "!/" not in p and p not in covered and p not in apart))
 
 

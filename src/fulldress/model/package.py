@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from fulldress.model.signed import SignatureFormat
+from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
 
 SEALED = ("rpm", "apk", "sfx")
 """Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
@@ -146,6 +147,11 @@ class VendorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pin: tuple[VendorPin, ...] = ()
     roots: tuple[str, ...] = ()
     """PEM texts of certificate roots trusted for this vendor."""
+    keys: tuple[str, ...] = ()
+    """Armoured OpenPGP public keys, for pins whose key the packages do not bring along."""
+    channel: tuple[Channel, ...] = ()
+    release: tuple[KnownRelease, ...] = ()
+    rotation: Rotation = Rotation()
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -158,6 +164,8 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What was asked of whom, over which contact, and what the answer was."""
     recorded: str = ""
     """When, ISO 8601."""
+    decision: tuple[Decision, ...] = ()
+    """Each person's own words, where they were recorded by ``fulldress trust accept``."""
 
     def covers(self, trust: TrustReport) -> bool:
         """True when it accepts the package of this report; a bad or revoked signature cannot be accepted."""

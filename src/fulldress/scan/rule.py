@@ -264,6 +264,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     times: dict[str, str] = {}
     """Recorded times of single files, where they differ."""
     not_inspected: tuple[NotInspected, ...] = ()
+    modes: dict[str, int] = {}
+    """Recorded modes of single files, where they are not 0644."""
 
 
 class Rule(Protocol):

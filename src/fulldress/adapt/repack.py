@@ -15,10 +15,10 @@ import msgspec
 
 from fulldress.adapt.tree import changed_places, container_of
 from fulldress.errors import UsageError
-from fulldress.formats import arview
+from fulldress.formats import arview, cpio
 from fulldress.formats.archivewrite import compress, write_tar, write_zip
 from fulldress.formats.members import Member
-from fulldress.model.package import Entry, PackageLock
+from fulldress.model.package import SEALED, Entry, PackageLock
 from fulldress.store.blobs import CHUNK, BlobStore
 from fulldress.store.codec import digest
 
@@ -94,6 +94,10 @@ def _written(format_: str, members: list[Member], blobs: BlobStore) -> tuple[str
         return _through(blobs, lambda out: write_zip(members, out), "")
     if format_.startswith("tar"):
         return _through(blobs, lambda out: write_tar(members, out), format_.partition(".")[2])
+    if format_.startswith("cpio"):
+        return _through(blobs, lambda out: out.writelines(cpio.write(members)), format_.partition(".")[2])
+    if format_ in SEALED:
+        raise ValueError(f"{format_} is never rewritten")  # adapt takes no cure inside one
     return _through(blobs, lambda out: out.writelines(p for m in members for p in m.chunks()), format_)
 
 

@@ -120,12 +120,14 @@ def _exhaust(rule: Curer, before: PackageLock, blobs: BlobStore) -> _Tried:
         if finding is None:
             return _Tried(current, done, failed)
         cure = rule.cure(current, finding)
+        if isinstance(cure, Cure) and any(current.sealed_in(place) is not None for place in cure.edits):
+            cure = None  # an RPM, an APK or a self-extracting archive is never rewritten
         after = _edited(current, cure, finding, blobs)
         if isinstance(after, Finding):
             failed.append(after)
             tried.add(_key(finding))
             continue
-        if after is None or not isinstance(cure, Cure) or (after is current and not cure.steps):
+        if not isinstance(cure, Cure) or (after is current and not cure.steps):
             tried.add(_key(finding))
             continue
         if after is current:
@@ -137,14 +139,10 @@ def _exhaust(rule: Curer, before: PackageLock, blobs: BlobStore) -> _Tried:
     return _Tried(before, [], [*failed, endless])
 
 
-def _edited(
-    lock: PackageLock, cure: Cure | Finding | None, finding: Finding, blobs: BlobStore
-) -> PackageLock | Finding | None:
-    """The package with the cure's edits; the finding that they do not fit into it; None when there is nothing to do."""
+def _edited(lock: PackageLock, cure: Cure | Finding | None, finding: Finding, blobs: BlobStore) -> PackageLock | Finding:
+    """The package with the cure's edits, or the finding that they do not fit into it."""
     if not isinstance(cure, Cure):
-        return cure
-    if any(lock.sealed_in(place) is not None for place in cure.edits):
-        return None  # an RPM, an APK or a self-extracting archive is never rewritten
+        return lock if cure is None else cure
     try:
         return edited(lock, cure.edits, blobs)
     except (PackageRefused, KeyError) as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,9 +70,7 @@ def command(
 
 def _alone(package: Path, form: str, everything: bool, vendor: Path | None, *, sandboxed: bool) -> FindingsReport:
     progress = terminal_progress()
-    with tempfile.TemporaryDirectory(prefix="fulldress-scan-") as scratch:
-        blobs = BlobStore(Path(scratch) / "blobs")
-        context = package_context(package, blobs, vendor=vendor, sandboxed=sandboxed, progress=progress)
+    with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress) as context:
         report = sweep(context, progress=progress)
     _print(report, context.package, form, everything)
     if form == "text":

@@ -141,6 +141,8 @@ class Context:
         self._search = search or self._search_here
         self._looked: dict[str, Looked] = {}
         self._searched: set[Pattern] = set()
+        self._holding: dict[Pattern, set[int]] = {}
+        """Pattern -> which of ``files`` it occurs in."""
         self.memo: dict[object, object] = {}
         """For parsers: what was parsed once need not be parsed by the next rule."""
 
@@ -148,6 +150,15 @@ class Context:
     def files(self) -> tuple[Entry, ...]:
         """Entries with content, containers included, in order of place."""
         return tuple(sorted((e for e in self.package.entries if e.sha256), key=lambda e: e.place))
+
+    @cached_property
+    def _positions(self) -> dict[str, list[int]]:
+        """Where in ``files`` an object is: it may be there under several names."""
+        found: dict[str, list[int]] = {}
+        for n, entry in enumerate(self.files):
+            if entry.kind != "container":
+                found.setdefault(entry.sha256, []).append(n)
+        return found
 
     def entry(self, place: str) -> Entry | None:
         """The entry at a place."""
@@ -186,7 +197,10 @@ class Context:
             return
         for sha256, looked in self._search(new).items():
             before = self._looked.get(sha256)
-            self._looked[sha256] = Looked(looked.binary, {**before.ends, **looked.ends} if before else looked.ends)
+            ends = {**before.ends, **looked.ends} if before else looked.ends
+            self._looked[sha256] = Looked(looked.binary, ends, looked.encoding)
+            for pattern in looked.ends:
+                self._holding.setdefault(pattern, set()).update(self._positions.get(sha256, ()))
         self._searched.update(new)
 
     def _search_here(self, patterns: Sequence[Pattern]) -> dict[str, Looked]:
@@ -200,10 +214,12 @@ class Context:
     def hits(self, *patterns: Pattern) -> Iterator[Hit]:
         """Every match in every entry that is no container, in order of place and offset; texts and binaries alike."""
         self.prepare(patterns)
-        for entry in self.files:
-            looked = self._looked.get(entry.sha256)
-            if looked is None or entry.kind == "container":
-                continue
+        places: set[int] = set()
+        for pattern in patterns:
+            places |= self._holding.get(pattern, set())
+        for place in sorted(places):
+            entry = self.files[place]
+            looked = self._looked[entry.sha256]
             found = [(end, n, p) for n, p in enumerate(patterns) for end in looked.ends.get(p, ())]
             for end, _, pattern in sorted(found, key=lambda f: f[:2]):
                 yield Hit(entry, pattern, end)

@@ -7,7 +7,7 @@ vendor record alone, never from the package.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -19,7 +19,7 @@ from fulldress.formats.members import shown
 from fulldress.intake import advice
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
 from fulldress.model.signed import SignedBy
-from fulldress.store.blobs import BlobStore
+from fulldress.store.blobs import Blobs
 from fulldress.store.codec import file_digest
 
 WORST: tuple[Verdict, ...] = (
@@ -38,6 +38,8 @@ CMS_SUFFIXES = (".p7s", ".p7")
 KEY_SUFFIXES = (".gpg", ".pgp", ".key")
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".der")
 SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES
+ARMOUR = b"-----BEGIN "
+"""What every key, certificate, list or signature in text form begins with."""
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
 
@@ -75,26 +77,35 @@ class _Found(NamedTuple):
 
 def judge(
     lock: PackageLock,
-    blobs: BlobStore,
+    blobs: Blobs,
     vendor: VendorRecord | None,
     now: datetime,
     *,
     means: Means | None = None,
     beside: Mapping[str, bytes] | None = None,
+    armoured: Container[str] | None = None,
 ) -> TrustReport:
     """The verdict over the whole package: the worst of what was found, and what to do next.
 
     ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
+    ``armoured``: SHA-256 of the objects in which ``ARMOUR`` occurs, when they were searched already; else all are read.
     """
     means = means or Means(OpenPgp(), X509())
-    return _Judge(lock, blobs, vendor, now, means).report(beside or {})
+    return _Judge(lock, blobs, vendor, now, means, armoured).report(beside or {})
 
 
 class _Judge:
     def __init__(
-        self, lock: PackageLock, blobs: BlobStore, vendor: VendorRecord | None, now: datetime, means: Means
+        self,
+        lock: PackageLock,
+        blobs: Blobs,
+        vendor: VendorRecord | None,
+        now: datetime,
+        means: Means,
+        armoured: Container[str] | None,
     ) -> None:
         self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
+        self.armoured = armoured
         self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
         self.small = dict(self._speaking())
         self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
@@ -105,10 +116,13 @@ class _Judge:
     def _speaking(self) -> Iterator[tuple[str, bytes]]:
         """Small files that may be a key, a certificate, a signature or a list; the others are not kept in memory."""
         for place, entry in self.files.items():
-            if entry.kind != "file" or entry.size > MAX_READ:
+            if entry.kind != "file" or entry.size > MAX_READ or not entry.sha256:
+                continue
+            speaks = place.endswith(SPEAKING) or checksums.is_list(posixpath.basename(place))
+            if not speaks and self.armoured is not None and entry.sha256 not in self.armoured:
                 continue
             data = self.blobs.read(entry.sha256)
-            if place.endswith(SPEAKING) or checksums.is_list(posixpath.basename(place)) or b"-----BEGIN " in data:
+            if speaks or ARMOUR in data:
                 yield place, data
 
     @staticmethod

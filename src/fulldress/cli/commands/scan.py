@@ -6,7 +6,6 @@ the estate; writes ``03-findings/findings.json``.
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -96,12 +95,9 @@ def command(
 def _alone(package: Path, ask: Ask, vendor: Path | None, *, sandboxed: bool) -> FindingsReport:
     progress = terminal_progress()
     before = read_before(ask.baseline, sandboxed=sandboxed) if ask.baseline else None
-    with tempfile.TemporaryDirectory(prefix="fulldress-scan-") as scratch:
-        blobs = BlobStore(Path(scratch) / "blobs")
-        context = package_context(package, blobs, vendor=vendor, sandboxed=sandboxed, progress=progress)
-        whole = _swept(context, ask.waivers)
-        report = _listed(whole, context, before)
-        _show(report, context, blobs, ask.view)
+    with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress) as context:
+        report = _listed(_swept(context, ask.waivers), context, before)
+        _show(report, context, ask.view)
     if ask.view.form == "text":
         next_command(f"fulldress new NAME --package {package}   (to judge it against your estate and adapt it)")
     return report
@@ -111,8 +107,7 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
     before = read_before(ask.baseline) if ask.baseline else None
     with stage_work(folder, "scan") as work:
         lock = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
-        blobs = BlobStore(state_dir() / "blobs")
-        context = release_context(folder, lock, blobs)
+        context = release_context(folder, lock, BlobStore(state_dir() / "blobs"))
         whole = _swept(context, folder.path(f.WAIVERS))
         write_json(work.path(f.FINDINGS), whole)
         work.facts = {
@@ -122,7 +117,7 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
             "stood_aside": sorted(whole.rules_stood_aside),
         }
     report = _listed(whole, context, before)
-    _show(report, context, blobs, ask.view)
+    _show(report, context, ask.view)
     if ask.view.form == "text":
         next_command("fulldress adapt" if any(x.curable for x in whole.findings) else "fulldress plan")
     return report
@@ -139,5 +134,5 @@ def _listed(report: FindingsReport, context: Context, before: Before | None) -> 
     return only_new(report, context.package, before) if before is not None else report
 
 
-def _show(report: FindingsReport, context: Context, blobs: BlobStore, view: View) -> None:
-    show(report, context.package, view, shown_cures(context, report.findings, blobs) if view.with_cures else {})
+def _show(report: FindingsReport, context: Context, view: View) -> None:
+    show(report, context.package, view, shown_cures(context, report.findings) if view.with_cures else {})

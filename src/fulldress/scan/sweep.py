@@ -143,7 +143,7 @@ def _report(
     context: Context, run: list[Rule], aside: dict[str, str], found: list[Finding], waivers: Iterable[Waiver]
 ) -> FindingsReport:
     found.sort(key=lambda f: f.place)  # each text is split into lines once
-    ranked = sorted((_fingerprinted(context, finding) for finding in found), key=lambda f: (f.rank, f.rule))
+    ranked = sorted((as_shown(context, finding) for finding in found), key=lambda f: (f.rank, f.rule))
     kept = _merged(ranked)
     in_force = list(waivers)
     waived = {f.fingerprint: f"{f.title}: {w.said}" for f in kept for w in in_force if w.covers(f)}
@@ -168,7 +168,8 @@ def _merged(ranked: list[Finding]) -> list[Finding]:
     return kept
 
 
-def _fingerprinted(context: Context, finding: Finding) -> Finding:
+def as_shown(context: Context, finding: Finding) -> Finding:
+    """The finding as reports hold it: printable, short, without secrets, fingerprinted."""
     shown = msgspec.structs.replace(
         finding,
         place=_printable(finding.place),

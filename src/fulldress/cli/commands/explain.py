@@ -26,7 +26,7 @@ other rules went on. Report the failure with the package's digest, and check by 
 _CURE_PAGE = f"""# {CURE_RAISED}
 
 A cure failed: the rule found something and can usually write the patch, but not here. The package stays as it is at that
-place, and all other cures went on. Do by hand what the finding's `fix` says, and report the failure with the package's digest.
+place, and all other cures went on. Do by hand what the finding's `fix` says; report the failure with the package's digest.
 """
 _PEER_PAGE = """# {slug}
 

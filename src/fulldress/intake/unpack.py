@@ -40,6 +40,8 @@ MAX_REPORT = 256 << 20
 """Bytes of one line of the child's report."""
 MAX_COMPLAINT = 2000
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
+_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]{1,200}(?:!?/(?!\Z)|\Z)){1,60}")
+"""Places that need no closer look: short, plain letters, no dots alone, no empty part."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -300,7 +302,7 @@ def _believe(lock: PackageLock, index: Mapping[str, tuple[int, int, int]]) -> No
     """Raises PackageRefused when the report could not come from an honest walk."""
     seen: set[str] = set()
     for entry in lock.entries:
-        if entry.place in seen or any(safe_name(part, posix=True) != part or not part for part in entry.place.split("!/")):
+        if entry.place in seen or not (_PLAIN.fullmatch(entry.place) or _is_possible(entry.place)):
             raise refusal("reader-died", f"the reader reported an impossible place: {shown(entry.place)!r}")
         seen.add(entry.place)
         if entry.kind not in ("file", "container") or not entry.sha256:
@@ -308,6 +310,10 @@ def _believe(lock: PackageLock, index: Mapping[str, tuple[int, int, int]]) -> No
         source, offset, size = index.get(entry.sha256, (0, 0, -1))
         if size != entry.size or offset < 0 or source not in (PACK, PACKAGE) or not _DIGEST.fullmatch(entry.sha256):
             raise refusal("reader-died", f"the reader reported an impossible object: {shown(entry.place)!r}")
+
+
+def _is_possible(place: str) -> bool:
+    return all(part and safe_name(part, posix=True) == part for part in place.split("!/"))
 
 
 def _adopt(lock: PackageLock, pack: Pack, blobs: BlobStore) -> None:

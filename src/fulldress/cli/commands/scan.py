@@ -18,13 +18,13 @@ import msgspec
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.scanwork import package_context, release_context
 from fulldress.cli.stagework import next_command, stage_work
-from fulldress.errors import EXIT_FINDINGS, EXIT_OK
+from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK
 from fulldress.model.finding import SEVERITIES, FindingsReport, Severity
 from fulldress.model.package import PackageLock
 from fulldress.report.github import annotations_text
 from fulldress.report.sarif import sarif
 from fulldress.report.text import findings_text, summary
-from fulldress.scan.sweep import load_rules, sweep
+from fulldress.scan.sweep import RAISED, load_rules, sweep
 from fulldress.scan.waivers import read_waivers
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -58,12 +58,15 @@ def command(
     """Find what must be known before the package runs: ranked findings, each with its cure.
 
     With PACKAGE, scans that file for any user, without a release folder. Without, scans the release folder's package with
-    all that is known of the estate and writes 03-findings/findings.json. Exits 0 unless --fail-on says otherwise.
+    all that is known of the estate and writes 03-findings/findings.json. Exits 0 unless --fail-on says otherwise, or 1 when
+    a rule failed (which is a finding of its own).
     """
     if package is not None:
         report = _alone(package, form, everything, vendor, sandboxed=not no_sandbox)
     else:
         report = _in_folder(f.ReleaseFolder.find(folder), form, everything)
+    if any(finding.rule == RAISED for finding in report.findings):
+        return EXIT_BROKE  # what a rule did not look at is not known to be fine
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on else ()
     return EXIT_FINDINGS if any(finding.severity in failing for finding in report.findings) else EXIT_OK
 

@@ -152,7 +152,7 @@ class _Known:
     """What was searched ahead is known; what nobody foresaw is searched for now."""
 
     def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, int]) -> None:
-        self._found = looked(searcher.results().objects, searcher.patterns)
+        self._found = looked(searcher.results(len(targets)).objects, searcher.patterns)
         self._patterns = frozenset(searcher.patterns)
         self._pack, self._targets, self._handles = pack, targets, handles
 
@@ -161,7 +161,9 @@ class _Known:
         if missing := [p for p in patterns if p not in self._patterns]:
             records = [RECORD.pack(bytes.fromhex(t.sha256), True, *self._pack.index[t.sha256]) for t in self._targets]
             more = run([records], missing, handles=self._handles)
-            self._found = {s: Looked(o.binary, {**o.ends, **more[s].ends}, o.encoding) for s, o in self._found.items()}
+            for sha256, new in more.items():
+                old = self._found.get(sha256)
+                self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
             self._patterns |= frozenset(missing)
         return self._found
 

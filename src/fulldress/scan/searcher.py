@@ -75,14 +75,14 @@ class Searcher:
     def _communicate(self, request: bytes) -> None:
         self._said = self._child.communicate(request)[0]
 
-    def results(self) -> Searched:
-        """Wait for the end and return what was found. Raises FulldressError ``search-failed``."""
+    def results(self, expected: int) -> Searched:
+        """Wait for the end and return what was found in so many objects. Raises FulldressError ``search-failed``."""
         self._talk.join()
         try:
             found = msgspec.msgpack.decode(self._said, type=Searched) if self._child.returncode == 0 else None
         except msgspec.MsgspecError:
             found = None
-        if found is None:
+        if found is None or (found.count != expected and not found.wrong):
             self._complaints.seek(0)
             said = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise FulldressError(
@@ -108,9 +108,13 @@ class Searcher:
 
 
 def looked(found: Sequence[Object], patterns: Sequence[Pattern]) -> dict[str, Looked]:
-    """A searcher's words as the Context wants them."""
+    """A searcher's words as the Context wants them (texts without a match are left out)."""
+    binary = Looked(True, {})
     return {
-        o.sha256.hex(): Looked(o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding) for o in found
+        o.sha256.hex(): Looked(o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding)
+        if o.ends or o.encoding
+        else binary
+        for o in found
     }
 
 
@@ -163,8 +167,8 @@ def run(
             searchers.append(Searcher(patterns, inlet, handles=handles, folder=folder))
             threading.Thread(target=_feed, args=(outlet, b"".join(share)), daemon=True).start()
         found: dict[str, Looked] = {}
-        for searcher in searchers:
-            found |= looked(searcher.results().objects, searcher.patterns)
+        for searcher, share in zip(searchers, shares, strict=True):
+            found |= looked(searcher.results(len(share)).objects, searcher.patterns)
         return found
     finally:
         for searcher in searchers:

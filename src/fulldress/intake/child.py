@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import signal
 import sys
 from typing import BinaryIO
 
@@ -58,6 +59,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def serve(request: Request, out: BinaryIO) -> None:
     """Confine this process, walk, report. Any other failure ends the process with a traceback on stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     try:
         warm_up()
         limits = request.budgets

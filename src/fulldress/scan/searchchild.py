@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,7 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True):
 
 def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
     """Confine this process, search, report. Any failure ends the process with a traceback on stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     matcher = Matcher(request.patterns, compiled)
     for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"):
         "".encode(name)  # loads the codec: nothing can be opened later

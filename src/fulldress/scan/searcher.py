@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -32,7 +33,8 @@ from fulldress.store.pack import PACK, RECORD
 WORTH_A_PROCESS = 8 << 20
 """Bytes from which searching in another process is faster."""
 WORTH_TWO = 64 << 20
-SECONDS = 900
+WORTH_KEEPING_S = 0.1
+"""Patterns that are compiled faster are not cached."""
 
 
 class Target(NamedTuple):
@@ -165,7 +167,7 @@ def run(
         for share in shares:
             inlet, outlet = os.pipe()
             searchers.append(Searcher(patterns, inlet, handles=handles, folder=folder))
-            threading.Thread(target=_feed, args=(outlet, b"".join(share)), daemon=True).start()
+            feed(outlet, share)
         found: dict[str, Looked] = {}
         for searcher, share in zip(searchers, shares, strict=True):
             found |= looked(searcher.results(len(share)).objects, searcher.patterns)
@@ -173,6 +175,11 @@ def run(
     finally:
         for searcher in searchers:
             searcher.close()
+
+
+def feed(outlet: int, share: Sequence[bytes]) -> None:
+    """Write records into a pipe, and close it, without waiting for its reader."""
+    threading.Thread(target=_feed, args=(outlet, b"".join(share)), daemon=True).start()
 
 
 def _feed(outlet: int, records: bytes) -> None:
@@ -194,8 +201,10 @@ def compiled(patterns: Sequence[Pattern]) -> bytes:
         except hyperscan.HyperscanError:
             kept = None
     if kept is None:
+        started = time.monotonic()
         kept = Matcher(patterns).dump()
-        cache.keep(name, kept)
+        if time.monotonic() - started > WORTH_KEEPING_S:
+            cache.keep(name, kept)
     return kept
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from fulldress.adapters import sandbox
+from fulldress.cli.scanroom import PACK, room_for
 from fulldress.errors import UsageError
 from fulldress.formats.patterns import Pattern
 from fulldress.intake import vendor as vendors
@@ -28,7 +28,7 @@ from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
-from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, in_folder, looked, run, targets_of
+from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, looked, run, targets_of
 from fulldress.scan.sweep import patterns_alone
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -41,13 +41,6 @@ ARMOURED = Pattern(ARMOUR.decode(), once=True)
 WORTH_SEARCHING_AHEAD = 1 << 20
 """Bytes of a package from which a second process pays."""
 PIPE_SIZE = 1 << 20
-
-
-@contextmanager
-def room_for() -> Iterator[Path]:
-    """A folder for what is in the package, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="fulldress-scan-") as name:
-        yield Path(name)
 
 
 def release_context(
@@ -108,17 +101,30 @@ def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, prog
     """
     with ExitStack() as stack:
         stream = stack.enter_context(opened(package))
-        folder = stack.enter_context(room_for())
-        room = stack.enter_context((folder / "pack").open("w+b", buffering=0))
+        room = stack.enter_context(room_for(stream, ALONE))
+        mode = "r+b" if room.kept else "w+b"
+        handles = (stack.enter_context((room.folder / PACK).open(mode, buffering=0)).fileno(), stream.fileno())
         ahead = sandboxed and os.fstat(stream.fileno()).st_size >= WORTH_SEARCHING_AHEAD
         inlet, outlet = os.pipe() if ahead else (-1, -1)
-        begun = reading(stream, package.name, room.fileno(), ALONE, sandboxed=sandboxed, listener=outlet, folder=folder)
-        reader = stack.enter_context(begun)
-        handles = (room.fileno(), stream.fileno())
-        searcher = _ahead(stack, inlet, handles) if ahead else None
-        lock, pack = reader.wait(progress)
+        if room.kept is not None:
+            lock, pack = room.kept.lock, Pack(*handles, room.kept.index, room=room.folder)
+            searcher = _ahead(stack, inlet, handles) if ahead else None
+            if searcher is not None:
+                feed(outlet, [_record(t, pack) for t in targets_of(lock)])
+        else:
+            begun = reading(
+                stream, package.name, handles[0], ALONE, sandboxed=sandboxed, listener=outlet, folder=room.folder
+            )
+            reader = stack.enter_context(begun)
+            searcher = _ahead(stack, inlet, handles) if ahead else None
+            lock, pack = reader.wait(progress)
+            room.save(lock, pack)
         stack.callback(pack.close)
         yield _judged(package, lock, pack, vendor, handles, searcher)
+
+
+def _record(target: Target, pack: Pack) -> bytes:
+    return RECORD.pack(bytes.fromhex(target.sha256), True, *pack.index[target.sha256])
 
 
 def _ahead(stack: ExitStack, inlet: int, handles: tuple[int, int]) -> Searcher:
@@ -150,16 +156,17 @@ class _Known:
     """What was searched ahead is known; what nobody foresaw is searched for now."""
 
     def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, int]) -> None:
-        self._found = looked(searcher.results().objects, searcher.patterns)
+        self._found = looked(searcher.results(len(targets)).objects, searcher.patterns)
         self._patterns = frozenset(searcher.patterns)
         self._pack, self._targets, self._handles = pack, targets, handles
 
     def __call__(self, patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
         """Looks at what is missing in a confined process of its own."""
         if missing := [p for p in patterns if p not in self._patterns]:
-            records = [RECORD.pack(bytes.fromhex(t.sha256), True, *self._pack.index[t.sha256]) for t in self._targets]
-            more = run([records], missing, handles=self._handles)
-            self._found = {s: Looked(o.binary, {**o.ends, **more[s].ends}, o.encoding) for s, o in self._found.items()}
+            more = run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
+            for sha256, new in more.items():
+                old = self._found.get(sha256)
+                self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
             self._patterns |= frozenset(missing)
         return self._found
 

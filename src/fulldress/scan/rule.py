@@ -94,13 +94,13 @@ class Line(NamedTuple):
 
 MAX_WHOLE = 16 << 20
 """Larger texts are never held in memory whole; their lines are read from around the hits."""
-MAX_KEPT = 64 << 20
+MAX_KEPT = 48 << 20
 """Bytes of decoded texts, and of contents, that are kept for the next rule."""
 
 ReadPart = Callable[[str, int, int], bytes]
 """SHA-256, offset, size -> so many verified bytes of an object."""
 Search = Callable[[Sequence[Pattern]], Mapping[str, Looked]]
-"""Patterns -> SHA-256 of each object -> what was found there."""
+"""Patterns -> SHA-256 of an object -> what was found there. One that is left out is a text without a match."""
 
 
 class Context:
@@ -233,6 +233,8 @@ class Context:
         looked = self._looked.get(entry.sha256)
         if looked is not None:
             return looked.binary
+        if self._searched and entry.kind != "container":
+            return False
         head = self._read_part(entry.sha256, 0, HEAD)
         return b"\0" in head and not encoding_of(head)
 

@@ -23,6 +23,7 @@ from fulldress.intake.budgets import Budgets
 from fulldress.intake.trust import ARMOUR, BESIDE, judge
 from fulldress.intake.unpack import opened, reading
 from fulldress.inventory import matrix
+from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact, UpgradePath
 from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
@@ -59,6 +60,7 @@ def release_context(
         trust=trust,
         release=folder.release(),
         acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
+        advisories=_advisories(folder),
         drafted=drafted,
     )
 
@@ -69,6 +71,15 @@ def _folder_search(lock: PackageLock, blobs: BlobStore) -> Search:
     if sandbox.missing() or sum(t.size for t in targets) < WORTH_A_PROCESS:
         return Local(blobs.read, targets)
     return in_folder(blobs.root, targets)
+
+
+def _advisories(folder: f.ReleaseFolder) -> AdvisoryReport | None:
+    """What the channels say about this package; a report about another package says nothing about it."""
+    path, lock = folder.path(f.ADVISORIES), folder.path(f.PACKAGE_LOCK)
+    if not path.is_file() or not lock.is_file():
+        return None
+    found = read_json(path, AdvisoryReport)
+    return found if found.package_sha256 == read_json(lock, PackageLock).sha256 else None
 
 
 def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:

@@ -25,6 +25,7 @@ import msgspec
 
 from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of
 from fulldress.formats.patterns import Matcher, Pattern
+from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
@@ -58,7 +59,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     severity: Severity
     confidence: Confidence
-    needs: tuple[Literal["estate", "matrix", "trust", "release"], ...] = ()
+    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories"], ...] = ()
     """Inputs without which the rule stands aside (and the report says so)."""
 
 
@@ -116,6 +117,7 @@ class Context:
         trust: TrustReport | None = None,
         release: Release | None = None,
         acceptance: Acceptance | None = None,
+        advisories: AdvisoryReport | None = None,
         drafted: tuple[StepDraft, ...] = (),
         search: Search | None = None,
         read_part: ReadPart | None = None,
@@ -133,6 +135,8 @@ class Context:
         self.release = release
         self.acceptance = acceptance
         """The decision of two people about exactly this package, when there is one."""
+        self.advisories = advisories
+        """What the vendor's channels say about exactly this package; None when they were not read."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
         self._read_part = read_part or (lambda sha256, offset, size: read_blob(sha256)[offset : offset + size])
@@ -364,6 +368,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     impacts: tuple[KeyImpact, ...] | None = None
     trust: TrustReport | None = None
     release: Release | None = None
+    advisories: AdvisoryReport | None = None
     drafted: tuple[StepDraft, ...] = ()
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""

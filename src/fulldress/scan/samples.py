@@ -56,6 +56,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=given.drafted,
         search=search,
     )
@@ -72,6 +73,7 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,

@@ -45,6 +45,7 @@ ASIDE = {
     "matrix": "no matrix of configuration keys (run `fulldress matrix`)",
     "trust": "no trust report (run `fulldress intake`)",
     "release": "no release.toml (run `fulldress new`)",
+    "advisories": "no advisories of this package (run `fulldress vendor fetch`)",
 }
 
 
@@ -136,6 +137,7 @@ def _stands_aside(rule: Rule, context: Context) -> str:
         "matrix": context.impacts,
         "trust": context.trust,
         "release": context.release,
+        "advisories": context.advisories,
     }
     return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
 

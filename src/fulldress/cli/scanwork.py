@@ -16,7 +16,7 @@ from fulldress.errors import UsageError
 from fulldress.intake.trust import Means, judge
 from fulldress.intake.unpack import unpack
 from fulldress.inventory import matrix
-from fulldress.model.estate import Estate, KeyImpact, UpgradePath
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow, UpgradePath
 from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport, VendorRecord
 from fulldress.ports import Progress
@@ -37,6 +37,7 @@ def release_context(
         blobs.read,
         estate=estate,
         impacts=_impacts(folder, estate),
+        matrix=_matrix(folder),
         trust=trust,
         release=folder.release(),
         acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
@@ -64,6 +65,13 @@ def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact,
         return None
     known = read_json(way, UpgradePath)
     return matrix.impacts(matrix.from_csv(rows.read_text(encoding="utf-8")), estate, known.installed, known.target)
+
+
+def _matrix(folder: f.ReleaseFolder) -> tuple[MatrixRow, ...]:
+    rows, way = folder.path(f.MATRIX), folder.path(f.PATH)
+    if not rows.is_file() or not way.is_file():
+        return ()
+    return matrix.holding(matrix.from_csv(rows.read_text(encoding="utf-8")), read_json(way, UpgradePath).target)
 
 
 def package_context(

@@ -77,22 +77,24 @@ def _yaml(text: str) -> Iterator[Found]:
     except (YAMLError, ValueError, RecursionError) as error:
         raise NotThatFormat from error
     for document in documents:
-        yield from _yaml_node(document, (), set())
+        if document is not None and document.id == "scalar":
+            raise NotThatFormat
+        yield from _yaml_node(document, (), set(), 0)
 
 
-def _yaml_node(node: Any, path: tuple[str, ...], above: set[int]) -> Iterator[Found]:
-    """Mappings and sequences by their paths; an alias to a node above itself ends there."""
+def _yaml_node(node: Any, path: tuple[str, ...], above: set[int], line: int) -> Iterator[Found]:
+    """Mappings and sequences by their paths, at the lines of their keys; an alias to a node above itself ends there."""
     if node is None or id(node) in above or len(path) > MAX_DEPTH:
         return
     inside = above | {id(node)}
     if node.id == "mapping":
         for key, value in node.value:
-            yield from _yaml_node(value, (*path, str(key.value)), inside)
+            yield from _yaml_node(value, (*path, str(key.value)), inside, key.start_mark.line + 1)
     elif node.id == "sequence":
         for index, value in enumerate(node.value):
-            yield from _yaml_node(value, (*path, str(index)), inside)
+            yield from _yaml_node(value, (*path, str(index)), inside, value.start_mark.line + 1)
     elif path:
-        yield ".".join(path), str(node.value), node.start_mark.line + 1
+        yield ".".join(path), str(node.value), line
 
 
 # --- JSON: a tokeniser, because the standard reader forgets lines
@@ -174,14 +176,14 @@ def _xml(text: str) -> Iterator[Found]:
 
 
 def _nginx(text: str) -> Iterator[Found]:
-    import crossplane.lexer  # noqa: PLC0415 - loaded when needed: only for nginx files
+    from crossplane import lexer  # noqa: PLC0415 - loaded when needed: only for nginx files
     from crossplane.errors import NgxParserBaseException  # noqa: PLC0415 - the same
 
     words: list[str] = []
     path: list[str] = []
     begun = 0
     try:
-        for token, line, quoted in crossplane.lexer.balance_braces(_tokens(text, crossplane.lexer)):
+        for token, line, quoted in lexer._balance_braces(lexer._lex_file_object(io.StringIO(text))):
             if quoted or token not in ("{", "}", ";"):
                 if not words and token.startswith("#") and not quoted:
                     continue
@@ -197,11 +199,6 @@ def _nginx(text: str) -> Iterator[Found]:
             words = []
     except NgxParserBaseException as error:
         raise NotThatFormat from error
-
-
-def _tokens(text: str, lexer: Any) -> Iterator[tuple[str, int, bool]]:
-    found: Iterator[tuple[str, int, bool]] = lexer._lex_file_object(io.StringIO(text))
-    return found
 
 
 # --- postgresql.conf: the equals sign is optional

@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from fulldress.formats.patterns import Found, Matcher, Pattern
-from fulldress.model.estate import Estate, KeyImpact
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
@@ -101,6 +101,7 @@ class Context:
         *,
         estate: Estate | None = None,
         impacts: tuple[KeyImpact, ...] | None = None,
+        matrix: tuple[MatrixRow, ...] = (),
         trust: TrustReport | None = None,
         release: Release | None = None,
         acceptance: Acceptance | None = None,
@@ -113,6 +114,8 @@ class Context:
         self.estate = estate
         self.impacts = impacts
         """Config keys × versions joined to the estate; None when there is no matrix."""
+        self.matrix = matrix
+        """What the offered version knows of the product's config keys."""
         self.trust = trust
         self.release = release
         self.acceptance = acceptance
@@ -256,6 +259,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str | bytes]
     estate: Estate | None = None
     impacts: tuple[KeyImpact, ...] | None = None
+    matrix: tuple[MatrixRow, ...] = ()
     trust: TrustReport | None = None
     release: Release | None = None
     drafted: tuple[StepDraft, ...] = ()

@@ -183,7 +183,15 @@ def cure(row: MatrixRow) -> str:
     if row.change == "default-changed":
         old = f", or {row.key} = {row.instead} to keep the old behaviour" if row.instead else ""
         return f"set {row.key}{value} to accept the new default{old}"
+    if row.change in ("added", "known"):
+        return ""
     return f"remove {row.key}" + (f" and set {row.instead}{value}" if row.instead else "")
+
+
+def form(row: MatrixRow) -> str:
+    """What values a key takes, in words."""
+    parts = [row.type, row.range, " | ".join(row.values), "SILENT FALLBACK" if row.silent_fallback else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def to_csv(rows: Iterable[MatrixRow]) -> str:

@@ -84,6 +84,11 @@ def read(text: str, file: str) -> list[tuple[str, str, int]]:
                 ("include_dir", "conf.d", 5),
             ],
         ),
+        (
+            "/etc/ssh/sshd_config",
+            "Port 22\n# Port 23\nMatch User x\n  ForceCommand \"a b\"\n",
+            [("Port", "22", 1), ("Match User x.ForceCommand", "a b", 4)],
+        ),
         ("a.ini", "[s]\nk = v ; c\n", [("s.k", "v", 2)]),
         ("app.properties", "a.b=c\n", [("a.b", "c", 1)]),
         (".env", "export A='b c'\n", [("A", "b c", 1)]),

@@ -1,4 +1,4 @@
-"""What ``matrix diff`` and ``matrix import`` need from other stages: packages taken apart, documents read, the answer written."""
+"""What ``matrix diff`` and ``matrix import`` need from other stages: packages taken apart, documents read."""
 
 from __future__ import annotations
 

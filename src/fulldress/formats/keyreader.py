@@ -1,7 +1,7 @@
 """The keys of a configuration file of any common format, each with its value and line. Reads; never evaluates anything.
 
-Which format it is follows from the file's name, else from its first character: YAML, JSON, XML, nginx, postgresql.conf; all
-else is of the ``key = value`` family (``formats/config.py``). A file that is not what its name says is read as that family.
+Which format it is follows from the file's name, else from its first character: YAML, JSON, XML, nginx, postgresql.conf,
+sshd_config; all else is of the ``key = value`` family (``formats/config.py``), like a file that is not what it is named.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MAX_KEYS = 20_000
 MAX_DEPTH = 40
 _POSTGRES = re.compile(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf$|/postgresql/.*\.conf$")
 _NGINX = re.compile(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
+_SSH = re.compile(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
 _SETTING = re.compile(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
 
 
@@ -40,7 +41,7 @@ def keys(text: str, *, file: str) -> list[ConfigKey]:
 
 
 def kind(text: str, file: str) -> str:
-    """yaml, json, xml, nginx, postgresql or ini."""
+    """yaml, json, xml, nginx, postgresql, ssh or ini."""
     suffix = PurePosixPath(file).suffix.lower()
     if suffix in (".yaml", ".yml"):
         return "yaml"
@@ -50,6 +51,8 @@ def kind(text: str, file: str) -> str:
         return "nginx"
     if _POSTGRES.search(file):
         return "postgresql"
+    if _SSH.search(file):
+        return "ssh"
     begins = text.lstrip("\ufeff \t\r\n")[:6]
     return "xml" if begins.startswith("<?xml") else "json" if begins[:1] == "{" else "ini"
 
@@ -213,11 +216,25 @@ def _postgresql(text: str) -> Iterator[Found]:
             yield match["key"], value[1:-1].replace("''", "'").replace("\\'", "'") if quoted else value, number
 
 
+# --- sshd_config: a keyword and the rest of the line; Match and Host open blocks
+
+
+def _ssh(text: str) -> Iterator[Found]:
+    block = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split("#", 1)[0].strip().replace("=", " ", 1).split(None, 1)
+        if len(words) == 2 and words[0].lower() in ("match", "host"):
+            block = f"{words[0]} {words[1].strip()}."
+        elif len(words) == 2:
+            yield block + words[0], words[1].strip().strip('"'), number
+
+
 READERS: dict[str, Callable[[str], Iterator[Found]]] = {
     "yaml": _yaml,
     "json": _json,
     "xml": _xml,
     "nginx": _nginx,
     "postgresql": _postgresql,
+    "ssh": _ssh,
 }
 """Kind -> reader; ``ini`` is ``formats/config.py``."""

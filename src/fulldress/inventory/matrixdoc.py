@@ -42,7 +42,7 @@ _REMOVED = re.compile(
     re.I,
 )
 _RENAMED = re.compile(rf"\b(?:renamed|moved)(?: (?:in|since)(?: version)? v?[\d.]+)? to {_NAME}", re.I)
-_WHEN_RENAMED = re.compile(rf"\b(?:renamed|moved)\b[^;\n]{0,120}?\b(?:in|since)(?: version)? {_VERSION}{_END}", re.I)
+_WHEN_RENAMED = re.compile(rf"\b(?:renamed|moved)\b[^;\n]{{0,120}}?\b(?:in|since)(?: version)? {_VERSION}{_END}", re.I)
 _REPLACED = re.compile(rf"\b(?:replaced by|use|superseded by)\s+{_NAME}(?:\s+instead)?", re.I)
 _ADDED = re.compile(
     rf"\b(?:added|introduced|new|available|since)\b(?: (?:in|since|from|with))*(?: version)? {_VERSION}{_END}", re.I
@@ -58,7 +58,7 @@ _KEY = re.compile(r"[A-Za-z_][\w.*:\[\]/-]*")
 _NOTHING = {"", "-", "–", "—", "n/a", "none", "no", "not applicable"}
 _TYPES = {
     "bool": "boolean", "int": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number",
-    "bytes": "size", "memory": "size", "time": "duration", "timespan": "duration", "uri": "url", "hostname": "host", 
+    "bytes": "size", "memory": "size", "time": "duration", "timespan": "duration", "uri": "url", "hostname": "host",
     "ip": "host", "file": "path", "directory": "path", "str": "string", "text": "string",
 }  # fmt: skip
 

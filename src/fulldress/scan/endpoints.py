@@ -19,7 +19,7 @@ _INSIDE = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa
 _NAMESPACES = re.compile(
     r"(?i)(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|gnu\.org|opensource\.org|sun\.com|oracle\.com|"
     r"freedesktop\.org|schemas\.microsoft\.com|schema\.org|python\.org|debian\.org|spdx\.org|creativecommons\.org|"
-    r"example\.(com|org|net)|mozilla\.org|docs\.[a-z0-9.-]+)$"
+    r"example\.(com|org|net)|acme\.(com|org)|foo\.(com|org|net)|bar\.(com|org)|mozilla\.org|docs\.[a-z0-9.-]+)$"
 )
 
 

@@ -53,7 +53,8 @@ def shaped(text: str) -> bool:
     """True for a value that looks like a password made by a person or a generator: mixed, and no name, path or format."""
     if not 8 <= len(text) <= 64 or secrets.worth(text) != "real" or re.search(r"[\s/\\%{}<>()\[\]]", text):
         return False
-    kinds = sum(bool(re.search(kind, text)) for kind in (r"[a-z]", r"[A-Z]", r"\d", r"[^\w.-]"))
-    if re.fullmatch(r"[a-z_]+\d{0,4}|[A-Z_]+\d{0,4}|[\d.:-]+|v?\d+(\.\d+)+\S*|[A-Z][a-z]+(\d|[A-Z][a-z]+)*", text):
+    if not all(re.search(kind, text) for kind in (r"[a-z]", r"[A-Z]", r"\d")) or len(set(text)) < 6:
         return False
-    return kinds >= 3 and len(set(text)) >= 6
+    if re.fullmatch(r"[A-Za-z]+\d?(-([A-Z][a-z]+|[A-Z0-9]+))*|\S*v?\d+(\.\d+)+\S*|[A-Za-z]+_[A-Z0-9_]+", text):
+        return False
+    return re.search(r"[^A-Za-z0-9.:]", text) is not None or not re.search(r"[A-Z]?[a-z]{3}|[A-Z]{3}", text)

@@ -27,12 +27,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan import secrets
 from fulldress.scan.endpoints import PLAINTEXT, Url, outside, redirected, replacement, urls
-from fulldress.scan.reading import acting_lines, current_text, encode, is_code, is_vendored, memo, with_line
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, current_text, encode, is_code, memo, with_line
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -46,11 +49,19 @@ URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
 LOOKS_FOR = (URL,)
 _IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,10}://[!-~]{4,200}")
 _ABOUT = re.compile(
-    r"""(?i)^\s*["']?(documentation|homepage|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license)["']?\s*[:=]"""
+    r"""(?ix)^\s*(?:-\s*)?["']?(documentation\w*|homepage|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license\w*|examples?|see|default_?ns|
+    (xml_?|target_?)?namespace(_?uri)?|xmlns\w*|help\w*|docs?(_url)?|info(_url)?|reference|support(_url)?|project_urls?)["']?\s*[:=]"""
 )
 """Lines that say where to read more; nothing calls these."""
+_NAMESPACE = re.compile(
+    r"""(?i)(xmlns(:[\w.-]+)?|[\w:]*schemaLocation|[\w:]*namespace|xmlNamespace)["']?\s*[=:]\s*["'{][^"'}]*["'}]"""
+)
 _LITERAL = re.compile(r"""["'][a-z][a-z0-9+.-]*://""")
 _PRIVATE = re.compile(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
+
+
+FEW = 3
+"""More hosts than these that only programs name are one finding."""
 
 
 class Use(NamedTuple):
@@ -67,18 +78,38 @@ def check(context: Context) -> Iterator[Finding]:
     by_host: dict[str, list[Use]] = {}
     for use in memo(context, META.slug, lambda: list(_uses(context))):
         by_host.setdefault(use.url.host, []).append(use)
+    many: list[Finding] = []
     for host, uses in by_host.items():
         finding = _finding(context.estate, host, uses)
-        if finding is not None:
+        if finding is not None and finding.severity == "medium" and not finding.curable and _in_programs(uses):
+            many.append(finding)
+        elif finding is not None:
             yield finding
+    yield from many if len(many) <= FEW else (_together(many),)
+
+
+def _in_programs(uses: list[Use]) -> bool:
+    """True when only source and binaries name it: most of what stands there is never called."""
+    return all(not use.line or is_code(use.place) for use in uses)
+
+
+def _together(found: list[Finding]) -> Finding:
+    """One finding for the hosts in programs."""
+    hosts = [f.title.partition(" to ")[2].partition(" is ")[0] for f in found]
+    shown = ", ".join(hosts[:6]) + (f" and {len(hosts) - 6} more" if len(hosts) > 6 else "")
+    title = f"plain-text addresses of {len(hosts)} outside hosts are in programs: {shown}"
+    return msgspec.structs.replace(found[0], title=title, severity="low", confidence="likely")
 
 
 def _uses(context: Context) -> Iterator[Use]:
     for entry, number, line in acting_lines(context, URL):
+        if standing(entry.place) != "acting":
+            continue
         if not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
-            yield from (Use(entry.place, number, line.strip(), url) for url in urls(line))
+            named = _NAMESPACE.sub("", line) if "://" in line else line
+            yield from (Use(entry.place, number, line.strip(), url) for url in urls(named))
     for hit in context.hits(URL):
-        if context.is_binary(hit.entry) and not is_vendored(hit.entry.place):
+        if context.is_binary(hit.entry) and standing(hit.entry.place) == "acting":
             match = _IN_BINARY.search(context.around(hit, before=12, after=200))
             for url in urls(match[0].decode("ascii")) if match is not None else ():
                 yield Use(hit.entry.place, 0, url.text, url)
@@ -164,6 +195,11 @@ BAD = (
     {"conf/a.ini": "[p]\nbase = http://10.20.1.15:9090/bridge\n"},
 )
 GOOD = (
+    {"conf/x.xml": '<a xmlns:b="http://b.partner.example/ns"/>\n', "a.yml": "example: http://air.partner.example\n"},
+    {
+        "site-packages/x/a.py": 'U = "http://b.partner.example/x"\n',
+        "data/x/service-2.json": '{"u": "http://b.partner.example"}',
+    },
     {"conf/a.ini": "[p]\nbase = https://api.partner.example/v2\n# http://api.partner.example\n"},
     {"conf/a.ini": "[p]\nbase = http://127.0.0.1:8080/\nother = http://localhost/\nenv = http://${HOST}/v1\n"},
     {"schema.xml": '<a xmlns="http://www.w3.org/1999/xhtml"/>\n'},

@@ -107,7 +107,12 @@ def _in_company(data: bytes) -> Iterator[str]:
             if what:
                 yield what
         named = next(
-            (n for n in group.names if len(n) < 60 and secrets.is_secret_key(n) and re.search(r"(?i)pass|pwd|secret", n)), ""
+            (
+                n
+                for n in group.names
+                if re.fullmatch(r"[\w.-]{3,60}", n) and secrets.is_secret_key(n) and re.search(r"(?i)pass|pwd|secret", n)
+            ),
+            "",
         )
         if named and any(shaped(text) for text in group.texts):
             yield f"a password's form in the company of {named}"

@@ -47,7 +47,7 @@ _CALLS: tuple[tuple[str, int], ...] = (
     (r"(MySQLdb|pymysql|mysql\.connector)\.connect", 2),
     (r"(cx_Oracle|oracledb)\.connect", 1),
     (r"ldap3?\.Connection|ldap_bind|ldap_sasl_bind", 2),
-    (r"simple_bind(_s)?|\.bind(_s)?|\.rebind", 1),
+    (r"simple_bind(_s)?|\.bind_s|\.rebind", 1),
     (r"\.login|\.authenticate|\.basicAuth|setBasicAuth|HTTP(Basic|Digest)Auth|SetBasicAuth", 1),
     (
         r"new\s{1,4}(NetworkCredential|PasswordAuthentication|UsernamePasswordCredentials|UsernamePasswordAuthenticationToken)",

@@ -46,7 +46,7 @@ LOOKS_FOR = (
     Pattern(r"(?i)\bidentified\s{1,9}(with\s{1,9}\S{1,40}\s{1,9})?(by|as)\s{1,9}(password\s{1,9})?['\"]?[^\s'\"]{3}"),
     Pattern(r"(?i)\bdblink\w{0,30}\s{0,4}\([^;]{0,200}password\s{0,4}="),
     Pattern(r"(?i)\bconnection\s{1,9}'[^';]{0,200}password\s{0,4}="),
-    Pattern(r"(?i)\bset\s{1,9}password\b[^;]{0,80}=\s{0,9}(password\s{0,4}\()?\s{0,4}'"),
+    Pattern(r"(?i)\bset\s{1,9}password\s{1,9}(for\s{1,9}[^\s=]{1,60}\s{0,9})?=\s{0,9}(password\s{0,4}\()?\s{0,4}'"),
 )
 _FORMS = (
     re.compile(
@@ -58,7 +58,7 @@ _FORMS = (
     ),
     re.compile(r"(?is)\bdblink\w*\s*\([^;]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
     re.compile(r"(?is)\bconnection\s+'[^';]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
-    re.compile(r"(?is)\bset\s+password\b[^;]{0,80}?=\s*(?:password\s*\()?\s*'(?P<v>[^']{3,})'"),
+    re.compile(r"(?is)\bset\s+password\s+(?:for\s+[^\s=]+\s*)?=\s*(?:password\s*\()?\s*'(?P<v>[^']{3,})'"),
 )
 _VERIFIER = re.compile(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
 _FIX = "Create the role without it, and set the password on the host from a secret."

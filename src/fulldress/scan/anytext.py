@@ -51,7 +51,7 @@ def _all(text: str) -> Iterator[tuple[str, str]]:
 
 def shaped(text: str) -> bool:
     """True for a value that looks like a password made by a person or a generator: mixed, and no name, path or format."""
-    if not 8 <= len(text) <= 64 or secrets.worth(text) != "real" or re.search(r"[\s/\\%{}<>()\[\]]", text):
+    if not 8 <= len(text) <= 64 or secrets.worth(text) != "real" or re.search(r"[\s/\\%{}<>()\[\]:+,;]", text):
         return False
     if not all(re.search(kind, text) for kind in (r"[a-z]", r"[A-Z]", r"\d")) or len(set(text)) < 6:
         return False

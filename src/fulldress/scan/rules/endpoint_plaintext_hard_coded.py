@@ -49,12 +49,21 @@ URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
 LOOKS_FOR = (URL,)
 _IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,10}://[!-~]{4,200}")
 _ABOUT = re.compile(
-    r"""(?ix)^\s*(?:-\s*)?["']?(documentation\w*|homepage|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license\w*|examples?|see|default_?ns|
+    r"""(?ix)^\s*(?:-\s*)?["'<]?(documentation\w*|homepage|\w*url>|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license\w*|examples?|see|default_?ns|
     (xml_?|target_?)?namespace(_?uri)?|xmlns\w*|help\w*|docs?(_url)?|info(_url)?|reference|support(_url)?|project_urls?)["']?\s*[:=]"""
 )
 """Lines that say where to read more; nothing calls these."""
 _NAMESPACE = re.compile(
     r"""(?i)(xmlns(:[\w.-]+)?|[\w:]*schemaLocation|[\w:]*namespace|xmlNamespace)["']?\s*[=:]\s*["'{][^"'}]*["'}]"""
+)
+_SETTINGS = re.compile(
+    r"(\.(properties|ini|conf|cfg|cnf|env|toml|ya?ml|json|config|service|timer|socket|sh|bash|tf|tfvars|reg|rc|sql)|/cron[^/]*/[^/]+|"
+    r"(^|[/!])(pre|post)(inst|rm)|(^|[/!])(etc|conf|config|bin|scripts?)/[^!]*)$|(?<!pom)(?<!freedesktop\.org)\.xml$"
+)
+_CALLED = re.compile(
+    r"(?i)\b(requests|session|client|http|https?client|axios|urllib\w*|fetch|curl\w*|urlopen|ajax|webclient|resttemplate)\b.{0,40}\("
+    r"|\b(post|get|put|open|fetch|send|connect|url)\s*\(\s*[\"']|(base|api|server|endpoint|service|webhook|update|feed|callback)_?"
+    r"(ur[li]|host|address)?[\"']?\s*[:=]"
 )
 _LITERAL = re.compile(r"""["'][a-z][a-z0-9+.-]*://""")
 _PRIVATE = re.compile(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
@@ -82,15 +91,15 @@ def check(context: Context) -> Iterator[Finding]:
     for host, uses in by_host.items():
         finding = _finding(context.estate, host, uses)
         if finding is not None and finding.severity == "medium" and not finding.curable and _in_programs(uses):
-            many.append(finding)
+            many.append(msgspec.structs.replace(finding, severity="low", confidence="likely"))
         elif finding is not None:
             yield finding
     yield from many if len(many) <= FEW else (_together(many),)
 
 
 def _in_programs(uses: list[Use]) -> bool:
-    """True when only source and binaries name it: most of what stands there is never called."""
-    return all(not use.line or is_code(use.place) for use in uses)
+    """True when no setting, unit, crontab or script has it and no line of a program calls it: most are mere names."""
+    return not any(_SETTINGS.search(u.place) or (is_code(u.place) and _CALLED.search(u.text)) for u in uses if u.line)
 
 
 def _together(found: list[Finding]) -> Finding:

@@ -70,7 +70,11 @@ def check(context: Context) -> Iterator[Finding]:
             part = binaries.section(context.read(hit.entry), hit.end - 1) if hit.entry.size <= MAX_BYTES else ""
             yield _finding(hit.entry, what, f"at byte {hit.end}{f', section {part}' if part else ''}", "likely")
     for entry in _structured(context):
-        if entry.place not in told and standing(entry.place.replace("__pycache__/", "")) == "acting":
+        if (
+            entry.place not in told
+            and "/lib/python" not in entry.place
+            and standing(entry.place.replace("__pycache__/", "")) == "acting"
+        ):
             what = next(_in_company(context.read(entry)), "")
             if what:
                 yield _finding(entry, what, "", "possible" if "company" in what else "likely")
@@ -110,7 +114,9 @@ def _in_company(data: bytes) -> Iterator[str]:
             (
                 n
                 for n in group.names
-                if re.fullmatch(r"[\w.-]{3,60}", n) and secrets.is_secret_key(n) and re.search(r"(?i)pass|pwd|secret", n)
+                if re.fullmatch(r"[\w.-]{3,60}", n)
+                and secrets.is_secret_key(n)
+                and re.search(r"(?i)passw|pwd.|secret|[a-z_]pass$", n)
             ),
             "",
         )

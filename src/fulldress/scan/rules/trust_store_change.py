@@ -48,6 +48,7 @@ _STORE = re.compile(
 _KEYRING = re.compile(
     r"(^|[/!])(etc/apt/trusted\.gpg(\.d/[^/]+)?|etc/apt/keyrings/[^/]+|usr/share/keyrings/[^/]+|etc/pki/rpm-gpg/[^/]+)$"
 )
+FEW = 3
 _CONSEQUENCE = "Whoever holds that key can pose as any server, or sign any package, for every program of the host."
 _FIX = (
     "Compare its fingerprint out of band and decide it as a change of its own; prefer a store that only the product reads."
@@ -56,9 +57,11 @@ _FIX = (
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each authority, keyring and command."""
-    for found in certificates.certificates(context):
-        if _STORE.search(found.entry.place):
-            yield _authority(context, found)
+    added = [found for found in certificates.certificates(context) if _STORE.search(found.entry.place)]
+    ours = [found for found in added if "/mozilla/" not in found.entry.place]
+    yield from [_authority(context, found) for found in ours] if len(ours) <= FEW else [_many(ours, "medium")]
+    if len(ours) < len(added):
+        yield _many([found for found in added if found not in ours], "info")
     for entry in context.files:
         if _KEYRING.search(entry.place) and entry.kind != "container":
             name = entry.place.rpartition("/")[2]
@@ -70,6 +73,13 @@ def check(context: Context) -> Iterator[Finding]:
             what = _adds(command)
             if what:
                 yield _finding(what, script.entry.place, command.line, command.text, META.severity)
+
+
+def _many(found: list[certificates.Found], severity: Severity) -> Finding:
+    """A bundle of authorities is one finding."""
+    named = ", ".join(sorted(certificates.name(f.certificate) for f in found)[:3])
+    title = f"{len(found)} certificates are put into the system's trust store: {named} ..."
+    return _finding(title, found[0].entry.place, found[0].line, "", severity)
 
 
 def _authority(context: Context, found: certificates.Found) -> Finding:

@@ -25,17 +25,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
-from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan import secrets
-from fulldress.scan.endpoints import PLAINTEXT, Url, outside, redirected, replacement, urls
-from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, current_text, encode, is_code, memo, with_line
+from fulldress.scan import endpointuse, secrets
+from fulldress.scan.endpoints import PLAINTEXT, outside, redirected, replacement, urls
+from fulldress.scan.endpointuse import Use, in_programs
+from fulldress.scan.reading import current_text, encode, with_line
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -45,27 +43,7 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
-LOOKS_FOR = (URL,)
-_IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,10}://[!-~]{4,200}")
-_ABOUT = re.compile(
-    r"""(?ix)^\s*(?:-\s*)?["'<]?(documentation\w*|homepage|\w*url>|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license\w*|examples?|see|default_?ns|
-    (xml_?|target_?)?namespace(_?uri)?|xmlns\w*|help\w*|docs?(_url)?|info(_url)?|reference|support(_url)?|project_urls?)["']?\s*[:=]"""
-)
-"""Lines that say where to read more; nothing calls these."""
-_NAMESPACE = re.compile(
-    r"""(?i)(xmlns(:[\w.-]+)?|[\w:]*schemaLocation|[\w:]*namespace|xmlNamespace)["']?\s*[=:]\s*["'{][^"'}]*["'}]"""
-)
-_SETTINGS = re.compile(
-    r"(\.(properties|ini|conf|cfg|cnf|env|toml|ya?ml|json|config|service|timer|socket|sh|bash|tf|tfvars|reg|rc|sql)|/cron[^/]*/[^/]+|"
-    r"(^|[/!])(pre|post)(inst|rm)|(^|[/!])(etc|conf|config|bin|scripts?)/[^!]*)$|(?<!pom)(?<!freedesktop\.org)\.xml$"
-)
-_CALLED = re.compile(
-    r"(?i)\b(requests|session|client|http|https?client|axios|urllib\w*|fetch|curl\w*|urlopen|ajax|webclient|resttemplate)\b.{0,40}\("
-    r"|\b(post|get|put|open|fetch|send|connect|url)\s*\(\s*[\"']|(base|api|server|endpoint|service|webhook|update|feed|callback)_?"
-    r"(ur[li]|host|address)?[\"']?\s*[:=]"
-)
-_LITERAL = re.compile(r"""["'][a-z][a-z0-9+.-]*://""")
+LOOKS_FOR = (endpointuse.URL,)
 _PRIVATE = re.compile(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
 
 
@@ -73,33 +51,19 @@ FEW = 3
 """More hosts than these that only programs name are one finding."""
 
 
-class Use(NamedTuple):
-    """One URL at one place; line 0 is inside a binary."""
-
-    place: str
-    line: int
-    text: str
-    url: Url
-
-
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each host that deserves one."""
     by_host: dict[str, list[Use]] = {}
-    for use in memo(context, META.slug, lambda: list(_uses(context))):
+    for use in endpointuse.uses(context):
         by_host.setdefault(use.url.host, []).append(use)
     many: list[Finding] = []
     for host, uses in by_host.items():
         finding = _finding(context.estate, host, uses)
-        if finding is not None and finding.severity == "medium" and not finding.curable and _in_programs(uses):
+        if finding is not None and finding.severity == "medium" and not finding.curable and in_programs(uses):
             many.append(msgspec.structs.replace(finding, severity="low", confidence="likely"))
         elif finding is not None:
             yield finding
     yield from many if len(many) <= FEW else (_together(many),)
-
-
-def _in_programs(uses: list[Use]) -> bool:
-    """True when no setting, unit, crontab or script has it and no line of a program calls it: most are mere names."""
-    return not any(_SETTINGS.search(u.place) or (is_code(u.place) and _CALLED.search(u.text)) for u in uses if u.line)
 
 
 def _together(found: list[Finding]) -> Finding:
@@ -108,20 +72,6 @@ def _together(found: list[Finding]) -> Finding:
     shown = ", ".join(hosts[:6]) + (f" and {len(hosts) - 6} more" if len(hosts) > 6 else "")
     title = f"plain-text addresses of {len(hosts)} outside hosts are in programs: {shown}"
     return msgspec.structs.replace(found[0], title=title, severity="low", confidence="likely")
-
-
-def _uses(context: Context) -> Iterator[Use]:
-    for entry, number, line in acting_lines(context, URL):
-        if standing(entry.place) != "acting":
-            continue
-        if not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
-            named = _NAMESPACE.sub("", line) if "://" in line else line
-            yield from (Use(entry.place, number, line.strip(), url) for url in urls(named))
-    for hit in context.hits(URL):
-        if context.is_binary(hit.entry) and standing(hit.entry.place) == "acting":
-            match = _IN_BINARY.search(context.around(hit, before=12, after=200))
-            for url in urls(match[0].decode("ascii")) if match is not None else ():
-                yield Use(hit.entry.place, 0, url.text, url)
 
 
 def _finding(estate: Estate | None, host: str, uses: list[Use]) -> Finding | None:
@@ -174,7 +124,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     """Redirect every place of the host to the declared route."""
     if context.estate is None:
         return None
-    uses = list(_uses(context))
+    uses = endpointuse.uses(context)
     host = next(
         (u.url.host for u in uses if (u.place, u.line) == (finding.place, finding.line) and u.url.host in finding.title), ""
     )

@@ -43,6 +43,11 @@ $fd$;
 """
 
 
+def polled_lock(key: str) -> str:
+    """A wait for the advisory lock ``key`` (one or two numbers, as SQL) that polls, with a new snapshot each time."""
+    return MUTEX.split("\n", 2)[2].replace(f"{MUTEX_NAMESPACE}, hashtext(current_database())", key).rstrip("\n")
+
+
 def _block(body: str) -> str:
     tag = "$fd$"
     while tag in body:

@@ -16,6 +16,7 @@ from postgast import pg_query_pb2 as pb
 from fulldress.formats.sql import online
 from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.hazards import concurrently, script_hazards, small, unbounded
+from fulldress.formats.sql.kinds import ONLINE
 from fulldress.formats.sql.locks import at_least, lock_effects
 from fulldress.formats.sql.names import (
     columns,
@@ -66,7 +67,7 @@ def online_rewrite(text: str, *, rows: Mapping[str, int]) -> Rewrite | None:
     ``rows``: rows per table where known (with or without ``public.``); an unknown table counts as large.
     """
     parsed = script(text)
-    if parsed.unparsed or parsed.open_at_end or not list(script_hazards(parsed, rows)):
+    if parsed.unparsed or parsed.open_at_end or not any(h.kind in ONLINE for h in script_hazards(parsed, rows)):
         return None
     if any(s.kind == "transaction_stmt" and s.node.kind not in _SIMPLE for s in parsed.statements):
         return None

@@ -210,7 +210,7 @@ def test_a_damaged_certificate_has_no_fingerprint() -> None:
 
 def test_a_database_that_cannot_be_read_says_why() -> None:
     with pytest.raises(SurveyFailed, match="lims") as caught:
-        facts({"database": "psql: error: connection refused"}, Declared(database="lims"))
+        facts({"database postgresql lims": "psql: error: connection refused"}, Declared(database="lims"))
     assert "refused" in caught.value.why
 
 

@@ -13,6 +13,7 @@ from fulldress.formats.redact import SECRET
 from fulldress.model.package import Entry, PackageLock
 from fulldress.store.blobs import BlobStore
 
+INEXACT = "this part shows and does not apply; `fulldress adapt --output FILE` writes the whole adapted package"
 MAX_LINES = 20_000
 MAX_BYTES = 4 << 20
 """Larger files are shown by their digests."""
@@ -36,8 +37,18 @@ def _one(place: str, old: Entry | None, new: Entry | None, blobs: BlobStore, hid
         return
     # Compared as they are, hidden afterwards: a line that differs in its secret alone is still seen to differ.
     hidden = _Hidden(hide)
-    for number, line in enumerate(difflib.unified_diff(texts[0], texts[1], left, right)):
-        yield hidden(line) if number > 1 else line
+    lines = [
+        hidden(line) if number > 1 else _head(line)
+        for number, line in enumerate(difflib.unified_diff(texts[0], texts[1], left, right))
+    ]
+    if hidden.changed:
+        yield f"# {hidden.changed} line{'s'[: hidden.changed > 1]} below would show a secret and do not: {INEXACT}\n"
+    yield from lines
+
+
+def _head(line: str) -> str:
+    """A tab ends a name with blanks in it, or patch(1) takes its first word alone."""
+    return f"{line.rstrip()}\t\n" if " " in line[4:].rstrip() else line
 
 
 class _Hidden:
@@ -45,11 +56,15 @@ class _Hidden:
 
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide, self._in_key = hide, False
+        self.changed = 0
+        """Lines that are shown otherwise than they are."""
 
     def __call__(self, line: str) -> str:
         sign, text = line[:1], line[1:].rstrip("\n")
         if sign != "@":
-            text = self._text(text)
+            shown = self._text(text)
+            self.changed += shown != text
+            text = shown
         return f"{sign}{text}\n" + ("" if line.endswith("\n") else "\\ No newline at end of file\n")
 
     def _text(self, text: str) -> str:

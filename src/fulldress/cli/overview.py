@@ -14,6 +14,7 @@ ORDER = (
     "inventory",
     "matrix",
     "scan",
+    "waive",
     "adapt",
     "plan",
     "rehearse",

@@ -10,28 +10,30 @@ import codecs
 import errno
 import os
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing, FulldressError, NothingToDo, PackageRefused
 from fulldress.formats.refusal import refusal
-from fulldress.intake import sandbox
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.walk import walk
 from fulldress.model.package import PackageLock
-from fulldress.store.blobs import BlobStore
+from fulldress.store.pack import Pack
 
 TICK_BYTES = 8 << 20
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent asks for. ``store`` is an empty directory made for this one package."""
+    """What the parent asks for, in descriptors that the child inherits."""
 
     name: str
-    store: str
     package_fd: int
+    pack_fd: int
+    """An empty file, to be filled."""
+    listener_fd: int = -1
+    """A pipe that is told of every object (``store.pack.RECORD``); -1 when nobody listens."""
     budgets: Budgets
 
 
@@ -40,6 +42,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     done: int = 0
     lock: PackageLock | None = None
+    index: dict[str, tuple[int, int, int]] = {}
+    """With the lock: where each object lies (``store.pack.Piece``)."""
     error: str = ""
     """Class of the error: PackageRefused, NothingToDo, CapabilityMissing or StateDiskFull."""
     what: str = ""
@@ -51,18 +55,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def serve(request: Request, out: BinaryIO) -> None:
     """Confine this process, walk, report. Any other failure ends the process with a traceback on stderr."""
     try:
-        with os.fdopen(request.package_fd, "rb") as package:
-            store = BlobStore(Path(request.store))
-            warm_up()
-            limits = request.budgets
-            sandbox.restrict(
-                store.root,
-                memory=limits.memory,
-                cpu_seconds=max(1, int(limits.seconds)),
-                file_bytes=limits.total_bytes,
-            )
-            lock = walk(package, request.name, store, request.budgets, _Ticker(out))
-        _send(out, Report(lock=lock))
+        warm_up()
+        limits = request.budgets
+        deadline = limits.deadline(os.fstat(request.package_fd).st_size)
+        sandbox.restrict(
+            None,
+            memory=limits.memory,
+            cpu_seconds=max(1, int(deadline)),
+            file_bytes=2 * limits.total_bytes + limits.entry_bytes,
+        )
+        pack = Pack(request.pack_fd, request.package_fd)
+        if request.listener_fd >= 0:
+            pack.told = _Listener(request.listener_fd)
+        lock = walk(pack, request.name, request.budgets, _Ticker(out))
+        _send(out, Report(lock=lock, index=dict(pack.index)))
     except (PackageRefused, NothingToDo, CapabilityMissing) as error:
         _send(out, _failure(error))
     except MemoryError:
@@ -73,6 +79,21 @@ def serve(request: Request, out: BinaryIO) -> None:
         if error.errno != errno.EFBIG:
             raise
         _send(out, _failure(refusal("archive-bomb", "a member is larger than its budget")))
+
+
+class _Listener:
+    """Writes records into a pipe; a listener that went away is the parent's business."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def __call__(self, records: bytes) -> None:
+        view = memoryview(records if self._pipe >= 0 else b"")
+        try:
+            while view:
+                view = view[os.write(self._pipe, view) :]
+        except BrokenPipeError:
+            self._pipe = -1
 
 
 def warm_up() -> None:

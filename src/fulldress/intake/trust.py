@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from fulldress.adapters.cms import X509
 from fulldress.adapters.openpgp import OpenPgp
-from fulldress.formats import checksums
+from fulldress.formats import checksums, rpm
 from fulldress.formats.members import shown
 from fulldress.intake import advice
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
@@ -136,6 +136,7 @@ class _Judge:
             verdict=verdict,
             explanation=text.explanation,
             next_action=text.next_action,
+            vendor=self.vendor.name if self.vendor else "",
             signatures=(*signatures, *certificates),
             uncovered=uncovered,
         )
@@ -282,8 +283,8 @@ class _Judge:
         """Files of the package itself (those inside nested archives are covered by these) that nothing valid signs."""
         valid = [s for s in signatures if s.verdict not in ("bad", "revoked-or-weak") and s.fingerprint and s.signer]
         covered = {s.covers for s in valid}
-        if "" in covered:
-            return ()
+        if "" in covered or (self.lock.format == "rpm" and rpm.HEADER_ENTRY in covered):
+            return ()  # the reader has bound every byte of an RPM to its header
         for place, listed in lists.items():
             if place in covered:
                 covered |= {p for p, sha256 in listed.items() if p in self.files and self.files[p].sha256 == sha256}

@@ -1,27 +1,106 @@
-# Prints the facts of this machine in sections. Reads only. Arguments: boundary, database, version command, then globs.
-# A section begins with a line `BOUNDARY name` and ends where the next begins; the boundary is random for each survey,
-# so that no file's content can pretend to be one. Run with bash -s; every tool may be missing.
-boundary=$1 database=$2 version_command=$3
-shift 3
-export LC_ALL=C.UTF-8
+# Prints the facts of this machine in sections. Reads only. A section begins with a line `BOUNDARY name` and ends where the
+# next begins; the boundary is random for each survey, so that no file's content can pretend to be one. Run with bash -s;
+# every tool may be missing. What cannot be seen is said in sections `not-seen PART`, never left out in silence.
+# Arguments: boundary, then any of: product NAME COMMAND · database ENGINE NAME · schema NAME QUERY · config GLOB
+boundary=$1
+shift
+export LC_ALL=C.UTF-8 TZ=UTC PSQLRC=/dev/null
 shopt -s nullglob globstar
+uid=$(id -u)
+budget=52 # seconds for everything; what does not fit is said
 section() { printf '\n%s %s\n' "$boundary" "$*"; }
+cannot() { section "not-seen $1"; printf '%s\n' "$2"; }
+have() { command -v "$1" >/dev/null; }
+within() { # seconds, command: 124 when time is up
+  local most=$1 left=$((budget - SECONDS))
+  shift
+  [ "$left" -lt "$most" ] && most=$left
+  [ "$most" -gt 0 ] || return 124
+  timeout "$most" "$@"
+}
 show() { # section name, file: at most 1 MiB of a regular file
-  [ -f "$2" ] && [ -r "$2" ] || return 0
+  [ -f "$2" ] || return 0
+  [ -r "$2" ] || { cannot "$2" "permission denied for $(id -un)"; return 0; }
   section "$1 $2"
   head -c 1048576 -- "$2"
 }
+readable() { # part, directory: says so when it is there and closed
+  [ -d "$2" ] && [ ! -r "$2" -o ! -x "$2" ] && { cannot "$1" "$2: permission denied for $(id -un)"; return 1; }
+  [ -d "$2" ]
+}
+as_postgres=() # PostgreSQL's own user where we may, else whoever we are
+[ "$uid" = 0 ] && as_postgres=(runuser -u postgres --)
+as_postgres+=(env PGOPTIONS='-c default_transaction_read_only=on -c statement_timeout=10s' psql -XqAt)
 
-section os-release; cat /etc/os-release 2>/dev/null
-section hostname; cat /proc/sys/kernel/hostname
+section os-release; cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null
+section hostname; cat /proc/sys/kernel/hostname 2>/dev/null || cat /etc/hostname 2>/dev/null
 section arch; dpkg --print-architecture 2>/dev/null || uname -m
 section localtime; readlink /etc/localtime
 section timezone; cat /etc/timezone 2>/dev/null
-section units; systemctl list-units --all --no-pager --output=json 2>/dev/null
-section unit-files; systemctl list-unit-files --no-pager --output=json 2>/dev/null
-section dpkg; dpkg-query -W -f '${db:Status-Abbrev}\t${binary:Package}\t${Version}\n' 2>/dev/null
-section rpm; rpm -qa --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' 2>/dev/null
-section users; getent passwd | cut -d: -f1
+[ "$uid" = 0 ] || cannot "what only root sees" "the survey ran as $(id -un); log in as root for a full inventory"
+
+# --- units and timers
+section units; within 10 systemctl list-units --all --no-pager --output=json 2>/dev/null || running=no
+section unit-files; within 10 systemctl list-unit-files --no-pager --output=json 2>/dev/null
+if [ "${running:-yes}" = yes ]; then
+  section timers
+  within 10 systemctl show '*.timer' --all --no-pager -p Id -p Unit -p TimersCalendar -p TimersMonotonic -p NextElapseUSecRealtime -p Persistent 2>/dev/null
+else
+  cannot "unit states" "no systemd answers on this host: states, timers' next moments and failures are not known"
+  for file in /etc/systemd/system/*.timer /usr/lib/systemd/system/*.timer /lib/systemd/system/*.timer; do show timer-file "$file"; done
+fi
+
+# --- packages, from their metadata
+section dpkg
+cat /var/lib/dpkg/status /var/lib/dpkg/status.d/* 2>/dev/null | awk '
+  function out() { if (name != "") printf "%s \t%s%s\t%s\n", state, name, same ? ":" arch : "", version; name = ""; same = 0 }
+  /^$/ { out() } /^Package: / { out(); name = $2; state = "ii" } /^Version: / { version = $2 } /^Architecture: / { arch = $2 }
+  /^Multi-Arch: same/ { same = 1 } /^Status: / { state = substr($2, 1, 1) substr($4, 1, 1) } END { out() }'
+if have rpm; then
+  section rpm; within 10 rpm -qa --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' 2>/dev/null || cannot "rpm packages" "rpm -qa failed"
+elif [ -d /var/lib/rpm ] || [ -d /usr/lib/sysimage/rpm ]; then cannot "rpm packages" "there is a database but no rpm to read it"; fi
+places=()
+for place in /usr/lib /usr/local /opt /srv /usr/share/java /home /var/lib /var/www /root; do [ -d "$place" ] && places+=("$place"); done
+section libraries
+within 10 find "${places[@]}" -xdev -maxdepth 9 \( -name proc -o -name .git -o -path /var/lib/docker -o -path /var/lib/dpkg \) -prune -o \
+  \( -name '*.dist-info' -o -name '*.egg-info' -o -name '*.jar' -o -name '*.war' \) -printf '%p\n' -o -path '*/node_modules/*/package.json' -printf '%p\n' \
+  2>/dev/null | head -c 2097152
+[ "${PIPESTATUS[0]}" = 124 ] && cannot "pip, npm and jar packages" "looking for them took more than its time: the list is not complete"
+section npm
+for root in /usr/lib/node_modules /usr/local/lib/node_modules /opt/*/node_modules /opt/*/*/node_modules /srv/*/node_modules; do
+  files=("$root"/*/package.json "$root"/@*/*/package.json)
+  [ ${#files[@]} -gt 0 ] && grep -HoE -m 2 '^[[:space:]]{0,4}"(name|version)"[[:space:]]*:[[:space:]]*"[^"]*"' "${files[@]}" /dev/null 2>/dev/null
+done | head -c 1048576
+
+# --- files against their packages
+if [ -r /var/lib/dpkg/status ] && [ -d /var/lib/dpkg/info ]; then
+  conffiles=$(awk '/^Package: /{p=$2} /^Conffiles:/{c=1;next} /^[^ ]/{c=0} c&&$2!=""&&$2!="newconffile"{print p "\t" $1 "\t" $2 "\t" $3}' /var/lib/dpkg/status)
+  section conffiles; printf '%s\n' "$conffiles"
+  section conffile-sums
+  cut -f 2 <<<"$conffiles" | within 10 xargs -r -d '\n' md5sum -- 2>/dev/null
+  unreadable=$(cut -f 2 <<<"$conffiles" | while read -r file; do [ -e "$file" ] && [ ! -r "$file" ] && printf '%s ' "$file"; done)
+  [ -z "$unreadable" ] || cannot "changed configuration files" "not readable for $(id -un): $unreadable"
+  section package-files
+  sums=(/var/lib/dpkg/info/*.md5sums)
+  failed=$(cd / && cat "${sums[@]}" /dev/null | grep -E '^[0-9a-f]{32}  (usr/(local/)?s?bin|s?bin|opt|etc)/' | within 15 md5sum -c --quiet 2>/dev/null; exit "${PIPESTATUS[2]}")
+  [ $? = 124 ] && cannot "changed programs" "their checksums took more than 15 s: the list is not complete"
+  while read -r line; do
+    file=${line%%: FAILED*}
+    grep -qsxF "/$file" /var/lib/dpkg/diversions && continue
+    [ -n "$file" ] && grep -HF -m 1 "  $file" "${sums[@]}" 2>/dev/null | grep -E "  [^ ]*$" | head -n 1 && md5sum -- "/$file" 2>/dev/null
+  done <<<"$(head -n 200 <<<"$failed")"
+  section checked; cat "${sums[@]}" /dev/null | grep -cE '^[0-9a-f]{32}  (usr/(local/)?s?bin|s?bin|opt|etc)/'
+  section unowned
+  comm -13 <(cat /var/lib/dpkg/info/*.list | sed -E 's,^/(s?bin|lib[0-9]*)/,/usr/\1/,' | sort -u) \
+    <(within 8 find /etc /usr/bin /usr/sbin /usr/local /opt -xdev -type f -printf '%p\n' 2>/dev/null | sort -u) | head -c 1048576
+elif have rpm; then cannot "files against their packages" "rpm's own check reads every file of the system; run rpm -Va"; fi
+
+# --- people and what they may do
+section users; getent passwd 2>/dev/null | cut -d: -f1 || cut -d: -f1 /etc/passwd
+section accounts; getent passwd 2>/dev/null | cut -d: -f1,3,4,6,7 || cut -d: -f1,3,4,6,7 /etc/passwd
+section groups; getent group 2>/dev/null | cut -d: -f1,3,4 || cut -d: -f1,3,4 /etc/group
+show sudoers /etc/sudoers
+readable "sudo rules" /etc/sudoers.d && for file in /etc/sudoers.d/*; do case ${file##*/} in *.*|*~) ;; *) show sudoers "$file" ;; esac; done
 
 section commands
 IFS=: read -ra directories <<<"$PATH"
@@ -29,33 +108,128 @@ for directory in "${directories[@]}"; do
   for file in "$directory"/*; do [ -f "$file" ] && [ -x "$file" ] && printf '%s\n' "${file##*/}"; done
 done
 
+# --- schedules
 for file in /etc/crontab /etc/cron.d/*; do show cron-system "$file"; done
 show anacrontab /etc/anacrontab
-for file in /var/spool/cron/crontabs/* /var/spool/cron/*; do show cron-user "$file"; done
+for directory in /var/spool/cron/crontabs /var/spool/cron /var/spool/cron/tabs; do
+  readable "users' crontabs" "$directory" && for file in "$directory"/*; do show cron-user "$file"; done
+done
 for period in hourly daily weekly monthly yearly; do
   for file in /etc/cron."$period"/*; do [ -f "$file" ] && [ -x "$file" ] && section "cron-parts $period $file"; done
 done
-
-IFS=
-for glob in "$@"; do
-  for file in $glob; do show config "$file"; done
+for directory in /var/spool/cron/atjobs /var/spool/at /var/spool/atjobs; do
+  readable "the at queue" "$directory" && for file in "$directory"/[a-zA-Z=]*; do show "at-job $(stat -c %U -- "$file")" "$file"; done
 done
 
+# --- listeners
+if have ss; then
+  section listeners; within 5 ss -Htulnp 2>/dev/null | head -c 262144
+  section cgroups
+  within 5 ss -Htulnp 2>/dev/null | grep -oE 'pid=[0-9]+' | sort -u | head -n 500 | while IFS== read -r _ pid; do
+    while read -r line; do printf '%s %s\n' "$pid" "$line"; done 2>/dev/null <"/proc/$pid/cgroup"
+  done
+  [ "$uid" = 0 ] || cannot "programs behind listeners" "only root sees the programs of other users"
+elif [ -r /proc/net/tcp ]; then
+  for table in tcp tcp6 udp udp6; do section "sockets $table"; head -c 262144 /proc/net/$table 2>/dev/null; done
+  cannot "programs behind listeners" "ss (iproute2) is not installed"
+else cannot "listeners" "neither ss nor /proc/net is there"; fi
+
+# --- certificates: the certificate blocks only, never a key
 section certificates; cat /etc/ssl/certs/ca-certificates.crt 2>/dev/null || cat /etc/pki/tls/certs/ca-bundle.crt 2>/dev/null
+while IFS= read -r file; do
+  [ -r "$file" ] || { cannot "$file" "permission denied for $(id -un)"; continue; }
+  grep -qs -e '-----BEGIN CERTIFICATE-----' -- "$file" || continue
+  section "certificate $file"
+  sed -n '/-----BEGIN CERTIFICATE-----/,/-----END CERTIFICATE-----/p' -- "$file" | head -c 65536
+done < <(within 6 find /etc /opt /srv /usr/local /var/lib/postgresql -xdev \( -path /etc/ssl/certs -o -path /etc/ca-certificates -o -path /etc/pki/ca-trust \) -prune -o \
+  -type f -size -256k \( -name '*.pem' -o -name '*.crt' -o -name '*.cer' -o -name '*.cert' -o -name '*.chain' \) -printf '%p\n' 2>/dev/null | head -n 300)
 
-if [ -n "$version_command" ]; then
-  section version
-  timeout 10 bash -c "$version_command" </dev/null 2>/dev/null | head -c 4096
-fi
-
-if [ -n "$database" ] && command -v psql >/dev/null; then
-  section database
-  timeout 20 runuser -u postgres -- env PGOPTIONS='-c default_transaction_read_only=on -c statement_timeout=10s' \
-    psql -XqAt -v ON_ERROR_STOP=0 -v boundary="$boundary" -d "$database" 2>&1 <<'SQL'
+# --- what the release folder declares
+IFS=
+while [ $# -gt 1 ]; do
+  case $1 in
+    config)
+      for file in $2; do show config "$file"; done
+      shift 2 ;;
+    product)
+      section "version $2"
+      within 10 bash -c "$3" </dev/null 2>/dev/null | head -c 4096
+      shift 3 ;;
+    schema)
+      if have psql; then
+        section "schema-version $2"
+        said=$(within 15 "${as_postgres[@]}" -v ON_ERROR_STOP=1 -d "$2" 2>&1 <<<"$3
+;")
+        printf '%d\n%s\n' $? "${said:0:4096}"
+      fi
+      shift 3 ;;
+    database)
+      case $2 in
+        postgresql) have psql && {
+          section "database postgresql $3"
+          within 20 "${as_postgres[@]}" -v ON_ERROR_STOP=0 -d "$3" 2>&1 <<'SQL'
 SELECT json_build_object('server', current_setting('server_version'), 'size', pg_database_size(current_database()),
   'tables', coalesce((SELECT json_object_agg(n.nspname || '.' || c.relname,
       greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%'), '{}'));
+    WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%'), '{}'),
+  'extensions', coalesce((SELECT json_object_agg(extname, extversion) FROM pg_extension), '{}'),
+  'objects', coalesce((SELECT json_object_agg(kind, n) FROM (
+    SELECT CASE c.relkind WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
+        WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind, count(*) AS n FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+      WHERE c.relkind IN ('r','p','i','I','v','m','S','f') AND s.nspname NOT IN ('pg_catalog', 'information_schema') AND s.nspname NOT LIKE 'pg\_t%' GROUP BY 1
+    UNION ALL SELECT 'function', count(*) FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace WHERE s.nspname NOT IN ('pg_catalog', 'information_schema')
+    UNION ALL SELECT 'trigger', count(*) FROM pg_trigger WHERE NOT tgisinternal) counted WHERE n <> 0), '{}'));
 SQL
-fi
+          section "migrations postgresql $3"
+          within 20 "${as_postgres[@]}" -v ON_ERROR_STOP=0 -d "$3" 2>/dev/null <<'SQL'
+WITH t AS (SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relname AS rel,
+    (SELECT array_agg(attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND 0 < attnum AND NOT attisdropped) AS cols
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\_%'),
+k(tool, rel, needs, applied, version, trouble) AS (VALUES
+  ('flyway', 'flyway_schema_history', '{version,success,installed_rank,description}', 'count(*) FILTER (WHERE success)', '(array_agg(version ORDER BY installed_rank DESC) FILTER (WHERE version IS NOT NULL AND success))[1]', 'string_agg(''failed: '' || coalesce(version, description), '', '') FILTER (WHERE NOT success)'),
+  ('liquibase', 'databasechangelog', '{id,orderexecuted}', 'count(*)', '(array_agg(id ORDER BY orderexecuted DESC))[1]', 'NULL'),
+  ('liquibase lock', 'databasechangeloglock', '{locked,lockedby}', '0', 'NULL', 'string_agg(''locked by '' || coalesce(lockedby, ''?''), '', '') FILTER (WHERE locked)'),
+  ('alembic', 'alembic_version', '{version_num}', 'count(*)', 'string_agg(version_num, '','' ORDER BY version_num)', 'CASE WHEN 1 < count(*) THEN ''several heads'' END'),
+  ('django', 'django_migrations', '{app,name}', 'count(*)', '(SELECT string_agg(app || ''.'' || name, '','' ORDER BY app) FROM (SELECT app, max(name) AS name FROM TABLE_NAME GROUP BY app) x)', 'NULL'),
+  ('golang-migrate', 'schema_migrations', '{version,dirty}', 'count(*)', 'max(version)::text', 'CASE WHEN bool_or(dirty) THEN ''dirty'' END'),
+  ('rails', 'schema_migrations', '{version}', 'count(*)', 'max(version)::text', 'NULL'),
+  ('goose', 'goose_db_version', '{version_id,is_applied,id}', 'count(*) FILTER (WHERE is_applied)', '(array_agg(version_id ORDER BY id DESC) FILTER (WHERE is_applied))[1]::text', 'NULL'),
+  ('sqlx', '_sqlx_migrations', '{version,success}', 'count(*) FILTER (WHERE success)', 'max(version)::text', 'string_agg(''failed: '' || version, '', '') FILTER (WHERE NOT success)'),
+  ('knex', 'knex_migrations', '{name,id}', 'count(*)', '(array_agg(name ORDER BY id DESC))[1]', 'NULL'),
+  ('knex lock', 'knex_migrations_lock', '{is_locked}', '0', 'NULL', 'CASE WHEN max(is_locked) = 1 THEN ''locked'' END'),
+  ('prisma', '_prisma_migrations', '{migration_name,finished_at,rolled_back_at}', 'count(*) FILTER (WHERE finished_at IS NOT NULL)', 'max(migration_name) FILTER (WHERE finished_at IS NOT NULL)', 'string_agg(''not finished: '' || migration_name, '', '') FILTER (WHERE finished_at IS NULL AND rolled_back_at IS NULL)'))
+SELECT format('SELECT json_build_object(''tool'', %L, ''table'', %L, ''applied'', %s, ''version'', coalesce(%s, ''''), ''trouble'', coalesce(%s, '''')) FROM %s',
+  k.tool, t.name, k.applied, replace(k.version, 'TABLE_NAME', t.name), k.trouble, t.name)
+FROM k JOIN t ON t.rel = k.rel AND k.needs::text[] <@ t.cols WHERE NOT (k.tool = 'rails' AND 'dirty' = ANY (t.cols))
+\gexec
+SQL
+        } ;;
+        mysql)
+          client=$(command -v mariadb || command -v mysql) && {
+            ask() { within 15 "$client" --batch --skip-column-names --connect-timeout=5 -D "$1" -e "SET SESSION TRANSACTION READ ONLY; $2" 2>&1; }
+            section "database mysql $3"; ask "$3" "SELECT 'server', VERSION(); SELECT 'table', TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH + INDEX_LENGTH, 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'; SELECT 'object', 'view', COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE(); SELECT 'object', 'trigger', COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE(); SELECT 'object', 'function', COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();"
+            section "migrations mysql $3"
+            tables=$(ask "$3" "SELECT CONCAT(TABLE_NAME, ':', GROUP_CONCAT(COLUMN_NAME)) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() GROUP BY TABLE_NAME;")
+            tell() { case $tables in *"$2:"*) ask "$db" "SELECT '$1', '$2', $3, COALESCE($4, ''), COALESCE($5, '') FROM \`$2\`;" 2>/dev/null ;; esac; }
+            db=$3
+            tell flyway flyway_schema_history "SUM(success)" "(SELECT version FROM flyway_schema_history WHERE success AND version IS NOT NULL ORDER BY installed_rank DESC LIMIT 1)" "GROUP_CONCAT(IF(success, NULL, CONCAT('failed: ', COALESCE(version, description))))"
+            tell liquibase DATABASECHANGELOG "COUNT(*)" "(SELECT ID FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED DESC LIMIT 1)" NULL
+            tell "liquibase lock" DATABASECHANGELOGLOCK 0 NULL "GROUP_CONCAT(IF(LOCKED, CONCAT('locked by ', COALESCE(LOCKEDBY, '?')), NULL))"
+            tell alembic alembic_version "COUNT(*)" "GROUP_CONCAT(version_num)" "IF(1 < COUNT(*), 'several heads', NULL)"
+            tell django django_migrations "COUNT(*)" "(SELECT GROUP_CONCAT(x) FROM (SELECT CONCAT(app, '.', MAX(name)) AS x FROM django_migrations GROUP BY app) y)" NULL
+            case $tables in
+              *schema_migrations:*dirty*) tell golang-migrate schema_migrations "COUNT(*)" "MAX(version)" "IF(MAX(dirty), 'dirty', NULL)" ;;
+              *) tell rails schema_migrations "COUNT(*)" "MAX(version)" NULL ;;
+            esac
+            tell goose goose_db_version "SUM(is_applied)" "(SELECT version_id FROM goose_db_version WHERE is_applied ORDER BY id DESC LIMIT 1)" NULL
+            tell sqlx _sqlx_migrations "SUM(success)" "MAX(version)" "GROUP_CONCAT(IF(success, NULL, CONCAT('failed: ', version)))"
+            tell knex knex_migrations "COUNT(*)" "(SELECT name FROM knex_migrations ORDER BY id DESC LIMIT 1)" NULL
+            tell "knex lock" knex_migrations_lock 0 NULL "IF(MAX(is_locked), 'locked', NULL)"
+            tell prisma _prisma_migrations "SUM(finished_at IS NOT NULL)" "MAX(IF(finished_at IS NULL, NULL, migration_name))" "GROUP_CONCAT(IF(finished_at IS NULL AND rolled_back_at IS NULL, CONCAT('not finished: ', migration_name), NULL))"
+          } ;;
+      esac
+      shift 3 ;;
+    *) shift ;;
+  esac
+done
 section end

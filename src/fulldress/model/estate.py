@@ -23,7 +23,11 @@ class InstalledPackage(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
-    manager: Literal["dpkg", "rpm", "pip", "npm"] = "dpkg"
+    manager: Literal["dpkg", "rpm", "pip", "npm", "jar", "other"] = "dpkg"
+    place: str = ""
+    """Where it lies, for those that are no part of the system's package manager (pip, npm, jar)."""
+    purl: str = ""
+    """The package URL that an imported bill of materials gives."""
 
 
 class ConfigKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +58,113 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     probe: str = ""
 
 
+class Timer(msgspec.Struct, frozen=True, kw_only=True):
+    """A systemd timer and when it fires next."""
+
+    name: str
+    activates: str
+    calendar: tuple[str, ...] = ()
+    """``OnCalendar=`` expressions."""
+    monotonic: tuple[str, ...] = ()
+    """``OnBootSec=`` and its kin, as the host writes them."""
+    next: str = ""
+    """UTC, ISO 8601; empty when it is not due at a known moment."""
+    persistent: bool = False
+
+
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """A port on which a program waits."""
+
+    protocol: Literal["tcp", "udp"]
+    address: str
+    port: int
+    program: str = ""
+    """Empty when the host did not let us see it."""
+    unit: str = ""
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate in a file of the host (the system's trust store apart)."""
+
+    file: str
+    subject: str
+    issuer: str
+    names: tuple[str, ...] = ()
+    """Subject alternative names."""
+    not_before: str
+    not_after: str
+    """UTC, ISO 8601."""
+    sha256: str
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of the host and the groups it belongs to."""
+
+    name: str
+    uid: int
+    home: str = ""
+    shell: str = ""
+    groups: tuple[str, ...] = ()
+
+
+class SudoRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One permission of sudoers: these users may run these commands as these others."""
+
+    file: str
+    line: int
+    users: tuple[str, ...]
+    """Names, ``%group``, ``ALL``; aliases are resolved."""
+    hosts: tuple[str, ...] = ("ALL",)
+    runas: tuple[str, ...] = ("root",)
+    commands: tuple[str, ...] = ()
+    nopasswd: bool = False
+    requiretty: bool = False
+
+
+class ChangedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of an installed package that is not as the package shipped it."""
+
+    path: str
+    package: str
+    shipped: str
+    """MD5 on record with the package manager."""
+    found: str
+    """MD5 of what is there; empty when the file is gone."""
+    conffile: bool = False
+
+
+class OwnedFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """The files under /etc, the programs' directories and /opt, held against the packages that own them."""
+
+    checked: int = 0
+    changed: tuple[ChangedFile, ...] = ()
+    unowned: dict[str, int] = {}
+    """Directory -> number of files under it that belong to no package."""
+    unowned_paths: tuple[str, ...] = ()
+    """The first of them, by path."""
+
+
+class MigrationState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a migration tool's own table says."""
+
+    tool: str
+    """flyway, liquibase, alembic, django, rails, golang-migrate, goose, sqlx, knex, prisma."""
+    table: str
+    version: str = ""
+    applied: int = 0
+    trouble: str = ""
+    """A failed or dirty migration, a lock that is held: the next migration will not run over it."""
+
+
+class NotSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a host that the survey could not see, and why. What it hides may collide."""
+
+    part: str
+    why: str
+
+
 class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A PostgreSQL database: sizes in bytes, rows as estimated by the server."""
+    """A database: sizes in bytes, rows as estimated by the server."""
 
     name: str
     server_version: str
@@ -63,6 +172,12 @@ class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
     tables: dict[str, int] = {}
     """Qualified table name -> estimated rows."""
+    engine: Literal["postgresql", "mysql"] = "postgresql"
+    objects: dict[str, int] = {}
+    """Kind (view, index, function, trigger, sequence, extension) -> how many."""
+    extensions: dict[str, str] = {}
+    """Extension -> version."""
+    migrations: tuple[MigrationState, ...] = ()
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +200,15 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[str, ...] = ()
     certificate_sha256: tuple[str, ...] = ()
     """Fingerprints of the certificates in the system's trust store."""
+    timers: tuple[Timer, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    sudo: tuple[SudoRule, ...] = ()
+    files: OwnedFiles = OwnedFiles()
+    not_seen: tuple[NotSeen, ...] = ()
+    imported: str = ""
+    """The file that these facts come from, when the host itself was not asked."""
 
 
 class Estate(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +229,26 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
 
     product: str
     key: str
-    change: Literal["added", "removed", "renamed", "default-changed", "required"]
+    change: Literal["added", "removed", "renamed", "default-changed", "required", "known"]
+    """``known``: nothing changes; the row says what values the key takes."""
     since: str
     """First version in which the change holds."""
     instead: str = ""
     value: str = ""
     """For ``required``: the value that must be there, or the product silently falls back."""
     consequence: str = ""
+    type: str = ""
+    """boolean, integer, number, duration, size, port, url, path, host or string; "" when not known."""
+    range: str = ""
+    """``1..64``, ``1..`` or ``..64``, in the unit that the type counts in."""
+    values: tuple[str, ...] = ()
+    """The only values there are."""
+    silent_fallback: bool = False
+    """An unknown or wrong value is ignored without a word, and the product does something else."""
+    complete: bool = False
+    """The matrix names every key of the product: what it does not name is unknown to the product."""
+    scheme: str = ""
+    """The order that the versions follow (``formats/version.py``)."""
 
 
 class KeyImpact(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+SEALED = ("rpm", "apk", "sfx")
+"""Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
+
 EntryKind = Literal["file", "directory", "symlink", "hardlink", "container"]
 """``container`` is a file that was itself opened (zip, jar, deb, tar ...): its members follow under ``path!/``."""
 
@@ -28,7 +31,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: str = ""
     """Target of a symlink or hard link."""
     format: str = ""
-    """For a container: zip, tar, deb, gz, xz, zst, bz2 ..."""
+    """For a container: zip, tar, cpio, deb, rpm, apk, sfx, gz, xz, zst, bz2, tar.gz ..."""
+
+
+LIMIT = "limit reached"
+"""How the reason of a NotInspected begins when a budget was used up."""
 
 
 class NotInspected(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +44,23 @@ class NotInspected(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     size: int
     reason: str
+
+
+class Covered(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the byte-coverage ledger: every byte of a container is its own structure or belongs to its members.
+
+    Structure (headers, names, directories, padding, end marks) is read and checked by the reader of the format. Content is
+    unpacked; what comes of it is an Entry: a file whose bytes are searched or listed as not inspected, or a container with a
+    row of its own. A compressed tar has two rows at one place: the stream, and the tar in it.
+    """
+
+    place: str
+    """``""`` is the package itself."""
+    format: str
+    size: int
+    structure: int
+    content: int
+    """Bytes of members as they lie in the container, packed."""
 
 
 class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +73,20 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     entries: tuple[Entry, ...]
     bytes_inspected: int
+    """Bytes of files, unpacked, that were searched; with the sizes of ``not_inspected`` they make up all files' bytes."""
     not_inspected: tuple[NotInspected, ...] = ()
+    ledger: tuple[Covered, ...] = ()
 
     def find(self, place: str) -> Entry | None:
         """The entry at this place, or None."""
         return next((e for e in self.entries if e.place == place), None)
+
+    def sealed_in(self, place: str) -> str | None:
+        """The outermost archive around a place that is read but never rewritten (``""``: the package itself), or None."""
+        if self.format in SEALED:
+            return ""
+        sealed = (e.place for e in self.entries if e.kind == "container" and e.format in SEALED)
+        return min((p for p in sealed if place.startswith(f"{p}!/")), key=len, default=None)
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,6 +113,8 @@ class TrustReport(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     explanation: str
     next_action: str
+    vendor: str = ""
+    """Name of the vendor record that it was judged against; empty when there was none, so that no key could be expected."""
     signatures: tuple[Signature, ...] = ()
     uncovered: tuple[str, ...] = ()
     """Places that no valid signature or signed checksum covers."""

@@ -9,7 +9,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """``[estate]``: what the machines cannot tell about themselves."""
 
     hosts: tuple[str, ...] = ()
-    """Addresses, the upgrade's target first: ``machine:NAME``."""
+    """Addresses, the upgrade's target first: ``machine:NAME``, ``ssh:user@host``, ``local:``, ``chroot:/path``."""
     timezone: str = "UTC"
     retired: tuple[str, ...] = ()
     replacements: dict[str, str] = {}
@@ -18,8 +18,14 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     product: str = ""
     version_command: str = ""
     """Prints the installed version of the product."""
+    more_products: dict[str, str] = {}
+    """Further products: name -> command that prints its installed version."""
     database: str = ""
     schema_version_query: str = ""
+    more_databases: tuple[str, ...] = ()
+    """Further databases: ``postgresql:NAME``, ``mysql:NAME``."""
+    imports: tuple[str, ...] = ()
+    """CycloneDX files of hosts that cannot be asked, relative to the release folder."""
     matrix: tuple[str, ...] = ()
     """TOML files with config keys × versions, relative to the release folder."""
     chain: tuple[str, ...] = ()

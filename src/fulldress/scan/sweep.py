@@ -20,6 +20,7 @@ from fulldress.model.finding import Finding, FindingsReport
 from fulldress.ports import Progress
 from fulldress.scan import rules as rules_package
 from fulldress.scan import secrets
+from fulldress.scan.lineage import lineage
 from fulldress.scan.reading import SHEBANG
 from fulldress.scan.rule import Context, Rule, patterns_of
 from fulldress.scan.waivers import Waiver
@@ -117,13 +118,14 @@ def _report(
 ) -> FindingsReport:
     ranked = sorted((_fingerprinted(context, finding) for finding in found), key=lambda f: (f.rank, f.rule))
     kept = _merged(ranked)
-    accepted = {w.fingerprint: w.said for w in waivers}
+    in_force = list(waivers)
+    waived = {f.fingerprint: f"{f.title}: {w.said}" for f in kept for w in in_force if w.covers(f)}
     return FindingsReport(
         package_sha256=context.package.sha256,
         rules_run=tuple(rule.META.slug for rule in run),
         rules_stood_aside=aside,
-        waived={f.fingerprint: f"{f.title}: {accepted[f.fingerprint]}" for f in kept if f.fingerprint in accepted},
-        findings=tuple(f for f in kept if f.fingerprint not in accepted),
+        waived=waived,
+        findings=tuple(f for f in kept if f.fingerprint not in waived),
     )
 
 
@@ -146,7 +148,9 @@ def _fingerprinted(context: Context, finding: Finding) -> Finding:
         title=_printable(secrets.hidden(finding.title[:MAX_READ]))[:MAX_TITLE],
         excerpt=_printable(secrets.hidden(finding.excerpt[:MAX_READ]))[:MAX_EXCERPT],
     )
-    return msgspec.structs.replace(shown, fingerprint=fingerprint(context, shown))
+    return msgspec.structs.replace(
+        shown, fingerprint=fingerprint(context, shown), lineage=lineage(shown, _line(context, shown))
+    )
 
 
 def _printable(text: str) -> str:

@@ -59,6 +59,19 @@ class BlobStore:
             raise
         return hasher.hexdigest(), size
 
+    def adopt(self, sha256: str, chunks: Iterable[bytes], size: int) -> None:
+        """Store a stream whose digest is claimed: what is there already is left, what differs is refused."""
+        target = self.path(sha256)
+        try:
+            if target.stat().st_size == size:
+                return
+        except FileNotFoundError:
+            pass
+        found, _ = self.put_chunks(chunks)
+        if found != sha256:
+            self.path(found).unlink(missing_ok=True)
+            raise self._corrupt(sha256)
+
     def open(self, sha256: str) -> BinaryIO:
         """Open a blob for reading (not verified; use :meth:`read` where the bytes will be trusted)."""
         return self.path(sha256).open("rb")
@@ -73,10 +86,13 @@ class BlobStore:
         """The whole blob, verified against its name."""
         data = self.path(sha256).read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise FulldressError(
-                f"blob {sha256[:12]}… does not match its name",
-                why="the store was changed or the disk is failing; nothing that came from it can be trusted",
-                fix=f"delete {self.path(sha256)} and run `fulldress intake` again",
-                slug="blob-corrupt",
-            )
+            raise self._corrupt(sha256)
         return data
+
+    def _corrupt(self, sha256: str) -> FulldressError:
+        return FulldressError(
+            f"blob {sha256[:12]}… does not match its name",
+            why="the store was changed or the disk is failing; nothing that came from it can be trusted",
+            fix=f"delete {self.path(sha256)} and run `fulldress intake` again",
+            slug="blob-corrupt",
+        )

@@ -1,0 +1,226 @@
+"""The keys of a configuration file of any common format, each with its value and line. Reads; never evaluates anything.
+
+Which format it is follows from the file's name, else from its first character: YAML, JSON, XML, nginx, postgresql.conf; all
+else is of the ``key = value`` family (``formats/config.py``). A file that is not what its name says is read as that family.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+from xml.parsers import expat
+
+from fulldress.formats import config
+from fulldress.model.estate import ConfigKey
+
+MAX_KEYS = 20_000
+MAX_DEPTH = 40
+_POSTGRES = re.compile(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf$|/postgresql/.*\.conf$")
+_NGINX = re.compile(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
+_SETTING = re.compile(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
+
+
+class NotThatFormat(ValueError):
+    """The text is not in the format that its name promises."""
+
+
+def keys(text: str, *, file: str) -> list[ConfigKey]:
+    """Every key of a file in order, duplicates included; secrets too. Never raises."""
+    reader = READERS.get(kind(text, file))
+    if reader is not None:
+        try:
+            return [ConfigKey(file=file, key=key, value=value, line=line) for key, value, line in _bounded(reader(text))]
+        except (NotThatFormat, RecursionError):
+            pass
+    return config.keys(text, file=file)
+
+
+def kind(text: str, file: str) -> str:
+    """yaml, json, xml, nginx, postgresql or ini."""
+    suffix = PurePosixPath(file).suffix.lower()
+    if suffix in (".yaml", ".yml"):
+        return "yaml"
+    if suffix in (".json", ".xml"):
+        return suffix[1:]
+    if _NGINX.search(file) and suffix in ("", ".conf"):
+        return "nginx"
+    if _POSTGRES.search(file):
+        return "postgresql"
+    begins = text.lstrip("\ufeff \t\r\n")[:6]
+    return "xml" if begins.startswith("<?xml") else "json" if begins[:1] == "{" else "ini"
+
+
+Found = tuple[str, str, int]
+
+
+def _bounded(found: Iterator[Found]) -> Iterator[Found]:
+    for number, one in enumerate(found):
+        if number == MAX_KEYS:
+            return
+        yield one
+
+
+# --- YAML: nodes with their lines, nothing constructed
+
+
+def _yaml(text: str) -> Iterator[Found]:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - loaded when needed: only for YAML files
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - the same
+
+    reader = YAML(typ="safe", pure=True)
+    try:
+        documents = list(reader.compose_all(io.StringIO(text)))
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise NotThatFormat from error
+    for document in documents:
+        yield from _yaml_node(document, (), set())
+
+
+def _yaml_node(node: Any, path: tuple[str, ...], above: set[int]) -> Iterator[Found]:
+    """Mappings and sequences by their paths; an alias to a node above itself ends there."""
+    if node is None or id(node) in above or len(path) > MAX_DEPTH:
+        return
+    inside = above | {id(node)}
+    if node.id == "mapping":
+        for key, value in node.value:
+            yield from _yaml_node(value, (*path, str(key.value)), inside)
+    elif node.id == "sequence":
+        for index, value in enumerate(node.value):
+            yield from _yaml_node(value, (*path, str(index)), inside)
+    elif path:
+        yield ".".join(path), str(node.value), node.start_mark.line + 1
+
+
+# --- JSON: a tokeniser, because the standard reader forgets lines
+
+_JSON = re.compile(r'\s*(?P<token>"(?:[^"\\\x00-\x1f]|\\.)*"|[\[\]{}:,]|-?\d[\d.eE+-]*|true|false|null)')
+
+
+def _json(text: str) -> Iterator[Found]:
+    try:
+        json.loads(text.lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise NotThatFormat from error
+    path: list[str | int] = []
+    awaiting_key: list[bool] = []
+    line, end = 1, 0
+    for match in _JSON.finditer(text):
+        line, end = line + text.count("\n", end, match.start("token")), match.start("token")
+        token = match["token"]
+        if token in "{[":
+            path.append("" if token == "{" else 0)
+            awaiting_key.append(token == "{")
+        elif token in "}]":
+            path.pop()
+            awaiting_key.pop()
+        elif token == ",":
+            awaiting_key[-1] = isinstance(path[-1], str)
+            path[-1] = path[-1] + 1 if isinstance(path[-1], int) else path[-1]
+        elif token == ":":
+            awaiting_key[-1] = False
+        elif awaiting_key and awaiting_key[-1]:
+            path[-1] = str(json.loads(token))
+        elif path:
+            value = json.loads(token)
+            yield ".".join(map(str, path)), value if isinstance(value, str) else token, line
+
+
+# --- XML: elements by their paths, attributes behind @
+
+
+def _xml(text: str) -> Iterator[Found]:
+    found: list[tuple[int, str, str, int]] = []
+    path: list[str] = []
+    texts: list[tuple[str, int, int]] = []
+    parser = expat.ParserCreate()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        label = attributes.get("name") or attributes.get("key")
+        if len(path) > MAX_DEPTH:
+            raise NotThatFormat
+        path.append(f"{name}[{label}]" if label else name)
+        for key, value in attributes.items():
+            if key not in ("name", "key"):
+                found.append((len(found), ".".join([*path, f"@{key}"]), value, parser.CurrentLineNumber))
+        texts.append(("", parser.CurrentLineNumber, len(found)))
+
+    def data(more: str) -> None:
+        said, line, order = texts[-1]
+        texts[-1] = (said + more, line, order)
+
+    def ended(_: str) -> None:
+        said, line, order = texts.pop()
+        if said.strip():
+            found.append((order, ".".join(path), said.strip(), line))
+        path.pop()
+
+    def entity(*_: object) -> None:
+        raise NotThatFormat
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, ended, data
+    parser.EntityDeclHandler = entity
+    try:
+        parser.Parse(text.encode("utf-8", "replace"), True)
+    except expat.ExpatError as error:
+        raise NotThatFormat from error
+    return ((key, value, line) for _, key, value, line in sorted(found, key=lambda f: (f[3], f[0])))
+
+
+# --- nginx: blocks by their names
+
+
+def _nginx(text: str) -> Iterator[Found]:
+    import crossplane.lexer  # noqa: PLC0415 - loaded when needed: only for nginx files
+    from crossplane.errors import NgxParserBaseException  # noqa: PLC0415 - the same
+
+    words: list[str] = []
+    path: list[str] = []
+    begun = 0
+    try:
+        for token, line, quoted in crossplane.lexer.balance_braces(_tokens(text, crossplane.lexer)):
+            if quoted or token not in ("{", "}", ";"):
+                if not words and token.startswith("#") and not quoted:
+                    continue
+                begun = begun if words else line
+                words.append(token)
+                continue
+            if token == ";" and words:
+                yield ".".join([*path, words[0]]), " ".join(words[1:]), begun
+            elif token == "{":
+                path.append(" ".join(words))
+            elif token == "}":
+                path.pop()
+            words = []
+    except NgxParserBaseException as error:
+        raise NotThatFormat from error
+
+
+def _tokens(text: str, lexer: Any) -> Iterator[tuple[str, int, bool]]:
+    found: Iterator[tuple[str, int, bool]] = lexer._lex_file_object(io.StringIO(text))
+    return found
+
+
+# --- postgresql.conf: the equals sign is optional
+
+
+def _postgresql(text: str) -> Iterator[Found]:
+    for number, line in enumerate(text.split("\n"), 1):
+        match = _SETTING.match(line.rstrip("\r"))
+        if match:
+            value = match["value"]
+            quoted = value.startswith("'")
+            yield match["key"], value[1:-1].replace("''", "'").replace("\\'", "'") if quoted else value, number
+
+
+READERS: dict[str, Callable[[str], Iterator[Found]]] = {
+    "yaml": _yaml,
+    "json": _json,
+    "xml": _xml,
+    "nginx": _nginx,
+    "postgresql": _postgresql,
+}
+"""Kind -> reader; ``ini`` is ``formats/config.py``."""

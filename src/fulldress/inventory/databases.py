@@ -1,0 +1,137 @@
+"""What the probe says of databases: size, tables, objects, and what the migration tools' own tables say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from fulldress.formats.redact import redacted
+from fulldress.inventory.sections import Sections, SurveyFailed
+from fulldress.model.estate import DatabaseFacts, MigrationState
+from fulldress.model.release import Declared
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.$-]*")
+"""Names that are handed to a client's command line."""
+_ABSENT = re.compile(r"does not exist|Unknown database|\(1049\)", re.IGNORECASE)
+
+
+class _Answer(msgspec.Struct):
+    server: str
+    size: int
+    tables: dict[str, int]
+    extensions: dict[str, str] = {}
+    objects: dict[str, int] = {}
+
+
+class _State(msgspec.Struct):
+    tool: str
+    table: str
+    applied: int
+    version: str = ""
+    trouble: str = ""
+
+
+def declared_databases(declared: Declared) -> list[tuple[str, str]]:
+    """(engine, name) of every declared database whose name can be one; the main one is PostgreSQL's."""
+    named = [("postgresql", declared.database), *(text.partition(":")[::2] for text in declared.more_databases)]
+    return [(engine, name) for engine, name in named if engine in ("postgresql", "mysql") and NAME.fullmatch(name)]
+
+
+def databases(host: str, sections: Sections, declared: Declared) -> tuple[DatabaseFacts, ...]:
+    """The declared databases that this host has: a host without the engine or without the database has none."""
+    found = []
+    for engine, name in declared_databases(declared):
+        answer = (sections.about("database", f"{engine} {name}") or "").strip()
+        if not answer or _ABSENT.search(answer[:500]):
+            continue
+        version = _schema_version(host, sections, declared) if name == declared.database else ""
+        states = tuple(_merged(_states(engine, sections.about("migrations", f"{engine} {name}") or "")))
+        read = _postgresql if engine == "postgresql" else _mysql
+        facts = read(host, name, answer)
+        found.append(msgspec.structs.replace(facts, schema_version=version, migrations=states))
+    return tuple(found)
+
+
+def _postgresql(host: str, name: str, answer: str) -> DatabaseFacts:
+    try:
+        facts = msgspec.json.decode(answer, type=_Answer)
+    except msgspec.MsgspecError:
+        raise _unreadable(host, name, answer) from None
+    return DatabaseFacts(
+        name=name,
+        server_version=facts.server.split()[0],
+        size_bytes=facts.size,
+        tables=facts.tables,
+        objects=facts.objects,
+        extensions=facts.extensions,
+    )
+
+
+def _unreadable(host: str, name: str, answer: str) -> SurveyFailed:
+    return SurveyFailed(
+        f"{host}: the database {name} cannot be read",
+        why=redacted(answer[:300]),
+        fix="start its server on the host, or correct [estate] database in release.toml",
+    )
+
+
+def _mysql(host: str, name: str, answer: str) -> DatabaseFacts:
+    rows = [line.split("\t") for line in answer.splitlines()]
+    server = next((row[1] for row in rows if row[0] == "server" and len(row) == 2), "")
+    if not server:
+        raise _unreadable(host, name, answer)
+    tables = [row for row in rows if row[0] == "table" and len(row) == 4]
+    return DatabaseFacts(
+        name=name,
+        engine="mysql",
+        server_version=server,
+        size_bytes=sum(int(row[3]) for row in tables),
+        tables={row[1]: int(row[2]) for row in tables},
+        objects={row[1]: int(row[2]) for row in rows if row[0] == "object" and len(row) == 3 and int(row[2])},
+    )
+
+
+def _states(engine: str, text: str) -> Iterator[MigrationState]:
+    for line in text.splitlines():
+        if engine == "postgresql":
+            try:
+                state = msgspec.json.decode(line, type=_State)
+            except msgspec.MsgspecError:
+                continue
+        else:
+            tool, table, applied, version, trouble = [*line.split("\t"), "", "", "", "", ""][:5]
+            if not applied.partition(".")[0].isdecimal():
+                continue
+            state = _State(tool, table, int(applied.partition(".")[0]), version, trouble)
+        trouble = redacted(state.trouble[:300])
+        yield MigrationState(
+            tool=state.tool, table=state.table, version=redacted(state.version[:300]), applied=state.applied, trouble=trouble
+        )
+
+
+def _merged(states: Iterator[MigrationState]) -> Iterator[MigrationState]:
+    """A tool's lock table says its trouble in the tool's own line."""
+    found = list(states)
+    locks = {state.tool.removesuffix(" lock"): state for state in found if state.tool.endswith(" lock")}
+    for state in found:
+        if not state.tool.endswith(" lock"):
+            lock = locks.get(state.tool)
+            trouble = "; ".join(part for part in (state.trouble, lock.trouble if lock else "") if part)
+            yield msgspec.structs.replace(state, trouble=trouble)
+
+
+def _schema_version(host: str, sections: Sections, declared: Declared) -> str:
+    """The first value of the declared query, which ran in a read-only transaction."""
+    answer = sections.about("schema-version", declared.database)
+    if not declared.schema_version_query or answer is None:
+        return ""
+    code, _, said = answer.partition("\n")
+    if code.strip() != "0":
+        raise SurveyFailed(
+            f"{host}: the schema version cannot be read",
+            why=redacted(said.strip()[-300:]),
+            fix="correct [estate] schema-version-query in release.toml",
+        )
+    return said.strip().partition("\n")[0]

@@ -7,6 +7,7 @@ which of them are still to run, only the installed version tells. Parsed once fo
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from fulldress.formats.sql import Hazard, HazardKind
 from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan.migration_files import Source, fresh, sources, version_of
+from fulldress.scan.migration_files import Source, fresh, natural, sources, version_of
 from fulldress.scan.migration_runs import Run, lock_timeout_of, role_timeout, runs
 from fulldress.scan.reading import current_text, encode, memo
 from fulldress.scan.rule import Context, RuleMeta
@@ -183,7 +184,8 @@ def findings(context: Context, meta: RuleMeta) -> Iterator[Finding]:
             yield _finding(context, meta, migration)
     for folder, listed in together.items():
         hard = [m for m in listed if any(not h.mild for h in m.hazards)] or listed
-        worst = min(hard, key=lambda m: RANK.index(m.kinds[0]))
+        # The latest of the worst: it is the likeliest not to have run yet.
+        worst = min(reversed(hard), key=lambda m: RANK.index(m.kinds[0]))
         if worst.kinds[0] == meta.slug:
             yield _finding(context, meta, worst) if len(hard) == 1 else _together(context, meta, folder, hard, worst)
 
@@ -231,7 +233,8 @@ def _together(context: Context, meta: RuleMeta, folder: str, listed: list[Migrat
     """One finding for all migrations of a series."""
     hazard = _hazard(worst)
     total = sum(1 for s in sources(context) if _series_of(s.entry.place) == folder)
-    ranked = sorted(listed, key=lambda m: RANK.index(m.kinds[0]))
+    ranked = sorted(listed, key=lambda m: (-RANK.index(m.kinds[0]), natural(m.entry.place)), reverse=True)
+    heavy = [m for m in listed if m.kinds[0] in sql.ONLINE - {"migration-without-lock-timeout"}]
     named = "; ".join(
         f"{m.entry.place.removeprefix(folder + '/')}:{_hazard(m).statement.line} {NAMES[m.kinds[0]]}"
         + (f" ({_shown(_hazard(m).relation)})" if _hazard(m).relation else "")
@@ -242,11 +245,12 @@ def _together(context: Context, meta: RuleMeta, folder: str, listed: list[Migrat
     if any(m.historic for m in listed) and severity in ("critical", "high"):
         severity = "medium"
     tool = f" ({worst.source.tool})" if worst.source.tool else ""
+    what = "rewrite, read or change whole tables under locks" if heavy else f"have {NAMES[worst.kinds[0]]}"
     return Finding(
         rule=meta.slug,
         severity=severity,
         confidence=meta.confidence if worst.source.certain else "possible",
-        title=f"{len(listed)} of {total} migrations of {folder or 'the package'}{tool} stop people who work",
+        title=f"{len(heavy) or len(listed)} of {total} migrations in {folder or 'the package'}{tool} {what}",
         place=worst.entry.place,
         line=hazard.statement.line,
         excerpt=" ".join(hazard.statement.text.split())[:200],
@@ -296,7 +300,27 @@ def _curable(context: Context, migration: Migration, slug: str) -> bool:
     if slug not in sql.ONLINE or not migration.source.plain:
         return False
     made = _rewritten(context, migration.entry.place, migration.text)
-    return made is not None and slug not in {h.kind for h in sql.hazards(made.text, rows(context))}
+    if made is None:
+        return False
+    known = copy.deepcopy(known_before(context, migration.entry.place))
+    return slug not in {h.kind for h in sql.script_hazards(sql.script(made.text), rows(context), known)}
+
+
+def known_before(context: Context, place: str) -> sql.Catalogue:
+    """What the scripts for a new database and the earlier migrations of the series tell of the database."""
+
+    def replay() -> sql.Catalogue:
+        state = _Series(context, {})
+        for source in sources(context):
+            if source.entry.place == place:
+                break
+            if _series_of(source.entry.place) == _series_of(place):
+                for statement in sql.statements(source.text):
+                    state.known.take(statement)
+                state.known.settle()
+        return state.known
+
+    return memo(context, ("known before", place), replay)
 
 
 def _rewritten(context: Context, place: str, text: str) -> sql.Rewrite | None:
@@ -304,7 +328,7 @@ def _rewritten(context: Context, place: str, text: str) -> sql.Rewrite | None:
     if any(run.single and any(s.entry.place == place for s in run.sources) for run in runs(context)):
         return None
     body = text.removeprefix(sql.MUTEX)
-    return sql.online_rewrite(body, rows=rows(context))
+    return sql.online_rewrite(body, rows=rows(context), known=known_before(context, place))
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:

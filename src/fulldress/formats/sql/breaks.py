@@ -57,6 +57,7 @@ def other_hazards(parsed: Script, effects: list[Effect], rows: Mapping[str, int]
         yield from _hidden(effect.statement)
         yield from _breaking(effect.statement, made)
         yield from _required(effect.statement, made, rows)
+        made.see(effect.statement)
     yield from _metas(parsed)
     yield from _style(parsed.statements, effects)
 
@@ -67,6 +68,7 @@ class _Made:
     def __init__(self, statements: tuple[Statement, ...], fresh: Set[str]) -> None:
         self.names = set(fresh)
         self.columns: set[tuple[str, str]] = set()
+        self.emptied: set[str] = set()
         for s in statements:
             if s.kind == "view_stmt":
                 self.names.add(relation(s.node.view))
@@ -78,6 +80,17 @@ class _Made:
                 for cmd in commands(s.node):
                     if cmd.subtype == pb.AT_AddColumn:
                         self.columns.add((relation(s.node.relation), getattr(cmd, "def").column_def.colname))
+
+    def see(self, s: Statement) -> None:
+        """Follows which tables the script has emptied so far, by which name they go."""
+        if s.kind == "delete_stmt" and not s.node.where_clause.WhichOneof("node"):
+            self.emptied.add(relation(s.node.relation))
+        elif s.kind == "truncate_stmt":
+            self.emptied |= {relation(item.range_var) for item in s.node.relations}
+        elif s.kind == "insert_stmt":
+            self.emptied.discard(relation(s.node.relation))
+        elif s.kind == "rename_stmt" and s.node.rename_type == pb.OBJECT_TABLE and relation(s.node.relation) in self.emptied:
+            self.emptied.add(".".join([*relation(s.node.relation).split(".")[:-1], s.node.newname]))
 
 
 def _hazard(kind: HazardKind, relation: str, statement: Statement, detail: str, *, mild: bool = False) -> Hazard:
@@ -155,7 +168,7 @@ def _required(s: Statement, made: _Made, rows: Mapping[str, int]) -> Iterator[Ha
     if s.kind != "alter_table_stmt" or s.node.objtype != pb.OBJECT_TABLE:
         return
     name = relation(s.node.relation)
-    if name in made.names or rows_of(rows, name) == 0:
+    if name in made.names or name in made.emptied or rows_of(rows, name) == 0:
         return
     for cmd in commands(s.node):
         column = getattr(cmd, "def").column_def

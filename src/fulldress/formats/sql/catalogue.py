@@ -58,6 +58,7 @@ class Table(msgspec.Struct):
     partitions: set[str] = set()
     default_partition: str = ""
     partition_of: str = ""
+    partitioned: bool = False
 
 
 class Catalogue:
@@ -164,6 +165,7 @@ class Catalogue:
             parent = relation(node.inh_relations[0].range_var)
             self._attach(parent, name, default=node.partbound.is_default)
         table.fresh = table.shown = True
+        table.partitioned = node.HasField("partspec")
 
     def _attach(self, parent: str, child: str, *, default: bool) -> None:
         self.table(parent).partitions.add(child)

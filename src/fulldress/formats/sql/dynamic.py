@@ -151,6 +151,8 @@ def template(value: Any) -> str:
             return _PLACE.sub(_stand_in, template(args[0]))
         if name in ("concat", "concat_ws"):
             return "".join(template(arg) for arg in args[name == "concat_ws" :])
+        if name == "replace" and len(args) == 3 and args[1].HasField("a_const"):
+            return template(args[0]).replace(args[1].a_const.sval.sval or "\0", template(args[2]))
         if name == "quote_literal":
             return "''"
     return AT_RUN_TIME

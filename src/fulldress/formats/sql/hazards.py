@@ -124,8 +124,13 @@ def _heavy(effect: Effect, rows: Mapping[str, int]) -> Iterator[Hazard]:
             continue
         kind = _scan_kind(statement)
         blocked = "reads and writes wait" if effect.locks[name] == "AccessExclusive" else "writes wait"
-        detail = f"reads through all of {name} under a {effect.locks[name]} lock: {blocked} until it is done"
+        detail = f"reads through all of {name} under {an(effect.locks[name])} lock: {blocked} until it is done"
         yield Hazard(kind=kind, relation=name, statement=statement, detail=detail)
+
+
+def an(mode: str) -> str:
+    """A lock mode with its article."""
+    return f"an {mode}" if mode[0] in "AE" else f"a {mode}"
 
 
 def _scan_kind(statement: Statement) -> HazardKind:

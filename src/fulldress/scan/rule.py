@@ -263,6 +263,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}
     """Recorded times of single files, where they differ."""
+    modes: dict[str, int] = {}
+    """Modes of single files; others are 0755 with a ``#!`` line, else 0644."""
     not_inspected: tuple[NotInspected, ...] = ()
 
 

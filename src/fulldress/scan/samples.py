@@ -25,7 +25,8 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         sha256 = hashlib.sha256(data).hexdigest()
         blobs[sha256] = data
         modified = given.times.get(place, given.modified)
-        entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified))
+        mode = given.modes.get(place, 0o755 if data.startswith(b"#!") else 0o644)
+        entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified, mode=mode))
     size = sum(len(b) for b in blobs.values())
     lock = PackageLock(
         name="sample.zip",
@@ -61,5 +62,6 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,
+        modes=given.modes,
         not_inspected=given.not_inspected,
     )

@@ -88,8 +88,8 @@ def _finding(one: UnitFile, title: str, consequence: str, *, severe: bool = True
     section, directive = ("Install", "WantedBy") if one.last("Install", "WantedBy") else ("Unit", "After")
     return Finding(
         rule=META.slug,
-        severity="high" if severe else "medium",
-        confidence="certain" if severe else "likely",
+        severity="high" if severe else "low",
+        confidence="certain" if severe else "possible",
         title=title,
         place=one.entry.place,
         line=one.line_of(section, directive),

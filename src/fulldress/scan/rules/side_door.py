@@ -50,6 +50,7 @@ _KERNEL = re.compile(
     r"(kernel\.randomize_va_space|kernel\.yama\.ptrace_scope|kernel\.kptr_restrict|kernel\.dmesg_restrict|fs\.protected_\w+|"
     r"net\.ipv4\.conf\.\w+\.rp_filter|kernel\.unprivileged_bpf_disabled|vm\.mmap_min_addr)\s*=\s*0"
 )
+_SHELL = re.compile(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
 _SYSTEM_DIR = re.compile(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
 
 
@@ -145,7 +146,8 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         if re.fullmatch(r"(a|o|ugo)?\+r?w?x?", mode) and "w" in mode and mode[0] in "aou":
             return "medium", f"lets everyone write to {where}"
         if re.fullmatch(r"0?[4-7][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", mode) and not mode.lstrip("0").startswith(("2", "g+")):
-            return "high", f"makes {where} run with its owner's rights (setuid)"
+            own = all(re.match(r"/usr/(lib\w*|libexec|s?bin)/", p) and not _SHELL.search(p) for p in paths)
+            return "medium" if own else "high", f"makes {where} run with its owner's rights (setuid)"
     if name == "setcap" and words and not words[0].startswith("-"):
         harmless = re.match(r"['\"]?cap_net_bind_service\b", words[0]) and "," not in words[0]
         return ("low" if harmless else "medium"), f"gives {words[-1]} the capability {words[0]}"

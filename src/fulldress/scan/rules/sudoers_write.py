@@ -128,13 +128,11 @@ BAD = (
     {"x.deb!/etc/sudoers.d/app": "app ALL=(ALL) NOPASSWD: ALL\n"},
     {"up.sh": '#!/bin/sh\nset -e\necho "app ALL=(ALL) NOPASSWD: ALL" >> /etc/sudoers\n'},
     {"up.sh": '#!/bin/sh\nset -e\necho "app ALL=(root) /usr/bin/systemctl restart app" | tee /etc/sudoers.d/app\n'},
-    {"up.sh": "#!/bin/sh\nset -e\ncat > /etc/sudoers.d/app <<EOF\n%app ALL=(root) NOPASSWD: /bin/bash\nEOF\nvisudo -c\n"},
+    {"up.sh": "#!/bin/sh\nset -e\ncat > /etc/sudoers.d/a <<EOF\n%app ALL=(root) NOPASSWD: /bin/bash\nEOF\nvisudo -c\n"},
     {"x.deb!/etc/sudoers.d/app.conf": "app ALL=(root) NOPASSWD: /usr/bin/app-ctl\n"},
 )
 GOOD = (
-    {
-        "up.sh": "#!/bin/sh\nset -e\necho 'app ALL=(root) /usr/bin/a-ctl' > /etc/sudoers.d/app\nvisudo -cf /etc/sudoers.d/app\n"
-    },
+    {"up.sh": "#!/bin/sh\nset -e\necho 'a ALL=(root) /usr/bin/a-ctl' > /etc/sudoers.d/a\nvisudo -cf /etc/sudoers.d/a\n"},
     {"up.sh": "#!/bin/sh\ncat /etc/sudoers\ngrep app /etc/sudoers.d/app\n"},
     {"README.md": "app ALL=(ALL) NOPASSWD: ALL into /etc/sudoers\n"},
 )

@@ -34,6 +34,7 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
 from fulldress.scan.callgraph import short
+from fulldress.scan.dependencies import coming
 from fulldress.scan.reading import Script, memo, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
@@ -48,12 +49,12 @@ META = RuleMeta(
     needs=("estate",),
 )
 _BUILTIN = """
-    . : [ [[ alias bg break builtin cd command compgen complete continue declare dirs disown echo enable eval exec exit
-    export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf pushd pwd read readarray
-    readonly return set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset until wait
-    db_get db_set db_input db_go db_version db_stop db_purge db_register db_fset db_subst log_daemon_msg log_end_msg
-    log_progress_msg log_action_msg log_warning_msg log_failure_msg log_success_msg pidofproc killproc start_daemon
-    status_of_proc dpkg-maintscript-helper
+    . : [ [[ alias bg break builtin cd command compgen complete continue declare dirs disown echo enable eval
+    exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf pushd
+    pwd read readarray readonly return set shift shopt source suspend test times trap true type typeset ulimit
+    umask unalias unset until wait db_get db_set db_input db_go db_version db_stop db_purge db_register db_fset
+    db_subst log_daemon_msg log_end_msg log_progress_msg log_action_msg log_warning_msg log_failure_msg
+    log_success_msg pidofproc killproc start_daemon status_of_proc dpkg-maintscript-helper
 """
 BUILTIN = frozenset(_BUILTIN.split())
 _NAME = re.compile(r"[A-Za-z_][\w.+-]*")
@@ -82,7 +83,7 @@ def check(context: Context) -> Iterator[Finding]:
     for kind in ("program", "user", "group"):
         missing: dict[str, list[_Need]] = {}
         for need in needs:
-            if need.kind == kind and _lacking(need, hosts):
+            if need.kind == kind and _lacking(need, hosts) and not coming(context, need.place):
                 missing.setdefault(need.name, []).append(need)
         if missing:
             yield _finding(kind, missing)
@@ -125,8 +126,8 @@ def _programs(context: Context) -> Iterator[_Need]:
     shipped = memo(context, "shipped names", lambda: {e.place.rpartition("/")[2] for e in context.package.entries})
     brings = _brings(context)
     for script in _upgrade(context):
-        functions = set(re.findall(r"(?m)^\s*(?:function\s+)?([\w.:-]+)\s*\(\)|^\s*function\s+([\w.:-]+)", script.text))
-        own = {name for pair in functions for name in pair}
+        own = _functions(context)
+        sources = any(c.name in (".", "source") for c in script.commands)
         asked = _asked_for(script)
         first = re.match(r"#!\s*(\S+)(?:\s+(\S+))?", script.text)
         if first is not None:
@@ -138,7 +139,20 @@ def _programs(context: Context) -> Iterator[_Need]:
             name = argv[0] if argv else ""
             if not _NAME.fullmatch(name) or name in BUILTIN or name in own or name in shipped or name in asked | brings:
                 continue
+            if (sources and "_" in name) or (not command.top and any("/dev/null" in r for r in command.redirects)):
+                continue  # a function of a file that is not in the package; a question whether it is there
             yield _Need("program", name, script.entry.place, command.line, command.text, command.top)
+
+
+def _functions(context: Context) -> set[str]:
+    """Names of the functions of all scripts: one sources another."""
+
+    def make() -> set[str]:
+        pattern = re.compile(r"(?m)^\s*(?:function\s+)?([\w.:-]+)\s*\(\)|^\s*function\s+([\w.:-]+)")
+        texts = [script.text for script in scripts(context)]
+        return {name for text in texts for pair in pattern.findall(text) for name in pair}
+
+    return memo(context, "shell functions", make)
 
 
 def _upgrade(context: Context) -> list[Script]:

@@ -32,6 +32,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Confidence, Finding, Severity
 from fulldress.model.package import Entry
+from fulldress.scan.dependencies import coming
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context, RuleMeta, Sample
 from fulldress.scan.units import UnitFile, units
@@ -106,7 +107,13 @@ def _trouble(context: Context, path: str, found: UnitFile) -> _Trouble | None:
     hosts = [h for h in estate.hosts if h.commands] if estate is not None else []
     if hosts and _ON_PATH.match(path):
         lacking = [h.hostname or h.name for h in hosts if name not in h.commands]
-        return _Trouble(f"is neither in the package nor on {', '.join(lacking)}", "high", "certain") if lacking else None
+        if not lacking:
+            return None
+        more = coming(context, found.entry.place)
+        why = f"is neither in the package nor on {', '.join(lacking)}"
+        return (
+            _Trouble(f"{why}, unless {more[0]} brings it", "low", "possible") if more else _Trouble(why, "high", "certain")
+        )
     folder = path.rpartition("/")[0]
     if found.folder and not _ON_PATH.match(path) and any(p.rpartition("/")[0] == folder for p in _shipped(context)):
         return _Trouble("is not in the package, which ships others of that folder", "medium", "likely")

@@ -11,7 +11,7 @@ from pathlib import Path
 from fulldress.cli.stagework import StageWork, stage_work
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.intake import vendor
-from fulldress.intake.trust import judge
+from fulldress.intake.trust import BESIDE, judge
 from fulldress.model.package import PackageLock, TrustReport, VendorRecord
 from fulldress.model.vendor import Escalation
 from fulldress.store import folder as f
@@ -20,7 +20,6 @@ from fulldress.store.codec import read_json, write_json
 from fulldress.store.journal import read_journal
 from fulldress.store.state import state_dir
 
-SIGNATURES = (".asc", ".sig", ".sign", ".p7s")
 MAX_SIGNATURE = 1 << 20
 
 
@@ -77,7 +76,7 @@ def judged_again(folder: f.ReleaseFolder) -> TrustReport:
 
 def beside(package: Path) -> dict[str, bytes]:
     """Detached signatures that lie next to the package."""
-    found = [package.with_name(package.name + suffix) for suffix in SIGNATURES]
+    found = [package.with_name(package.name + suffix) for suffix in BESIDE]
     return {p.name: p.read_bytes() for p in found if p.is_file() and p.stat().st_size <= MAX_SIGNATURE}
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from fulldress.model.signed import SignatureFormat
 from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
 
 SEALED = ("rpm", "apk", "sfx")
@@ -94,7 +95,7 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
 class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One signature or certificate that was looked at, and what it says."""
 
-    format: Literal["openpgp", "cms", "x509"]
+    format: SignatureFormat
     place: str
     """Where the signature is."""
     covers: str
@@ -123,10 +124,14 @@ class TrustReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VendorPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks."""
+    """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks.
+
+    For minisign and signify the public key itself (its base64) will do; for sigstore ``ISSUER IDENTITY``.
+    """
 
     fingerprint: str
-    kind: Literal["openpgp", "x509"] = "openpgp"
+    kind: Literal["openpgp", "x509", "minisign", "signify", "sigstore"] = "openpgp"
+    """``x509`` is for CMS and JAR signatures too."""
     not_before: str = ""
     not_after: str = ""
     note: str = ""

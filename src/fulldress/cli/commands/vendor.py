@@ -159,12 +159,31 @@ def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most:
     wanted = reading.Wanted(since, most)
     with release.locked("`fulldress vendor fetch`"):
         report = reading.read_channels(record, chosen, Https(), BlobStore(state_dir() / "blobs"), base, now, wanted)
+        fresh, report = report, _with_kept(release, report, record)
         write_json(release.path(f.CHANNELS), report)
-        said = {"channels": [c.name for c in report.channels], "documents": len(report.documents)}
+        said = {"channels": [c.name for c in fresh.channels], "documents": len(fresh.documents)}
         Journal(release.path(JOURNAL)).append("vendor-fetched", **said)
-    click.echo(_channels_text(report))
+    click.echo(_channels_text(fresh))
+    if not release.path(f.PACKAGE_LOCK).is_file():
+        next_command("fulldress intake, then fulldress vendor match")
+        return
     click.echo("\n" + _matches_text(_matched(release, report, record)))
     next_command("fulldress trust dossier, or fulldress scan")
+
+
+def _with_kept(release: f.ReleaseFolder, fresh: ChannelReport, record: VendorRecord) -> ChannelReport:
+    """What was read now, and what was read before of the channels that were not asked this time."""
+    path = release.path(f.CHANNELS)
+    if not path.is_file():
+        return fresh
+    before = read_json(path, ChannelReport)
+    kept = {c.name for c in record.channel} - {c.name for c in fresh.channels}
+    return msgspec.structs.replace(
+        fresh,
+        channels=(*(c for c in before.channels if c.name in kept), *fresh.channels),
+        documents=(*(d for d in before.documents if d.channel in kept), *fresh.documents),
+        mentions=(*(m for m in before.mentions if m.channel in kept), *fresh.mentions),
+    )
 
 
 def _chosen(record: VendorRecord, names: tuple[str, ...], offline: bool) -> list[Channel]:

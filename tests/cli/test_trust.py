@@ -90,7 +90,9 @@ def test_show_says_whether_the_record_is_in_force(release: f.ReleaseFolder) -> N
     said = run(vendor).output
     assert "in force: two people agreed" in said
     Path("vendor.toml").write_text(Path("vendor.toml").read_text() + "# x\n")
-    assert "NOT IN FORCE: nobody proposed it" in run(vendor, "show").output
+    said = run(vendor, "show").output
+    assert "NOT IN FORCE: nobody proposed it" in said
+    assert "\n+# x\n" in said
 
 
 def test_explain_says_the_verdict_and_what_to_do(release: f.ReleaseFolder) -> None:

@@ -58,7 +58,7 @@ def command(context: click.Context, folder: Path) -> None:
 @command.command()
 @click.pass_obj
 def show(folder: Path) -> None:
-    """The record, whether two people agreed on it, and what its channels are."""
+    """The record, whether two people agreed on it, and what changed since they did."""
     path = _record(folder)
     record, now = read_toml(path, VendorRecord), vendors.standing(path)
     since = f" (recorded {record.contact_recorded})" if record.contact_recorded else ""
@@ -75,6 +75,8 @@ def show(folder: Path) -> None:
     history = [(f"{datetime.fromtimestamp(e.at, UTC):%Y-%m-%d %H:%M}", *_event(e.kind, e.data)) for e in now.events]
     if history:
         click.echo("\n" + columns(("when", "what", "who", "record", "reason"), history, widest=60))
+    if not now.approved:
+        click.echo("\n" + "\n".join(map(shown, vendors.change(path, now))))
     next_command(_next(now))
 
 

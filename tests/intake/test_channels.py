@@ -165,6 +165,16 @@ def test_a_key_of_the_vendor_record_makes_a_document_believed(site: Site, key: K
     assert (document.signature, document.believed) == ("pinned", True)
 
 
+def test_what_a_compromised_key_signed_is_not_believed(site: Site, key: Key) -> None:
+    site.provider(key, directory="/csaf")
+    site.found["/csaf/index.txt"] = b"2026/v-1.json\n"
+    site.publish(advisory(), key)
+    record = VendorRecord(name="V", pin=(VendorPin(fingerprint=key.fingerprint),))
+    wanted = Wanted(void=frozenset({key.fingerprint.upper()}))
+    document = only(site.read("csaf", "/provider-metadata.json", record, wanted))
+    assert (document.signature, document.believed) == ("provider", False)
+
+
 def test_index_txt_does_where_there_is_no_changes_csv(site: Site, key: Key) -> None:
     site.found["/csaf/index.txt"] = b"2026/v-1.json\n"
     site.publish(advisory(), key)

@@ -58,6 +58,8 @@ class Wanted(NamedTuple):
     since: str = ""
     """ISO date: older documents are left out."""
     most: int = MOST
+    void: frozenset[str] = frozenset()
+    """Keys of the record that the vendor's contact called compromised: what they sign is not believed."""
 
 
 def read_channels(
@@ -98,7 +100,7 @@ class _Reading:
         self, channel: Channel, record: VendorRecord, fetch: Fetch, blobs: BlobStore, now: datetime, wanted: Wanted
     ) -> None:
         self.channel, self.fetch, self.blobs, self.now, self.wanted = channel, fetch, blobs, now, wanted
-        self.keyring = Keyring(channel, record)
+        self.keyring = Keyring(channel, record, wanted.void)
         self.allowed = allowed(channel) if channel.kind != "folder" else Allowed(frozenset())
         self.documents: list[Document] = []
         self.mentions: list[KeyMention] = []

@@ -58,9 +58,10 @@ class _Said(NamedTuple):
 class Keyring:
     """The keys that can check a channel's documents: those of the vendor record, and those that the provider names."""
 
-    def __init__(self, channel: Channel, record: VendorRecord) -> None:
+    def __init__(self, channel: Channel, record: VendorRecord, void: frozenset[str] = frozenset()) -> None:
         self.means = OpenPgp()
-        self.pinned = {_hex(k) for k in channel.keys} | {_hex(p.fingerprint) for p in record.pin if p.kind == "openpgp"}
+        named = {_hex(k) for k in channel.keys} | {_hex(p.fingerprint) for p in record.pin if p.kind == "openpgp"}
+        self.pinned = named - {_hex(v) for v in void}
         self.files: list[bytes] = [k.encode() for k in record.keys]
 
     def add(self, data: bytes, fingerprint: str = "") -> bool:

@@ -22,7 +22,7 @@ from fulldress.intake.components import components
 from fulldress.inventory import paths
 from fulldress.model.advisory import AdvisoryReport, ChannelReport, Document
 from fulldress.model.package import PackageLock, TrustReport, VendorRecord
-from fulldress.model.vendor import Channel
+from fulldress.model.vendor import Channel, Escalation
 from fulldress.report.columns import columns, shown
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -158,7 +158,7 @@ def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most:
     chosen = _chosen(record, names, offline)
     base = release.path(release.release().vendor).parent
     now = datetime.now(UTC)
-    wanted = reading.Wanted(since, most)
+    wanted = reading.Wanted(since, most, _void(release))
     with release.locked("`fulldress vendor fetch`"):
         report = reading.read_channels(record, chosen, Https(), BlobStore(state_dir() / "blobs"), base, now, wanted)
         fresh, report = report, _with_kept(release, report, record)
@@ -171,6 +171,12 @@ def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most:
         return
     click.echo("\n" + _matches_text(_matched(release, report, record)))
     next_command("fulldress trust dossier, or fulldress scan")
+
+
+def _void(release: f.ReleaseFolder) -> frozenset[str]:
+    """Keys whose word is void since the contact said that they were compromised."""
+    asked = read_json(release.path(f.ESCALATION), Escalation) if release.path(f.ESCALATION).is_file() else None
+    return asked.compromised if asked else frozenset()
 
 
 def _with_kept(release: f.ReleaseFolder, fresh: ChannelReport, record: VendorRecord) -> ChannelReport:

@@ -295,7 +295,7 @@ def test_a_folder_is_verified_with_the_keys_in_it_and_those_of_the_record(tmp_pa
         "white/2026/v-1.json.asc": key.detached(data),
         "white/2026/v-1.json.sha512": sums(data),
         "index.txt": b"white/2026/v-1.json\n",
-        "feed.json": b'{"feed": {}}',
+        "settings.json": b'{"feeds": {}}',
     }
     assert only(folder_of(tmp_path, files)).signature == "provider"
     document = only(folder_of(tmp_path, files, keys=(key.fingerprint,)))
@@ -326,6 +326,25 @@ def test_a_folder_with_everything_wrong_is_reported_and_read_to_its_end(tmp_path
     }
     assert all(d.problems for d in report.documents)
     assert not any(d.believed for d in report.documents)
+
+
+def test_feeds_services_and_aggregators_in_a_folder_are_looked_at_too(tmp_path: Path) -> None:
+    files = {
+        "feed.json": b'{"feed": {"entry": [{"content": {"src": "https://v.example/a.json"}}]}}',
+        "empty.json": b'{"feed": {"entry": []}}',
+        "service.json": b'{"service": {"workspace": [{"collection": [{"href": "https://v.example/feed.json"}]}]}}',
+        "aggregator.json": b'{"csaf_providers": [{"metadata": {"url": "https://v.example/provider-metadata.json"}}]}',
+        "wrong.json": b'{"csaf_providers": 1}',
+        "other.json": b'{"name": "x"}',
+    }
+    found = {d.place: (d.kind, bool(d.problems)) for d in folder_of(tmp_path, files).documents}
+    assert found == {
+        "feed.json": ("rolie", False),
+        "empty.json": ("rolie", True),
+        "service.json": ("rolie", False),
+        "aggregator.json": ("aggregator", False),
+        "wrong.json": ("aggregator", True),
+    }
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ class _Reading:
             data = self._small(path, LARGE) if kind is not None else None
             if kind is None or data is None:
                 continue
-            if kind == "csaf" and not _is_csaf(data):
+            if kind == "csaf" and (kind := _json_kind(data)) is None:
                 continue
             self._take(kind, path.relative_to(root).as_posix(), data, self._lying_beside(path, kind))
 
@@ -340,13 +340,19 @@ def _kind_of(path: Path) -> DocumentKind | None:
     return "text" if name.endswith(TEXTS) and name != "index.txt" else None
 
 
-class _Outline(msgspec.Struct):
-    document: msgspec.Raw | None = None
+_JSON: tuple[tuple[str, DocumentKind], ...] = (
+    ("document", "csaf"),
+    ("feed", "rolie"),
+    ("service", "rolie"),
+    ("csaf_providers", "aggregator"),
+    ("metadata_version", "provider-metadata"),
+)
 
 
-def _is_csaf(data: bytes) -> bool:
-    """True for JSON with a ``document``, and for what claims to be JSON but is not: the latter must be reported."""
+def _json_kind(data: bytes) -> DocumentKind | None:
+    """What a JSON file is by its first level; one that claims to be JSON and is not is taken as CSAF, to be reported."""
     try:
-        return msgspec.json.decode(data, type=_Outline).document is not None
+        found = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return True
+        return "csaf"
+    return next((kind for name, kind in _JSON if name in found), None)

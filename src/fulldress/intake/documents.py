@@ -132,6 +132,10 @@ def _read(kind: DocumentKind, place: str, data: bytes, now: datetime, keyring: K
             return _feed(data)
         if kind == "provider-metadata":
             return _provider(data)
+        if kind == "rolie":
+            return _rolie(data)
+        if kind == "aggregator":
+            return _said_of(len(providers.aggregator(data)), "provider")
         if kind == "security-txt":
             return _security_txt(place, data, now, keyring)
     except ValueError as error:
@@ -161,6 +165,16 @@ def _provider(data: bytes) -> _Said:
     found = providers.provider(data)
     named = " ".join(f"The provider's key is {k.fingerprint}." for k in found.public_openpgp_keys if k.fingerprint)
     return _Said(found.last_updated, (), ((found.last_updated, named),))
+
+
+def _rolie(data: bytes) -> _Said:
+    if b'"service"' in data[:200]:
+        return _said_of(len(providers.service(data)), "feed")
+    return _said_of(len(providers.rolie(data)), "document")
+
+
+def _said_of(count: int, what: str) -> _Said:
+    return _Said("", () if count else (f"it lists no {what}",), ())
 
 
 def _security_txt(place: str, data: bytes, now: datetime, keyring: Keyring) -> _Said:

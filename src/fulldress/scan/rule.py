@@ -94,7 +94,7 @@ class Line(NamedTuple):
 
 MAX_WHOLE = 16 << 20
 """Larger texts are never held in memory whole; their lines are read from around the hits."""
-MAX_KEPT = 48 << 20
+MAX_KEPT = 24 << 20
 """Bytes of decoded texts, and of contents, that are kept for the next rule."""
 
 ReadPart = Callable[[str, int, int], bytes]

@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from tests.intake.poison import M, build, deb, stdlib_zip, tar
 from tests.intake.signing import Key
 
+from fulldress.adapters import sandbox
 from fulldress.cli.commands.adapt import command as adapt
 from fulldress.cli.commands.intake import command as intake
 from fulldress.cli.commands.new import command as new
 from fulldress.cli.commands.scan import command as scan
 from fulldress.errors import NothingToDo, PackageRefused, Stale, UsageError
-from fulldress.adapters import sandbox
 from fulldress.model.finding import Adaptation, FindingsReport
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.status import status

@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.intake.poison import POISON, M, build, deb, good, link, many, nested, stdlib_zip, tar, zip64
 
+from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing, NothingToDo, PackageRefused, StateDiskFull, UsageError
 from fulldress.formats import zipview
 from fulldress.formats.members import checked
 from fulldress.formats.refusal import REASONS
-from fulldress.adapters import sandbox
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock

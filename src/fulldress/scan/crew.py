@@ -19,6 +19,8 @@ Done = dict[int, list[Finding]]
 """Number of a rule -> what it found."""
 WORTH_IT = 24 << 20
 """Bytes of content from which a second process pays."""
+TOO_MUCH = 2 << 30
+"""Bytes of content from which two processes would need more memory than a scan may take."""
 
 
 def shared_out(groups: Sequence[Sequence[int]], run: Callable[[int], list[Finding]]) -> Done:

@@ -23,7 +23,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of
+from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of, is_narrow
 from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.estate import Estate, KeyImpact
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
@@ -236,7 +236,7 @@ class Context:
         if self._searched and entry.kind != "container":
             return False
         head = self._read_part(entry.sha256, 0, HEAD)
-        return b"\0" in head and not encoding_of(head)
+        return not is_narrow(head) and not encoding_of(head)
 
     def around(self, hit: Hit, before: int = 256, after: int = 256) -> bytes:
         """The bytes around the end of a match."""

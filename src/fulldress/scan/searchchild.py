@@ -17,7 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from fulldress.adapters import sandbox
-from fulldress.formats.encodings import HEAD, MAX_WIDE, encoding_of
+from fulldress.formats.encodings import HEAD, MAX_WIDE, encoding_of, is_narrow
 from fulldress.formats.patterns import BLOCK, Found, Matcher, Pattern, Seen
 from fulldress.store.pack import RECORD, Region
 
@@ -133,7 +133,7 @@ def examined(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | N
 def _large(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | None:
     """An object that is not held in memory whole."""
     head = region.part(0, HEAD).read()
-    encoding = encoding_of(head) if b"\0" in head and region.size <= MAX_WIDE else ""
+    encoding = encoding_of(head) if not is_narrow(head) and region.size <= MAX_WIDE else ""
     hasher = hashlib.sha256()
 
     def pieces() -> Iterator[bytes]:
@@ -148,7 +148,7 @@ def _large(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | Non
     elif encoding:
         seen = matcher.look(b"".join(pieces()))
     else:
-        seen = Seen(b"\0" in head, "", matcher.search_pieces(pieces()))
+        seen = Seen(not is_narrow(head), "", matcher.search_pieces(pieces()))
     return seen if hasher.digest() == sha256 else None
 
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import packages
+from material import packages
 
 WALL, CPU, MEMORY, START = 5.0, 0.5, 512.0, 0.3
 PATIENCE = 1800
@@ -139,7 +139,8 @@ def main() -> int:
         print(f"start: {start:.2f} s (target ≤ {START} s)")
         print(f"{'MB':>8} {'wall s':>8} {'CPU s':>8} {'MB all':>8}", end="")
         print(f" {'its wall':>10} {'CPU':>8} {'MB all':>8} {'wall ×':>9} {'CPU ×':>8}" if peer else "")
-        good, rates = start <= START, []
+        good = start <= START
+        rates: list[tuple[int, float]] = []
         for size in [*given.sizes, *([LARGE] if given.large else [])]:
             package = folder / f"p{size}.zip"
             if not package.exists():

@@ -13,11 +13,17 @@ from fulldress.store.blobs import BlobStore
 
 def measure() -> list[Row]:
     """One count."""
-    missed = [label for label, slug, make in POISON if _outcome(make()) != slug]
-    got = len(POISON) - len(missed)
-    return [
-        Row("own hostile archives refused by name", got, len(POISON), not missed, "all of at least 50", ", ".join(missed))
-    ]
+    poison = _poison()
+    missed = [label for label, slug, make in poison if _outcome(make()) != slug]
+    got, of = len(poison) - len(missed), len(poison)
+    return [Row("own hostile archives refused by name", got, of, got == of >= 50, "all of at least 50", ", ".join(missed))]
+
+
+def _poison() -> list[tuple[str, str, Callable[[], bytes]]]:
+    """The tests' own list: label, slug of the refusal, maker."""
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    found: list[tuple[str, str, Callable[[], bytes]]] = importlib.import_module("tests.intake.poison").POISON
+    return found
 
 
 def _outcome(data: bytes) -> str:

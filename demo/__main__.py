@@ -72,6 +72,15 @@ def _folder(release: Path) -> None:
     (release / "chain").mkdir()
     for certificate in sorted((package.BUILD / "vendor-portal").glob("*-ca-[gt]*.pem")):
         shutil.copy(certificate, release / "chain")
+    _channels(release)
+
+
+def _channels(release: Path) -> None:
+    """What the vendor published, carried in by hand: the forum thread, and the portal's list of fingerprints."""
+    portal = package.BUILD / "vendor-portal"
+    for channel, name in (("forum", "forum-thread.txt"), ("portal", "fingerprints.txt")):
+        (release / "channels" / channel).mkdir(parents=True)
+        shutil.copy(portal / name, release / "channels" / channel)
 
 
 def _inspect(release: Path) -> None:
@@ -94,8 +103,9 @@ def _inspect(release: Path) -> None:
 
 
 def _accept(release: Path) -> None:
-    """The recorded contact is asked, two people decide about the unexpected key; without it `run` refuses."""
+    """The channels are read, the recorded contact is asked, two people decide; without it `run` refuses."""
     erika, max_, fingerprint = "Erika Musterfrau", "Max Mustermann", pki.NEW_RELEASE_KEY.fingerprint
+    fulldress("vendor", "fetch", "--offline", cwd=release)
     fulldress("trust", "escalate", "--by", erika, cwd=release)
     say("Erika calls the contact recorded in 2024; the fingerprint is read aloud")
     confirmed = ("--outcome", "confirmed", "--why", "expired", "--fingerprint", fingerprint)
@@ -103,7 +113,7 @@ def _accept(release: Path) -> None:
     old_key = package.BUILD / "vendor-portal" / "dten-release-2023.asc"
     fulldress("trust", "dossier", "--key", str(old_key), cwd=release)
     fulldress("trust", "accept", "--by", erika, "--reason", "called the contact recorded 2024-03-05", cwd=release)
-    fulldress("trust", "accept", "--by", max_, "--reason", "read the dossier; the portal shows the same key", cwd=release)
+    fulldress("trust", "accept", "--by", max_, "--reason", "read the dossier; heard the call", cwd=release)
 
 
 def _rotate_the_secret(prod: production.Production) -> None:

@@ -22,7 +22,6 @@ from exactness._planting import Planting, as_zip, planted
 from fulldress.cli.scanwork import package_context
 from fulldress.model.finding import SEVERITIES
 from fulldress.scan.sweep import load_rules, sweep
-from fulldress.store.blobs import BlobStore
 
 SETS = (("planted", 53_001, 0), ("hold-out", 53_002, 1))
 
@@ -41,10 +40,8 @@ def measure() -> list[Row]:
 
 
 def _ours(name: str, planting: Planting, package: Path) -> list[Row]:
-    context = package_context(
-        package, BlobStore(package.parent / f"{name}-blobs"), vendor=None, sandboxed=False, progress=None
-    )
-    report = sweep(context)
+    with package_context(package, vendor=None, sandboxed=False, progress=None) as context:
+        report = sweep(context)
     family = {rule.META.slug for rule in load_rules() if rule.META.family == "secret"}
     told = [f for f in report.findings if f.rule in family]
     loud = [f.place for f in told if SEVERITIES.index(f.severity) <= SEVERITIES.index("medium")]
@@ -69,8 +66,10 @@ def _peer(name: str, planting: Planting, package: Path) -> list[Row]:
     tool = shutil.which("kingfisher") or shutil.which("kingfisher", path=str(Path(sys.executable).parent))
     if tool is None:
         return []
-    arguments = [tool, "scan", str(package), "--no-validate", "--no-limits", "--no-update-check", "--format", "json"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
+    options = "--no-validate --no-limits --no-update-check --confidence low --format json"
+    done = subprocess.run(
+        [tool, "scan", str(package), *options.split()], capture_output=True, text=True, check=False, timeout=300
+    )
     told, _ = json.JSONDecoder().raw_decode(done.stdout.lstrip() or "{}")  # a summary follows in a second document
     places = {f["finding"]["path"] for f in told.get("findings", [])}
 

@@ -132,27 +132,28 @@ def _channels(given: Material, new: Sequence[Signature]) -> DossierItem:
     if given.channels is None:
         return _item(question, "not-checked", "No channel was read.", how="fulldress vendor fetch")
     found = _mentions(given, new)
-    groups = sorted({m.group for m in found})
+    groups = {s.fingerprint: sorted({m.group for m in found if m.fingerprint == s.fingerprint.lower()}) for s in new}
     failed = [f"{c.name} could not be read: {shown(e, 200)}" for c in given.channels.channels for e in c.errors[:2]]
-    state: DossierState = "yes" if len(groups) >= need else "no"
-    answer = f"Named in {len(groups)} groups: {', '.join(groups) or 'none'}."
-    return _item(question, state, answer, [_said(m) for m in found] + failed)
+    enough = bool(groups) and all(len(named) >= need for named in groups.values())
+    answer = "; ".join(f"{key[:16]}… in {len(named)} groups ({', '.join(named) or 'none'})" for key, named in groups.items())
+    return _item(question, "yes" if enough else "no", f"{answer or 'No new key'}.", [_said(m) for m in found] + failed)
 
 
 def _announced_before(given: Material, new: Sequence[Signature]) -> DossierItem:
     question = "Was the change announced before the package arrived?"
     if given.channels is None:
         return _item(question, "not-checked", "No channel was read.", how="fulldress vendor fetch")
-    found = [m for m in _mentions(given, new) if m.dated and m.tone != "warns"]
-    before = [m for m in found if _when(m.dated) is not None and (_when(m.dated) or given.arrived) < given.arrived]
-    arrived = stamp(given.arrived)
-    if before:
-        first = min(m.dated for m in before)
-        return _item(question, "yes", f"First on {first}; the package arrived {arrived}.", [_said(m) for m in before])
-    undated = [m for m in _mentions(given, new) if not m.dated]
-    if undated and not found:
-        return _item(question, "not-checked", "It is named, but nowhere with a date.", [_said(m) for m in undated])
-    return _item(question, "no", f"Nothing dated before {arrived} names it.", [_said(m) for m in found])
+    found = _mentions(given, new)
+    first: dict[str, str] = {}
+    for mention in sorted((m for m in found if m.tone != "warns"), key=lambda m: m.dated):
+        when = _when(mention.dated)
+        if when is not None and when < given.arrived:
+            first.setdefault(mention.fingerprint, mention.dated)
+    late = [s.fingerprint for s in new if s.fingerprint.lower() not in first]
+    parts = [f"{key[:16]}… first on {when}" for key, when in first.items()]
+    parts += [f"{key[:16]}… nowhere with a date before that" for key in late]
+    answer = f"The package arrived {stamp(given.arrived)}: {'; '.join(parts) or 'no new key'}."
+    return _item(question, "yes" if first and not late else "no", answer, [_said(m) for m in found])
 
 
 def _warned(given: Material, new: Sequence[Signature], pinned: Sequence[VendorPin]) -> DossierItem:

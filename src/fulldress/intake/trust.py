@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -25,7 +25,7 @@ from fulldress.formats.members import shown
 from fulldress.intake import advice
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
 from fulldress.model.signed import SignedBy
-from fulldress.store.blobs import BlobStore
+from fulldress.store.blobs import Blobs
 from fulldress.store.codec import file_digest
 
 WORST: tuple[Verdict, ...] = (
@@ -47,6 +47,8 @@ BESIDE = (".asc", ".sig", ".sign", ".p7s", ".minisig", ".sigstore", ".sigstore.j
 """Suffixes of signatures that may lie next to a package."""
 OTHER_SUFFIXES = (".minisig", ".pub", ".sigstore", ".sigstore.json")
 SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES + OTHER_SUFFIXES
+ARMOUR = b"-----BEGIN "
+"""What every key, certificate, list or signature in text form begins with."""
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
 
@@ -85,35 +87,39 @@ class _Found(NamedTuple):
 
 def judge(
     lock: PackageLock,
-    blobs: BlobStore,
+    blobs: Blobs,
     vendor: VendorRecord | None,
     now: datetime,
     *,
     means: Means | None = None,
     beside: Mapping[str, bytes] | None = None,
     compromised: frozenset[str] = frozenset(),
+    armoured: Container[str] | None = None,
 ) -> TrustReport:
     """The verdict over the whole package: the worst of what was found, and what to do next.
 
     ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
     ``compromised``: fingerprints of pinned keys whose word is void since the vendor said that they were stolen.
+    ``armoured``: SHA-256 of the objects in which ``ARMOUR`` occurs, when they were searched already; else all are read.
     """
     means = means or Means(OpenPgp(), X509(), (Minisign(), Jar(), Sigstore()))
-    return _Judge(lock, blobs, vendor, now, means, compromised).report(beside or {})
+    return _Judge(lock, blobs, vendor, now, means, compromised, armoured).report(beside or {})
 
 
 class _Judge:
     def __init__(
         self,
         lock: PackageLock,
-        blobs: BlobStore,
+        blobs: Blobs,
         vendor: VendorRecord | None,
         now: datetime,
         means: Means,
         compromised: frozenset[str] = frozenset(),
+        armoured: Container[str] | None = None,
     ) -> None:
         self.compromised = frozenset(c.lower().replace(" ", "") for c in compromised)
         self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
+        self.armoured = armoured
         self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
         self.small = dict(self._speaking())
         self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
@@ -125,10 +131,13 @@ class _Judge:
     def _speaking(self) -> Iterator[tuple[str, bytes]]:
         """Small files that may be a key, a certificate, a signature or a list; the others are not kept in memory."""
         for place, entry in self.files.items():
-            if entry.kind != "file" or entry.size > MAX_READ:
+            if entry.kind != "file" or entry.size > MAX_READ or not entry.sha256:
+                continue
+            speaks = place.endswith(SPEAKING) or checksums.is_any_list(posixpath.basename(place))
+            if not speaks and self.armoured is not None and entry.sha256 not in self.armoured:
                 continue
             data = self.blobs.read(entry.sha256)
-            if place.endswith(SPEAKING) or checksums.is_any_list(posixpath.basename(place)) or b"-----BEGIN " in data:
+            if speaks or ARMOUR in data:
                 yield place, data
 
     @staticmethod
@@ -288,6 +297,8 @@ class _Judge:
 
     def _signature(self, found: _Found, rotated: frozenset[str]) -> Signature:
         verdict, note = self._verdict(found.facts, rotated)
+        if found.facts.fingerprint.lower() in self.compromised and found.covers in {*self.keys, *self.certificates}:
+            verdict = "unknown-key"  # a void word for another key proves nothing, and condemns nothing either
         return Signature(
             format=found.facts.format,
             place=found.place,

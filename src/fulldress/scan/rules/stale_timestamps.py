@@ -88,7 +88,14 @@ def _dated(context: Context) -> Iterator[Dated]:
 def _outermost(stale: list[Dated]) -> list[Dated]:
     """Without members of a container that is stale itself."""
     places = {d.entry.place for d in stale}
-    return [d for d in stale if not any(d.entry.place.startswith(f"{place}!/") for place in places)]
+    return [d for d in stale if not any(above in places for above in _containers(d.entry.place))]
+
+
+def _containers(place: str) -> Iterator[str]:
+    at = place.find("!/")
+    while at >= 0:
+        yield place[:at]
+        at = place.find("!/", at + 2)
 
 
 BAD = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from exactness import Row

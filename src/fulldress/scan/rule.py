@@ -378,9 +378,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}
     """Recorded times of single files, where they differ."""
-    not_inspected: tuple[NotInspected, ...] = ()
     modes: dict[str, int] = {}
-    """Recorded modes of single files, where they are not 0644."""
+    """Modes of single files; others are 0755 with a ``#!`` line, else 0644."""
+    not_inspected: tuple[NotInspected, ...] = ()
 
 
 class Rule(Protocol):

@@ -33,7 +33,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         sha256 = hashlib.sha256(data).hexdigest()
         blobs[sha256] = data
         modified = given.times.get(place, given.modified)
-        mode = given.modes.get(place, 0o644)
+        mode = given.modes.get(place, 0o755 if data.startswith(b"#!") else 0o644)
         entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified, mode=mode))
 
     def search(patterns: Sequence[Pattern]) -> dict[str, Looked]:
@@ -79,6 +79,6 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,
-        not_inspected=given.not_inspected,
         modes=given.modes,
+        not_inspected=given.not_inspected,
     )

@@ -114,14 +114,16 @@ def _matrix(folder: f.ReleaseFolder) -> tuple[MatrixRow, ...]:
 
 
 @contextmanager
-def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, progress: Progress | None) -> Iterator[Context]:
+def package_context(
+    package: Path, *, vendor: Path | None, sandboxed: bool, progress: Progress | None, budgets: Budgets = ALONE
+) -> Iterator[Context]:
     """The context of a package on its own, as long as the block lasts: unpacked, and judged against a vendor record if any.
 
     Two confined processes work side by side: one takes the package apart, one searches what the first has brought out.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(opened(package))
-        room = stack.enter_context(room_for(stream, ALONE))
+        room = stack.enter_context(room_for(stream, budgets))
         mode = "r+b" if room.kept else "w+b"
         handles = (stack.enter_context((room.folder / PACK).open(mode, buffering=0)).fileno(), stream.fileno())
         ahead = sandboxed and os.fstat(stream.fileno()).st_size >= WORTH_SEARCHING_AHEAD
@@ -133,7 +135,7 @@ def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, prog
                 feed(outlet, [_record(t, pack) for t in targets_of(lock)])
         else:
             begun = reading(
-                stream, package.name, handles[0], ALONE, sandboxed=sandboxed, listener=outlet, folder=room.folder
+                stream, package.name, handles[0], budgets, sandboxed=sandboxed, listener=outlet, folder=room.folder
             )
             reader = stack.enter_context(begun)
             searcher = _ahead(stack, inlet, handles) if ahead else None

@@ -29,9 +29,10 @@ from fulldress.formats import shell
 from fulldress.formats.shell import WRAPPERS, Command, Edit
 from fulldress.model.estate import Estate, HostFacts
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.scan.callgraph import files as files_of
 from fulldress.scan.reading import Script, encode, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import jobs, reached
+from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="sudo-assumption",
@@ -53,7 +54,7 @@ class Verdict(NamedTuple):
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all scripts with the same trouble with sudo, at the first of them."""
     groups: dict[Verdict, list[tuple[Script, list[Command]]]] = {}
-    scheduled = {entry.place for job in jobs(context) for entry, _ in reached(context, job.command)}
+    scheduled = {entry.place for job in jobs(context) for entry in files_of(context, job)}
     for script in scripts(context):
         uses = [c for c in script.commands if c.name == "sudo"]
         verdict = _verdict(context.estate, uses, in_job=script.entry.place in scheduled) if uses else None

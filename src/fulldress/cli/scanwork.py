@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,20 +15,21 @@ from pathlib import Path
 import msgspec
 
 from fulldress.adapters import sandbox
-from fulldress.adapters.cms import X509
-from fulldress.adapters.openpgp import OpenPgp
+from fulldress.cli.scanroom import PACK, room_for
 from fulldress.errors import UsageError
 from fulldress.formats.patterns import Pattern
+from fulldress.intake import vendor as vendors
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.trust import ARMOUR, Means, judge
+from fulldress.intake.trust import ARMOUR, BESIDE, judge
 from fulldress.intake.unpack import opened, reading
 from fulldress.inventory import matrix
-from fulldress.model.estate import Estate, KeyImpact, UpgradePath
+from fulldress.model.advisory import AdvisoryReport
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow, UpgradePath
 from fulldress.model.finding import StepDraft
-from fulldress.model.package import Acceptance, PackageLock, TrustReport, VendorRecord
+from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
-from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, in_folder, looked, run, targets_of
+from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, looked, run, targets_of
 from fulldress.scan.sweep import patterns_alone
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -42,13 +42,6 @@ ARMOURED = Pattern(ARMOUR.decode(), once=True)
 WORTH_SEARCHING_AHEAD = 1 << 20
 """Bytes of a package from which a second process pays."""
 PIPE_SIZE = 1 << 20
-
-
-@contextmanager
-def room_for() -> Iterator[Path]:
-    """A folder for what is in the package, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="fulldress-scan-") as name:
-        yield Path(name)
 
 
 def release_context(
@@ -64,9 +57,11 @@ def release_context(
         read_part=blobs.read_at,
         estate=estate,
         impacts=_impacts(folder, estate),
+        matrix=_matrix(folder),
         trust=trust,
         release=folder.release(),
         acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
+        advisories=_advisories(folder),
         drafted=drafted,
     )
 
@@ -77,6 +72,15 @@ def _folder_search(lock: PackageLock, blobs: BlobStore) -> Search:
     if sandbox.missing() or sum(t.size for t in targets) < WORTH_A_PROCESS:
         return Local(blobs.read, targets)
     return in_folder(blobs.root, targets)
+
+
+def _advisories(folder: f.ReleaseFolder) -> AdvisoryReport | None:
+    """What the channels say about this package; a report about another package says nothing about it."""
+    path, lock = folder.path(f.ADVISORIES), folder.path(f.PACKAGE_LOCK)
+    if not path.is_file() or not lock.is_file():
+        return None
+    found = read_json(path, AdvisoryReport)
+    return found if found.package_sha256 == read_json(lock, PackageLock).sha256 else None
 
 
 def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:
@@ -101,6 +105,13 @@ def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact,
     return matrix.impacts(matrix.from_csv(rows.read_text(encoding="utf-8")), estate, known.installed, known.target)
 
 
+def _matrix(folder: f.ReleaseFolder) -> tuple[MatrixRow, ...]:
+    rows, way = folder.path(f.MATRIX), folder.path(f.PATH)
+    if not rows.is_file() or not way.is_file():
+        return ()
+    return matrix.holding(matrix.from_csv(rows.read_text(encoding="utf-8")), read_json(way, UpgradePath).target)
+
+
 @contextmanager
 def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, progress: Progress | None) -> Iterator[Context]:
     """The context of a package on its own, as long as the block lasts: unpacked, and judged against a vendor record if any.
@@ -109,17 +120,30 @@ def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, prog
     """
     with ExitStack() as stack:
         stream = stack.enter_context(opened(package))
-        folder = stack.enter_context(room_for())
-        room = stack.enter_context((folder / "pack").open("w+b", buffering=0))
+        room = stack.enter_context(room_for(stream, ALONE))
+        mode = "r+b" if room.kept else "w+b"
+        handles = (stack.enter_context((room.folder / PACK).open(mode, buffering=0)).fileno(), stream.fileno())
         ahead = sandboxed and os.fstat(stream.fileno()).st_size >= WORTH_SEARCHING_AHEAD
         inlet, outlet = os.pipe() if ahead else (-1, -1)
-        begun = reading(stream, package.name, room.fileno(), ALONE, sandboxed=sandboxed, listener=outlet, folder=folder)
-        reader = stack.enter_context(begun)
-        handles = (room.fileno(), stream.fileno())
-        searcher = _ahead(stack, inlet, handles) if ahead else None
-        lock, pack = reader.wait(progress)
+        if room.kept is not None:
+            lock, pack = room.kept.lock, Pack(*handles, room.kept.index, room=room.folder)
+            searcher = _ahead(stack, inlet, handles) if ahead else None
+            if searcher is not None:
+                feed(outlet, [_record(t, pack) for t in targets_of(lock)])
+        else:
+            begun = reading(
+                stream, package.name, handles[0], ALONE, sandboxed=sandboxed, listener=outlet, folder=room.folder
+            )
+            reader = stack.enter_context(begun)
+            searcher = _ahead(stack, inlet, handles) if ahead else None
+            lock, pack = reader.wait(progress)
+            room.save(lock, pack)
         stack.callback(pack.close)
         yield _judged(package, lock, pack, vendor, handles, searcher)
+
+
+def _record(target: Target, pack: Pack) -> bytes:
+    return RECORD.pack(bytes.fromhex(target.sha256), True, *pack.index[target.sha256])
 
 
 def _ahead(stack: ExitStack, inlet: int, handles: tuple[int, int]) -> Searcher:
@@ -142,9 +166,8 @@ def _judged(
         search = Local(pack.read, targets)
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
-    record = read_toml(vendor, VendorRecord) if vendor is not None else None
-    means = Means(OpenPgp(), X509())
-    trust = judge(lock, pack, record, datetime.now(UTC), means=means, beside=_beside(package), armoured=armoured)
+    record = vendors.in_force(vendor) if vendor is not None else None
+    trust = judge(lock, pack, record, datetime.now(UTC), beside=_beside(package), armoured=armoured)
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
 
 
@@ -152,21 +175,22 @@ class _Known:
     """What was searched ahead is known; what nobody foresaw is searched for now."""
 
     def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, int]) -> None:
-        self._found = looked(searcher.results().objects, searcher.patterns)
+        self._found = looked(searcher.results(len(targets)).objects, searcher.patterns)
         self._patterns = frozenset(searcher.patterns)
         self._pack, self._targets, self._handles = pack, targets, handles
 
     def __call__(self, patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
         """Looks at what is missing in a confined process of its own."""
         if missing := [p for p in patterns if p not in self._patterns]:
-            records = [RECORD.pack(bytes.fromhex(t.sha256), True, *self._pack.index[t.sha256]) for t in self._targets]
-            more = run([records], missing, handles=self._handles)
-            self._found = {s: Looked(o.binary, {**o.ends, **more[s].ends}, o.encoding) for s, o in self._found.items()}
+            more = run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
+            for sha256, new in more.items():
+                old = self._found.get(sha256)
+                self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
             self._patterns |= frozenset(missing)
         return self._found
 
 
 def _beside(package: Path) -> dict[str, bytes]:
     """Detached signatures that lie next to the package."""
-    candidates = [package.with_name(package.name + suffix) for suffix in (".asc", ".sig", ".p7s")]
+    candidates = [package.with_name(package.name + suffix) for suffix in BESIDE]
     return {path.name: path.read_bytes() for path in candidates if path.is_file() and path.stat().st_size < 1 << 20}

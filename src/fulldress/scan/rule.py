@@ -25,7 +25,8 @@ import msgspec
 
 from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of
 from fulldress.formats.patterns import Matcher, Pattern
-from fulldress.model.estate import Estate, KeyImpact
+from fulldress.model.advisory import AdvisoryReport
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
@@ -58,7 +59,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     severity: Severity
     confidence: Confidence
-    needs: tuple[Literal["estate", "matrix", "trust", "release"], ...] = ()
+    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories"], ...] = ()
     """Inputs without which the rule stands aside (and the report says so)."""
 
 
@@ -94,13 +95,13 @@ class Line(NamedTuple):
 
 MAX_WHOLE = 16 << 20
 """Larger texts are never held in memory whole; their lines are read from around the hits."""
-MAX_KEPT = 64 << 20
+MAX_KEPT = 48 << 20
 """Bytes of decoded texts, and of contents, that are kept for the next rule."""
 
 ReadPart = Callable[[str, int, int], bytes]
 """SHA-256, offset, size -> so many verified bytes of an object."""
 Search = Callable[[Sequence[Pattern]], Mapping[str, Looked]]
-"""Patterns -> SHA-256 of each object -> what was found there."""
+"""Patterns -> SHA-256 of an object -> what was found there. One that is left out is a text without a match."""
 
 
 class Context:
@@ -113,9 +114,11 @@ class Context:
         *,
         estate: Estate | None = None,
         impacts: tuple[KeyImpact, ...] | None = None,
+        matrix: tuple[MatrixRow, ...] = (),
         trust: TrustReport | None = None,
         release: Release | None = None,
         acceptance: Acceptance | None = None,
+        advisories: AdvisoryReport | None = None,
         drafted: tuple[StepDraft, ...] = (),
         search: Search | None = None,
         read_part: ReadPart | None = None,
@@ -129,10 +132,14 @@ class Context:
         self.estate = estate
         self.impacts = impacts
         """Config keys × versions joined to the estate; None when there is no matrix."""
+        self.matrix = matrix
+        """What the offered version knows of the product's config keys."""
         self.trust = trust
         self.release = release
         self.acceptance = acceptance
         """The decision of two people about exactly this package, when there is one."""
+        self.advisories = advisories
+        """What the vendor's channels say about exactly this package; None when they were not read."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
         self._read_part = read_part or (lambda sha256, offset, size: read_blob(sha256)[offset : offset + size])
@@ -233,6 +240,8 @@ class Context:
         looked = self._looked.get(entry.sha256)
         if looked is not None:
             return looked.binary
+        if self._searched and entry.kind != "container":
+            return False
         head = self._read_part(entry.sha256, 0, HEAD)
         return b"\0" in head and not encoding_of(head)
 
@@ -360,13 +369,17 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str | bytes]
     estate: Estate | None = None
     impacts: tuple[KeyImpact, ...] | None = None
+    matrix: tuple[MatrixRow, ...] = ()
     trust: TrustReport | None = None
     release: Release | None = None
+    advisories: AdvisoryReport | None = None
     drafted: tuple[StepDraft, ...] = ()
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}
     """Recorded times of single files, where they differ."""
+    modes: dict[str, int] = {}
+    """Modes of single files; others are 0755 with a ``#!`` line, else 0644."""
     not_inspected: tuple[NotInspected, ...] = ()
 
 

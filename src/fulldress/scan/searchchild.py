@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,9 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True):
     """The report."""
 
     objects: list[Object]
+    """Those in which there is anything to say: the others are texts without a match."""
+    count: int
+    """How many were searched."""
     wrong: list[bytes]
     """Digests that their objects do not have."""
     bytes_read: int = 0
@@ -56,6 +60,7 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True):
 
 def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
     """Confine this process, search, report. Any failure ends the process with a traceback on stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     matcher = Matcher(request.patterns, compiled)
     for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"):
         "".encode(name)  # loads the codec: nothing can be opened later
@@ -63,7 +68,7 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
     sandbox.restrict(None, memory=request.memory, cpu_seconds=request.seconds, file_bytes=1 << 16, readable=folder)
     objects: list[Object] = []
     wrong: list[bytes] = []
-    total = 0
+    total = count = 0
     for sha256, searched, source, offset, size in records(request.inlet):
         handle = _opened(folder, sha256) if folder else request.handles[source]
         try:
@@ -75,8 +80,11 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
         if seen is None:
             wrong.append(sha256)
         elif searched:
+            count += 1
+            if seen == PLAIN:
+                continue
             objects.append(Object(sha256, seen.binary, seen.encoding, seen.found.ends, seen.found.dropped))
-    out.write(msgspec.msgpack.encode(Searched(objects=objects, wrong=wrong, bytes_read=total)))
+    out.write(msgspec.msgpack.encode(Searched(objects=objects, wrong=wrong, count=count, bytes_read=total)))
     out.flush()
 
 
@@ -95,6 +103,8 @@ def records(pipe: int) -> Iterator[tuple[bytes, int, int, int, int]]:
         rest = data[whole:]
 
 
+PLAIN = Seen(False, "", Found({}, {}))
+"""A text in which nothing was found."""
 NOTHING = Seen(True, "", Found({}, {}))
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -32,7 +33,8 @@ from fulldress.store.pack import PACK, RECORD
 WORTH_A_PROCESS = 8 << 20
 """Bytes from which searching in another process is faster."""
 WORTH_TWO = 64 << 20
-SECONDS = 900
+WORTH_KEEPING_S = 0.1
+"""Patterns that are compiled faster are not cached."""
 
 
 class Target(NamedTuple):
@@ -75,14 +77,14 @@ class Searcher:
     def _communicate(self, request: bytes) -> None:
         self._said = self._child.communicate(request)[0]
 
-    def results(self) -> Searched:
-        """Wait for the end and return what was found. Raises FulldressError ``search-failed``."""
+    def results(self, expected: int) -> Searched:
+        """Wait for the end and return what was found in so many objects. Raises FulldressError ``search-failed``."""
         self._talk.join()
         try:
             found = msgspec.msgpack.decode(self._said, type=Searched) if self._child.returncode == 0 else None
         except msgspec.MsgspecError:
             found = None
-        if found is None:
+        if found is None or (found.count != expected and not found.wrong):
             self._complaints.seek(0)
             said = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise FulldressError(
@@ -108,9 +110,13 @@ class Searcher:
 
 
 def looked(found: Sequence[Object], patterns: Sequence[Pattern]) -> dict[str, Looked]:
-    """A searcher's words as the Context wants them."""
+    """A searcher's words as the Context wants them (texts without a match are left out)."""
+    binary = Looked(True, {})
     return {
-        o.sha256.hex(): Looked(o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding) for o in found
+        o.sha256.hex(): Looked(o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding)
+        if o.ends or o.encoding
+        else binary
+        for o in found
     }
 
 
@@ -161,14 +167,19 @@ def run(
         for share in shares:
             inlet, outlet = os.pipe()
             searchers.append(Searcher(patterns, inlet, handles=handles, folder=folder))
-            threading.Thread(target=_feed, args=(outlet, b"".join(share)), daemon=True).start()
+            feed(outlet, share)
         found: dict[str, Looked] = {}
-        for searcher in searchers:
-            found |= looked(searcher.results().objects, searcher.patterns)
+        for searcher, share in zip(searchers, shares, strict=True):
+            found |= looked(searcher.results(len(share)).objects, searcher.patterns)
         return found
     finally:
         for searcher in searchers:
             searcher.close()
+
+
+def feed(outlet: int, share: Sequence[bytes]) -> None:
+    """Write records into a pipe, and close it, without waiting for its reader."""
+    threading.Thread(target=_feed, args=(outlet, b"".join(share)), daemon=True).start()
 
 
 def _feed(outlet: int, records: bytes) -> None:
@@ -190,8 +201,10 @@ def compiled(patterns: Sequence[Pattern]) -> bytes:
         except hyperscan.HyperscanError:
             kept = None
     if kept is None:
+        started = time.monotonic()
         kept = Matcher(patterns).dump()
-        cache.keep(name, kept)
+        if time.monotonic() - started > WORTH_KEEPING_S:
+            cache.keep(name, kept)
     return kept
 
 

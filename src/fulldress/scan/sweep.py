@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -20,8 +21,8 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.ports import Progress
+from fulldress.scan import crew, secrets
 from fulldress.scan import rules as rules_package
-from fulldress.scan import secrets
 from fulldress.scan.boundary import attempt
 from fulldress.scan.lineage import lineage
 from fulldress.scan.reading import SHEBANG
@@ -31,6 +32,8 @@ from fulldress.scan.waivers import Waiver
 RAISED = "rule-raised"
 """Slug of the finding that stands for a rule that failed."""
 
+HEAVY = ("migration", "endpoint")
+"""Families that take longest, and so are begun first where two processes share the work."""
 MAX_READ = 4096
 """Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""
 MAX_TITLE = 300
@@ -42,6 +45,7 @@ ASIDE = {
     "matrix": "no matrix of configuration keys (run `fulldress matrix`)",
     "trust": "no trust report (run `fulldress intake`)",
     "release": "no release.toml (run `fulldress new`)",
+    "advisories": "no advisories of this package (run `fulldress vendor fetch`)",
 }
 
 
@@ -80,13 +84,32 @@ def sweep(
         progress.start("scan", float(len(run)))
     found: list[Finding] = []
     context.prepare([SHEBANG, *(pattern for rule in run for pattern in _patterns(rule, context, found))])
-    for rule in run:
-        found.extend(_run(rule, context))
-        if progress is not None:
-            progress.advance()
+    for findings in _all(run, context, progress):
+        found.extend(findings)
     if progress is not None:
         progress.finish()
     return _report(context, run, aside, found, waivers)
+
+
+def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> list[list[Finding]]:
+    """What each rule found, in the order of the rules."""
+
+    me = os.getpid()
+
+    def one(number: int) -> list[Finding]:
+        found = list(_run(run[number], context))
+        if progress is not None and os.getpid() == me:  # the bar belongs to the process that drew it
+            progress.advance()
+        return found
+
+    if context.package.bytes_inspected < crew.WORTH_IT or (os.cpu_count() or 1) < 2:
+        return [one(number) for number in range(len(run))]
+    families: dict[str, list[int]] = {}
+    for number, rule in enumerate(run):
+        families.setdefault(rule.META.family, []).append(number)
+    groups = sorted(families.values(), key=lambda g: (run[g[0]].META.family not in HEAVY, -len(g)))
+    done = crew.shared_out(groups, one)
+    return [done[number] for number in range(len(run))]
 
 
 def patterns_alone() -> tuple[Pattern, ...]:
@@ -114,6 +137,7 @@ def _stands_aside(rule: Rule, context: Context) -> str:
         "matrix": context.impacts,
         "trust": context.trust,
         "release": context.release,
+        "advisories": context.advisories,
     }
     return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
 

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 _DIGEST = 32
+MOST = 12
 
 
 def cache_dir() -> Path | None:
@@ -44,6 +45,13 @@ def recall(name: str) -> bytes | None:
     return data[_DIGEST:] if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST] else None
 
 
+def _prune(folder: Path, kind: str) -> None:
+    """Of each kind (what stands before the first dash) only the newest are kept."""
+    known = sorted((p for p in folder.glob(f"{kind}-*") if p.is_file()), key=lambda p: -p.stat().st_mtime)
+    for old in known[MOST:]:
+        old.unlink(missing_ok=True)
+
+
 def keep(name: str, data: bytes) -> None:
     """Keep bytes under a name, if that is possible."""
     folder = cache_dir()
@@ -55,6 +63,7 @@ def keep(name: str, data: bytes) -> None:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(hashlib.sha256(data).digest() + data)
             Path(temporary).replace(folder / name)
+            _prune(folder, name.partition("-")[0])
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import cast
 
@@ -142,12 +142,11 @@ def _stands_aside(rule: Rule, context: Context) -> str:
     return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
 
 
-def _run(rule: Rule, context: Context) -> Iterator[Finding]:
-    """The boundary between the sweep and a rule: whatever a rule raises ends that rule and nothing else."""
-    try:
-        yield from rule.check(context)
-    except Exception as error:
-        yield _raised(rule, error)
+def _run(rule: Rule, context: Context) -> list[Finding]:
+    """What a rule finds, also before it fails."""
+    found: list[Finding] = []
+    answer = attempt(lambda: found.extend(rule.check(context)))
+    return [*found, _raised(rule, answer)] if isinstance(answer, Exception) else found
 
 
 def _raised(rule: Rule, error: Exception) -> Finding:

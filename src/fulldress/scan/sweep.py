@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import cast
 
@@ -142,11 +142,13 @@ def _stands_aside(rule: Rule, context: Context) -> str:
     return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
 
 
-def _run(rule: Rule, context: Context) -> list[Finding]:
-    """What a rule finds, also before it fails."""
+def _run(rule: Rule, context: Context) -> Iterator[Finding]:
+    """What a rule finds; one that raises is a finding of its own, besides what it had found before."""
     found: list[Finding] = []
-    answer = attempt(lambda: found.extend(rule.check(context)))
-    return [*found, _raised(rule, answer)] if isinstance(answer, Exception) else found
+    failed = attempt(lambda: found.extend(rule.check(context)))
+    yield from found
+    if isinstance(failed, Exception):
+        yield _raised(rule, failed)
 
 
 def _raised(rule: Rule, error: Exception) -> Finding:

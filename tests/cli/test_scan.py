@@ -184,6 +184,14 @@ def test_output_is_written_whole_and_nothing_goes_to_stdout(
     assert [p.name for p in target.parent.iterdir()] == ["report.html"]
 
 
+def test_output_never_writes_over_the_package(package: Path, tmp_path: Path) -> None:
+    before = package.read_bytes()
+    (tmp_path / "link.json").symlink_to(package)
+    assert run("scan", str(package), "--format", "json", "--output", str(package)) == 2
+    assert run("scan", str(package), "--format", "json", "--output", str(tmp_path / "link.json")) == 2
+    assert package.read_bytes() == before
+
+
 def test_diff_shows_what_the_cure_would_change(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", str(package), "--diff") == 0
     assert '-rm -rf "$OLD"/lib' in capsys.readouterr().out

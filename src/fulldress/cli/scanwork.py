@@ -45,16 +45,27 @@ WORTH_SEARCHING_AHEAD = 1 << 20
 PIPE_SIZE = 1 << 20
 
 
+Memory = dict[frozenset[Pattern], dict[str, Looked]]
+"""Patterns -> what was found in each object: an object never changes, so nothing is searched twice for the same."""
+
+
 def release_context(
-    folder: f.ReleaseFolder, lock: PackageLock, blobs: BlobStore, drafted: tuple[StepDraft, ...] = ()
+    folder: f.ReleaseFolder,
+    lock: PackageLock,
+    blobs: BlobStore,
+    drafted: tuple[StepDraft, ...] = (),
+    memory: Memory | None = None,
 ) -> Context:
-    """The context of a release folder: the package (vendor's or adapted) and whatever the earlier stages have written."""
+    """The context of a release folder: the package (vendor's or adapted) and whatever the earlier stages have written.
+
+    ``memory``: shared by the contexts of several states of one package, whose contents are nearly all the same.
+    """
     estate = _with_chain(folder, read_json(folder.path(f.ESTATE), Estate)) if folder.path(f.ESTATE).is_file() else None
     trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
     return Context(
         lock,
         blobs.read,
-        search=_folder_search(lock, blobs),
+        search=_folder_search(targets_of(lock), blobs) if memory is None else _remembering(lock, blobs, memory),
         read_part=blobs.read_at,
         estate=estate,
         impacts=_impacts(folder, estate),
@@ -67,9 +78,21 @@ def release_context(
     )
 
 
-def _folder_search(lock: PackageLock, blobs: BlobStore) -> Search:
+def _remembering(lock: PackageLock, blobs: BlobStore, memory: Memory) -> Search:
+    """Searches only what was not searched before for the same patterns."""
+
+    def search(patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
+        known = memory.setdefault(frozenset(patterns), {})
+        targets = targets_of(lock)
+        if missing := [t for t in targets if t.sha256 not in known]:
+            known.update(_folder_search(missing, blobs)(patterns))
+        return {t.sha256: known[t.sha256] for t in targets if t.sha256 in known}
+
+    return search
+
+
+def _folder_search(targets: Sequence[Target], blobs: BlobStore) -> Search:
     """A large package is searched in confined processes; a small one here, which is over before a process has begun."""
-    targets = targets_of(lock)
     if sandbox.missing() or sum(t.size for t in targets) < WORTH_A_PROCESS:
         return Local(blobs.read, targets)
     return in_folder(blobs.root, targets)

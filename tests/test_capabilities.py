@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fulldress.intake import sandbox
+from fulldress.adapters import sandbox
 
 
 @pytest.mark.skipif(not os.environ.get("CI"), reason="a developer's machine may lack them")

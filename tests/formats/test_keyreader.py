@@ -86,7 +86,7 @@ def read(text: str, file: str) -> list[tuple[str, str, int]]:
         ),
         (
             "/etc/ssh/sshd_config",
-            "Port 22\n# Port 23\nMatch User x\n  ForceCommand \"a b\"\n",
+            'Port 22\n# Port 23\nMatch User x\n  ForceCommand "a b"\n',
             [("Port", "22", 1), ("Match User x.ForceCommand", "a b", 4)],
         ),
         ("a.ini", "[s]\nk = v ; c\n", [("s.k", "v", 2)]),

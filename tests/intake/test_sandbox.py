@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.intake.poison import good
 
+from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing
-from fulldress.intake import sandbox
 
 pytestmark = pytest.mark.skipif(bool(sandbox.missing()), reason=f"missing here: {sandbox.missing()}")
 
@@ -20,7 +20,7 @@ TRIES = """
 import json, os, socket, sys, subprocess, ctypes, fcntl, termios
 import pyseccomp  # before the interpreter's own folder may be out of reach
 from pathlib import Path
-from fulldress.intake import sandbox
+from fulldress.adapters import sandbox
 import fulldress.intake.child
 store = Path(sys.argv[1]); outside = store.parent / "outside"
 outside.write_text("secret")
@@ -124,9 +124,10 @@ from fulldress.intake.child import Request, serve, warm_up
 warm_up()  # before the interpreter's own folder may be out of reach
 from fulldress.intake.budgets import Budgets
 fd = os.open(sys.argv[1], os.O_RDONLY)
+pack = os.open(sys.argv[2], os.O_RDWR | os.O_TMPFILE)
 if os.geteuid() == 0:
     os.chown(sys.argv[2], 65534, -1); os.setgroups([]); os.setgid(65534); os.setuid(65534)
-serve(Request(name="p", store=sys.argv[2], package_fd=fd, budgets=Budgets()), sys.stdout.buffer)
+serve(Request(name="p", package_fd=fd, pack_fd=pack, budgets=Budgets()), sys.stdout.buffer)
 os._exit(0)
 """
     (tmp_path / "p.zip").write_bytes(good())

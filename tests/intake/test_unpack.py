@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.intake.poison import POISON, M, build, deb, good, link, many, nested, stdlib_zip, tar, zip64
 
+from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing, NothingToDo, PackageRefused, StateDiskFull, UsageError
 from fulldress.formats import zipview
 from fulldress.formats.members import checked
 from fulldress.formats.refusal import REASONS
-from fulldress.intake import sandbox
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock
@@ -305,8 +305,8 @@ def test_a_backslash_is_a_letter_where_only_posix_unpacks(tmp_path: Path) -> Non
 
 
 def test_what_is_not_opened_is_listed(tmp_path: Path) -> None:
-    lock = taken_apart(tmp_path, stdlib_zip(**{"a.rpm": b"\xed\xab\xee\xdb" + bytes(96), "b": b"12345"}))
-    assert [(n.place, n.size) for n in lock.not_inspected] == [("a.rpm", 100)]
+    lock = taken_apart(tmp_path, stdlib_zip(**{"a.rar": b"Rar!\x1a\x07" + bytes(94), "b": b"12345"}))
+    assert [(n.place, n.size) for n in lock.not_inspected] == [("a.rar", 100)]
     assert lock.bytes_inspected == 5
 
 
@@ -341,12 +341,26 @@ def test_an_interrupt_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     assert children() <= before
 
 
-def test_what_a_killed_intake_left_is_swept(tmp_path: Path) -> None:
-    left = tmp_path / "store" / ".intake-999999999-x"
-    left.mkdir(parents=True)
-    (left / "half").write_bytes(b"x")
-    taken_apart(tmp_path, good())
-    assert not left.exists()
+def test_a_killed_intake_leaves_nothing(tmp_path: Path) -> None:
+    """What is half read has no name in the store at any time."""
+
+    class Watching:
+        def start(self, label: str, total: float | None = None) -> None:
+            seen.append(tree(tmp_path))
+
+        def advance(self, amount: float = 1.0) -> None:
+            seen.append(tree(tmp_path))
+
+        def note(self, text: str) -> None:
+            raise AssertionError(text)
+
+        def finish(self) -> None:
+            seen.append(tree(tmp_path))
+
+    seen: list[set[str]] = []
+    taken_apart(tmp_path, build(M(data=os.urandom(9 << 20))), progress=Watching())
+    assert len(seen) >= 3
+    assert all(names == {"p.zip", "store"} for names in seen)
 
 
 NAMES = st.text("abcdefgh-_.é", min_size=1, max_size=12).filter(lambda n: n.strip(".") and len(n.encode()) < 200)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
+from fulldress.scan.callgraph import run_by
 from fulldress.scan.samples import context_of
-from fulldress.scan.schedules import cron_schedule, jobs, reached
+from fulldress.scan.schedules import jobs
 
 
 def test_jobs_of_all_three_kinds() -> None:
@@ -20,28 +19,12 @@ def test_jobs_of_all_three_kinds() -> None:
     assert [(j.place.rpartition("/")[2], j.line, j.schedule, j.command, j.timer) for j in jobs(context)] == [
         ("a", 1, "0 3 * * *", "/bin/a", False),
         ("postinst", 4, "5 4 * * *", "/bin/b", False),
-        ("c.timer", 2, "@hourly", "/bin/c --x", True),
+        ("c.timer", 2, "hourly", "/bin/c --x", True),
     ]
 
 
 def test_a_script_that_only_reads_the_crontab_schedules_nothing() -> None:
     assert jobs(context_of({"a.sh": "#!/bin/sh\ncrontab -l\ncat /etc/cron.d/x\n"})) == []
-
-
-@pytest.mark.parametrize(
-    ("calendar", "cron"),
-    [
-        ("*-*-* 03:00:00", "0 3 * * *"),
-        ("03:05", "5 3 * * *"),
-        ("Mon..Fri 22:30", "30 22 * * mon-fri"),
-        ("*-*-01 00:00", "0 0 01 * *"),
-        ("weekly", "0 0 * * 1"),
-        ("2026-01-01 00:00", ""),
-        ("*:0/5", ""),
-    ],
-)
-def test_calendars(calendar: str, cron: str) -> None:
-    assert cron_schedule(calendar) == cron
 
 
 def test_reached_follows_scripts_and_configuration() -> None:
@@ -53,7 +36,7 @@ def test_reached_follows_scripts_and_configuration() -> None:
             "a.deb!/etc/other.conf": "x=1\n",
         }
     )
-    assert [e.place.rpartition("!")[2] for e, _ in reached(context, "cd / && /usr/bin/a x")] == [
+    assert [r.entry.place.rpartition("!")[2] for r in run_by(context, "cd / && /usr/bin/a x") if r.entry] == [
         "/usr/bin/a",
         "/usr/lib/a/run",
         "/etc/a.conf",
@@ -62,4 +45,4 @@ def test_reached_follows_scripts_and_configuration() -> None:
 
 def test_a_circle_ends() -> None:
     context = context_of({"r/usr/bin/a": "#!/bin/sh\n/usr/bin/b\n", "r/usr/bin/b": "#!/bin/sh\n/usr/bin/a\n"})
-    assert len(reached(context, "/usr/bin/a")) == 2
+    assert len(run_by(context, "/usr/bin/a")) == 2

@@ -51,11 +51,11 @@ def _part(head: bytes, offset: int) -> Part:
 
 
 def chunks(stream: BinaryIO, part: Part) -> Iterator[bytes]:
-    """The bytes of one member in pieces of at most 64 KiB."""
+    """The bytes of one member in pieces of at most 1 MiB."""
     at, left = part.offset, part.size
     while left:
         stream.seek(at)
-        piece = stream.read(min(1 << 16, left))
+        piece = stream.read(min(1 << 20, left))
         if not piece:
             raise refusal("zip-truncated", f"the ar archive ends in the middle of {shown(part.name)!r}")
         at, left = at + len(piece), left - len(piece)

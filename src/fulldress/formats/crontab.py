@@ -79,6 +79,11 @@ def _job(line: str, number: int, file: str, system: bool) -> CronJob | None:
     return CronJob(file=file, line=number, schedule=schedule, user=user, command=parts[-1].strip())
 
 
+def is_setting(line: str) -> bool:
+    """True for ``NAME = value``."""
+    return _ASSIGNMENT.match(line) is not None
+
+
 def parse_schedule(schedule: str) -> Schedule | None:
     """The fields of a schedule, or None when cron would not accept it (``@reboot`` has no fields either)."""
     fields = MACROS.get(schedule.strip().lower(), schedule).split()

@@ -37,13 +37,21 @@ class Member(NamedTuple):
     chunks: Callable[[], Iterator[bytes]] = _no_content
     packed: int = 0
     """Bytes that it takes in the archive; 0 when the format does not say."""
+    at: int | None = None
+    """Where its bytes lie as they are (neither packed nor encrypted) in the stream of the archive; None otherwise."""
+    base: object = None
+    """The stream that ``at`` counts in, where it is another than the archive's own."""
     attributes: str = ""
     """Names of recorded attributes that are beyond owner, mode and time (tar's extended attributes)."""
 
 
 def shown(name: str, limit: int = 120) -> str:
     """A member's name as it may be put into a message: control and bidi characters escaped, cut at ``limit``."""
-    safe = "".join(c if c.isprintable() and c not in _BIDI else f"\\u{ord(c):04x}" for c in name)
+    safe = (
+        name
+        if name.isascii() and name.isprintable()
+        else "".join(c if c.isprintable() and c not in _BIDI else f"\\u{ord(c):04x}" for c in name)
+    )
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 
 
@@ -62,7 +70,7 @@ def safe_name(raw: str, *, posix: bool = False) -> str:
 def _name_fault(raw: str, posix: bool) -> str:
     if raw.startswith(("/", "\\")):
         return "an absolute path"
-    if ".." in re.split(r"[/\\]", raw):
+    if ".." in raw and ".." in re.split(r"[/\\]", raw):
         return "'..' in its path"
     if "\\" in raw and not posix:
         return "a backslash in its path"
@@ -70,8 +78,13 @@ def _name_fault(raw: str, posix: bool) -> str:
         return "a drive letter"
     if "!/" in raw:
         return "'!/' in its path, which is how places inside nested archives are written"
-    if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI for c in raw):
+    ascii_ = raw.isascii()
+    if not (ascii_ and raw.isprintable()) and any(
+        unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI for c in raw
+    ):
         return "control or direction-changing characters in its name"
+    if ascii_ and len(raw) <= MAX_COMPONENT:
+        return ""
     if len(raw.encode("utf-8", "replace")) > MAX_NAME or any(len(p.encode()) > MAX_COMPONENT for p in raw.split("/")):
         return "a name longer than any file system takes"
     return ""

@@ -43,8 +43,25 @@ WRAPPERS: dict[str, str] = {
     "setsid": "",
     "stdbuf": "ioe",
     "chronic": "",
+    "cronic": "",
+    "flock": "wE",
+    "chrt": "DPT",
+    "taskset": "",
+    "chroot": "",
+    "runuser": "uglGTPs",
+    "setpriv": "",
+    "systemd-run": "uptMHCGE",
+    "systemd-cat": "tp",
+    "systemd-inhibit": "",
+    "unbuffer": "",
+    "xargs": "aEIiLlnPsd",
+    "setuidgid": "",
+    "unshare": "",
 }
 """Programs that run the command given to them, with those of their short options that take a value."""
+
+OPERANDS = {"timeout": 1, "flock": 1, "chrt": 1, "taskset": 1, "chroot": 1, "setuidgid": 1}
+"""Wrappers with operands of their own before the command: ``timeout 5m``, ``flock FILE``."""
 
 SHELLS = {"sh", "bash", "dash", "ksh", "zsh"}
 
@@ -68,6 +85,8 @@ class Command(msgspec.Struct, frozen=True):
     """Variables set for this command only: ``PGPASSWORD=x``."""
     pipes_to: str = ""
     """Name of the command that reads this one's output through a pipe."""
+    pipes_args: tuple[str, ...] = ()
+    """The words after that name, as written."""
     top: bool = True
     """False inside a condition, loop, function, subshell or substitution."""
     function: str = ""
@@ -107,9 +126,14 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def tree(data: bytes) -> Node:
+    """The root of the syntax tree, for readers that need more than the commands."""
+    return _parser().parse(data).root_node
+
+
 def parses(text: str) -> bool:
     """True when the grammar reads the whole text without an error."""
-    return not _parser().parse(encode(text)).root_node.has_error
+    return not tree(encode(text)).has_error
 
 
 def commands(text: str) -> list[Command]:
@@ -141,6 +165,7 @@ class _Reader:
         self._heredoc: dict[int, str] = {}
         self._redirects: dict[int, list[str]] = {}
         self._pipes_to: dict[int, str] = {}
+        self._pipes_args: dict[int, tuple[str, ...]] = {}
 
     def text(self, node: Node | None) -> str:
         return "" if node is None else self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
@@ -176,6 +201,7 @@ class _Reader:
             source, sink = _last_command(left), _first_command(right)
             if source is not None and sink is not None:
                 self._pipes_to[source.id] = self.text(sink.child_by_field_name("name"))
+                self._pipes_args[source.id] = tuple(self.text(w) for w in sink.named_children if w.type != "command_name")
 
     def command(self, node: Node, top: bool, function: str) -> Command | None:
         words, assignments, inline = self._parts(node)
@@ -194,6 +220,7 @@ class _Reader:
             redirects=(*inline, *self._redirects.get(node.id, ())),
             assignments=tuple(self.text(a) for a in assignments),
             pipes_to=self._pipes_to.get(node.id, ""),
+            pipes_args=self._pipes_args.get(node.id, ()),
             top=top,
             function=function,
             start=start,
@@ -273,8 +300,9 @@ def wrapped_by(command: Command) -> int:
     argv = command.argv
     while position < len(argv) and (name := argv[position].rpartition("/")[2]) in WRAPPERS:
         after = _after_options(argv, position + 1, WRAPPERS[name])
-        if name == "timeout":
-            after += 1
+        after += OPERANDS.get(name, 0)
+        if after < len(argv) and (argv[after].startswith("-") or (name == "runuser" and "-u" not in argv[position:after])):
+            return position  # ``flock FILE -c TEXT``, ``runuser USER -c TEXT``: see nested()
         if after >= len(argv):
             return position
         position = after
@@ -304,7 +332,7 @@ def nested(command: Command) -> Iterator[str]:
     name = argv[0].rpartition("/")[2]
     if name == "eval":
         yield " ".join(argv[1:])
-    elif name in SHELLS or name in ("su", "runuser"):
+    elif name in SHELLS or name in ("su", "runuser", "flock", "script"):
         for index, word in enumerate(argv[1:-1], 1):
             if word == "--command" or re.fullmatch(r"-[a-z]*c", word):
                 yield argv[index + 1]

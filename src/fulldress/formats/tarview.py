@@ -1,32 +1,38 @@
-"""TAR read strictly: ustar, GNU long names, pax headers; writes nothing. Pure over a seekable stream.
+"""TAR read strictly: ustar, GNU long names, pax headers, sparse files; writes nothing. Pure over a seekable stream.
 
-Sparse files, unknown types and devices are refused. After the end only zeros may follow.
+Unknown types and devices are refused. After the end only zeros may follow.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
+from fulldress.formats import tarsparse
 from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
 
 BLOCK = 512
-CHUNK = 1 << 16
+CHUNK = 1 << 20
+ZEROS = bytes(BLOCK)
 MAX_HEADER = 1 << 20
 """Bytes of one pax or long-name header that are read at most."""
 _KINDS: dict[bytes, MemberKind] = {
     b"0": "file",
     b"\0": "file",
     b"7": "file",
+    b"S": "file",
     b"1": "hardlink",
     b"2": "symlink",
     b"5": "directory",
 }
 _SPECIAL = (b"3", b"4", b"6")
 _XATTR = ("SCHILY.xattr.", "LIBARCHIVE.xattr.", "SCHILY.acl.", "RHT.security.selinux")
+_OCTAL = re.compile(rb"[0-7]+")
 _PAX = re.compile(rb"(\d{1,7}) ([^=\0]+)=")
 
 
@@ -43,7 +49,7 @@ class _Header(NamedTuple):
 
 def is_header(block: bytes) -> bool:
     """True when the 512 bytes are a TAR header with a right checksum."""
-    if len(block) < BLOCK or not any(block[:BLOCK]):
+    if len(block) < BLOCK or block[:BLOCK] == ZEROS:
         return False
     recorded = _octal(block[148:156])
     return recorded == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
@@ -61,7 +67,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
     while at < size and zeros < 2:
         block = _read(stream, at, BLOCK)
         at += BLOCK
-        if not any(block):
+        if block == ZEROS:
             zeros += 1
             continue
         if zeros or not is_header(block):
@@ -73,11 +79,17 @@ def members(stream: BinaryIO) -> Iterator[Member]:
             (everywhere if kind == b"g" else extended).update(extra)
             at += _padded(length)
             continue
-        header = _header(block, {**everywhere, **extended})
+        pax = {**everywhere, **extended}
+        header = _header(block, pax)
         extended = {}
         body = header.size if _KINDS.get(header.type) == "file" else 0
         if at + body > size:
             raise refusal("zip-truncated", f"the TAR ends in the middle of {shown(header.name)!r}")
+        if tarsparse.is_sparse(header.type, pax):
+            member, start = _sparse(stream, block, pax, header, at)
+            yield member
+            at = start + _padded(body) if header.type == b"S" else at + _padded(body)
+            continue
         yield _member(stream, header, at)
         at += _padded(body)
     if extended:
@@ -90,7 +102,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
 def _only_zeros(stream: BinaryIO, at: int, size: int) -> None:
     while at < size:
         piece = _read(stream, at, min(CHUNK, size - at))
-        if any(piece):
+        if piece.count(0) != len(piece):
             raise refusal("zip-views-disagree", f"bytes follow the end mark of the TAR, at byte {at}")
         at += len(piece)
 
@@ -115,7 +127,7 @@ def _header_data(stream: BinaryIO, at: int, length: int) -> bytes:
 
 def _octal(field: bytes) -> int:
     text = field.strip(b"\0 ")
-    return int(text, 8) if text and all(c in b"01234567" for c in text) else (0 if not text else -1)
+    return int(text, 8) if _OCTAL.fullmatch(text) else (-1 if text else 0)
 
 
 def _number(field: bytes) -> int:
@@ -151,8 +163,6 @@ def _header(block: bytes, pax: dict[str, str]) -> _Header:
     name = _text(block[:100])
     if block[257:263] == b"ustar\0" and (prefix := _text(block[345:500])):
         name = f"{prefix}/{name}"
-    if any(key.startswith("GNU.sparse.") for key in pax) or block[156:157] == b"S":
-        raise refusal("unknown-method", f"{shown(name)!r} is stored as a sparse file")
     user = pax.get("uname", _text(block[265:297])) or pax.get("uid", "") or str(_number(block[108:116]))
     group = pax.get("gname", _text(block[297:329])) or pax.get("gid", "") or str(_number(block[116:124]))
     return _Header(
@@ -205,10 +215,20 @@ def _member(stream: BinaryIO, header: _Header, at: int) -> Member:
         link=header.link if kind in ("symlink", "hardlink") else "",
         chunks=lambda: _content(stream, at, header.size),
         packed=header.size if kind == "file" else 0,
+        at=at,
         attributes=header.attributes,
     )
 
 
+def _sparse(stream: BinaryIO, block: bytes, pax: dict[str, str], header: _Header, at: int) -> tuple[Member, int]:
+    """A sparse file as a member, and where its stored bytes begin."""
+    fetch = functools.partial(_read, stream)
+    found = tarsparse.read(block, pax, _number, fetch, at, header.size)
+    member = _member(stream, header, at)._replace(size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
+    return member._replace(name=found.name or member.name), found.at
+
+
+@lru_cache(4096)
 def _iso(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

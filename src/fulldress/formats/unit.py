@@ -49,6 +49,31 @@ def depends(text: str) -> list[tuple[str, str, int]]:
     return sorted(found, key=lambda entry: entry[2])
 
 
+EXECS = ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost")
+
+
+def execs(text: str) -> list[tuple[str, str, str, int]]:
+    """(directive, prefix characters such as ``-`` and ``+``, command line, line) of every command of a service.
+
+    An empty value takes back those of the same directive before it.
+    """
+    found: list[tuple[str, str, str, int]] = []
+    for name, value, line in parse(text).get("Service", []):
+        if name not in EXECS:
+            continue
+        if not value:
+            found = [e for e in found if e[0] != name]
+            continue
+        command = value.lstrip("-@:+!|")
+        found.append((name, value[: len(value) - len(command)], command.strip(), line))
+    return found
+
+
+def commands(text: str) -> list[tuple[str, int]]:
+    """(command line, line) of what a service runs when it starts."""
+    return [(command, line) for name, _, command, line in execs(text) if name.startswith("ExecStart")]
+
+
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """(line number of the beginning, joined text) without blank and comment lines."""
     parts: list[str] = []

@@ -6,10 +6,15 @@ import msgspec
 
 MIB = 1 << 20
 GIB = 1 << 30
+QUICK = GIB
 
 
 class Budgets(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one intake; whatever exceeds one is refused as ``archive-bomb``, never skipped silently."""
+    """Limits of one intake. What exceeds one is refused as ``archive-bomb`` or, when ``lenient``, listed as uninspected."""
+
+    lenient: bool = False
+    """For a look at a package on its own: the part that exceeds a limit is listed with the reason (a finding of the scan),
+    and the rest is read. A package that is to be installed is refused instead."""
 
     total_bytes: int = 32 * GIB
     """Over everything unpacked, nested archives included."""
@@ -20,6 +25,13 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
     ratio_floor: int = 64 * MIB
     depth: int = 6
     """Archives within archives; the package itself is the first."""
+    stub_bytes: int = 0
+    """Bytes of a self-extracting program that may stand before a ZIP; 0 where no vendor declared one."""
     seconds: float = 900.0
+    """For a package of up to ``QUICK`` bytes; a larger one gets as much longer (:meth:`deadline`)."""
     memory: int = GIB
     """Address space of the confined reader."""
+
+    def deadline(self, size: int) -> float:
+        """Seconds that a package of so many bytes may take."""
+        return self.seconds * max(1.0, size / QUICK)

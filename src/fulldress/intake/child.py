@@ -9,37 +9,46 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import signal
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing, FulldressError, NothingToDo, PackageRefused
 from fulldress.formats.refusal import refusal
-from fulldress.intake import sandbox
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.walk import walk
-from fulldress.model.package import PackageLock
-from fulldress.store.blobs import BlobStore
+from fulldress.model.package import Entry, PackageLock
+from fulldress.store.pack import Pack, Piece
 
 TICK_BYTES = 8 << 20
+BATCH = 500
+"""Entries handed over together."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent asks for. ``store`` is an empty directory made for this one package."""
+    """What the parent asks for, in descriptors that the child inherits."""
 
     name: str
-    store: str
     package_fd: int
+    pack_fd: int
+    """An empty file, to be filled."""
+    listener_fd: int = -1
+    """A pipe that is told of every object (``store.pack.RECORD``); -1 when nobody listens."""
     budgets: Budgets
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the child's output: bytes done so far, the lock, or why there is none."""
+    """One line of the child's output: bytes done so far, entries, at last the lock, or why there is none."""
 
     done: int = 0
+    entries: list[Entry] = []
+    pieces: list[Piece] = []
+    """Where the content of those of the entries lies that have a digest."""
     lock: PackageLock | None = None
+    """Without its entries, and without its digest: the parent takes that itself."""
     error: str = ""
     """Class of the error: PackageRefused, NothingToDo, CapabilityMissing or StateDiskFull."""
     what: str = ""
@@ -50,18 +59,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def serve(request: Request, out: BinaryIO) -> None:
     """Confine this process, walk, report. Any other failure ends the process with a traceback on stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     try:
-        with os.fdopen(request.package_fd, "rb") as package:
-            store = BlobStore(Path(request.store))
-            warm_up()
-            limits = request.budgets
-            sandbox.restrict(
-                store.root,
-                memory=limits.memory,
-                cpu_seconds=max(1, int(limits.seconds)),
-                file_bytes=limits.total_bytes,
-            )
-            lock = walk(package, request.name, store, request.budgets, _Ticker(out))
+        warm_up()
+        limits = request.budgets
+        deadline = limits.deadline(os.fstat(request.package_fd).st_size)
+        sandbox.restrict(
+            None,
+            memory=limits.memory,
+            cpu_seconds=max(1, int(deadline)),
+            file_bytes=2 * limits.total_bytes + limits.entry_bytes,
+        )
+        pack = Pack(request.pack_fd, request.package_fd)
+        if request.listener_fd >= 0:
+            pack.told = _Listener(request.listener_fd)
+        giver = _Giver(out, pack)
+        lock = walk(pack, request.name, request.budgets, giver, _Ticker(out))
+        giver.flush()
         _send(out, Report(lock=lock))
     except (PackageRefused, NothingToDo, CapabilityMissing) as error:
         _send(out, _failure(error))
@@ -73,6 +87,21 @@ def serve(request: Request, out: BinaryIO) -> None:
         if error.errno != errno.EFBIG:
             raise
         _send(out, _failure(refusal("archive-bomb", "a member is larger than its budget")))
+
+
+class _Listener:
+    """Writes records into a pipe; a listener that went away is the parent's business."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def __call__(self, records: bytes) -> None:
+        view = memoryview(records if self._pipe >= 0 else b"")
+        try:
+            while view:
+                view = view[os.write(self._pipe, view) :]
+        except BrokenPipeError:
+            self._pipe = -1
 
 
 def warm_up() -> None:
@@ -88,6 +117,25 @@ def _failure(error: FulldressError) -> Report:
 def _send(out: BinaryIO, report: Report) -> None:
     out.write(msgspec.json.encode(report) + b"\n")
     out.flush()
+
+
+class _Giver:
+    """Hands the entries to the parent, some hundred at a time."""
+
+    def __init__(self, out: BinaryIO, pack: Pack) -> None:
+        self.out, self.pack = out, pack
+        self.waiting: list[Entry] = []
+
+    def __call__(self, entry: Entry) -> None:
+        self.waiting.append(entry)
+        if len(self.waiting) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what waits."""
+        pieces = [self.pack.index[e.sha256] for e in self.waiting if e.sha256]
+        _send(self.out, Report(entries=self.waiting, pieces=pieces))
+        self.waiting = []
 
 
 class _Ticker:

@@ -1,175 +1,277 @@
-"""Walks a package from the outside in and puts every member into a content store. Runs nothing, extracts nothing.
+"""Walks a package from the outside in and puts every member into a pack. Runs nothing, extracts nothing.
 
-This is the code that hostile bytes meet; it runs inside the sandbox (see ``child``) and touches only the store given.
+This is the code that hostile bytes meet; it runs inside the sandbox (see ``child``) and touches only the pack given.
 """
 
 from __future__ import annotations
 
 import functools
 import posixpath
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, sniff, tarview, zipview
+from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipview
 from fulldress.formats.members import Member, checked, safe_name, shown
 from fulldress.formats.refusal import refusal
-from fulldress.formats.window import window
 from fulldress.intake.budgets import Budgets
-from fulldress.model.package import Entry, EntryKind, NotInspected, PackageLock
-from fulldress.store.blobs import CHUNK, BlobStore
-from fulldress.store.codec import disk_full_or
+from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock
+from fulldress.store.blobs import CHUNK
+from fulldress.store.pack import Pack, Region
 
 Tick = Callable[[int], None]
+Give = Callable[[Entry], None]
 
 
-def walk(stream: BinaryIO, name: str, blobs: BlobStore, budgets: Budgets, tick: Tick = lambda _: None) -> PackageLock:
-    """Take a package apart into ``blobs``. ``tick`` is told of bytes written.
+def walk(pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None) -> PackageLock:
+    """Take a package apart into ``pack``. ``tick`` is told of bytes read.
+
+    ``give`` takes every entry as it comes (a container after its members): with many, they need not be held in memory here.
+    The lock's entries and SHA-256 are the caller's to fill in.
 
     Raises PackageRefused (any slug of ``formats.refusal``) or NothingToDo for a package without members.
     """
-    return _Walker(blobs, budgets, tick).package(stream, name)
+    return _Walker(pack, budgets, tick, give).package(name)
+
+
+class _Spent(Exception):
+    """A budget is used up. Where the package is only looked at, the part is listed; else it is a refusal."""
+
+    def __init__(self, said: str, limit: str) -> None:
+        """``limit``: which one, the same words for every part that meets it."""
+        super().__init__(said)
+        self.limit = limit
 
 
 class _Walker:
-    def __init__(self, blobs: BlobStore, budgets: Budgets, tick: Tick) -> None:
-        self.blobs, self.budgets, self.tick = blobs, budgets, tick
-        self.entries: list[Entry] = []
+    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give) -> None:
+        self.pack, self.budgets, self.tick, self.give = pack, budgets, tick, give
+        self.count = 0
+        self.holds_files = False
         self.not_inspected: list[NotInspected] = []
+        self.ledger: list[Covered] = []
         self.inspected = 0
         self.written = 0
         self.package_size = 0
         self.inside: list[str] = []
         """The archives that are open now, outermost first: where a refusal happened."""
 
-    def package(self, stream: BinaryIO, name: str) -> PackageLock:
-        # The copy comes first: what is walked, verified and kept are the same bytes, whatever happens to the file.
-        sha256, self.package_size = self.blobs.put_chunks(_pieces(stream))
+    def package(self, name: str) -> PackageLock:
+        stream = self.pack.whole()
+        self.package_size = stream.size
         try:
-            with self.blobs.open(sha256) as copy:
-                kind = self._kind(copy)
-                format_ = self._open(copy, kind, "", name, self.package_size)
+            format_ = self._open(stream, self._kind(stream), "", name)
+        except _Spent as spent:
+            raise refusal("archive-bomb", str(spent)) from None
         except PackageRefused as error:
             where = f" (in {shown(self.inside[-1])})" if self.inside and self.inside[-1] else ""
             raise PackageRefused(error.what + where, why=error.why, fix=error.fix, slug=error.slug) from None
-        if not any(e.kind != "directory" for e in self.entries):
+        if not self.holds_files:
             raise NothingToDo("the package holds no files", why="there is nothing to install", fix="check the download")
+        self.pack.flush()
         return PackageLock(
             name=name,
-            sha256=sha256,
+            sha256="",
             size=self.package_size,
             format=format_,
-            entries=tuple(sorted(self.entries, key=lambda e: e.place)),
+            entries=(),
             bytes_inspected=self.inspected,
             not_inspected=tuple(self.not_inspected),
+            ledger=tuple(sorted(self.ledger, key=lambda c: c.place)),
         )
 
-    def _kind(self, stream: BinaryIO) -> str:
+    def _kind(self, stream: Region) -> str:
         """The package's own format; what is nothing known is read as a ZIP, whose reader says what is wrong with it."""
-        stream.seek(0)
         head = stream.read(sniff.HEAD)
         if not head:
             raise NothingToDo("the package is an empty file", why="there is nothing to look at", fix="check the download")
         if other := sniff.closed(head):
             raise refusal("not-a-zip", f"the package is a {other}, which is not opened")
-        return sniff.container(head) or "zip"
+        return sniff.container(head) or ("sfx" if self.budgets.stub_bytes else "zip")
 
-    def _open(self, stream: BinaryIO, kind: str, place: str, name: str, size: int) -> str:
+    def _open(self, stream: Region, kind: str, place: str, name: str) -> str:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
         if len(self.inside) >= self.budgets.depth:
-            raise refusal("archive-bomb", f"archives within archives, deeper than {self.budgets.depth}: {shown(place)}")
+            limit = f"archives within archives, deeper than {self.budgets.depth}"
+            raise _Spent(f"{limit}: {shown(place)}", limit)
         self.inside.append(place)
-        prefix = f"{place}!/" if place else ""
         if kind == "deb":
-            self._members(checked(self._deb(stream), system_root=True, posix=True), prefix)
-        elif kind == "zip":
-            self._members(checked(zipview.members(stream)), prefix)
-        elif kind == "tar":
-            self._members(checked(tarview.members(stream), posix=True), prefix)
+            self._members(checked(self._deb(stream, place), system_root=True, posix=True), stream, place)
+        elif kind == "rpm":
+            self._members(checked(self._rpm(stream, place), system_root=True, posix=True), stream, place)
+        elif kind in ("zip", "sfx"):
+            kind = self._zip(stream, kind, place)
+        elif kind in _PLAIN:
+            self._archive(checked(_PLAIN[kind](as_file(stream)), posix=True), stream, place, kind)
         else:
-            kind = self._compressed(stream, kind, prefix, name, size)
+            kind = self._compressed(stream, kind, place, name)
         self.inside.pop()
         return kind
 
-    def _compressed(self, stream: BinaryIO, kind: str, prefix: str, name: str, size: int) -> str:
-        with self._unpacked(stream, kind, size) as inner:
-            if sniff.container(_head(inner)) == "tar":
-                self._members(checked(tarview.members(inner), posix=True), prefix)
-                return f"tar.{kind}"
-            member = Member(name=_stem(name, kind), kind="file", size=inner.seek(0, 2), chunks=lambda: _pieces(inner))
-            self._members(checked([member]), prefix)
-            return kind
+    def _zip(self, stream: Region, kind: str, place: str) -> str:
+        """A ZIP; ``sfx`` with the program before it that was allowed, ``apk`` with Android's signing block."""
+        aside: list[NotInspected] = []
 
-    def _unpacked(self, stream: BinaryIO, kind: str, size: int) -> BinaryIO:
-        """A nameless temporary file in the store's own folder with the content of a compressed stream."""
-        target = cast(BinaryIO, tempfile.TemporaryFile(dir=self.blobs.root))  # noqa: SIM115 - the caller closes it
-        try:
-            for piece in self._metered(compressed.decompressed(stream, kind), size, f"a {kind} stream"):
-                target.write(piece)
-            target.flush()
-        except OSError as error:
-            raise disk_full_or(error, self.blobs.root) from error
-        target.seek(0)
-        return target
+        def apart(what: str, size: int) -> None:
+            aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
 
-    def _deb(self, stream: BinaryIO) -> Iterator[Member]:
+        stub = self.budgets.stub_bytes if kind == "sfx" else 0
+        content = self._members(checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
+        kind = "apk" if aside else kind
+        self._covered(place, kind, stream.size, content)
+        self.not_inspected.extend(aside)
+        return kind
+
+    def _rpm(self, stream: Region, place: str) -> Iterator[Member]:
+        """Facts, scripts and the signed header under ``RPM/``, then the payload."""
+        package = rpm.read(as_file(stream))
+        self._covered(place, "rpm", stream.size, package.size)
+        yield from rpm.metadata(package)
+        tree = stream.part(package.payload, package.size)
+        if package.packed and package.size:
+            tree = self._unpacked(tree, package.packed, place)
+        content = 0
+        for member in rpm.files(package, as_file(tree)) if package.size else ():
+            content += member.packed
+            yield member._replace(base=tree)
+        self._covered(place, "cpio", tree.size, content)
+
+    def _archive(self, members: Iterable[Member], stream: Region, place: str, kind: str) -> None:
+        """The members, and the archive's row in the ledger."""
+        self._covered(place, kind, stream.size, self._members(members, stream, place))
+
+    def _covered(self, place: str, kind: str, size: int, content: int) -> None:
+        self.ledger.append(Covered(place=place, format=kind, size=size, structure=size - content, content=content))
+
+    def _compressed(self, stream: Region, kind: str, place: str, name: str) -> str:
+        inner = self._unpacked(stream, kind, place)
+        head = inner.read(sniff.HEAD)
+        if (plain := sniff.container(head)) in _PLAIN:
+            alpine = kind == "gz" and sniff.is_alpine(head)
+            found = checked(_PLAIN[plain](as_file(inner)), system_root=alpine, posix=True)
+            self._archive(found, inner, place, plain)
+            return "apk" if alpine else f"{plain}.{kind}"
+        # The stream has one member, which lies unpacked already.
+        member = Member(name=_stem(name, kind), kind="file", size=inner.size, chunks=lambda: _pieces(inner), at=0)
+        self._members(checked([member]), inner, place)
+        return kind
+
+    def _unpacked(self, stream: Region, kind: str, place: str) -> Region:
+        """The content of a compressed stream, laid beside the objects: members of a tar in it are not copied again."""
+        self._covered(place, kind, stream.size, stream.size)
+        pieces = compressed.decompressed(as_file(stream), kind)
+        return self.pack.spool(self._metered(pieces, stream.size, f"a {kind} stream"))
+
+    def _deb(self, stream: Region, place: str) -> Iterator[Member]:
         """Control files under ``DEBIAN/``, then the data tree."""
-        parts = arview.parts(stream)
+        file = as_file(stream)
+        parts = arview.parts(file)
         names = [p.name for p in parts]
         if len(set(names)) != len(names):
             raise refusal("duplicate-name", "the .deb holds two parts of one name")
-        if b"".join(arview.chunks(stream, parts[0]))[:2] != b"2." or [n.partition(".")[0] for n in names[1:3]] != [
+        if b"".join(arview.chunks(file, parts[0]))[:2] != b"2." or [n.partition(".")[0] for n in names[1:3]] != [
             "control",
             "data",
         ]:
             raise refusal("archive-damaged", "the .deb is not made of debian-binary, control and data")
+        self._covered(place, "deb", stream.size, sum(p.size for p in parts[1:]))
         for part in parts[1:]:
-            inner = window(stream, part.offset, part.size)
+            inner = stream.part(part.offset, part.size)
             if part.name.startswith(("control.tar", "data.tar")):
-                yield from self._deb_tree(inner, part, "DEBIAN/" if part.name.startswith("control") else "")
+                yield from self._deb_tree(inner, part, place, "DEBIAN/" if part.name.startswith("control") else "")
             else:
-                read = functools.partial(arview.chunks, stream, part)
+                read = functools.partial(arview.chunks, file, part)
                 yield Member(name=part.name, kind="file", size=part.size, chunks=read)
 
-    def _deb_tree(self, inner: BinaryIO, part: arview.Part, prefix: str) -> Iterator[Member]:
-        kind = sniff.container(_head(inner))
-        if kind == "tar":
-            yield from _under(prefix, tarview.members(inner))
-            return
-        if kind not in compressed.MAGIC:
+    def _deb_tree(self, inner: Region, part: arview.Part, place: str, prefix: str) -> Iterator[Member]:
+        kind = sniff.container(inner.read(sniff.HEAD))
+        if kind != "tar" and kind not in compressed.MAGIC:
             raise refusal("unknown-method", f"the part {shown(part.name)!r} of the .deb is packed in an unknown way")
-        with self._unpacked(inner, kind, part.size) as tree:
-            yield from _under(prefix, tarview.members(tree))
+        tree = inner if kind == "tar" else self._unpacked(inner, kind, place)
+        content = 0
+        for member in _under(prefix, tarview.members(as_file(tree))):
+            content += member.packed
+            # Where it lies is known by its tree, not by the .deb that the others are read from.
+            yield member._replace(base=tree)
+        self._covered(place, "tar", tree.size, content)
 
-    def _members(self, members: Iterable[Member], prefix: str) -> None:
+    def _members(self, members: Iterable[Member], stream: Region, place: str) -> int:
+        """Keep the members; returns how many of the archive's bytes are theirs."""
+        prefix, content = f"{place}!/" if place else "", 0
         for member in members:
-            if len(self.entries) >= self.budgets.entries:
-                raise refusal("archive-bomb", f"more than {self.budgets.entries} members")
-            place = prefix + member.name
+            self.count += 1
+            if self.count > self.budgets.entries:
+                reason = f"more than {self.budgets.entries} members"
+                self._passed_over(_Spent(reason, f"{reason}; the rest of the archive was not looked at"), place or ".", 0)
+                return stream.size
+            self.holds_files = self.holds_files or member.kind != "directory"
+            content += member.packed
+            inside = prefix + member.name
             if member.attributes:
                 self.not_inspected.append(
-                    NotInspected(place=place, size=0, reason=f"extended attributes: {member.attributes}")
+                    NotInspected(place=inside, size=0, reason=f"extended attributes: {member.attributes}")
                 )
             if member.kind == "file":
-                self._file(member, place)
+                self._file(member, inside, stream)
             else:
-                self.entries.append(_entry(member, place, kind=member.kind))
+                self.give(_entry(member, inside, kind=member.kind))
+        return content
 
-    def _file(self, member: Member, place: str) -> None:
+    def _file(self, member: Member, place: str, stream: Region) -> None:
+        try:
+            sha256, size, head = self._put(member, place, stream)
+        except _Spent as spent:
+            self._passed_over(spent, place, member.size)
+            self.give(_entry(member, place, kind="file", size=member.size))
+            return
+        kind, closed = self._sort(sha256, size, head)
+        self.pack.announce(sha256, searched=not kind)
+        if not kind:
+            self.give(_entry(member, place, kind="file", size=size, sha256=sha256))
+            self._account(place, size, closed)
+            return
+        depth, format_ = len(self.inside), kind
+        try:
+            format_ = self._open(self.pack.region(sha256), kind, place, posixpath.basename(member.name))
+        except _Spent as spent:
+            self._passed_over(spent, place, size)
+            del self.inside[depth:]
+        self.give(_entry(member, place, kind="container", size=size, sha256=sha256, format=format_))
+
+    def _passed_over(self, spent: _Spent, place: str, size: int) -> None:
+        """List what is over a budget, or refuse the package for it."""
+        if not self.budgets.lenient:
+            raise refusal("archive-bomb", str(spent)) from None
+        self.not_inspected.append(NotInspected(place=place, size=size, reason=f"{LIMIT}: {spent.limit}"))
+
+    def _put(self, member: Member, place: str, stream: Region) -> tuple[str, int, bytes]:
+        """Keep the content; returns digest, size and the first bytes."""
         if member.size > self.budgets.entry_bytes:
-            raise refusal("archive-bomb", f"{shown(place)!r} alone has {member.size} bytes")
-        sha256, size = self.blobs.put_chunks(self._metered(member.chunks(), member.packed, shown(place)))
-        with self.blobs.open(sha256) as content:
-            head = _head(content)
-            kind = sniff.container(head)
-            if not kind:
-                self.entries.append(_entry(member, place, kind="file", size=size, sha256=sha256))
-                self._account(place, size, sniff.closed(head))
-                return
-            at = len(self.entries)
-            format_ = self._open(content, kind, place, posixpath.basename(member.name), size)
-            self.entries.insert(at, _entry(member, place, kind="container", size=size, sha256=sha256, format=format_))
+            raise _Spent(f"{shown(place)!r} alone has {member.size} bytes", f"larger than {self.budgets.entry_bytes} bytes")
+        if self.budgets.lenient and self.written + member.size > self.budgets.total_bytes:
+            raise _Spent("", f"more than {self.budgets.total_bytes} bytes in all")
+        base = member.base if isinstance(member.base, Region) else stream
+        where = base.part(member.at, member.size) if member.at is not None else None
+        first: list[bytes] = []
+        sha256, size = self.pack.put_chunks(self._metered(member.chunks(), member.packed, place, first), where)
+        head = first[0] if first else b""
+        if len(head) < sniff.HEAD < size:
+            head = self.pack.region(sha256).read(sniff.HEAD)
+        return sha256, size, head[: sniff.HEAD]
+
+    def _sort(self, sha256: str, size: int, head: bytes) -> tuple[str, str]:
+        """The kind of container to open, or why it is not opened; both empty for a plain file."""
+        if kind := sniff.container(head[: sniff.HEAD]):
+            return kind, ""
+        if closed := sniff.closed(head):
+            return "", closed
+        if size == len(head):
+            tail = head
+        else:
+            tail = self.pack.region(sha256).part(max(0, size - zipview.NEAR), min(size, zipview.NEAR)).read()
+        if not zipview.hangs_behind(tail):
+            return "", ""
+        return ("sfx", "") if self.budgets.stub_bytes else ("", _BEHIND)
 
     def _account(self, place: str, size: int, closed: str) -> None:
         if closed:
@@ -178,20 +280,31 @@ class _Walker:
         else:
             self.inspected += size
 
-    def _metered(self, pieces: Iterable[bytes], packed: int, what: str) -> Iterator[bytes]:
-        """The pieces, counted against every budget before they are written."""
+    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, first: list[bytes] | None = None) -> Iterator[bytes]:
+        """The pieces, counted against every budget before they are written; the first one is shown in ``first``."""
         budgets, size = self.budgets, 0
         for piece in pieces:
+            if first is not None and not size:
+                first.append(piece)
             size += len(piece)
             self.written += len(piece)
             if size > budgets.entry_bytes or self.written > budgets.total_bytes:
-                raise refusal("archive-bomb", f"{what} brings the unpacked size to {self.written} bytes and more")
+                said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
+                raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
             if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
-                raise refusal("archive-bomb", f"{what} grows more than {budgets.ratio} times")
+                limit = f"grows more than {budgets.ratio} times"
+                raise _Spent(f"{shown(what)} {limit}", limit)
             if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
-                raise refusal("archive-bomb", f"the package grows more than {budgets.ratio} times (at {what})")
+                limit = f"the package grows more than {budgets.ratio} times"
+                raise _Spent(f"{limit} (at {shown(what)})", limit)
             self.tick(len(piece))
             yield piece
+
+
+_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}
+
+
+_BEHIND = "ZIP archive hangs behind other content (self-extracting, or two files in one)"
 
 
 def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256: str = "", format: str = "") -> Entry:
@@ -222,13 +335,11 @@ def _stem(name: str, kind: str) -> str:
     return stem if stem and stem != name else "content"
 
 
-def _head(stream: BinaryIO) -> bytes:
-    stream.seek(0)
-    head = stream.read(sniff.HEAD)
-    stream.seek(0)
-    return head
-
-
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+def _pieces(stream: Region) -> Iterator[bytes]:
     stream.seek(0)
     return iter(lambda: stream.read(CHUNK), b"")
+
+
+def as_file(stream: Region) -> BinaryIO:
+    """A region for readers that want a file: it has what they use (read, seek, tell)."""
+    return cast(BinaryIO, stream)

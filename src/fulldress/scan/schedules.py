@@ -1,59 +1,136 @@
-"""Scheduled work inside a package: cron jobs, those that a script installs, and systemd timers; what they end up running.
+"""Scheduled work inside a package: what is scheduled, where it is written, and when it fires next.
 
-Pure: reads the Context.
+Cron files, jobs that scripts write, systemd timers, and the schedulers inside programs (``scheduled_code``). Pure: reads the
+Context. What a job ends up running is the call graph's part (``callgraph``).
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fulldress.formats import crontab, shell
+from fulldress.formats import calendar, cronlint, crontab, quartz, shell, unit
+from fulldress.formats.shell import Command
+from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
-from fulldress.scan.reading import crontabs, memo, on_host, scripts
+from fulldress.scan.job import Job
+from fulldress.scan.reading import Script, crontabs, memo, scripts
 from fulldress.scan.rule import Context
+from fulldress.scan.scheduled_code import in_code
 
-MAX_DEPTH = 5
-"""How many scripts deep a job is followed."""
-
-_PATH = re.compile(r"(?<![\w.$}-])/(?:[\w.+@-]+/)*[\w.+@-]+")
+DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
 _CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
-_CALENDAR = re.compile(r"(?:([A-Za-z]{3}(?:(?:,|\.\.)[A-Za-z]{3})*)\s+)?(?:\*-\*-(\*|\d+)\s+)?(\*|\d+):(\*|\d+)(?::0+)?$")
-_NAMED = {"hourly": "@hourly", "daily": "@daily", "weekly": "0 0 * * 1", "monthly": "@monthly", "yearly": "@yearly"}
-
-
-class Job(NamedTuple):
-    """A scheduled command of the package: where it is written, when it fires (as cron writes it), what it runs."""
-
-    place: str
-    line: int
-    schedule: str
-    command: str
-    timer: bool
-    text: str
-    """The line as written."""
+_MONOTONIC = ("OnUnitActiveSec", "OnUnitInactiveSec", "OnActiveSec", "OnBootSec", "OnStartupSec")
 
 
 def jobs(context: Context) -> list[Job]:
-    """Every cron job and timer of the package, and the cron jobs that its scripts write."""
-    return memo(context, "schedules", lambda: [*_cron_jobs(context), *_written_jobs(context), *_timers(context)])
+    """Every cron job and timer of the package, the jobs that its scripts write, and the schedules in its programs."""
+
+    def make() -> list[Job]:
+        return [*_cron_jobs(context), *_written_jobs(context), *_timers(context), *in_code(context)]
+
+    return memo(context, "schedules", make)
+
+
+def zone_of(context: Context) -> str:
+    """The estate's zone: declared, else the first host's."""
+    declared = context.release.estate.timezone if context.release is not None else ""
+    if context.estate is not None and context.estate.hosts and declared in ("", "UTC"):
+        return context.estate.hosts[0].timezone
+    return declared or "UTC"
+
+
+def is_debian(context: Context, place: str = "") -> bool:
+    """True where Debian's cron is what reads the package's crontabs: by the hosts, else by the kind of package."""
+    hosts: tuple[HostFacts, ...] = context.estate.hosts if context.estate is not None else ()
+    if hosts:
+        return all(h.os in DEBIAN for h in hosts)
+    return ".rpm!" not in place
+
+
+def next_firing(job: Job, after: datetime) -> datetime | None:
+    """The first firing strictly after a zone-aware moment, in that zone; None for @reboot, monotonic ones and nonsense."""
+    try:
+        start = after.astimezone(ZoneInfo(job.zone)) if job.zone else after
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        start = after
+    found: datetime | None = None
+    if job.kind == "timer":
+        event = calendar.parse(job.schedule)
+        found = calendar.next_elapse(event, start) if event is not None else None
+    elif job.kind in ("quartz", "spring"):
+        fires = quartz.parse(job.schedule, spring=job.kind == "spring")
+        found = quartz.next_firing(fires, start) if fires is not None else None
+    elif job.schedule:
+        found = crontab.next_firing(job.schedule, start)
+    return found.astimezone(after.tzinfo) if found is not None else None
+
+
+def firing_between(job: Job, start: datetime, end: datetime) -> datetime | None:
+    """The first firing in the interval, both ends included; one that may be delayed into it counts at its latest start."""
+    early = start - timedelta(seconds=job.delay) - timedelta(minutes=1)
+    moment = next_firing(job, early)
+    if not job.delay and moment is not None and moment < start:
+        moment = next_firing(job, moment)
+    return moment if moment is not None and moment <= end else None
+
+
+def period_of(job: Job) -> float:
+    """The shortest time in seconds between two firings within a day; 0 when it fires once a day, or less."""
+    if job.period:
+        return job.period
+    fields = crontab.parse_schedule(job.schedule) if job.kind not in ("timer", "quartz", "spring", "at") else None
+    if fields is not None:
+        moments = sorted(h * 60 + m for h in fields.hours for m in fields.minutes)
+        return min((b - a for a, b in pairwise(moments)), default=0) * 60.0
+    event = calendar.parse(job.schedule) if job.kind == "timer" else None
+    if event is None:
+        return 0.0
+    clock = [t.hour * 3600 + t.minute * 60 + t.second for t in event.times()]
+    return float(min((b - a for a, b in pairwise(clock)), default=0))
+
+
+def window_of(context: Context) -> tuple[datetime, datetime] | None:
+    """Start and end of the window in the estate's zone; None when none is declared (or it cannot be read)."""
+    release = context.release
+    if release is None or not release.window.start:
+        return None
+    try:
+        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone_of(context)))
+    except (ValueError, ZoneInfoNotFoundError):
+        return None
+    return start, start + timedelta(minutes=release.window.minutes)
 
 
 def _cron_jobs(context: Context) -> Iterator[Job]:
     for table in crontabs(context):
-        lines = table.text.split("\n")
-        for job in table.jobs:
-            yield Job(table.entry.place, job.line, job.schedule, job.command, False, lines[job.line - 1].strip())
+        yield from _of_table(context, table.entry.place, table.text, table.jobs)
+
+
+def _of_table(context: Context, place: str, text: str, found: list[CronJob], offset: int = 0) -> Iterator[Job]:
+    lines = text.split("\n")
+    zoned = not is_debian(context, place)  # Debian's cron knows no CRON_TZ
+    settings = cronlint.settings(text)
+    for job in found:
+        zone = next((s.value for s in reversed(settings) if s.name == "CRON_TZ" and s.line < job.line), "") if zoned else ""
+        yield Job(
+            place, job.line + offset, job.schedule, job.command, False, lines[job.line - 1].strip(), zone=zone, user=job.user
+        )
 
 
 def _written_jobs(context: Context) -> Iterator[Job]:
-    """Jobs in here-documents and echoed lines that go into a crontab."""
+    """Jobs in here-documents and echoed lines that go into a crontab, and in files that scripts copy there."""
     for script in scripts(context):
         lines = script.text.split("\n")
         for command in script.commands:
-            target = " ".join((*command.redirects, *command.argv[1:], command.pipes_to))
+            yield from _copied(context, script, command)
+            yield from _at(script, command)
+            target = " ".join((*command.redirects, *command.argv[1:], command.pipes_to, *command.pipes_args))
             system = _CRON_FILE.search(target) is not None
             if not system and "crontab" not in (command.name, command.pipes_to):
                 continue
@@ -61,7 +138,41 @@ def _written_jobs(context: Context) -> Iterator[Job]:
             for job in crontab.jobs(body.replace("\\n", "\n"), file=script.entry.place, system=system):
                 line = command.end_line + job.line if command.heredoc else command.line
                 text = lines[line - 1].strip() if line <= len(lines) else command.text
-                yield Job(script.entry.place, line, job.schedule, job.command, False, text)
+                yield Job(script.entry.place, line, job.schedule, job.command, False, text, user=job.user)
+
+
+def _copied(context: Context, script: Script, command: Command) -> Iterator[Job]:
+    """``install x.cron /etc/cron.d/x`` and ``crontab x.cron``: the file, when it is in the package under another name."""
+    argv = shell.unwrapped(command)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    words = [w for w in argv[1:] if not w.startswith("-")]
+    if name in ("cp", "install", "mv", "ln") and len(words) > 1 and _CRON_FILE.search(words[-1]):
+        source, system = words[-2], True
+    elif name == "crontab" and words and not any(w in ("-l", "-r", "-e") for w in argv):
+        source, system = words[-1], False
+    else:
+        return
+    folder = script.entry.place.rpartition("/")[0]
+    wanted = source.rpartition("/")[2]
+    known = {table.entry.place for table in crontabs(context)}
+    for entry in context.files:
+        if "$" in wanted or entry.place.rpartition("/")[2] != wanted or entry.place in known:
+            continue
+        if posixpath.dirname(folder) == posixpath.dirname(posixpath.dirname(entry.place)) or entry.place.startswith(folder):
+            text = context.text(entry)
+            if text is not None:
+                yield from _of_table(context, entry.place, text, crontab.jobs(text, file=entry.place, system=system))
+
+
+def _at(script: Script, command: Command) -> Iterator[Job]:
+    """``echo CMD | at 03:00`` and ``systemd-run --on-calendar=... CMD``."""
+    if command.pipes_to == "at" and command.name in ("echo", "printf"):
+        yield Job(script.entry.place, command.line, "", " ".join(command.argv[1:]), False, command.text, kind="at")
+    elif command.name == "systemd-run":
+        when = next((w.partition("=")[2] for w in command.argv if w.startswith("--on-calendar=")), "")
+        if when:
+            run = " ".join(shell.unwrapped(command))
+            yield Job(script.entry.place, command.line, when, run, False, command.text, kind="timer")
 
 
 def silenced(context: Context, finding: Finding, reason: str) -> str | None:
@@ -76,49 +187,29 @@ def silenced(context: Context, finding: Finding, reason: str) -> str | None:
 
 def _timers(context: Context) -> Iterator[Job]:
     for entry, text in context.texts(".timer"):
-        command = _service_command(context, entry, text)
-        for number, line in enumerate(text.split("\n"), 1):
-            key, _, value = line.partition("=")
-            if key.strip() == "OnCalendar" and value.strip():
-                yield Job(entry.place, number, cron_schedule(value.strip()), command, True, line.strip())
+        directives = unit.parse(text).get("Timer", [])
+        command = _service_command(context, entry, directives)
+        values = {name: value for name, value, _ in directives}
+        delay = calendar.span(values.get("RandomizedDelaySec", "")) or 0.0
+        persistent = values.get("Persistent", "").lower() in ("1", "yes", "true", "on")
+        for name, value, line in directives:
+            if name == "OnCalendar" and value:
+                shown = f"{name}={value}"
+                yield Job(entry.place, line, value, command, True, shown, kind="timer", delay=delay, persistent=persistent)
+            elif name in _MONOTONIC and value:
+                period = (calendar.span(value) or 0.0) if name in _MONOTONIC[:2] else 0.0
+                yield Job(
+                    entry.place, line, f"{name}={value}", command, True, f"{name}={value}", kind="timer", period=period
+                )
 
 
-def _service_command(context: Context, timer: Entry, text: str) -> str:
-    named = re.search(r"(?m)^\s*Unit\s*=\s*(\S+)", text)
+def _service_command(context: Context, timer: Entry, directives: list[unit.Directive]) -> str:
+    """The commands of the service that a timer starts."""
+    named = next((value for name, value, _ in directives if name == "Unit"), "")
     folder, _, name = timer.place.rpartition("/")
-    service = context.entry(f"{folder}/{named[1] if named else name.removesuffix('.timer') + '.service'}".lstrip("/"))
+    service = context.entry(f"{folder}/{named or name.removesuffix('.timer') + '.service'}".lstrip("/"))
     body = context.text(service) if service is not None and service.sha256 else None
-    return " ; ".join(re.findall(r"(?m)^\s*ExecStart(?:Pre|Post)?\s*=\s*[-@:+!]*(.+)$", body or ""))
-
-
-def cron_schedule(calendar: str) -> str:
-    """A systemd calendar expression in cron's fields, or ``""`` for the forms that cron cannot say."""
-    if calendar.lower() in _NAMED:
-        return _NAMED[calendar.lower()]
-    match = _CALENDAR.match(calendar)
-    if match is None:
-        return ""
-    weekdays = (match[1] or "*").lower().replace("..", "-")
-    return f"{match[4].lstrip('0') or '0'} {match[3].lstrip('0') or '0'} {match[2] or '*'} * {weekdays}"
-
-
-def reached(context: Context, command: str) -> list[tuple[Entry, str]]:
-    """Files of the package that a command runs or reads by absolute path, followed through the files themselves."""
-    found: dict[str, tuple[Entry, str]] = {}
-    texts = [command]
-    for _ in range(MAX_DEPTH):
-        fresh = [hit for text in texts for hit in _named_files(context, text) if hit[0].place not in found]
-        found.update({entry.place: (entry, text) for entry, text in fresh})
-        texts = [text for _, text in fresh]
-    return list(found.values())
-
-
-def _named_files(context: Context, text: str) -> Iterator[tuple[Entry, str]]:
-    for path in sorted(set(_PATH.findall(text))):
-        entry = on_host(context, path)
-        content = context.text(entry) if entry is not None else None
-        if entry is not None and content is not None:
-            yield entry, content
+    return "\n".join(command for command, _ in unit.commands(body or ""))
 
 
 def command_lines(text: str) -> Iterator[tuple[int, str]]:

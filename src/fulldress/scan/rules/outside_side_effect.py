@@ -31,10 +31,11 @@ from fulldress.formats import shell
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.scan import secrets
+from fulldress.scan.callgraph import files as files_of
 from fulldress.scan.endpoints import outside, urls
 from fulldress.scan.reading import scripts
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import jobs, reached
+from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="outside-side-effect",
@@ -57,7 +58,7 @@ class Call(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such call outside of scheduled jobs."""
-    scheduled = {entry.place for job in jobs(context) for entry, _ in reached(context, job.command)}
+    scheduled = {entry.place for job in jobs(context) for entry in files_of(context, job)}
     for script in scripts(context):
         if script.entry.place in scheduled:
             continue

@@ -24,15 +24,13 @@ the run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fulldress.formats import crontab
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.release import Declared, Release, Window
+from fulldress.scan import scheduled_code
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import jobs, silenced
+from fulldress.scan.schedules import firing_between, jobs, silenced, window_of
 
 META = RuleMeta(
     slug="schedule-in-window",
@@ -42,21 +40,7 @@ META = RuleMeta(
     confidence="certain",
     needs=("release",),
 )
-
-
-def window_of(context: Context) -> tuple[datetime, datetime] | None:
-    """Start and end of the window in the estate's zone; None when none is declared (or it cannot be read)."""
-    release = context.release
-    if release is None or not release.window.start:
-        return None
-    zone = release.estate.timezone
-    if context.estate is not None and context.estate.hosts and zone in ("", "UTC"):
-        zone = context.estate.hosts[0].timezone
-    try:
-        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone))
-    except (ValueError, ZoneInfoNotFoundError):
-        return None
-    return start, start + timedelta(minutes=release.window.minutes)
+LOOKS_FOR = scheduled_code.LOOKS_FOR
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -66,20 +50,26 @@ def check(context: Context) -> Iterator[Finding]:
         return
     start, end = window
     for job in jobs(context):
-        firing = crontab.next_firing(job.schedule, start - timedelta(minutes=1)) if job.schedule else None
-        if firing is not None and firing <= end:
-            yield Finding(
-                rule=META.slug,
-                severity=META.severity,
-                confidence=META.confidence,
-                title=f"job “{job.schedule}” fires at {firing:%Y-%m-%d %H:%M %Z}, in the window {start:%H:%M}–{end:%H:%M}",
-                place=job.place,
-                line=job.line,
-                excerpt=job.text,
-                consequence="It runs while the host is between two versions; it may hold or wait for the migration's locks.",
-                fix="Hold the job until the run is done, or move the window.",
-                curable=not job.timer,
-            )
+        firing = firing_between(job, start, end)
+        if firing is not None:
+            later = f" or up to {job.delay / 60:.0f} min later" if job.delay else ""
+            when = f"fires at {firing:%Y-%m-%d %H:%M %Z}{later}"
+        elif 0 < job.period <= (end - start).total_seconds():
+            when = f"fires every {job.period / 60:g} min"
+        else:
+            continue
+        yield Finding(
+            rule=META.slug,
+            severity=META.severity if firing is not None and not job.delay else "medium",
+            confidence=META.confidence if not job.delay else "likely",
+            title=f"job “{job.schedule}” {when}, in the window {start:%H:%M}–{end:%H:%M}",
+            place=job.place,
+            line=job.line,
+            excerpt=job.text,
+            consequence="It runs while the host is between two versions; it may hold or wait for the migration's locks.",
+            fix="Hold the job until the run is done, or move the window.",
+            curable=not job.timer and job.kind == "cron",
+        )
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
@@ -103,9 +93,15 @@ BAD = (
     ),
     Sample(files={"a.sh": "#!/bin/sh\n(crontab -l; true) | cat\necho '0 3 * * * /bin/x' | crontab -\n"}, release=RELEASE),
     Sample(files={"usr/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=Sun 02:45\n"}, release=RELEASE),
+    Sample(files={"lib/systemd/system/a.timer": "[Timer]\nOnCalendar=02:00\nRandomizedDelaySec=1h\n"}, release=RELEASE),
+    Sample(files={"lib/systemd/system/a.timer": "[Timer]\nOnBootSec=2min\nOnUnitActiveSec=10min\n"}, release=RELEASE),
+    Sample(files={"a.rpm!/etc/cron.d/a": "CRON_TZ=UTC\n0 2 * * * app /usr/lib/app/import\n"}, release=RELEASE),
+    Sample(files={"j.java": '@Scheduled(cron = "0 45 2 * * 7")\n'}, release=RELEASE),
 )
 GOOD = (
     Sample(files={"etc/cron.d/app": "0 4 * * * app /usr/lib/app/import\n# 0 3 * * * app x\n"}, release=RELEASE),
     Sample(files={"etc/cron.d/app": "0 3 * * 1-5 app /usr/lib/app/import\n"}, release=RELEASE),
+    Sample(files={"a.rpm!/etc/cron.d/a": "CRON_TZ=UTC\n0 3 * * * app /usr/lib/app/import\n"}, release=RELEASE),
+    Sample(files={"lib/systemd/system/a.timer": "[Timer]\nOnCalendar=Sun 02:45 UTC\n"}, release=RELEASE),
     Sample(files={"etc/cron.d/app": "@reboot app /usr/lib/app/import\n"}, release=RELEASE),
 )

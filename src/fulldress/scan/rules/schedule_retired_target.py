@@ -26,10 +26,12 @@ from collections.abc import Iterator
 
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
+from fulldress.scan.callgraph import Step, reaches, short
 from fulldress.scan.endpoints import names_host
+from fulldress.scan.job import Job
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import Job, command_lines, jobs, reached, silenced
+from fulldress.scan.schedules import command_lines, jobs, silenced
 
 META = RuleMeta(
     slug="schedule-retired-target",
@@ -46,13 +48,12 @@ def check(context: Context) -> Iterator[Finding]:
     for job in jobs(context):
         hit = _retired(context, job)
         if hit is not None:
-            host, where = hit
-            through = f" through {where}" if where != job.place else ""
+            host, chain = hit
             yield Finding(
                 rule=META.slug,
                 severity=META.severity,
                 confidence=META.confidence,
-                title=f"job at “{job.schedule or job.text}” reaches the retired server {host}{through}",
+                title=f"job at “{job.schedule or job.text}” reaches the retired server {host}: {chain}",
                 place=job.place,
                 line=job.line,
                 excerpt=job.text,
@@ -63,13 +64,23 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _retired(context: Context, job: Job) -> tuple[str, str] | None:
+    """The first retired host that the job reaches, and the way there."""
     assert context.estate is not None
-    texts = [(job.place, job.command), *((entry.place, text) for entry, text in reached(context, job.command))]
-    for place, text in texts:
-        for host in context.estate.retired:
-            pattern = names_host(host)
-            if any(pattern.search(line) for _, line in command_lines(text)):
-                return host, place
+    found = reaches(context, job)
+    for host in context.estate.retired:
+        pattern = names_host(host)
+        for reach in found:
+            if reach.target is not None and pattern.search(reach.target.host):
+                return host, reach.chain
+        texts: list[tuple[str, int, str, tuple[Step, ...]]] = [
+            (job.place, job.line, job.command, (Step(job.place, job.line),))
+        ]
+        texts += [(r.entry.place, 0, context.text(r.entry) or "", r.steps) for r in found if r.entry is not None]
+        for place, at, text, steps in texts:
+            line = next((at or number for number, line in command_lines(text) if pattern.search(line)), 0)
+            if line:
+                there = "" if at else f" → {short(place)}:{line}"
+                return host, " → ".join(f"{short(s.place)}:{s.line}" for s in steps) + f"{there} → {host}"
     return None
 
 
@@ -88,6 +99,14 @@ BAD = (
             "app.deb!/etc/cron.d/app-import": "SHELL=/bin/sh\n0 3 * * * app /usr/lib/app/import\n",
             "app.deb!/usr/lib/app/import": "#!/bin/sh\n. /etc/app/import.conf\nsftp -b - import@$HOST\n",
             "app.deb!/etc/app/import.conf": "HOST=SFTP.old.example.\n",
+        },
+        estate=ESTATE,
+    ),
+    Sample(
+        files={
+            "x.deb!/etc/cron.d/sync": "R=sftp.old.example\n*/5 * * * * app flock -n /run/l nice -n 5 sync.sh $R\n",
+            "x.deb!/usr/bin/sync.sh": '#!/bin/sh\nD=$(dirname "$0")\nexec "$D"/../lib/x/run\n',
+            "x.deb!/usr/lib/x/run": '#!/bin/sh\nH=${H:-sftp.old}\nscp f "in@$H.example:/in/"\n',
         },
         estate=ESTATE,
     ),

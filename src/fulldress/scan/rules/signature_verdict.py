@@ -72,12 +72,19 @@ def check(context: Context) -> Iterator[Finding]:
 _CERTAIN: Confidence = "certain"
 
 
+def _severity(trust: TrustReport) -> Severity:
+    """Where no signature was ever expected (no vendor record), its absence tells little: most packages have none."""
+    if trust.verdict == "unsigned" and not trust.vendor and not trust.signatures:
+        return "low"
+    return SEVERITY[trust.verdict]
+
+
 def _finding(trust: TrustReport, signature: Signature | None) -> Finding:
     signer = f"{signature.signer or 'no name'} {signature.fingerprint}".strip() if signature is not None else ""
     issuer = f", issued by {signature.issuer}" if signature is not None and signature.issuer else ""
     return Finding(
         rule=META.slug,
-        severity=SEVERITY[trust.verdict],
+        severity=_severity(trust),
         confidence=_CERTAIN,
         title=f"{trust.verdict}: {trust.explanation.partition('. ')[0]}",
         place=signature.place if signature is not None else "",

@@ -1,7 +1,7 @@
 """Confines the calling process for good: Landlock, seccomp and rlimits. Fails closed.
 
-After :func:`restrict` the process can make, read and write files in one directory, use the descriptors it already holds,
-and nothing else: no other file, no socket, no new process, no signal, no terminal. Works for root and for any user.
+After :func:`restrict` the process can use the descriptors it already holds, the files of one directory at most, and nothing
+else: no other file, no socket, no new process, no signal, no terminal. Works for root and for any user.
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ def sandbox_missing(what: str) -> CapabilityMissing:
     )
 
 
-def restrict(writable: Path, *, memory: int, cpu_seconds: int, file_bytes: int) -> None:
-    """Confine this process; ``writable`` is the one directory it keeps. Raises CapabilityMissing ``sandbox-missing``.
+def restrict(writable: Path | None, *, memory: int, cpu_seconds: int, file_bytes: int, readable: Path | None = None) -> None:
+    """Confine this process; ``writable`` and ``readable`` are the directories it keeps, if any.
+
+    Raises CapabilityMissing ``sandbox-missing``.
 
     Import everything and open everything that will be needed before: afterwards nothing outside can be read.
     """
@@ -79,7 +81,7 @@ def restrict(writable: Path, *, memory: int, cpu_seconds: int, file_bytes: int) 
     _limits(memory, cpu_seconds, file_bytes)
     try:
         _die_with_parent()
-        _landlock(writable)
+        _landlock(writable, readable)
         _seccomp()
     except OSError as error:
         raise sandbox_missing(f"a kernel that lets it be set up ({error})") from error
@@ -109,7 +111,7 @@ def _die_with_parent() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _landlock(writable: Path) -> None:
+def _landlock(writable: Path | None, readable: Path | None) -> None:
     abi = landlock_abi()
     handled = _BASE | _REFER | (_TRUNCATE if abi >= 3 else 0) | (_IOCTL_DEV if abi >= 5 else 0)
     kept = _READ_FILE | _READ_DIR | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _REFER
@@ -118,14 +120,20 @@ def _landlock(writable: Path) -> None:
     attributes = struct.pack("=QQQ", handled, net, scoped)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
     ruleset = _call(_CREATE, attributes, ctypes.c_size_t(len(attributes)), 0)
     try:
-        folder = os.open(writable, os.O_PATH | os.O_DIRECTORY)
-        try:
-            _call(_ADD, ruleset, 1, struct.pack("=Qi", kept, folder), 0)
-        finally:
-            os.close(folder)
+        for path, rights in ((writable, kept), (readable, _READ_FILE | _READ_DIR)):
+            if path is not None:
+                _allow(ruleset, path, rights)
         _call(_RESTRICT, ruleset, 0)
     finally:
         os.close(ruleset)
+
+
+def _allow(ruleset: int, path: Path, rights: int) -> None:
+    folder = os.open(path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        _call(_ADD, ruleset, 1, struct.pack("=Qi", rights, folder), 0)
+    finally:
+        os.close(folder)
 
 
 def _call(number: int, *arguments: object) -> int:

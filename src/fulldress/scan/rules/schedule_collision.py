@@ -1,0 +1,208 @@
+"""Jobs of the estate and the upgrade, or the package's jobs, want the same moment.
+
+## What it does
+Computes when the estate's own jobs (crontabs and timers of the inventory) fire, daylight saving included, and reports
+backups, dumps and jobs of the product that fall into the maintenance window; jobs of the package that start in the same
+minute as a backup of the estate; and commands that would be scheduled twice, by the package and by the estate.
+
+## Why it matters
+A dump that runs through a migration blocks it (or is blocked by it) and holds a schema that no longer exists; a job that
+is scheduled twice imports everything twice.
+
+## Example
+```
+release.toml: start = "2026-11-29T02:30"      estate: 45 2 * * * postgres pg_dumpall ...
+```
+
+## Fix
+Hold the estate's jobs for the window: `fulldress adapt` drafts the steps that switch their lines off before the upgrade
+and on again after it. Move the package's job away from the backup.
+
+## References
+- crontab(5), systemd.timer(5); PostgreSQL: pg_dump takes ACCESS SHARE locks on every table
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from fulldress.formats import crontab
+from fulldress.model.estate import CronJob, Estate, HostFacts
+from fulldress.model.finding import Cure, Finding, StepDraft
+from fulldress.model.release import Declared, Release, Window
+from fulldress.scan import secrets
+from fulldress.scan.job import Job
+from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.schedules import jobs, next_firing, window_of
+
+META = RuleMeta(
+    slug="schedule-collision",
+    family="schedule",
+    title="Jobs collide with the upgrade or with each other",
+    severity="high",
+    confidence="certain",
+    needs=("estate", "release"),
+)
+_BACKUP = re.compile(
+    r"(?i)\b(pg_dump(all)?|pg_basebackup|mysqldump|mariadb-dump|pgbackrest|barman|wal-g|borg(matic)?|restic|rsnapshot|duplicity|"
+    r"bacula|bareos|xtrabackup|mariabackup|tarsnap|rdiff-backup|vzdump)\b|backup|back-up|snapshot"
+)
+_AROUND = timedelta(minutes=10)
+
+
+class _Own(NamedTuple):
+    """A job of the estate that fires inside the window."""
+
+    host: HostFacts
+    job: CronJob
+    at: datetime
+    backup: bool
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for the estate's jobs in the window, one for each job of the package that collides."""
+    window = window_of(context)
+    assert context.estate is not None
+    if window is None:
+        return
+    own = [o for o in _in_window(context, *window) if any(step not in context.drafted for step in _steps(o))]
+    if own:
+        yield _window_finding(own, window)
+    for job in jobs(context):
+        why = _with_backup(context.estate, job, window[0]) or _twice(context.estate, job)
+        if why:
+            yield Finding(
+                rule=META.slug,
+                severity="medium",
+                confidence="likely",
+                title=f"job “{job.schedule}” {why}",
+                place=job.place,
+                line=job.line,
+                excerpt=job.text,
+                consequence="Both want the same disk, locks and rows at the same time; what runs twice imports twice.",
+                fix="Move one of them, or take it out.",
+            )
+
+
+def _window_finding(own: list[_Own], window: tuple[datetime, datetime]) -> Finding:
+    first = next((o for o in own if o.backup), own[0])
+    listed = "; ".join(f"{o.at:%H:%M} {o.job.file}:{o.job.line} on {o.host.hostname or o.host.name}" for o in own[:5])
+    return Finding(
+        rule=META.slug,
+        severity="high" if first.backup else "medium",
+        confidence=META.confidence,
+        title=f"{len(own)} of the estate's jobs fire in the window {window[0]:%H:%M}–{window[1]:%H:%M}"
+        + (f", a backup at {first.at:%H:%M} among them" if first.backup else ""),
+        place="",
+        excerpt=secrets.hidden(f"{listed}: {first.job.command}"[:300]),
+        consequence="A dump through a migration waits for its locks, or makes it wait, and holds half of either schema.",
+        fix="Hold these jobs for the window, or move the window.",
+        curable=True,
+    )
+
+
+def _in_window(context: Context, start: datetime, end: datetime) -> Iterator[_Own]:
+    assert context.estate is not None
+    product = context.release.estate.product if context.release is not None else ""
+    for host in context.estate.hosts:
+        for job in host.cron:
+            backup = _BACKUP.search(f"{job.file} {job.command}") is not None
+            if not (backup or (product and product.lower() in f"{job.file} {job.command}".lower())) or not job.line:
+                continue
+            at = crontab.next_firing(job.schedule, start - timedelta(minutes=1))
+            if at is not None and at <= end:
+                yield _Own(host, job, at, backup)
+
+
+def _with_backup(estate: Estate, job: Job, start: datetime) -> str:
+    """In words: which backup of the estate starts within ten minutes of a firing of the job."""
+    mine = next_firing(job, start)
+    if mine is None or _BACKUP.search(job.command):
+        return ""
+    for host in estate.hosts:
+        for other in host.cron:
+            if not _BACKUP.search(f"{other.file} {other.command}"):
+                continue
+            theirs = crontab.next_firing(other.schedule, mine - _AROUND)
+            if theirs is not None and abs(theirs - mine) <= _AROUND:
+                whose = host.hostname or host.name
+                return f"fires at {mine:%H:%M}, beside the backup of {whose} at {theirs:%H:%M} ({other.file})"
+    return ""
+
+
+def _twice(estate: Estate, job: Job) -> str:
+    """In words: where the estate already has the same command under another file."""
+    command = " ".join(job.command.split())
+    path = job.place.rpartition("!")[2]
+    if len(command) < 8 or job.timer:
+        return ""
+    for host in estate.hosts:
+        for other in host.cron:
+            if " ".join(other.command.split()) == command and not f"/{path}".endswith(other.file):
+                return f"is scheduled already on {host.hostname or host.name} ({other.file}:{other.line})"
+    return ""
+
+
+def _steps(own: _Own) -> tuple[StepDraft, ...]:
+    params = {"file": own.job.file, "match": own.job.command}
+    name = f"{own.job.file}:{own.job.line}"
+    return (
+        StepDraft(kind="cron-job", title=f"Hold the job {name} for the window", params={**params, "action": "disable"}),
+        StepDraft(
+            kind="cron-job", title=f"Switch the job {name} on again", when="after", params={**params, "action": "enable"}
+        ),
+    )
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Steps that switch the estate's lines off before the upgrade and on again after it."""
+    window = window_of(context)
+    if finding.place or window is None:
+        return None
+    steps = [step for own in _in_window(context, *window) for step in _steps(own) if step not in context.drafted]
+    steps.sort(key=lambda step: step.when == "after")
+    return Cure(steps=tuple(steps), note="the estate's jobs are held for the window", safety="review") if steps else None
+
+
+RELEASE = Release(
+    name="sample",
+    estate=Declared(timezone="Europe/Vienna", product="lims"),
+    window=Window(start="2026-11-29T02:30", minutes=60),
+)
+
+
+def _estate(*lines: str) -> Estate:
+    cron = tuple(crontab.jobs("\n".join(lines) + "\n", file="/etc/cron.d/own"))
+    host = HostFacts(name="h", hostname="h", os="debian", os_version="12", timezone="Europe/Vienna", cron=cron)
+    return Estate(taken="2026-10-01T00:00:00Z", hosts=(host,))
+
+
+BAD = (
+    Sample(files={"a": "x\n"}, estate=_estate("45 2 * * * postgres pg_dumpall -f /b/all"), release=RELEASE),
+    Sample(files={"a": "x\n"}, estate=_estate("0 3 * * 0 lims /opt/lims/bin/report"), release=RELEASE),
+    Sample(
+        files={"x.deb!/etc/cron.d/a": "5 4 * * * app /usr/bin/imp\n"},
+        estate=_estate("0 4 * * * root /usr/bin/borg create /b::x /srv"),
+        release=RELEASE,
+    ),
+    Sample(
+        files={"x.deb!/etc/cron.d/a": "5 12 * * * app /usr/bin/imp --all\n"},
+        estate=_estate("0 18 * * * app /usr/bin/imp --all"),
+        release=RELEASE,
+    ),
+)
+GOOD = (
+    Sample(files={"a": "x\n"}, estate=_estate("45 1 * * * postgres pg_dumpall -f /b/all"), release=RELEASE),
+    Sample(files={"a": "x\n"}, estate=_estate("0 3 * * 1-6 postgres pg_dumpall -f /b/all"), release=RELEASE),
+    Sample(
+        files={"a": "x\n"}, estate=_estate("17 * * * * root cd / && run-parts --report /etc/cron.hourly"), release=RELEASE
+    ),
+    Sample(
+        files={"x.deb!/etc/cron.d/own": "0 18 * * * app /usr/bin/imp --all\n"},
+        estate=_estate("0 18 * * * app /usr/bin/imp --all"),
+        release=RELEASE,
+    ),
+)

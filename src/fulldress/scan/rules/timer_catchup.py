@@ -1,0 +1,101 @@
+"""A timer of the package fires as soon as it is switched on, or catches up on what it missed.
+
+## What it does
+Finds timers that do not wait for their hour: `Persistent=true` with a script that starts or enables the timer at once (a
+missed firing is made up for immediately), and `OnActiveSec=` and `OnBootSec=` of a few minutes.
+
+## Why it matters
+The vendor's job then runs in the middle of the upgrade, or right after a reboot, when the schema is half migrated and
+nobody has looked at it yet; after a long outage all such jobs of all hosts start together.
+
+## Example
+```
+[Timer]
+OnCalendar=daily
+Persistent=true
+```
+
+## Fix
+Start the timer after the upgrade is accepted, not inside it; leave `Persistent=` out where a missed run does not matter.
+
+## References
+- systemd.timer(5) `Persistent=`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fulldress.formats import calendar, shell
+from fulldress.model.finding import Finding
+from fulldress.scan.job import Job
+from fulldress.scan.reading import scripts
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.schedules import jobs
+
+META = RuleMeta(
+    slug="timer-catchup",
+    family="schedule",
+    title="Timer fires on install or boot",
+    severity="medium",
+    confidence="likely",
+)
+SOON_S = 1800.0
+"""A timer that counts from its start or from the boot and is due within half an hour fires inside an upgrade."""
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each timer."""
+    timers = [job for job in jobs(context) if job.kind == "timer" and job.timer]
+    started = _started(context) if timers else set()
+    done: set[str] = set()
+    for job in timers:
+        why = _why(job, started)
+        if why and job.place not in done:
+            done.add(job.place)
+            yield Finding(
+                rule=META.slug,
+                severity=META.severity,
+                confidence=META.confidence,
+                title=f"{job.place.rpartition('/')[2]} {why}",
+                place=job.place,
+                line=job.line,
+                excerpt=job.text,
+                consequence="Its job runs in the middle of the upgrade, or with everything else right after a boot.",
+                fix="Start the timer once the upgrade is accepted.",
+            )
+
+
+def _why(job: Job, started: set[str]) -> str:
+    name = job.place.rpartition("/")[2]
+    directive, _, value = job.schedule.partition("=")
+    seconds = calendar.span(value) if value else None
+    if name in started and directive in ("OnActiveSec", "OnBootSec") and seconds is not None and seconds <= SOON_S:
+        return f"is started by the package and fires {value} after {'that' if directive == 'OnActiveSec' else 'each boot'}"
+    if name in started and job.persistent:
+        return "is persistent and started by the package: a firing that was missed is made up for at once"
+    return ""
+
+
+def _started(context: Context) -> set[str]:
+    """Timers that a script of the package starts (`enable --now`, `start`, `restart`)."""
+    names: set[str] = set()
+    for script in scripts(context):
+        for command in script.commands:
+            argv = shell.unwrapped(command)
+            words = argv[1:]
+            now = "start" in words or "restart" in words or ("enable" in words and "--now" in words)
+            if argv and argv[0].rpartition("/")[2] in ("systemctl", "deb-systemd-invoke") and now:
+                names.update(w for w in words if w.endswith(".timer"))
+    return names
+
+
+_ON = "#!/bin/sh\nset -e\nsystemctl enable --now a.timer\n"
+BAD = (
+    {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nPersistent=true\n", "x.deb!/postinst": _ON},
+    {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnActiveSec=5min\nOnUnitActiveSec=1h\n", "x.deb!/postinst": _ON},
+)
+GOOD = (
+    {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nPersistent=true\n"},
+    {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nPersistent=false\n", "x.deb!/postinst": _ON},
+)

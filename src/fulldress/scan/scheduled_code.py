@@ -1,0 +1,142 @@
+"""Schedules inside programs: pg_cron, Quartz and Spring, celery beat, Kubernetes CronJobs, Windows' task scheduler.
+
+Pure: reads the Context. Only lines that act are read, and only what the scheduler itself would accept is a job.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats import crontab, quartz
+from fulldress.formats.patterns import Pattern
+from fulldress.model.package import Entry
+from fulldress.scan.job import Job
+from fulldress.scan.reading import acting_lines, is_vendored
+from fulldress.scan.rule import Context
+
+PG_CRON = Pattern(r"(?i)\bcron\.schedule(?:_in_database)?\s*\(")
+JAVA = Pattern(r"(?i)(?:@Scheduled\s*\([^)\n]{0,80}cron\s*=|cronSchedule\s*\(\s*\"|cron[-_.]?expression)")
+CELERY = Pattern(r"[\x22']schedule[\x22']\s*:\s*crontab\(")
+KUBERNETES = Pattern(r"^kind:\s*[\x22']?CronJob\b", once=True)
+WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
+LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS)
+
+_QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
+_PG_CALL = re.compile(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
+_CRON_STRING = re.compile(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
+_KEYWORD = re.compile(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
+_TASK = re.compile(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
+_DAYS = {"MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6", "SUN": "0"}
+
+
+def in_code(context: Context) -> Iterator[Job]:
+    """Every job that a program of the package schedules by itself."""
+    seen: set[str] = set()
+    for entry, number, line in acting_lines(context, PG_CRON, JAVA, CELERY, WINDOWS):
+        if is_vendored(entry.place):
+            continue
+        lower = line.lower()
+        if "cron.schedule" in lower:
+            yield from _pg_cron(context, entry, number)
+        elif "schtasks" in lower:
+            yield from _windows(entry, number, line)
+        elif "crontab(" in lower:
+            yield from _celery(context, entry, number)
+        else:
+            yield from _java(entry, number, line)
+    for entry in context.matching(KUBERNETES):
+        text = context.text(entry) if entry.place.endswith((".yaml", ".yml", ".json")) else None
+        if text is not None and entry.place not in seen:
+            seen.add(entry.place)
+            yield from _kubernetes(entry, text)
+
+
+def _pg_cron(context: Context, entry: Entry, number: int) -> Iterator[Job]:
+    """``cron.schedule([name,] schedule, command)``; pg_cron's clock is UTC."""
+    lines = (context.text(entry) or "").split("\n")
+    call = _PG_CALL.search("\n".join(lines[number - 1 : number + 20]))
+    if call is None:
+        return
+    first, second = (
+        next((g for g in groups if g), "") for groups in ((call[1], call[2], call[4]), (call[5], call[6], call[8]))
+    )
+    schedule, command = (first, second) if crontab.parse_schedule(first) is not None else (second, call.string[call.end() :])
+    if crontab.parse_schedule(schedule) is not None:
+        command = " ".join(command.split()).strip(" ,;)$'")[:200]
+        yield Job(entry.place, number, schedule, command, False, lines[number - 1].strip(), kind="pg_cron", zone="UTC")
+
+
+def _java(entry: Entry, number: int, line: str) -> Iterator[Job]:
+    spring = "@scheduled" in line.lower()
+    zone = re.search(r"zone\s*=\s*\"([\w/+-]+)\"", line)
+    for match in _CRON_STRING.finditer(line):
+        fields = match[1].strip()
+        for kind in ("spring",) if spring else ("quartz", "spring"):
+            if quartz.parse(fields, spring=kind == "spring") is not None:
+                yield Job(
+                    entry.place,
+                    number,
+                    fields,
+                    "",
+                    False,
+                    line.strip(),
+                    kind="spring" if kind == "spring" else "quartz",
+                    zone=zone[1] if zone else "",
+                )
+                return
+
+
+def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
+    """``"schedule": crontab(minute=0, hour=3)``; celery's clock is UTC unless it is told otherwise."""
+    lines = (context.text(entry) or "").split("\n")
+    nearby = "\n".join(lines[max(0, number - 4) : number + 3])
+    inside = lines[number - 1].partition("crontab(")[2].partition(")")[0]
+    given = {name: text or digits for name, text, digits in _KEYWORD.findall(inside)}
+    plain = [word.strip(" '\"") for word in inside.split(",") if word.strip() and "=" not in word]
+    given |= dict(zip(("minute", "hour"), plain, strict=False))
+    if entry.place.startswith("celery/") or "/celery/" in entry.place:
+        return  # the library itself: its own housekeeping, where someone schedules something
+    order = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+    schedule = " ".join(given.get(name, "*").replace(" ", "") for name in order)
+    task = _TASK.search(nearby)
+    if crontab.parse_schedule(schedule) is not None:
+        yield Job(
+            entry.place,
+            number,
+            schedule,
+            task[1] if task else "",
+            False,
+            lines[number - 1].strip(),
+            kind="celery",
+            zone="UTC",
+        )
+
+
+def _kubernetes(entry: Entry, text: str) -> Iterator[Job]:
+    zone = re.search(r"(?m)^\s*timeZone:\s*[\"']?([\w/+-]+)", text)
+    for number, line in enumerate(text.split("\n"), 1):
+        match = re.match(r"""\s*schedule:\s*["']?([^"'#]+?)["']?\s*(?:#.*)?$""", line)
+        if match is not None and crontab.parse_schedule(match[1]) is not None:
+            yield Job(
+                entry.place, number, match[1], "", False, line.strip(), kind="kubernetes", zone=zone[1] if zone else "UTC"
+            )
+
+
+def _windows(entry: Entry, number: int, line: str) -> Iterator[Job]:
+    """``schtasks /create /sc daily /st 03:00 /tr "CMD"``."""
+    options = {m[1].lower(): m[2] or m[3] for m in re.finditer(r'(?i)/(sc|st|tr|d|mo)\s+(?:"([^"]*)"|(\S+))', line)}
+    clock = re.fullmatch(r"(\d{1,2}):(\d{2})", options.get("st", "00:00"))
+    if clock is None:
+        return
+    at, every = f"{int(clock[2])} {int(clock[1])}", options.get("mo", "1")
+    days = ",".join(_DAYS.get(d.strip().upper(), "1") for d in options.get("d", "MON").split(","))
+    schedule = {
+        "daily": f"{at} * * *",
+        "weekly": f"{at} * * {days}",
+        "monthly": f"{at} {options.get('d', '1') if options.get('d', '1').isdecimal() else '1'} * *",
+        "hourly": f"{int(clock[2])} */{every if every.isdecimal() else 1} * * *",
+        "minute": f"*/{every if every.isdecimal() else 1} * * * *",
+    }.get(options.get("sc", "").lower(), "")
+    if crontab.parse_schedule(schedule) is not None:
+        yield Job(entry.place, number, schedule, options.get("tr", ""), False, line.strip(), kind="windows")

@@ -1,0 +1,255 @@
+"""The objects of one package, one behind the other in one file: what a scan reads, and what intake fills its store from.
+
+Append-only and content-addressed: each object once, under its SHA-256. An object whose bytes lie as they are in the
+package or in an unpacked archive is not copied, only pointed at. Knows no formats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, NamedTuple, cast
+
+from fulldress.errors import FulldressError
+from fulldress.store.blobs import CHUNK
+from fulldress.store.codec import disk_full_or
+
+PACK, PACKAGE = 0, 1
+"""The two files in which bytes lie: the pack, and the package as it came."""
+RECORD = struct.Struct("<32sBBqq")
+"""How an object is announced: SHA-256, 1 when it is to be searched, source, offset, size."""
+BATCH = 256
+"""Objects announced together at most; what is written is flushed before."""
+
+
+class Piece(NamedTuple):
+    """Where an object lies."""
+
+    source: int
+    offset: int
+    size: int
+
+
+class Region:
+    """A part of an open file as a stream of its own, read by position: several may be read side by side."""
+
+    __slots__ = ("_at", "handle", "offset", "size", "source")
+
+    def __init__(self, handle: int, source: int, offset: int, size: int) -> None:
+        self.handle, self.source, self.offset, self.size, self._at = handle, source, offset, size, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to ``size`` bytes; all that are left when negative."""
+        left = self.size - self._at
+        wanted = left if size < 0 or size > left else size
+        if wanted <= 0:
+            return b""
+        data = _pread(self.handle, wanted, self.offset + self._at)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As a file's."""
+        self._at = max(0, offset + (0, self._at, self.size)[whence])
+        return self._at
+
+    def tell(self) -> int:
+        """As a file's."""
+        return self._at
+
+    def close(self) -> None:
+        """The file beneath stays open: it is not the region's."""
+
+    def part(self, offset: int, size: int) -> Region:
+        """A region within this one."""
+        return Region(self.handle, self.source, self.offset + offset, max(0, min(size, self.size - offset)))
+
+    def __enter__(self) -> Region:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """See :meth:`close`."""
+
+
+def _pread(handle: int, size: int, offset: int) -> bytes:
+    data = os.pread(handle, size, offset)
+    if len(data) == size or not data:
+        return data
+    parts, got = [data], len(data)  # one call gives at most 2 GiB
+    while got < size and (more := os.pread(handle, size - got, offset + got)):
+        parts.append(more)
+        got += len(more)
+    return b"".join(parts)
+
+
+class Pack:
+    """Reads the objects, and appends to them. ``handle`` and ``package`` are descriptors, and stay the caller's."""
+
+    def __init__(
+        self, handle: int, package: int, index: dict[str, Piece] | None = None, *, room: Path | None = None
+    ) -> None:
+        """``room``: where temporary copies may lie (:meth:`path`), and what is named when the disk is full."""
+        self._handles = (handle, package)
+        self.index = {} if index is None else index
+        self.room = room
+        self.told: Callable[[bytes], None] | None = None
+        """Is given the records of objects that can be read from now on."""
+        self._pending = bytearray()
+        self._flushed = 0
+        self._news: list[bytes] = []
+        self._announced: set[str] = set()
+        self._sound: set[str] = set()
+        self._copies: dict[str, Path] = {}
+
+    # ---- writing
+
+    def put_chunks(self, chunks: Iterable[bytes], at: Region | None = None) -> tuple[str, int]:
+        """Keep a stream; returns SHA-256 and size. ``at``: its bytes lie there already and are only pointed at."""
+        hasher, size, start = hashlib.sha256(), 0, self._flushed + len(self._pending)
+        try:
+            for chunk in chunks:
+                hasher.update(chunk)
+                size += len(chunk)
+                if at is None:
+                    self._append(chunk)
+        except BaseException:
+            self._cut(start)
+            raise
+        sha256 = hasher.hexdigest()
+        if sha256 in self.index:
+            self._cut(start)
+        elif at is None:
+            self.index[sha256] = Piece(PACK, start, size)
+        else:
+            self.index[sha256] = Piece(at.source, at.offset, size)
+        return sha256, size
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes; returns their SHA-256."""
+        return self.put_chunks([data])[0]
+
+    def spool(self, chunks: Iterable[bytes]) -> Region:
+        """Bytes that are no object themselves (an unpacked tar), whose parts may become objects."""
+        start = self._flushed + len(self._pending)
+        for chunk in chunks:
+            self._append(chunk)
+        self.flush()
+        return Region(self._handles[PACK], PACK, start, self._flushed - start)
+
+    def whole(self) -> Region:
+        """The package as it came."""
+        return Region(self._handles[PACKAGE], PACKAGE, 0, os.fstat(self._handles[PACKAGE]).st_size)
+
+    def announce(self, sha256: str, *, searched: bool) -> None:
+        """Tell the listener, if there is one, of an object that is complete; ``searched``: it is no container."""
+        if self.told is None or sha256 in self._announced:
+            return
+        self._announced.add(sha256)
+        source, offset, size = self.index[sha256]
+        self._news.append(RECORD.pack(bytes.fromhex(sha256), searched, source, offset, size))
+        if len(self._news) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending, then announce what is new."""
+        try:
+            at, view = self._flushed, memoryview(self._pending)
+            while view:
+                written = os.pwrite(self._handles[PACK], view, at)
+                at, view = at + written, view[written:]
+        except OSError as error:
+            raise disk_full_or(error, (self.room or Path("/tmp")) / "x") from error
+        self._flushed, self._pending = at, bytearray()
+        if self._news and self.told is not None:
+            self.told(b"".join(self._news))
+            self._news = []
+
+    def _append(self, chunk: bytes) -> None:
+        self._pending += chunk
+        if len(self._pending) >= CHUNK:
+            self.flush()
+
+    def _cut(self, start: int) -> None:
+        """Forget what was appended since ``start``: an object that was there already."""
+        if start >= self._flushed:
+            del self._pending[start - self._flushed :]
+        else:
+            self._pending, self._flushed = bytearray(), start
+
+    # ---- reading
+
+    def has(self, sha256: str) -> bool:
+        """True when the object is known."""
+        return sha256 in self.index
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The object as a stream (not verified; use :meth:`read` where the bytes will be trusted)."""
+        return cast(BinaryIO, self.region(sha256))
+
+    def region(self, sha256: str) -> Region:
+        """Where the object lies, as a stream."""
+        if self._pending:
+            self.flush()
+        source, offset, size = self.index[sha256]
+        return Region(self._handles[source], source, offset, size)
+
+    def chunks(self, sha256: str) -> Iterator[bytes]:
+        """The object in pieces of at most 1 MiB."""
+        stream = self.region(sha256)
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+    def read(self, sha256: str) -> bytes:
+        """The whole object, verified against its name when it is read for the first time."""
+        data = self.region(sha256).read()
+        if sha256 not in self._sound:
+            self._must(hashlib.sha256(data).hexdigest(), sha256)
+        return data
+
+    def read_at(self, sha256: str, offset: int, size: int) -> bytes:
+        """A part of an object; the whole is verified the first time."""
+        self.verify(sha256)
+        stream = self.region(sha256)
+        stream.seek(offset)
+        return stream.read(size)
+
+    def verify(self, sha256: str) -> None:
+        """Hash an object that nobody has hashed yet; raises ``blob-corrupt``."""
+        if sha256 not in self._sound:
+            hasher = hashlib.sha256()
+            for chunk in self.chunks(sha256):
+                hasher.update(chunk)
+            self._must(hasher.hexdigest(), sha256)
+
+    def _must(self, found: str, sha256: str) -> None:
+        if found != sha256:
+            raise FulldressError(
+                f"object {sha256[:12]}… does not match its digest",
+                why="the package was changed while it was read, or the disk is failing; nothing read can be trusted",
+                fix="run the command again on a copy of the package that nobody else writes to",
+                slug="blob-corrupt",
+            )
+        self._sound.add(sha256)
+
+    def path(self, sha256: str) -> Path:
+        """The object as a file: the package itself, or a temporary copy that :meth:`close` removes."""
+        source, offset, size = self.index[sha256]
+        if source == PACKAGE and (offset, size) == (0, self.whole().size):
+            return Path(f"/proc/self/fd/{self._handles[PACKAGE]}")
+        if sha256 not in self._copies:
+            handle, name = tempfile.mkstemp(prefix="fulldress-object-", dir=self.room)
+            self._copies[sha256] = Path(name)
+            with os.fdopen(handle, "wb") as out:
+                out.writelines(self.chunks(sha256))
+        return self._copies[sha256]
+
+    def close(self) -> None:
+        """Remove temporary copies."""
+        for copy in self._copies.values():
+            copy.unlink(missing_ok=True)
+        self._copies.clear()

@@ -19,6 +19,8 @@ from fulldress.model.estate import ConfigKey
 
 MAX_KEYS = 20_000
 MAX_DEPTH = 40
+MAX_YAML = 256 << 10
+"""Larger YAML is data more often than configuration, and would take seconds: it is read line by line, without nesting."""
 _POSTGRES = re.compile(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf$|/postgresql/.*\.conf$")
 _NGINX = re.compile(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
 _SSH = re.compile(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
@@ -74,6 +76,8 @@ def _yaml(text: str) -> Iterator[Found]:
     from ruamel.yaml import YAML  # noqa: PLC0415 - loaded when needed: only for YAML files
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - the same
 
+    if len(text) > MAX_YAML:
+        raise NotThatFormat
     reader = YAML(typ="safe", pure=True)
     try:
         documents = list(reader.compose_all(io.StringIO(text)))

@@ -16,7 +16,7 @@ from fulldress.model.estate import ConfigKey, MatrixRow
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.package import Entry
 from fulldress.scan.configuration import answered, remove_key, set_key
-from fulldress.scan.reading import current_text, edited, is_prose, memo
+from fulldress.scan.reading import current_text, edited, is_prose, is_vendored, memo
 from fulldress.scan.rule import Context
 
 MAX_BYTES = 1 << 20
@@ -64,11 +64,14 @@ def _sources(context: Context) -> Iterator[Source]:
     names = {
         PurePosixPath(key.file).name for host in (context.estate.hosts if context.estate else ()) for key in host.config
     }
+    words = {row.key.rpartition(".")[2].strip("*?") for row in context.matrix} - {""}
     for entry in context.files:
-        if entry.size > MAX_BYTES or is_prose(entry.place) or not _configures(entry.place, names):
+        if entry.size > MAX_BYTES or is_prose(entry.place) or is_vendored(entry.place) or not _configures(entry.place, names):
             continue
         text = context.text(entry)
-        keys = tuple(keyreader.keys(text, file=entry.place)) if text is not None else ()
+        if text is None or not any(word in text for word in words):
+            continue
+        keys = tuple(keyreader.keys(text, file=entry.place))
         if any(_row(key.key, context.matrix) for key in keys):
             yield Source(entry, "", entry.place, keys)
 

@@ -66,7 +66,9 @@ def _sources(context: Context) -> Iterator[Source]:
     }
     words = {row.key.rpartition(".")[2].strip("*?") for row in context.matrix} - {""}
     for entry in context.files:
-        if entry.size > MAX_BYTES or is_prose(entry.place) or is_vendored(entry.place) or not _configures(entry.place, names):
+        if entry.size > MAX_BYTES or is_prose(entry.place) or is_vendored(entry.place):
+            continue
+        if not _configures(entry.place, names):
             continue
         text = context.text(entry)
         if text is None or not any(word in text for word in words):

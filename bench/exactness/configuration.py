@@ -21,22 +21,56 @@ from fulldress.scan.rule import Sample
 from fulldress.scan.samples import context_of
 
 _FORMS = {
-    "http.port": {"type": "port"}, "http.threads": {"type": "integer", "range": "1..64"}, "http.timeout": {"type": "duration"},
-    "cache.size": {"type": "size", "range": "1048576.."}, "log.level": {"values": ("debug", "info", "warning", "error")},
-    "partner.url": {"type": "url"}, "audit.enabled": {"type": "boolean"},
+    "http.port": {"type": "port"},
+    "http.threads": {"type": "integer", "range": "1..64"},
+    "http.timeout": {"type": "duration"},
+    "cache.size": {"type": "size", "range": "1048576.."},
+    "log.level": {"values": ("debug", "info", "warning", "error")},
+    "partner.url": {"type": "url"},
+    "audit.enabled": {"type": "boolean"},
     "hybrid.mode": {"values": ("active-active", "read-only"), "silent_fallback": True},
-}  # fmt: skip
+}
 ROWS = tuple(
     MatrixRow(product="p", key=key, change="known", since="0", **form)  # type: ignore[arg-type]
     for key, form in _FORMS.items()
 )
-BROKEN = ["http.port=80800", "http.port=eighty", "http.threads=0", "http.threads=65", "http.threads=4.5", "http.threads=",
-          "http.timeout=5 parsecs", "http.timeout=fast", "cache.size=lots", "cache.size=12", "log.level=verbose",
-          "log.level=inof", "partner.url=partner example", "audit.enabled=maybe", "hybrid.mode=active-activ",
-          "hybrid.mode=both", "hybrid.modes=active-active", "hybrid.Mode_=read-only"]  # fmt: skip
-SOUND = ["http.port=8080", "http.threads=64", "http.timeout=1h30m", "http.timeout=250ms", "cache.size=64MB", "log.level=INFO",
-         "log.level=${LEVEL}", "partner.url=jdbc:postgresql://db/x", "audit.enabled=Off", "hybrid.mode=Read-Only",
-         "http.threads=<secret>", "other.modes=x", "http.portal=x", "partner.urls=a b", "hybrid.nodes=a"]  # fmt: skip
+BROKEN = [
+    "http.port=80800",
+    "http.port=eighty",
+    "http.threads=0",
+    "http.threads=65",
+    "http.threads=4.5",
+    "http.threads=",
+    "http.timeout=5 parsecs",
+    "http.timeout=fast",
+    "cache.size=lots",
+    "cache.size=12",
+    "log.level=verbose",
+    "log.level=inof",
+    "partner.url=partner example",
+    "audit.enabled=maybe",
+    "hybrid.mode=active-activ",
+    "hybrid.mode=both",
+    "hybrid.modes=active-active",
+    "hybrid.Mode_=read-only",
+]
+SOUND = [
+    "http.port=8080",
+    "http.threads=64",
+    "http.timeout=1h30m",
+    "http.timeout=250ms",
+    "cache.size=64MB",
+    "log.level=INFO",
+    "log.level=${LEVEL}",
+    "partner.url=jdbc:postgresql://db/x",
+    "audit.enabled=Off",
+    "hybrid.mode=Read-Only",
+    "http.threads=<secret>",
+    "other.modes=x",
+    "http.portal=x",
+    "partner.urls=a b",
+    "hybrid.nodes=a",
+]
 WRITTEN = {
     "app.ini": "[{section}]\n{name} = {value}\n",
     "app.properties": "{section}.{name}={value}\n",
@@ -45,9 +79,16 @@ WRITTEN = {
     "app.toml": '[{section}]\n{name} = "{value}"\n',
     "app.xml": "<{section}><{name}>{value}</{name}></{section}>\n",
 }
-RENAMED = {"http.timeout": "http.request_timeout", "db.maxConnections": "db.max_connections", "partner.url": "partners.url",
-           "cache_dir": "cache.directory", "mail.smtp_host": "mail.smtp.host", "lims.export.folder": "lims.export.target_folder",
-           "auth.ldapServer": "auth.ldap.server", "queue.size": "queue.capacity.size"}  # fmt: skip
+RENAMED = {
+    "http.timeout": "http.request_timeout",
+    "db.maxConnections": "db.max_connections",
+    "partner.url": "partners.url",
+    "cache_dir": "cache.directory",
+    "mail.smtp_host": "mail.smtp.host",
+    "lims.export.folder": "lims.export.target_folder",
+    "auth.ldapServer": "auth.ldap.server",
+    "queue.size": "queue.capacity.size",
+}
 UNRELATED = {
     "ui.theme": "audit.retention",
     "fax.number": "otel.endpoint",
@@ -94,10 +135,16 @@ def _renames() -> list[Row]:
     missed = [key for key, other in RENAMED.items() if said.get(key) != other]
     wrong = [key for key in said if key not in RENAMED]
     return [
-        Row("renamed keys guessed from two versions' files", len(RENAMED) - len(missed), len(RENAMED), len(missed) <= 1, "all but one",
-            ", ".join(missed)),
+        Row(
+            "renamed keys guessed from two versions' files",
+            len(RENAMED) - len(missed),
+            len(RENAMED),
+            len(missed) <= 1,
+            "all but one",
+            ", ".join(missed),
+        ),
         Row("unrelated keys taken for renames", len(wrong), len(UNRELATED), not wrong, "none", ", ".join(wrong)),
-    ]  # fmt: skip
+    ]
 
 
 def _order() -> Row:

@@ -94,7 +94,6 @@ def _of(source: Source, rows: Sequence[MatrixRow]) -> Iterator[Problem]:
     seen: dict[str, ConfigKey] = {}
     complete = any(row.complete for row in rows)
     present = {key.key for key in source.keys}
-    repeats = keyreader.kind("", source.file) in ("nginx", "xml", "yaml", "json")
     for key in source.keys:
         row = _row(key.key, rows)
         if row is None:
@@ -103,7 +102,7 @@ def _of(source: Source, rows: Sequence[MatrixRow]) -> Iterator[Problem]:
         if row.key == key.key and (why := keycheck.problem(row, key.value)):
             yield Problem(source, key, "value", why, row, keycheck.corrected(row, key.value))
         first = seen.setdefault(key.key, key)
-        if first is not key and first.value != key.value and not repeats:
+        if first is not key and first.value != key.value and not key.format:
             why = f"“{first.value}” in line {first.line} and “{key.value}” in line {key.line}: one of them is ignored"
             yield Problem(source, key, "duplicate", why, row)
 
@@ -149,7 +148,7 @@ def curable(problem: Problem) -> bool:
     """True when what was meant is known, and the file is one that can be written back as it was."""
     if problem.kind == "duplicate" or not problem.meant or problem.key.value == "<secret>":
         return False
-    return keyreader.kind("", problem.source.file) == "ini"
+    return not problem.key.format
 
 
 def unanswered(context: Context) -> Iterator[Problem]:

@@ -134,7 +134,7 @@ def _alike(left: str, right: str) -> float:
 
 def where(problem: Problem) -> str:
     """``host:file:line`` or, in the package, the line."""
-    place = f"{problem.source.host}:" if problem.source.host else ""
+    place = f"{problem.source.host.rstrip(':')}:" if problem.source.host else ""
     return f"{place}{problem.source.file}:{problem.key.line}"
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +22,6 @@ from exactness import NotHere, Row
 from fulldress.cli.scanwork import package_context
 from fulldress.model.finding import Finding
 from fulldress.scan.sweep import sweep
-from fulldress.store.blobs import BlobStore
 
 SUFFIXES = (".deb", ".whl", ".rpm", ".jar", ".zip", ".gz")
 UNSIGNED = "signature-verdict"
@@ -62,9 +60,8 @@ def measure() -> list[Row]:
 
 
 def _row(package: Path) -> Row:
-    with tempfile.TemporaryDirectory() as scratch:
-        blobs = BlobStore(Path(scratch) / "blobs")
-        report = sweep(package_context(package, blobs, vendor=None, sandboxed=False, progress=None))
+    with package_context(package, vendor=None, sandboxed=False, progress=None) as context:
+        report = sweep(context)
     loud = [f for f in report.findings if f.severity in ("critical", "high") and f.rule != UNSIGNED]
     noise = [f for f in loud if not _right(package.name, f)]
     said = "; ".join(f"{f.rule} at {f.place.rpartition('/')[2]}: {f.title}"[:150] for f in loud[:4])

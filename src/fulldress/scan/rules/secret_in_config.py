@@ -159,6 +159,7 @@ BAD = (
     {"lib/b.jar!/bridge.properties": "jdbc.url=jdbc:postgresql://db:5432/app?user=bridge&password=Br1dge-2023\n"},
     {"conf/web.config": '<add key="SmtpPassword" value="geheim1"/>\n<a password=\'geheim1\'/>\n'},
     {"conf/app.env": "A_PASSWORD=geheim1\nB_PASSWORD=geheim1\nC_TOKEN=geheim1a\nexport D_SECRET=geheim1b\nE=1\n"},
+    {"win/app.ini": "[db]\r\npassword=geheim1\r\n".encode("utf-16")},
     {"conf/cache.ini": "url = redis://:geheim1@cache:6379/0\n", "conf/weak.ini": "password = changeme\n"},
     {"conf/app.ini": "[db]\nuser = app\npassword = geheim1\n"},
     {"conf/app.yaml": "db:\n  password: 'geheim1'\n"},

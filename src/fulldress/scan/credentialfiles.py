@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.scan import secrets
@@ -160,6 +161,15 @@ KINDS = (
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
+_SOME = re.compile(
+    r"(?i)pgpass|netrc|htpasswd|htdigest|passwdfile|users\.auth|config|dockercfg|tomcat-users|credentials|\.cnf$|s3cfg|boto|s3fs|"
+    r"rclone|npmrc|pypirc|pip\.conf|yarnrc|secrets$|\.smb$|(admin|kubelet)\.conf$"
+)
+
+
+@lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
+    if not _SOME.search(place.rpartition("/")[2]):
+        return None
     return next((kind for kind in KINDS if kind.place.search(place)), None)

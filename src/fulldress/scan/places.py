@@ -6,6 +6,7 @@ A secret-looking value means something else in each of them; every secret and en
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from fulldress.scan.reading import is_prose, is_vendored
@@ -54,6 +55,7 @@ def is_schema(place: str) -> bool:
     return _SCHEMA.search(place) is not None
 
 
+@lru_cache(maxsize=1 << 16)
 def standing(place: str) -> Standing:
     """How much what stands in a file weighs. ``silent``: nothing in there is a setting of this package."""
     if is_prose(place) or is_translation(place) or is_schema(place):

@@ -38,7 +38,6 @@ class Judged(NamedTuple):
 
 
 TRUE: tuple[Judged, ...] = (
-    Judged("mariadb-server", "unguarded-destruction", r"(^|[/!])post(inst|rm)$", "purge really removes the databases"),
     Judged(
         "postgresql-15-partman",
         "index-blocks-writes",

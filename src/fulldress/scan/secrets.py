@@ -130,7 +130,7 @@ def is_real(value: str) -> bool:
     return len(bare) >= 4 and not _NOT_A_VALUE.match(bare)
 
 
-_HINT = re.compile(r"(?i)://|pass|secret|token|key|auth|pwd|identified|\s-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}")
+_HINT = re.compile(r"(?i)://|pass|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}")
 _AUTHORIZATION = re.compile(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
 _ASSIGNMENT = re.compile(
     r"(?i)([A-Za-z0-9_.-]*(?:passw(?:or)?d|passwd|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"

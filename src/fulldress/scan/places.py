@@ -16,7 +16,7 @@ Standing = Literal["acting", "example", "library", "silent"]
 _TRANSLATION = re.compile(
     r"(?i)(^|/)(i18n|l10n|locales?|lang|langs|languages|translations?|nls|po)(/|[._-][^/]*$)"
     r"|(^|[/_.-])(localstrings|messages?|strings|translations?|resources|texts)([_.-][a-z]{2}([_-][a-z]{2,4})?)?\."
-    r"(properties|json|ya?ml|xml|resx|ini)$|_[a-z]{2}(_[A-Z]{2})?\.properties$|\.(po|pot|mo|resx|xlf|xliff|ts|ftl|arb)$"
+    r"(properties|json|ya?ml|xml|resx|ini)$|_[a-z]{2}(_[A-Z]{2})?\.properties$|\.(po|pot|mo|resx|xlf|xliff|ftl|arb)$"
 )
 _TEST = re.compile(
     r"(?i)(^|[/!])(tests?|testing|testdata|test[_-]?data|test[_-]resources|test_util\w*|_?fixtures?|vectors?|mocks?|spec|specs|"

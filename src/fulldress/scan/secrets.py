@@ -20,7 +20,24 @@ _NAMES = re.compile(
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
-    *("client secret", "auth pass", "pass word", "pass phrase", "db pw", "bind pw", "root pw", "auth token"),
+    *(
+        "client secret",
+        "auth pass",
+        "bindpw",
+        "rootpw",
+        "requirepass",
+        "masterauth",
+        "psk",
+        "wpa psk",
+        "bind pw",
+        "rpc secret",
+        "pass word",
+        "pass phrase",
+        "db pw",
+        "bind pw",
+        "root pw",
+        "auth token",
+    ),
 }
 _COUNTING = re.compile(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
@@ -96,7 +113,7 @@ def is_secret_key(key: str) -> bool:
         words.pop()
     if not words:
         return False
-    if not (_NAMES.search(words[-1]) or " ".join(words[-2:]) in _PHRASES):
+    if not (_NAMES.search(words[-1]) or words[-1] in _PHRASES or " ".join(words[-2:]) in _PHRASES):
         return False
     return not (words[-1] in ("compass", "bypass", "surpass") or _COUNTING.search("_".join(words)))
 

@@ -32,7 +32,7 @@ from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
 from fulldress.scan.anytext import secrets_of
-from fulldress.scan.credentialfiles import kind_of
+from fulldress.scan.credentialfiles import is_whole
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.secretreport import Spot, findings, severity_of
@@ -70,7 +70,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _weighs(entry: Entry) -> bool:
-    return standing(entry.place) in ("acting", "example") and kind_of(entry.place) is None
+    return standing(entry.place) in ("acting", "example") and not is_whole(entry.place)
 
 
 def _add(found: dict[str, dict[int, Spot]], entry: Entry, line: int, what: str, shown: str) -> None:

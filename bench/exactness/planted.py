@@ -22,7 +22,6 @@ from exactness._planting import Planting, as_zip, planted
 from fulldress.cli.scanwork import package_context
 from fulldress.model.finding import SEVERITIES
 from fulldress.scan.sweep import load_rules, sweep
-from fulldress.store.blobs import BlobStore
 
 SETS = (("planted", 53_001, 0), ("hold-out", 53_002, 1))
 
@@ -41,10 +40,8 @@ def measure() -> list[Row]:
 
 
 def _ours(name: str, planting: Planting, package: Path) -> list[Row]:
-    context = package_context(
-        package, BlobStore(package.parent / f"{name}-blobs"), vendor=None, sandboxed=False, progress=None
-    )
-    report = sweep(context)
+    with package_context(package, vendor=None, sandboxed=False, progress=None) as context:
+        report = sweep(context)
     family = {rule.META.slug for rule in load_rules() if rule.META.family == "secret"}
     told = [f for f in report.findings if f.rule in family]
     loud = [f.place for f in told if SEVERITIES.index(f.severity) <= SEVERITIES.index("medium")]

@@ -5,90 +5,24 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from tests.intake.signing import NOW, Issued, issue
+from tests.adapters.tls import HOST, Authority, Server, certificate_for, reply
+from tests.intake.signing import issue
 
 from fulldress.adapters.https import Allowed, ChannelRefused, Https, _forbidden
 
-HOST = "vendor.example"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
-
-
-class Authority(NamedTuple):
-    root: Issued
-    chain: Path
-    """PEM: the server's key and certificate."""
-
-
-def certificate_for(name: str, root: Issued, path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    cert = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(root.cert.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(root.cert.not_valid_before_utc)
-        .not_valid_after(NOW.replace(year=NOW.year + 1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False)
-        .sign(root.key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path.write_bytes(pem + cert.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     root = issue("Test Root", ca=True, days=(-30, 800))
     return Authority(root, certificate_for(HOST, root, tmp_path_factory.mktemp("tls") / "server.pem"))
-
-
-Serve = Callable[[ssl.SSLSocket], None]
-
-
-class Server:
-    """Accepts on loopback, speaks TLS, then lets the test's function write whatever it wants."""
-
-    def __init__(self, chain: Path) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(chain)
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.socket.getsockname()[1]
-        self.serve: Serve = reply(b"")
-        self.asked: list[bytes] = []
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                raw, _ = self.socket.accept()
-            except OSError:
-                return
-            try:
-                with self.context.wrap_socket(raw, server_side=True) as secure:
-                    self.asked.append(secure.recv(65536))
-                    self.serve(secure)
-            except OSError:
-                continue
-
-
-def reply(body: bytes, status: str = "200 OK", *headers: str) -> Serve:
-    head = "".join(f"{h}\r\n" for h in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers))
-    return lambda connection: connection.sendall(head.encode() + b"\r\n" + body)
 
 
 @pytest.fixture
@@ -212,7 +146,7 @@ def test_a_body_over_the_limit_is_refused_announced_or_not(server: Server, autho
     with pytest.raises(ChannelRefused, match="5000 bytes"):
         to("127.0.0.1").get(*asking(server, authority), limit=1000)
 
-    def endless(connection: ssl.SSLSocket) -> None:
+    def endless(connection: ssl.SSLSocket, _: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
             connection.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n")
@@ -224,7 +158,7 @@ def test_a_body_over_the_limit_is_refused_announced_or_not(server: Server, autho
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"], ids=["header", "body"])
 def test_a_server_that_drips_is_cut_off(server: Server, authority: Authority, start: bytes) -> None:
-    def drip(connection: ssl.SSLSocket) -> None:
+    def drip(connection: ssl.SSLSocket, _: bytes) -> None:
         connection.sendall(start)
         for _ in range(200):
             connection.sendall(b"a")
@@ -238,13 +172,13 @@ def test_a_server_that_drips_is_cut_off(server: Server, authority: Authority, st
 
 
 def test_a_cut_off_body_is_no_body(server: Server, authority: Authority) -> None:
-    server.serve = lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    server.serve = lambda connection, _: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
     with pytest.raises(ChannelRefused, match="IncompleteRead"):
         to("127.0.0.1").get(*asking(server, authority))
 
 
 def test_an_answer_that_is_no_http_or_compressed_is_refused(server: Server, authority: Authority) -> None:
-    server.serve = lambda connection: connection.sendall(b"220 smtp ready\r\n")
+    server.serve = lambda connection, _: connection.sendall(b"220 smtp ready\r\n")
     with pytest.raises(ChannelRefused, match="BadStatusLine"):
         to("127.0.0.1").get(*asking(server, authority))
     server.serve = reply(b"\x1f\x8b", "200 OK", "Content-Encoding: gzip")

@@ -17,6 +17,8 @@ from fulldress.cli.commands.intake import command as intake
 from fulldress.cli.commands.new import command as new
 from fulldress.cli.commands.scan import command as scan
 from fulldress.errors import NothingToDo, PackageRefused, Stale, UsageError
+from fulldress.intake import vendor
+from fulldress.intake.vendor import VendorRecordNotApproved
 from fulldress.model.finding import Adaptation, FindingsReport
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.status import status
@@ -92,6 +94,10 @@ def test_a_signature_beside_the_package_and_the_vendor_record_count(release: f.R
     run(intake, *WAIVE)
     assert read_json(release.path(f.TRUST), TrustReport).verdict == "unknown-key"
     release.path("vendor.toml").write_text(f'name = "V"\n[[pin]]\nfingerprint = "{key.fingerprint.upper()}"\n')
+    with pytest.raises(VendorRecordNotApproved):
+        run(intake, *WAIVE)
+    vendor.propose(release.path("vendor.toml"), "A", "from the contract")
+    vendor.approve(release.path("vendor.toml"), "B")
     run(intake, *WAIVE)
     assert read_json(release.path(f.TRUST), TrustReport).verdict == "pinned-ok"
 

@@ -210,7 +210,16 @@ def test_without_intake_there_is_nothing_to_scan(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     "slug",
     [rule.META.slug for rule in load_rules()]
-    + ["stale", "package-refused", "usage", "rule-raised", "zip-truncated", "blob-corrupt"],
+    + [
+        "stale",
+        "package-refused",
+        "usage",
+        "rule-raised",
+        "cure-raised",
+        "shellcheck/SC2115",
+        "zip-truncated",
+        "blob-corrupt",
+    ],
 )
 def test_explain(slug: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", slug) == 0

@@ -23,14 +23,14 @@ from fulldress.model.package import PackageLock, VendorPin, VendorRecord
 from fulldress.store.blobs import BlobStore
 
 
-def unpacked(folder: Path, data: bytes, store: BlobStore) -> PackageLock:
+def taken(data: bytes, folder: Path, store: BlobStore) -> PackageLock:
     (folder / "p.rpm").write_bytes(data)
     return unpack(folder / "p.rpm", store, sandboxed=False)
 
 
 def opened(data: bytes, folder: Path) -> tuple[PackageLock, dict[str, bytes]]:
     store = BlobStore(folder / "store")
-    lock = unpacked(folder, data, store)
+    lock = taken(data, folder, store)
     return lock, {e.place: store.read(e.sha256) for e in lock.entries if e.kind == "file"}
 
 
@@ -89,7 +89,7 @@ def test_a_signed_header_covers_the_whole_package(tmp_path: Path) -> None:
     key = Key()
     store = BlobStore(tmp_path / "store")
     data = rpm({**FILES, "usr/share/keys/k.asc": key.public}, sign=key.packet)
-    lock = unpacked(tmp_path, data, store)
+    lock = taken(data, tmp_path, store)
     vendor = VendorRecord(name="V", pin=(VendorPin(fingerprint=key.fingerprint),))
     report = judge(lock, store, vendor, NOW)
     assert (report.verdict, report.uncovered) == ("pinned-ok", ())
@@ -100,7 +100,7 @@ def test_a_signature_over_another_header_is_bad(tmp_path: Path) -> None:
     key = Key()
     store = BlobStore(tmp_path / "store")
     data = rpm({**FILES, "usr/share/keys/k.asc": key.public}, sign=lambda raw: key.packet(raw + b"x"))
-    assert judge(unpacked(tmp_path, data, store), store, None, NOW).verdict == "bad"
+    assert judge(taken(data, tmp_path, store), store, None, NOW).verdict == "bad"
 
 
 SPEC = """Name: demo

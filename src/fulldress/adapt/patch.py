@@ -8,10 +8,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 
-from fulldress.adapt.tree import changed_places
+from fulldress.adapt.tree import Contents, changed_places
 from fulldress.formats.redact import SECRET
 from fulldress.model.package import Entry, PackageLock
-from fulldress.store.blobs import BlobStore
 
 INEXACT = "this part shows and does not apply; `fulldress adapt --output FILE` writes the whole adapted package"
 MAX_LINES = 20_000
@@ -19,7 +18,7 @@ MAX_BYTES = 4 << 20
 """Larger files are shown by their digests."""
 
 
-def patch(before: PackageLock, after: PackageLock, blobs: BlobStore, hide: Callable[[str], str]) -> str:
+def patch(before: PackageLock, after: PackageLock, blobs: Contents, hide: Callable[[str], str]) -> str:
     """A unified diff of every changed place, ``a/PLACE`` against ``b/PLACE``; ``hide`` removes secrets from the text."""
     old = {e.place: e for e in before.entries}
     new = {e.place: e for e in after.entries}
@@ -28,7 +27,7 @@ def patch(before: PackageLock, after: PackageLock, blobs: BlobStore, hide: Calla
     )
 
 
-def _one(place: str, old: Entry | None, new: Entry | None, blobs: BlobStore, hide: Callable[[str], str]) -> Iterator[str]:
+def _one(place: str, old: Entry | None, new: Entry | None, blobs: Contents, hide: Callable[[str], str]) -> Iterator[str]:
     left, right = (f"a/{place}" if old else "/dev/null"), (f"b/{place}" if new else "/dev/null")
     texts = [_lines(e, blobs) for e in (old, new)]
     if texts[0] is None or texts[1] is None:
@@ -74,7 +73,7 @@ class _Hidden:
         return SECRET if self._in_key else self._hide(text)
 
 
-def _lines(entry: Entry | None, blobs: BlobStore) -> list[str] | None:
+def _lines(entry: Entry | None, blobs: Contents) -> list[str] | None:
     """The lines of a text; None for what is not shown as text."""
     if entry is None:
         return []

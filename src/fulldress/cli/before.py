@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -12,10 +11,8 @@ from fulldress.errors import UsageError
 from fulldress.model.finding import FindingsReport
 from fulldress.model.package import PackageLock
 from fulldress.scan.lineage import Before
-from fulldress.scan.rule import Context
 from fulldress.scan.sweep import sweep
 from fulldress.store import folder as f
-from fulldress.store.blobs import BlobStore
 
 _MOST_JSON = 1 << 30
 
@@ -51,12 +48,8 @@ def _json(path: Path, name: str) -> Before:
 
 def _scanned(path: Path, sandboxed: bool) -> Before:
     """The rules see the previous package alone, as they see a package without a release folder."""
-    with tempfile.TemporaryDirectory(prefix="fulldress-scan-") as scratch:
-        blobs = BlobStore(Path(scratch) / "blobs")
-        context: Context = package_context(path, blobs, vendor=None, sandboxed=sandboxed, progress=None)
-        report = sweep(context)
-    found = _of(context.package.name, report)
-    return msgspec.structs.replace(found, lock=context.package)
+    with package_context(path, vendor=None, sandboxed=sandboxed, progress=None) as context:
+        return msgspec.structs.replace(_of(context.package.name, sweep(context)), lock=context.package)
 
 
 def _of(name: str, report: FindingsReport) -> Before:

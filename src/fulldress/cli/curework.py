@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from fulldress.adapt.patch import patch
-from fulldress.adapt.tree import edited
+from fulldress.adapt.tree import Contents, edited
 from fulldress.errors import PackageRefused
 from fulldress.formats.redact import redacted
 from fulldress.model.finding import Cure, Finding
@@ -15,7 +16,6 @@ from fulldress.scan import secrets
 from fulldress.scan.cures import cured
 from fulldress.scan.rule import Context
 from fulldress.scan.sweep import load_rules
-from fulldress.store.blobs import BlobStore
 
 MOST = 200
 """Cures that are worked out for one report; the rest is seen by ``adapt``."""
@@ -29,8 +29,28 @@ def hide_secrets(text: str) -> str:
     return secrets.hidden(text) if "${" in text else redacted(secrets.hidden(text))
 
 
-def shown_cures(context: Context, findings: Iterable[Finding], blobs: BlobStore) -> dict[str, ShownCure]:
+class _Drafts:
+    """Contents of the package, and new ones that nobody keeps."""
+
+    def __init__(self, context: Context) -> None:
+        self._entries = {e.sha256: e for e in context.files}
+        self._context = context
+        self._new: dict[str, bytes] = {}
+
+    def put(self, data: bytes) -> str:
+        """Remember bytes; returns their SHA-256."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self._new[sha256] = data
+        return sha256
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes under a SHA-256."""
+        return self._new[sha256] if sha256 in self._new else self._context.read(self._entries[sha256])
+
+
+def shown_cures(context: Context, findings: Iterable[Finding]) -> dict[str, ShownCure]:
     """Fingerprint -> what its cure alone would change in the package as it is now."""
+    drafts = _Drafts(context)
     rules = {rule.META.slug: rule for rule in load_rules()}
     shown: dict[str, ShownCure] = {}
     for finding in [f for f in findings if f.curable and f.rule in rules][:MOST]:
@@ -38,11 +58,11 @@ def shown_cures(context: Context, findings: Iterable[Finding], blobs: BlobStore)
         if isinstance(cure, Finding):
             shown[finding.fingerprint] = ShownCure(note=cure.title, safety="review")
         elif cure is not None:
-            shown[finding.fingerprint] = _shown(cure, context.package, blobs)
+            shown[finding.fingerprint] = _shown(cure, context.package, drafts)
     return shown
 
 
-def _shown(cure: Cure, lock: PackageLock, blobs: BlobStore) -> ShownCure:
+def _shown(cure: Cure, lock: PackageLock, blobs: Contents) -> ShownCure:
     try:
         after = edited(lock, cure.edits, blobs)
     except (PackageRefused, KeyError) as error:

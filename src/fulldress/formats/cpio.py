@@ -189,6 +189,7 @@ def _member(stream: BinaryIO, header: Header) -> Member:
         link=link,
         chunks=lambda: _content(stream, header),
         packed=header.size if kind == "file" else 0,
+        at=header.at if kind == "file" and header.check < 0 else None,
     )
 
 

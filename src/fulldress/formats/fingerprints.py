@@ -53,4 +53,13 @@ def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
     first, last = max(0, start - AROUND), min(len(text), end + AROUND)
     before = [m.end() for m in re.finditer(r"[.!?]\s|\n\s*\n", text[first:start])]
     after = re.search(r"[.!?](?:\s|$)|\n\s*\n", text[end:last])
-    return first + (before[-1] if before else 0), end + (after.end() if after else last - end)
+    begin = first + before[-1] if before else first + _blank(text[first:start]) if first else 0
+    if after:
+        return begin, end + after.end()
+    return begin, last if last == len(text) else last - _blank(text[last - 1 : end - 1 : -1])
+
+
+def _blank(text: str) -> int:
+    """Characters up to the first line's end, or else the first blank, so that no word is cut in two."""
+    found = re.search(r"\n", text) or re.search(r"\s", text)
+    return found.end() if found else 0

@@ -224,7 +224,7 @@ def _sparse(stream: BinaryIO, block: bytes, pax: dict[str, str], header: _Header
     """A sparse file as a member, and where its stored bytes begin."""
     fetch = functools.partial(_read, stream)
     found = tarsparse.read(block, pax, _number, fetch, at, header.size)
-    member = _member(stream, header, at)._replace(size=found.size, chunks=lambda: tarsparse.content(found, fetch), at=None)
+    member = _member(stream, header, at)._replace(size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
     return member._replace(name=found.name or member.name), found.at
 
 

@@ -9,6 +9,7 @@ Pure over a seekable stream; writes nothing. Reads ZIP64, streamed entries (bit 
 
 from __future__ import annotations
 
+import functools
 import stat
 import struct
 from collections.abc import Callable, Iterator
@@ -37,14 +38,15 @@ NO_MODE = 0xFFFF
 CHUNK = 1 << 20
 """Bytes of one piece: most members are one piece, so that little is done for each."""
 MAX_LINK = 4096
-USUAL_EXTRA = 64
-"""Bytes of extra fields that are read along with a local header; longer ones are read for themselves."""
 STUB = "self-extracting-stub"
 """Name of the entry for the program before a self-extracting archive."""
 _BLOCK = "Android signing block"
-_NEAR = END_SIZE + 4096
+NEAR = END_SIZE + 4096
+"""Bytes at the end of a file in which :func:`hangs_behind` looks; honest comments are shorter."""
 _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
+USUAL_EXTRA = 64
+"""Bytes of extra fields that are read along with a local header; longer ones are read for themselves."""
 MAX_DIRECTORY = 256 << 20
 """Bytes of central directory that are read at most (about two million members)."""
 
@@ -119,19 +121,16 @@ def members(
     found = records(stream, stub=stub, apart=others)
     for other in others:
         if other.what == STUB:
-            yield Member(name=STUB, kind="file", size=other.size, chunks=lambda size=other.size: _span(stream, 0, size))  # type: ignore[misc]
+            read = functools.partial(_span, stream, 0, other.size)
+            yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
         else:
             apart(other.what, other.size)
     for record in found:
         yield _member(stream, record)
 
 
-def hangs_behind(stream: BinaryIO) -> bool:
-    """True when a file that does not begin like a ZIP ends like one: a reader that looks from the end would open it."""
-    size = stream.seek(0, 2)
-    if size < END_SIZE:
-        return False
-    tail = _read(stream, max(0, size - _NEAR), min(size, _NEAR))
+def hangs_behind(tail: bytes) -> bool:
+    """True when a file ends like a ZIP (``tail``: its last ``NEAR`` bytes): a reader that looks from the end opens it."""
     at = tail.rfind(END)
     return at >= 0 and at + END_SIZE <= len(tail) and at + END_SIZE + _comment_length(tail, at) == len(tail)
 

@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from fulldress.model.signed import SignatureFormat
+from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
+
 SEALED = ("rpm", "apk", "sfx")
 """Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
 
@@ -92,7 +95,7 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
 class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One signature or certificate that was looked at, and what it says."""
 
-    format: Literal["openpgp", "cms", "x509"]
+    format: SignatureFormat
     place: str
     """Where the signature is."""
     covers: str
@@ -121,10 +124,14 @@ class TrustReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VendorPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks."""
+    """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks.
+
+    For minisign and signify the public key itself (its base64) will do; for sigstore ``ISSUER IDENTITY``.
+    """
 
     fingerprint: str
-    kind: Literal["openpgp", "x509"] = "openpgp"
+    kind: Literal["openpgp", "x509", "minisign", "signify", "sigstore"] = "openpgp"
+    """``x509`` is for CMS and JAR signatures too."""
     not_before: str = ""
     not_after: str = ""
     note: str = ""
@@ -140,6 +147,11 @@ class VendorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pin: tuple[VendorPin, ...] = ()
     roots: tuple[str, ...] = ()
     """PEM texts of certificate roots trusted for this vendor."""
+    keys: tuple[str, ...] = ()
+    """Armoured OpenPGP public keys, for pins whose key the packages do not bring along."""
+    channel: tuple[Channel, ...] = ()
+    release: tuple[KnownRelease, ...] = ()
+    rotation: Rotation = Rotation()
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -152,6 +164,8 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What was asked of whom, over which contact, and what the answer was."""
     recorded: str = ""
     """When, ISO 8601."""
+    decision: tuple[Decision, ...] = ()
+    """Each person's own words, where they were recorded by ``fulldress trust accept``."""
 
     def covers(self, trust: TrustReport) -> bool:
         """True when it accepts the package of this report; a bad or revoked signature cannot be accepted."""

@@ -74,6 +74,10 @@ def _result(finding: Finding, lock: PackageLock, index: dict[str, int]) -> dict[
         "partialFingerprints": {"fulldress/v1": finding.fingerprint},
         "properties": {"severity": finding.severity, "confidence": finding.confidence, "curable": finding.curable},
     }
+    if finding.lineage:
+        result["partialFingerprints"]["fulldressLineage/v1"] = finding.lineage
+    if finding.confirmed_by:
+        result["properties"]["confirmed_by"] = [visible(name) for name in finding.confirmed_by]
     if finding.rule in index:
         result["ruleIndex"] = index[finding.rule]
     return result

@@ -1,8 +1,9 @@
-"""The boundary between a rule's cure and everything else: a cure that raises becomes a finding, the others go on."""
+"""A rule's cure, asked for safely: one that raises becomes a finding, and the others go on."""
 
 from __future__ import annotations
 
 from fulldress.model.finding import Cure, Finding, cure_failure
+from fulldress.scan.boundary import attempt
 from fulldress.scan.rule import Context, Rule, cure_of
 
 
@@ -11,7 +12,5 @@ def cured(rule: Rule, context: Context, finding: Finding) -> Cure | Finding | No
     cure = cure_of(rule)
     if cure is None:
         return None
-    try:
-        return cure(context, finding)
-    except Exception as error:  # named boundary: whatever a cure raises ends that cure and nothing else
-        return cure_failure(finding, f"{type(error).__name__}: {error}")
+    answer = attempt(lambda: cure(context, finding))
+    return cure_failure(finding, f"{type(answer).__name__}: {answer}") if isinstance(answer, Exception) else answer

@@ -33,7 +33,8 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         sha256 = hashlib.sha256(data).hexdigest()
         blobs[sha256] = data
         modified = given.times.get(place, given.modified)
-        entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified))
+        mode = given.modes.get(place, 0o644)
+        entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified, mode=mode))
 
     def search(patterns: Sequence[Pattern]) -> dict[str, Looked]:
         return {sha256: looked_at(data, _matcher(tuple(patterns))) for sha256, data in blobs.items()}
@@ -55,6 +56,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=given.drafted,
         search=search,
     )
@@ -71,8 +73,10 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         impacts=given.impacts,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,
         not_inspected=given.not_inspected,
+        modes=given.modes,
     )

@@ -6,7 +6,6 @@ the estate; writes ``03-findings/findings.json``.
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import click
 
 from fulldress.cli.before import read_before
 from fulldress.cli.curework import shown_cures
+from fulldress.cli.peerwork import chosen, with_peers
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.scanout import FORMS, View, show
 from fulldress.cli.scanwork import package_context, release_context
@@ -39,6 +39,7 @@ class Ask(NamedTuple):
     view: View
     baseline: Path | None = None
     waivers: Path | None = None
+    peers: tuple[str, ...] = ()
 
 
 @click.command(epilog="Example:  fulldress scan vendor.zip --fail-on high")
@@ -57,6 +58,11 @@ class Ask(NamedTuple):
 )
 @click.option("--waivers", type=click.Path(path_type=Path, exists=True), help="With PACKAGE: findings that people accepted.")
 @click.option(
+    "--peers",
+    default="none",
+    help="Other programs to ask too: none, auto (shellcheck, squawk, systemd-analyze), or names; kingfisher by name only.",
+)
+@click.option(
     "--vendor", type=click.Path(path_type=Path, exists=True), help="With PACKAGE: the record of the vendor's keys."
 )
 @click.option("--no-sandbox", is_flag=True, help="With PACKAGE: unpack without confinement, on a kernel that has none.")
@@ -72,6 +78,7 @@ def command(
     diff: bool,
     baseline: Path | None,
     waivers: Path | None,
+    peers: str,
     vendor: Path | None,
     no_sandbox: bool,
     folder: Path,
@@ -82,7 +89,7 @@ def command(
     all that is known of the estate and writes 03-findings/findings.json. Exits 0 unless --fail-on says otherwise, or 1 when
     a rule failed.
     """
-    ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers)
+    ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, chosen(peers))
     if package is not None:
         report = _alone(package, ask, vendor, sandboxed=not no_sandbox)
     else:
@@ -96,12 +103,9 @@ def command(
 def _alone(package: Path, ask: Ask, vendor: Path | None, *, sandboxed: bool) -> FindingsReport:
     progress = terminal_progress()
     before = read_before(ask.baseline, sandboxed=sandboxed) if ask.baseline else None
-    with tempfile.TemporaryDirectory(prefix="fulldress-scan-") as scratch:
-        blobs = BlobStore(Path(scratch) / "blobs")
-        context = package_context(package, blobs, vendor=vendor, sandboxed=sandboxed, progress=progress)
-        whole = _swept(context, ask.waivers)
-        report = _listed(whole, context, before)
-        _show(report, context, blobs, ask.view)
+    with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress) as context:
+        report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
+        _show(report, context, ask.view)
     if ask.view.form == "text":
         next_command(f"fulldress new NAME --package {package}   (to judge it against your estate and adapt it)")
     return report
@@ -111,9 +115,8 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
     before = read_before(ask.baseline) if ask.baseline else None
     with stage_work(folder, "scan") as work:
         lock = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
-        blobs = BlobStore(state_dir() / "blobs")
-        context = release_context(folder, lock, blobs)
-        whole = _swept(context, folder.path(f.WAIVERS))
+        context = release_context(folder, lock, BlobStore(state_dir() / "blobs"))
+        whole = _swept(context, folder.path(f.WAIVERS), ask.peers)
         write_json(work.path(f.FINDINGS), whole)
         work.facts = {
             "findings": len(whole.findings),
@@ -122,16 +125,19 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
             "stood_aside": sorted(whole.rules_stood_aside),
         }
     report = _listed(whole, context, before)
-    _show(report, context, blobs, ask.view)
+    _show(report, context, ask.view)
     if ask.view.form == "text":
         next_command("fulldress adapt" if any(x.curable for x in whole.findings) else "fulldress plan")
     return report
 
 
-def _swept(context: Context, waivers: Path | None) -> FindingsReport:
+def _swept(context: Context, waivers: Path | None, peers: tuple[str, ...]) -> FindingsReport:
     """All rules over the package; waivers count, and those that do not are said."""
     split = read_waivers(waivers, datetime.now(UTC).date()) if waivers else None
-    report = sweep(context, waivers=split.active if split else (), progress=terminal_progress())
+    active = split.active if split else ()
+    report = sweep(context, waivers=active, progress=terminal_progress())
+    if peers:
+        report = with_peers(report, context, peers, active)
     return split.told(report) if split else report
 
 
@@ -139,5 +145,5 @@ def _listed(report: FindingsReport, context: Context, before: Before | None) -> 
     return only_new(report, context.package, before) if before is not None else report
 
 
-def _show(report: FindingsReport, context: Context, blobs: BlobStore, view: View) -> None:
-    show(report, context.package, view, shown_cures(context, report.findings, blobs) if view.with_cures else {})
+def _show(report: FindingsReport, context: Context, view: View) -> None:
+    show(report, context.package, view, shown_cures(context, report.findings) if view.with_cures else {})

@@ -54,12 +54,17 @@ class Checked(NamedTuple):
         return not any(p.test in ("json", "schema") for p in self.problems)
 
 
-def check(data: bytes, *, remarks: bool = False) -> Checked:
-    """All mandatory tests (6.1); with ``remarks`` the optional (6.2) and informative ones (6.3) too. Never raises."""
+def check(data: bytes, *, remarks: bool = False, only_parse: bool = False) -> Checked:
+    """All mandatory tests (6.1); with ``remarks`` the optional (6.2) and informative ones (6.3) too. Never raises.
+
+    ``only_parse``: no test at all, for a document that was checked before.
+    """
     try:
         document = _parsed(data)
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
         return Checked(None, (Problem("json", "", _short(error)),))
+    if only_parse:
+        return Checked(document, ())
     try:
         report = _library()(document, preset="full" if remarks else "basic")
     except _FAILURES as error:

@@ -19,8 +19,9 @@ from fulldress.formats.sql import Hazard, HazardKind
 from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan.migration_files import Source, fresh, natural, sources, version_of
+from fulldress.scan.migration_files import Source, fresh, natural, sources
 from fulldress.scan.migration_runs import Run, lock_timeout_of, role_timeout, runs
+from fulldress.scan.migration_state import applied, rows
 from fulldress.scan.reading import current_text, encode, memo
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -85,19 +86,6 @@ class Migration(NamedTuple):
         return hard + sorted({h.kind for h in self.hazards if h.mild} - set(hard), key=RANK.index)
 
 
-def rows(context: Context) -> dict[str, int]:
-    """Rows per table as the inventory counted them; empty without an inventory."""
-    hosts = context.estate.hosts if context.estate is not None else ()
-    return {table: count for host in hosts for database in host.databases for table, count in database.tables.items()}
-
-
-def installed_version(context: Context) -> tuple[int, ...]:
-    """The schema version that the estate's databases are at; () when nobody knows, or when they differ."""
-    hosts = context.estate.hosts if context.estate is not None else ()
-    found = {d.schema_version for host in hosts for d in host.databases if d.schema_version}
-    return version_of(found.pop()) if len(found) == 1 else ()
-
-
 def migrations(context: Context) -> list[Migration]:
     """Every migration of the package that is not applied yet, with its hazards."""
     return memo(context, "migrations", lambda: list(_migrations(context)))
@@ -117,7 +105,7 @@ class _Series:
 
 
 def _migrations(context: Context) -> Iterator[Migration]:
-    counted, installed = rows(context), installed_version(context)
+    counted = rows(context)
     series: dict[str, _Series] = {}
     functions = _functions(context)
     for source in sources(context):
@@ -131,8 +119,7 @@ def _migrations(context: Context) -> Iterator[Migration]:
         found = [_weighed(h, before) for h in found]
         state.made |= {name for name, table in state.known.tables.items() if table.fresh}
         state.known.settle()
-        version = version_of(place)
-        if installed and version and len(version) == len(installed) and version <= installed:
+        if applied(context, source):
             continue
         hurt = {h.relation for h in found if not h.mild and h.relation}
         yield Migration(source, tuple(found), bool(hurt) and bool(hurt & before))

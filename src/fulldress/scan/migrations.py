@@ -110,7 +110,7 @@ def _migrations(context: Context) -> Iterator[Migration]:
     functions = _functions(context)
     for source in sources(context):
         place = source.entry.place
-        folder = _series_of(place)
+        folder = series_of(place)
         state = series.get(folder) or series.setdefault(folder, _Series(context, functions))
         session = sql.Session(_single(context, source), _patience(context, place), functions)
         parsed = sql.script(source.text, session=session)
@@ -125,7 +125,7 @@ def _migrations(context: Context) -> Iterator[Migration]:
         yield Migration(source, tuple(found), bool(hurt) and bool(hurt & before))
 
 
-def _series_of(place: str) -> str:
+def series_of(place: str) -> str:
     """The folder of a series; Prisma keeps each migration in a folder of its own."""
     folder = place.rpartition("/")[0]
     return folder.rpartition("/")[0] if place.endswith("/migration.sql") else folder
@@ -175,7 +175,7 @@ def findings(context: Context, meta: RuleMeta) -> Iterator[Finding]:
         if not migration.kinds:
             continue
         if migration.historic or not migration.source.plain:
-            together.setdefault(_series_of(migration.entry.place), []).append(migration)
+            together.setdefault(series_of(migration.entry.place), []).append(migration)
         elif migration.kinds[0] == meta.slug:
             yield _finding(context, meta, migration)
     for folder, listed in together.items():
@@ -228,7 +228,7 @@ def _finding(context: Context, meta: RuleMeta, migration: Migration) -> Finding:
 def _together(context: Context, meta: RuleMeta, folder: str, listed: list[Migration], worst: Migration) -> Finding:
     """One finding for all migrations of a series."""
     hazard = _hazard(worst)
-    total = sum(1 for s in sources(context) if _series_of(s.entry.place) == folder)
+    total = sum(1 for s in sources(context) if series_of(s.entry.place) == folder)
     ranked = sorted(listed, key=lambda m: (-RANK.index(m.kinds[0]), natural(m.entry.place)), reverse=True)
     heavy = [m for m in listed if m.kinds[0] in sql.ONLINE - {"migration-without-lock-timeout"}]
     named = "; ".join(
@@ -310,7 +310,7 @@ def known_before(context: Context, place: str) -> sql.Catalogue:
         for source in sources(context):
             if source.entry.place == place:
                 break
-            if _series_of(source.entry.place) == _series_of(place):
+            if series_of(source.entry.place) == series_of(place):
                 for statement in sql.statements(source.text):
                     state.known.take(statement)
                 state.known.settle()
@@ -339,4 +339,4 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return Cure(edits={finding.place: encode(guard + made.text)}, note=note, safety="review")
 
 
-__all__ = ["RANK", "Migration", "Run", "cure", "findings", "migrations", "rows", "runs"]
+__all__ = ["RANK", "Migration", "Run", "cure", "findings", "migrations", "rows", "runs", "series_of"]

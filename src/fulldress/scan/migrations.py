@@ -108,8 +108,10 @@ def _migrations(context: Context) -> Iterator[Migration]:
     counted = rows(context)
     series: dict[str, _Series] = {}
     functions = _functions(context)
+    named = {s.entry.place for run in runs(context) for s in run.sources}
     for source in sources(context):
         place = source.entry.place
+        source = source._replace(certain=source.certain or place in named)
         folder = series_of(place)
         state = series.get(folder) or series.setdefault(folder, _Series(context, functions))
         session = sql.Session(_single(context, source), _patience(context, place), functions)
@@ -122,7 +124,8 @@ def _migrations(context: Context) -> Iterator[Migration]:
         if applied(context, source):
             continue
         hurt = {h.relation for h in found if not h.mild and h.relation}
-        yield Migration(source, tuple(found), bool(hurt) and bool(hurt & before))
+        made = {name for name in hurt & before if sql.rows_of(counted, name) is None}
+        yield Migration(source, tuple(found), bool(made))
 
 
 def series_of(place: str) -> str:

@@ -101,6 +101,9 @@ TYPEORM = """export class A1 implements MigrationInterface {
 """
 
 
+DEEP = "from alembic import op\ndef upgrade():\n  op.execute(" + "+".join(["a"] * 50_000) + ")\n"
+
+
 def read(place: str, text: str) -> Shadow:
     found = reader(place)
     assert found is not None
@@ -186,7 +189,7 @@ def test_typescript() -> None:
 @pytest.mark.parametrize(
     "place", ["migrations/x.py", "db/migrate/x.rb", "changelog.xml", "changelog.yml", "migrations/x.ts"]
 )
-@pytest.mark.parametrize("text", ["", "\0\xff", "def f(:", "<a><b></a>", "a: [", "x" * 10_000, "(" * 5000])
+@pytest.mark.parametrize("text", ["", "\0\xff", "def f(:", "<a><b></a>", "a: [", "x" * 10_000, "(" * 5000, DEEP])
 def test_other_text_is_left_alone(place: str, text: str) -> None:
     found = reader(place)
     assert found is not None

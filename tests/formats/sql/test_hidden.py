@@ -46,6 +46,11 @@ def test_functions_that_call_each_other_come_to_an_end() -> None:
     assert script("SELECT a();", session=Session(functions=texts)).statements
 
 
+def test_text_put_together_from_very_many_pieces_is_hidden() -> None:
+    pieces = " || ".join(["'x'"] * 3000)
+    assert found(f"DO $$ BEGIN EXECUTE {pieces}; END $$;", "migration-hides-statements")
+
+
 @pytest.mark.parametrize(
     ("text", "hidden"),
     [

@@ -24,7 +24,7 @@ from fulldress.intake.trust import ARMOUR, BESIDE, judge
 from fulldress.intake.unpack import opened, reading
 from fulldress.inventory import matrix
 from fulldress.model.advisory import AdvisoryReport
-from fulldress.model.estate import Estate, KeyImpact, UpgradePath
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow, UpgradePath
 from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
@@ -57,6 +57,7 @@ def release_context(
         read_part=blobs.read_at,
         estate=estate,
         impacts=_impacts(folder, estate),
+        matrix=_matrix(folder),
         trust=trust,
         release=folder.release(),
         acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
@@ -102,6 +103,13 @@ def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact,
         return None
     known = read_json(way, UpgradePath)
     return matrix.impacts(matrix.from_csv(rows.read_text(encoding="utf-8")), estate, known.installed, known.target)
+
+
+def _matrix(folder: f.ReleaseFolder) -> tuple[MatrixRow, ...]:
+    rows, way = folder.path(f.MATRIX), folder.path(f.PATH)
+    if not rows.is_file() or not way.is_file():
+        return ()
+    return matrix.holding(matrix.from_csv(rows.read_text(encoding="utf-8")), read_json(way, UpgradePath).target)
 
 
 @contextmanager

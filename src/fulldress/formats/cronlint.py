@@ -116,8 +116,8 @@ def _flaws_of(number: int, line: str, system: bool) -> Iterator[Flaw]:
         return
     command = parts[count]
     if system:
-        user, _, rest = command.partition(" ")
-        if not rest.strip() or not _USER.match(user) or user in _PROGRAMS:
+        user, rest = [*command.split(None, 1), ""][:2]
+        if not rest or not _USER.match(user) or user in _PROGRAMS:
             yield Flaw(number, "user", line)
         else:
             command = rest

@@ -33,7 +33,8 @@ as_postgres=() # PostgreSQL's own user where we may, else whoever we are
 as_postgres+=(env PGOPTIONS='-c default_transaction_read_only=on -c statement_timeout=10s' psql -XqAt)
 
 section os-release; cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null
-section hostname; cat /proc/sys/kernel/hostname 2>/dev/null || cat /etc/hostname 2>/dev/null
+section hostname
+if [ -n "$FULLDRESS_TREE" ] && [ -s /etc/hostname ]; then cat /etc/hostname; else cat /proc/sys/kernel/hostname; fi 2>/dev/null
 section arch; dpkg --print-architecture 2>/dev/null || uname -m
 section localtime; readlink /etc/localtime
 section timezone; cat /etc/timezone 2>/dev/null
@@ -122,7 +123,8 @@ for directory in /var/spool/cron/atjobs /var/spool/at /var/spool/atjobs; do
 done
 
 # --- listeners
-if have ss; then
+if [ -n "$FULLDRESS_TREE" ]; then cannot "listeners" "this is a tree of files, not a running system"
+elif have ss; then
   section listeners; within 5 ss -Htulnp 2>/dev/null | head -c 262144
   section cgroups
   within 5 ss -Htulnp 2>/dev/null | grep -oE 'pid=[0-9]+' | sort -u | head -n 500 | while IFS== read -r _ pid; do

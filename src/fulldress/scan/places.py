@@ -28,7 +28,7 @@ _EXAMPLE = re.compile(
     r"|[._-](example|sample|template|dist)\.\w+$|(^|/)examples?-\d[^/]*\.json$|(^|[/!])usr/share/doc/"
 )
 _SCHEMA = re.compile(
-    r"(?i)(\.schema\.json|(^|/)(openapi|swagger|paginators|service|waiters|endpoint-rule-set|schemas?)[^/]*\.(json|ya?ml)|"
+    r"(?i)(\.schema\.json|(^|/)(openapi|swagger|paginators|service|waiters|examples?-\d|endpoint-rule-set|schemas?)[^/]*\.(json|ya?ml)|"
     r"(^|/)schemas?/[^/]+\.(json|xml|ya?ml)|\.(xsd|wsdl|dtd|pyi|map|d\.ts)|\.min\.(js|css)|[.-]lock(\.json|\.ya?ml)?|"
     r"(^|/)(package-lock|composer)\.(json|lock)|go\.sum)$"
 )

@@ -26,7 +26,7 @@ import msgspec
 from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of
 from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.advisory import AdvisoryReport
-from fulldress.model.estate import Estate, KeyImpact
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
@@ -114,6 +114,7 @@ class Context:
         *,
         estate: Estate | None = None,
         impacts: tuple[KeyImpact, ...] | None = None,
+        matrix: tuple[MatrixRow, ...] = (),
         trust: TrustReport | None = None,
         release: Release | None = None,
         acceptance: Acceptance | None = None,
@@ -131,6 +132,8 @@ class Context:
         self.estate = estate
         self.impacts = impacts
         """Config keys × versions joined to the estate; None when there is no matrix."""
+        self.matrix = matrix
+        """What the offered version knows of the product's config keys."""
         self.trust = trust
         self.release = release
         self.acceptance = acceptance
@@ -366,6 +369,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str | bytes]
     estate: Estate | None = None
     impacts: tuple[KeyImpact, ...] | None = None
+    matrix: tuple[MatrixRow, ...] = ()
     trust: TrustReport | None = None
     release: Release | None = None
     advisories: AdvisoryReport | None = None
@@ -374,9 +378,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}
     """Recorded times of single files, where they differ."""
-    not_inspected: tuple[NotInspected, ...] = ()
     modes: dict[str, int] = {}
-    """Recorded modes of single files, where they are not 0644."""
+    """Modes of single files; others are 0755 with a ``#!`` line, else 0644."""
+    not_inspected: tuple[NotInspected, ...] = ()
 
 
 class Rule(Protocol):

@@ -33,7 +33,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         sha256 = hashlib.sha256(data).hexdigest()
         blobs[sha256] = data
         modified = given.times.get(place, given.modified)
-        mode = given.modes.get(place, 0o644)
+        mode = given.modes.get(place, 0o755 if data.startswith(b"#!") else 0o644)
         entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified, mode=mode))
 
     def search(patterns: Sequence[Pattern]) -> dict[str, Looked]:
@@ -54,6 +54,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         blobs.__getitem__,
         estate=given.estate,
         impacts=given.impacts,
+        matrix=given.matrix,
         trust=given.trust,
         release=given.release,
         advisories=given.advisories,
@@ -71,12 +72,13 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         files=files,
         estate=given.estate,
         impacts=given.impacts,
+        matrix=given.matrix,
         trust=given.trust,
         release=given.release,
         advisories=given.advisories,
         drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,
-        not_inspected=given.not_inspected,
         modes=given.modes,
+        not_inspected=given.not_inspected,
     )

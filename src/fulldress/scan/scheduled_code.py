@@ -91,7 +91,12 @@ def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
     """``"schedule": crontab(minute=0, hour=3)``; celery's clock is UTC unless it is told otherwise."""
     lines = (context.text(entry) or "").split("\n")
     nearby = "\n".join(lines[max(0, number - 4) : number + 3])
-    given = {name: text or digits for name, text, digits in _KEYWORD.findall(lines[number - 1])}
+    inside = lines[number - 1].partition("crontab(")[2].partition(")")[0]
+    given = {name: text or digits for name, text, digits in _KEYWORD.findall(inside)}
+    plain = [word.strip(" '\"") for word in inside.split(",") if word.strip() and "=" not in word]
+    given |= dict(zip(("minute", "hour"), plain, strict=False))
+    if entry.place.startswith("celery/") or "/celery/" in entry.place:
+        return  # the library itself: its own housekeeping, where someone schedules something
     order = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
     schedule = " ".join(given.get(name, "*").replace(" ", "") for name in order)
     task = _TASK.search(nearby)

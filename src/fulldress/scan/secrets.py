@@ -24,14 +24,15 @@ _PHRASES = {
 }
 _COUNTING = re.compile(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
-    r"start|end|end_of|marker|max|min|no|not|is|has|get|set|new|old|confirm|repeat|forgot|reset|change|show|hide|invalid|missing|"
-    r"empty|null|error|errors|bad|wrong|expired|incorrect|update|delete|create|generate|enter|require[sd]?|use|need|nested|"
-    r"sync|cancel(lation)?|cli|dry|device|special|eos|bos|pad|unk|sep|mask|stop|public)_(\w+_)?(tokens?|passwords?|passwd|"
-    r"secrets?|credentials?|key|pwd|pass|passphrase)$"
+    r"start|end|marker|max|min|sync|cancel(lation)?|cli|dry|device|special|eos|bos|pad|unk|sep|mask|stop|idempotency|"
+    r"delimiter|white|comma|word|string|number|keyword)_(\w+_)?tokens?$"
+    r"|(^|_)(no|not|is|has|get|set|confirm|repeat|forgot|reset|change|show|hide|invalid|missing|empty|null|error|errors|bad|"
+    r"wrong|expired|incorrect|update|delete|create|generate|enter|requires?|required|use|need|nested|public|new|old|check|"
+    r"validate|verify|hash|encode|encrypt|decrypt)_(\w+_)?(tokens?|passwords?|passwd|secrets?|credentials?|key|pwd|pass|passphrase)$"
 )
 _NOT_A_VALUE = re.compile(
     r"""(?ix) ^(
-      | \$.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@ | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*
@@ -55,7 +56,7 @@ DEFAULTS = frozenset(
         qwerty qwerty123 123456 1234567 12345678 123456789 1234567890 12345 1234 0000 1111 111111 tomcat s3cret manager
         postgres mysql oracle sa guest user test123 tiger manager1 system minioadmin rabbitmq cisco ubnt raspberry alpine
         vagrant docker nagios zabbix jenkins sonar nexus elastic grafana kibana password! abc123 iloveyou master superuser
-        """,
+        """.strip(),
     )
 )
 """Passwords that are tried first."""

@@ -51,6 +51,11 @@ class Target(NamedTuple):
 def targets(argv: tuple[str, ...]) -> Iterator[Target]:
     """The hosts that a command (unwrapped, expanded) talks to."""
     name, rest = argv[0].rpartition("/")[2], argv[1:]
+    if name == "sshpass":
+        inner = tuple(operands(rest, "pfdP"))
+        at = argv.index(inner[0]) if inner else len(argv)
+        yield from targets(argv[at:]) if at < len(argv) else ()
+        return
     for word in argv:
         for url in urls(word):
             yield Target(url.scheme, url.host)

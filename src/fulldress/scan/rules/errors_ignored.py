@@ -2,7 +2,8 @@
 
 ## What it does
 Finds shell scripts with commands that change something (services, packages, files, databases, outside endpoints) and
-that do not set `-e`.
+that do not set `-e`. The upgrade's own scripts and those that scheduled jobs run are looked at; programs that the package
+installs, init scripts, libraries and tests have their own ways.
 
 ## Why it matters
 The first failure is a line in a log that scrolls by; the script carries on over the gap and ends with exit code 0.
@@ -30,8 +31,11 @@ from collections.abc import Iterator
 from fulldress.formats import shell
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding
+from fulldress.scan.callgraph import files as files_of
 from fulldress.scan.reading import Script, encode, scripts
+from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="errors-ignored",
@@ -76,7 +80,10 @@ def check(context: Context) -> Iterator[Finding]:
 
 def careless(context: Context) -> Iterator[tuple[Script, list[Command]]]:
     """Scripts that go on after errors, with the commands by which they change things."""
+    scheduled = {entry.place for job in jobs(context) for entry in files_of(context, job)}
     for script in scripts(context):
+        if role(context, script.entry.place) != "upgrade" and script.entry.place not in scheduled:
+            continue
         changing = [c for c in script.commands if _changes(c)]
         if changing and not stops_on_errors(script):
             yield script, changing
@@ -130,4 +137,6 @@ GOOD = (
     {"scripts/b.sh": "#!/bin/sh -e\nrm -f /x\n"},
     {"scripts/c.sh": "#!/bin/bash\nset -o errexit\nrm -f /x\n"},
     {"scripts/d.sh": "#!/bin/bash\nsystemctl status app\necho done\n"},
+    {"x.deb!/etc/init.d/a": "#!/bin/sh\nmkdir -p /run/a\nrm -f /run/a/x\n"},
+    {"x.deb!/usr/bin/a": "#!/bin/sh\nrm -f /run/a/x\n"},
 )

@@ -60,7 +60,7 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         yield Finding(
             rule=META.slug,
-            severity=META.severity if firing is not None else "medium",
+            severity=META.severity if firing is not None and not job.delay else "medium",
             confidence=META.confidence if not job.delay else "likely",
             title=f"job “{job.schedule}” {when}, in the window {start:%H:%M}–{end:%H:%M}",
             place=job.place,

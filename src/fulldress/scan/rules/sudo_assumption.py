@@ -2,7 +2,8 @@
 
 ## What it does
 Finds commands that go through `sudo` and compares with the programs that the inventory saw on the hosts: sudo that is
-not there, sudo that wants a password from a pipe (`-S`), sudo in a job that has no terminal.
+not there, sudo that wants a password from a pipe (`-S`), sudo in a job that has no terminal (or whose user has no rule
+without a password), `sudo -u` of a user that does not exist.
 
 ## Why it matters
 Without sudo the command is not run at all, and a script that ignores errors goes on as if it had been.
@@ -27,10 +28,11 @@ from typing import NamedTuple
 
 from fulldress.formats import shell
 from fulldress.formats.shell import WRAPPERS, Command, Edit
-from fulldress.model.estate import Estate, HostFacts
+from fulldress.model.estate import Account, Estate, HostFacts, SudoRule
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.callgraph import files as files_of
 from fulldress.scan.reading import Script, encode, scripts
+from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
 from fulldress.scan.schedules import jobs
 
@@ -54,10 +56,12 @@ class Verdict(NamedTuple):
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all scripts with the same trouble with sudo, at the first of them."""
     groups: dict[Verdict, list[tuple[Script, list[Command]]]] = {}
-    scheduled = {entry.place for job in jobs(context) for entry in files_of(context, job)}
+    scheduled = {entry.place: job.user for job in jobs(context) for entry in files_of(context, job)}
     for script in scripts(context):
         uses = [c for c in script.commands if c.name == "sudo"]
-        verdict = _verdict(context.estate, uses, in_job=script.entry.place in scheduled) if uses else None
+        if role(context, script.entry.place) == "library" and script.entry.place not in scheduled:
+            continue
+        verdict = _verdict(context.estate, uses, scheduled.get(script.entry.place)) if uses else None
         if verdict is not None:
             groups.setdefault(verdict, []).append((script, uses))
     for verdict, found in groups.items():
@@ -82,18 +86,36 @@ def _finding(verdict: Verdict, found: list[tuple[Script, list[Command]]]) -> Fin
     )
 
 
-def _verdict(estate: Estate | None, uses: list[Command], *, in_job: bool) -> Verdict | None:
+def _verdict(estate: Estate | None, uses: list[Command], job_user: str | None) -> Verdict | None:
+    """``job_user``: whose job it is; None outside of jobs."""
     known = [h for h in estate.hosts if h.commands] if estate is not None else []
     lacking = [h.hostname or h.name for h in known if "sudo" not in h.commands]
     if lacking:
         return Verdict("high", "certain", f"{', '.join(lacking)} has no sudo")
     if any(word.startswith("-") and "S" in word and not word.startswith("--") for c in uses for word in c.argv[1:2]):
         return Verdict("high", "certain", "it pipes a password into it")
-    if in_job and any("-n" not in c.argv for c in uses):
+    users = {user for c in uses if (user := (_option_words(c) or (0, ""))[1].strip("\"'")) and "$" not in user}
+    gone = [(h.hostname or h.name, user) for h in known if h.users for user in sorted(users) if user not in h.users]
+    if gone:
+        return Verdict("high", "likely", f"{gone[0][0]} has no user {gone[0][1]} to become")
+    if job_user and job_user != "root":
+        denied = [h.hostname or h.name for h in known if h.sudo and not _allowed(h, job_user)]
+        if denied:
+            return Verdict(
+                "high", "certain", f"a job of {job_user} runs it, who may do nothing without a password on {denied[0]}"
+            )
+    if job_user is not None and any("-n" not in c.argv for c in uses):
         return Verdict("medium", "likely", "a scheduled job has no terminal to ask for a password")
     if known:
         return None
     return Verdict("medium", "possible", "without an inventory nobody knows whether it is there")
+
+
+def _allowed(host: HostFacts, user: str) -> bool:
+    """True when a rule of the host lets the user (or a group of his) do anything without a password."""
+    account = next((a for a in host.accounts if a.name == user), None)
+    names = {user, "ALL", *(f"%{group}" for group in (account.groups if account is not None else ()))}
+    return any(rule.nopasswd and names & set(rule.users) for rule in host.sudo)
 
 
 def _option_words(command: Command) -> tuple[int, str] | None:
@@ -145,7 +167,27 @@ WITH_SUDO = Estate(
     taken="2026-10-01T00:00:00Z",
     hosts=(HostFacts(name="machine:x", hostname="x", os="debian", os_version="12", commands=("bash", "sudo")),),
 )
+WITH_RULES = Estate(
+    taken="2026-10-01T00:00:00Z",
+    hosts=(
+        HostFacts(
+            name="machine:x",
+            hostname="x",
+            os="debian",
+            os_version="12",
+            commands=("bash", "sudo"),
+            users=("root", "app", "ops"),
+            accounts=(Account(name="ops", uid=1001, groups=("ops", "sudo")), Account(name="app", uid=1000, groups=("app",))),
+            sudo=(SudoRule(file="/etc/sudoers", line=1, users=("%sudo",), commands=("ALL",), nopasswd=True),),
+        ),
+    ),
+)
 BAD = (
+    Sample(files={"up.sh": "#!/bin/sh\nsudo -u lims id\n"}, estate=WITH_RULES),
+    Sample(
+        files={"x.deb!/etc/cron.d/a": "0 3 * * * app /usr/bin/imp\n", "x.deb!/usr/bin/imp": "#!/bin/sh\nsudo -n id\n"},
+        estate=WITH_RULES,
+    ),
     Sample(
         files={"scripts/a.sh": "#!/bin/bash\nsudo systemctl stop app\nif true; then sudo -n -u app id; fi\n"}, estate=NO_SUDO
     ),
@@ -153,6 +195,11 @@ BAD = (
     {"postinst": "#!/bin/sh\nsudo A=b id\n"},
 )
 GOOD = (
+    Sample(
+        files={"x.deb!/etc/cron.d/a": "0 3 * * * ops /usr/bin/imp\n", "x.deb!/usr/bin/imp": "#!/bin/sh\nsudo -n id\n"},
+        estate=WITH_RULES,
+    ),
+    Sample(files={"tests/a.sh": "#!/bin/bash\nsudo systemctl stop app\n"}, estate=NO_SUDO),
     Sample(files={"scripts/a.sh": "#!/bin/bash\nsudo systemctl stop app\n"}, estate=WITH_SUDO),
     Sample(files={"scripts/a.sh": "#!/bin/bash\n# sudo systemctl stop app\necho 'use sudo'\n"}, estate=NO_SUDO),
 )

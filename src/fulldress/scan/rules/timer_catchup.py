@@ -2,8 +2,7 @@
 
 ## What it does
 Finds timers that do not wait for their hour: `Persistent=true` with a script that starts or enables the timer at once (a
-missed firing is made up for immediately), `OnActiveSec=` and `OnBootSec=` of a few minutes, and timers whose
-`RandomizedDelaySec=` can push a firing into the maintenance window.
+missed firing is made up for immediately), and `OnActiveSec=` and `OnBootSec=` of a few minutes.
 
 ## Why it matters
 The vendor's job then runs in the middle of the upgrade, or right after a reboot, when the schema is half migrated and
@@ -20,21 +19,19 @@ Persistent=true
 Start the timer after the upgrade is accepted, not inside it; leave `Persistent=` out where a missed run does not matter.
 
 ## References
-- systemd.timer(5) `Persistent=`, `RandomizedDelaySec=`
+- systemd.timer(5) `Persistent=`
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from fulldress.formats import calendar, shell
 from fulldress.model.finding import Finding
-from fulldress.model.release import Declared, Release, Window
 from fulldress.scan.job import Job
 from fulldress.scan.reading import scripts
-from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import jobs, next_firing, window_of
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="timer-catchup",
@@ -53,7 +50,7 @@ def check(context: Context) -> Iterator[Finding]:
     started = _started(context) if timers else set()
     done: set[str] = set()
     for job in timers:
-        why = _why(context, job, started)
+        why = _why(job, started)
         if why and job.place not in done:
             done.add(job.place)
             yield Finding(
@@ -69,7 +66,7 @@ def check(context: Context) -> Iterator[Finding]:
             )
 
 
-def _why(context: Context, job: Job, started: set[str]) -> str:
+def _why(job: Job, started: set[str]) -> str:
     name = job.place.rpartition("/")[2]
     directive, _, value = job.schedule.partition("=")
     seconds = calendar.span(value) if value else None
@@ -77,11 +74,6 @@ def _why(context: Context, job: Job, started: set[str]) -> str:
         return f"is started by the package and fires {value} after {'that' if directive == 'OnActiveSec' else 'each boot'}"
     if name in started and job.persistent:
         return "is persistent and started by the package: a firing that was missed is made up for at once"
-    window = window_of(context)
-    if window is not None and job.delay:
-        firing = next_firing(job, window[0] - timedelta(seconds=job.delay))
-        if firing is not None and firing < window[0]:
-            return f"fires from {firing:%H:%M} on with a random delay of up to {job.delay / 60:.0f} min: into the window"
     return ""
 
 
@@ -98,25 +90,12 @@ def _started(context: Context) -> set[str]:
     return names
 
 
-RELEASE = Release(
-    name="sample",
-    estate=Declared(timezone="Europe/Vienna"),
-    window=Window(start="2026-11-29T02:30", minutes=60),
-)
 _ON = "#!/bin/sh\nset -e\nsystemctl enable --now a.timer\n"
 BAD = (
     {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nPersistent=true\n", "x.deb!/postinst": _ON},
     {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnActiveSec=5min\nOnUnitActiveSec=1h\n", "x.deb!/postinst": _ON},
-    Sample(
-        files={"lib/systemd/system/a.timer": "[Timer]\nOnCalendar=02:00\nRandomizedDelaySec=2h\n"},
-        release=RELEASE,
-    ),
 )
 GOOD = (
     {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nPersistent=true\n"},
     {"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nPersistent=false\n", "x.deb!/postinst": _ON},
-    Sample(
-        files={"lib/systemd/system/a.timer": "[Timer]\nOnCalendar=12:00\nRandomizedDelaySec=2h\n"},
-        release=RELEASE,
-    ),
 )

@@ -25,11 +25,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from fulldress.formats import shell
+from fulldress.formats import shell, shellflow
 from fulldress.formats.shell import Command, Edit
-from fulldress.model.finding import Cure, Finding
+from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.reading import edited, script_at, scripts
+from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -41,31 +43,66 @@ META = RuleMeta(
 )
 _VARIABLE = re.compile(r"^\$(?:\{(\w+)\}|(\w+))(?=/|$)")
 _SYSTEM = re.compile(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?$")
+_PRECIOUS = re.compile(
+    r"^/+(?:[*.]|(?:bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|root|run|s?bin|srv|sys|usr|var)(?:/|\*|$)|$)"
+)
+_LIKELY_DATA = re.compile(r"^/+(?:data|backups?|apps?|export|storage|shares?|db|database|www|logs?|archive)(?:/|\*|$)")
+
+
+class _Verdict(NamedTuple):
+    severity: Severity
+    confidence: Confidence
+    left: str
+    """What the path is when the variable is empty."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such command."""
     for script in scripts(context):
+        what = role(context, script.entry.place)
         for command in script.commands:
             name = unguarded(command, script.text)
+            verdict = _verdict(command, script.text, name, what) if name else None
+            if verdict is not None:
+                yield _finding(script.entry.place, command, name, verdict)
+                continue
             system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
-            if name or system:
-                yield _finding(script.entry.place, command, name, system)
+            if system:
+                yield _finding(script.entry.place, command, "", _Verdict("critical", "certain", system))
 
 
-def _finding(place: str, command: Command, name: str, system: str) -> Finding:
+def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | None:
+    """How bad an empty value is: by what the path is then, by how it can become empty, and by what the script is for."""
+    left = next((w[m.end() :] for w in _targets(command) if (m := _VARIABLE.match(w)) and w != m[0]), "")
+    if _PRECIOUS.match(left):
+        severity: Severity = "critical"
+    elif _LIKELY_DATA.match(left):
+        severity = "high"
+    else:
+        return None  # `/venv`, `/.sst`: nothing that anybody has there
+    stops = re.search(r"(?m)^\s*set\s+-\w*e|^#!.*sh\s+-\w*e|^\s*set\s+-o\s+errexit", text) is not None
+    strict = re.search(r"(?m)^\s*set\s+-\w*u|^\s*set\s+-o\s+nounset", text) is not None
+    assigned = [a for a in shellflow.assignments(text) if a.name == name]
+    if (assigned and stops) or (not assigned and strict):
+        severity = "medium"
+    if what in ("program", "init"):
+        severity = "medium" if severity in ("critical", "high") else "low"
+    elif what == "library":
+        return None
+    return _Verdict(severity, META.confidence if severity in ("critical", "high") else "possible", left)
+
+
+def _finding(place: str, command: Command, name: str, verdict: _Verdict) -> Finding:
     program = shell.unwrapped(command)[0].rpartition("/")[2]
     return Finding(
         rule=META.slug,
-        severity=META.severity,
-        confidence=META.confidence if name else "certain",
-        title=f"{program} works on ${name}, which may be empty" if name else f"{program} destroys {system}",
+        severity=verdict.severity,
+        confidence=verdict.confidence,
+        title=f"{program} works on ${name}, which may be empty" if name else f"{program} destroys {verdict.left}",
         place=place,
         line=command.line,
         excerpt=command.text,
-        consequence=f"When {name} is empty, the path starts at the root of the host."
-        if name
-        else "The host does not survive it.",
+        consequence=f"When {name} is empty, the path is {verdict.left}." if name else "The host does not survive it.",
         fix=f"Run it only when {name} has a value." if name else "Take the command out, and ask the vendor what it was for.",
         curable=bool(name),
     )
@@ -95,17 +132,29 @@ def unguarded(command: Command, text: str) -> str:
         match = _VARIABLE.match(word)
         if match is not None and word != match[0]:
             name = match[1] or match[2]
-            if not _always_set(name, text):
+            if not _always_set(name, text, command):
                 return name
     return ""
 
 
-def _always_set(name: str, text: str) -> bool:
-    """True when every assignment gives a literal or a fresh temporary directory, or a test stops on empty."""
-    if re.search(rf"\$\{{{name}:\?", text):
+def _always_set(name: str, text: str, command: Command) -> bool:
+    """True when every assignment gives a value, or something before the command stops on an empty one."""
+    if re.search(rf"\$\{{{name}:[?=]", text):
         return True
-    values = re.findall(rf"(?m)^\s*(?:export\s+|readonly\s+|local\s+)?{name}=(.*)$", text)
-    return bool(values) and all(re.match(r"""["']?/[\w./-]+["']?\s*$|["']?\$\(mktemp\b""", v.strip()) for v in values)
+    before = shell.encode(text)[: command.start].decode("utf-8", "replace")
+    test = rf"(?:\[\[?|\btest)\s+(?:!\s+)?-[nzdefrwxLhs]\s+\"?\$\{{?{name}\b"
+    if re.search(test, before) or re.search(rf"(?:\[\[?|\btest)\s+\"?\$\{{?{name}\}}?\"?\s*(?:!=|=|==|\])", before):
+        return True
+    if re.search(rf"(?m)\bfor\s+{name}\s+in\s+[^;$`\n]*(?:;|$)", before):
+        return True
+    values = [a.value for a in shellflow.assignments(text) if a.name == name]
+    return bool(values) and all(_FULL.match(value) for value in values)
+
+
+_FULL = re.compile(
+    r"""["']?(?:[\w./~@%+-]|\$\(\s*(?:mktemp|pwd|dirname|realpath|cd)\b|\$\{?(?:HOME|PWD|TMPDIR|RUNNER_TEMP)\b|\$\{\w+:-[^}\s$])"""
+)
+"""Values that are never empty: text before any variable, the script's own folder, a fresh one, a default."""
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
@@ -143,4 +192,8 @@ GOOD = (
     {"scripts/a.sh": '#!/bin/bash\nrm -rf "${OLD:?}"/var/cache\nrm -f "$FILE"\nrm -rf /opt/app/cache\n'},
     {"scripts/b.sh": '#!/bin/bash\nTMP=$(mktemp -d)\nrm -rf "$TMP"/x\nBASE=/opt/app\nrm -rf "$BASE/old"\n'},
     {"README.md": 'rm -rf "$OLD"/x\n'},
+    {"scripts/c.sh": '#!/bin/bash\nOLD=$(readlink /x)\n[ -n "$OLD" ] || exit 1\nrm -rf "$OLD"/var\n'},
+    {"scripts/d.sh": '#!/bin/bash\nrm -rf "$OUT/venv"\nR=${1:-/srv/app}\nrm -rf "$R/var"\n'},
+    {"x.whl!/pkg-1.dist-info/RECORD": "", "x.whl!/pkg/a.sh": '#!/bin/bash\nrm -rf "$OLD"/var\n'},
+    {"usr/share/doc/x/examples/a.sh": '#!/bin/bash\nrm -rf "$OLD"/var\n'},
 )

@@ -28,12 +28,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fulldress.formats import shell, unit
+from fulldress.formats import shell, shellflow, unit
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Cure, Finding
+from fulldress.scan.dependencies import coming
 from fulldress.scan.reading import current_text, encode, scripts
+from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.units import units
 
 META = RuleMeta(
     slug="unit-missing",
@@ -62,8 +65,13 @@ _ACTIONS = """
     is-active is-enabled status isolate preset
 """
 _ACTS = frozenset(_ACTIONS.split())
-_STRONG = frozenset(("Requires", "BindsTo", "Requisite", "PartOf", "After", "Before", "Wants"))
-_FIRM = frozenset(("Requires", "BindsTo", "Requisite"))
+_STRONG = frozenset(
+    ("Requires", "BindsTo", "Requisite", "PartOf", "After", "Before", "Wants", "OnFailure", "WantedBy", "RequiredBy", "Unit")
+)
+_FIRM = frozenset(("Requires", "BindsTo", "Requisite", "Unit"))
+_VALUED = frozenset(("-s", "--signal", "-H", "--host", "-M", "--machine", "-t", "--type", "-p", "--property", "-n", "-o"))
+_GENERATED = (".device", ".mount", ".swap", ".scope", ".slice", ".automount")
+"""Made by systemd itself from fstab, devices and sessions: absent from a list of unit files."""
 _WORDS = re.compile(r"[-_.@]+")
 
 
@@ -86,7 +94,7 @@ def check(context: Context) -> Iterator[Finding]:
         return
     missing: dict[str, list[Mention]] = {}
     for mention in _mentions(context):
-        if not _exists(mention.unit, known):
+        if not _exists(mention.unit, known) and not coming(context, mention.place):
             missing.setdefault(mention.unit, []).append(mention)
     for name, mentions in missing.items():
         yield _finding(context, name, mentions)
@@ -99,7 +107,7 @@ def _finding(context: Context, name: str, mentions: list[Mention]) -> Finding:
     also = f" Also named in {', '.join(where[:5])}{' ...' if len(where) > 5 else ''}." if where else ""
     return Finding(
         rule=META.slug,
-        severity=META.severity if first.firm else "medium",
+        severity=META.severity if first.firm else ("medium" if new else "low"),
         confidence=META.confidence,
         title=f"{name} does not exist here" + (f"; it is probably {new} now" if new else ""),
         place=first.place,
@@ -120,7 +128,11 @@ def _known(context: Context) -> set[str]:
 
 def _packaged(context: Context) -> set[str]:
     """Units that the package brings itself, wherever it keeps them."""
-    return {name for e in context.files if (name := e.place.rpartition("/")[2]).endswith(SUFFIXES)}
+    names = {name for e in context.package.entries if (name := e.place.rpartition("/")[2]).endswith(SUFFIXES)}
+    names |= {f"{e.place.rpartition('/')[2]}.service" for e in context.files if "etc/init.d/" in e.place}
+    for found in units(context):
+        names.update(name for value in found.values("Install", "Alias") for name in value.split())
+    return names
 
 
 def _exists(name: str, known: set[str]) -> bool:
@@ -130,13 +142,21 @@ def _exists(name: str, known: set[str]) -> bool:
 
 def _mentions(context: Context) -> Iterator[Mention]:
     for script in scripts(context):
+        place, text = script.entry.place, script.text
+        if role(context, place) == "library":
+            continue
+        forgiven = {start for start, _ in shellflow.forgiven(text)} if "||" in text else set()
+        maintains = place.endswith(("preinst", "postinst", "prerm", "postrm"))
         for command in script.commands:
+            firm = command.start not in forgiven and (command.top or not maintains)
             for name in _commanded(command):
-                yield Mention(name, script.entry.place, command.line, command.end_line, command.text, True)
-    for entry, text in context.texts(*SUFFIXES):
-        for directive, name, line in unit.depends(text):
-            if directive in _STRONG and "%" not in name and name.endswith(SUFFIXES):
-                yield Mention(name, entry.place, line, line, f"{directive}={name}", directive in _FIRM)
+                yield Mention(name, place, command.line, command.end_line, command.text, firm)
+    for found in units(context):
+        for directive, name, line in unit.depends(found.text):
+            if directive in _STRONG and "%" not in name and name.endswith(SUFFIXES) and not name.endswith(_GENERATED):
+                yield Mention(name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM)
+        if found.dropin and "%" not in found.name:
+            yield Mention(found.name, found.entry.place, 1, 1, f"drop-in of {found.name}", False)
 
 
 def _commanded(command: Command) -> Iterator[str]:
@@ -147,7 +167,8 @@ def _commanded(command: Command) -> Iterator[str]:
             yield from _commanded(inner)
     if not argv:
         return
-    program, words = argv[0].rpartition("/")[2], [w for w in argv[1:] if not w.startswith("-")]
+    values = {i + 1 for i, w in enumerate(argv) if w in _VALUED}
+    program, words = argv[0].rpartition("/")[2], [w for i, w in enumerate(argv) if i and i not in values and w[:1] != "-"]
     if program == "systemctl" and words and words[0] in _ACTS:
         names = words[1:]
     elif program in ("service", "invoke-rc.d") and words:
@@ -219,6 +240,8 @@ BAD = (
         files={"x.deb!/lib/systemd/system/r.service": "[Unit]\nAfter=cron.service app-lims-worker.service\n"}, estate=_HERE
     ),
     Sample(files={"up.sh": "#!/bin/sh\nservice nonesuch restart\n"}, estate=_HERE),
+    Sample(files={"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nUnit=gone.service\n"}, estate=_HERE),
+    Sample(files={"x.deb!/etc/systemd/system/gone.service.d/a.conf": "[Service]\nNice=5\n"}, estate=_HERE),
     Sample(files={"up.sh": "#!/bin/sh\nif true; then systemctl --quiet enable --now gone.timer; fi\n"}, estate=_HERE),
 )
 GOOD = (
@@ -231,4 +254,13 @@ GOOD = (
         estate=_HERE,
     ),
     Sample(files={"up.sh": "#!/bin/sh\nsystemctl stop gone\n"}, estate=_estate()),
+    Sample(files={"up.sh": "#!/bin/sh\nsystemctl kill -s HUP app.service\n"}, estate=_HERE),
+    Sample(
+        files={
+            "up.sh": "#!/bin/sh\nsystemctl start other.service\n",
+            "x.deb!/lib/systemd/system/new.service": "[Unit]\nAfter=srv.mount\n[Install]\nAlias=other.service\n",
+        },
+        estate=_HERE,
+    ),
+    Sample(files={"tests/a.sh": "#!/bin/sh\nservice sshd restart\n"}, estate=_HERE),
 )

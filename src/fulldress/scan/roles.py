@@ -1,0 +1,46 @@
+"""What a script of the package is for: part of the upgrade, a program that it installs, a library's, a test. Pure.
+
+How bad a careless command is depends on it: the upgrade's own scripts run tonight, as root; the test script of a library
+never does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from fulldress.scan.reading import is_vendored, memo
+from fulldress.scan.rule import Context
+
+Role = Literal["upgrade", "program", "init", "library"]
+_TEST = re.compile(
+    r"(^|[!/])(_?tests?|testing|[a-z0-9]+_tests?|t|spec|fixtures?|examples?|samples?|contrib|docs?)/|(^|/)usr/share/doc/"
+)
+_INIT = re.compile(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
+_PROGRAM = re.compile(r"(^|[!/])(usr|sbin|lib|libexec|opt)/|![/]?s?bin/")
+_MAINTAINER = re.compile(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
+
+
+def role(context: Context, place: str) -> Role:
+    """What the script at a place is for."""
+    if _MAINTAINER.search(place):
+        return "upgrade"
+    if _TEST.search(place) or is_vendored(place) or any(place.startswith(root) for root in _wheels(context)):
+        return "library"
+    if _INIT.search(place):
+        return "init"
+    return "program" if _PROGRAM.search(place) else "upgrade"
+
+
+def _wheels(context: Context) -> tuple[str, ...]:
+    """Beginnings of the places that lie in Python wheels: ``""`` when the package is one itself."""
+
+    def make() -> tuple[str, ...]:
+        found = {
+            e.place[: match.start(1)]
+            for e in context.files
+            if e.place.endswith(".dist-info/RECORD") and (match := re.search(r"([^!/]+\.dist-info)/RECORD$", e.place))
+        }
+        return tuple(sorted(found))
+
+    return memo(context, "wheels", make)

@@ -1,0 +1,179 @@
+"""Units of the package cannot be brought into an order, or hold up the boot.
+
+## What it does
+Draws the ordering of the package's units (`After=`, `Before=`, those of their targets, and the defaults that systemd adds)
+over the targets of a boot and looks for circles; and finds one-shot services in the way of `sysinit.target` or
+`basic.target` without a time limit.
+
+## Why it matters
+systemd breaks a circle by leaving one of the units out, a different one each time: the host boots without the network, the
+mount or the service, and nobody was asked.
+
+## Example
+```
+[Unit]
+After=network-online.target
+[Install]
+WantedBy=sysinit.target         # which comes before the network
+```
+
+## Fix
+Order the unit after what it needs, and let `multi-user.target` want it; `DefaultDependencies=no` only for what really
+belongs to the early boot.
+
+## References
+- systemd.unit(5), bootup(7); `systemd-analyze verify`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fulldress.formats import calendar
+from fulldress.model.finding import Finding
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.units import UnitFile, units
+
+META = RuleMeta(
+    slug="boot-order",
+    family="systemd",
+    title="Units have no order in which they can start",
+    severity="high",
+    confidence="certain",
+)
+TARGETS = {
+    "local-fs.target": ("local-fs-pre.target",),
+    "sysinit.target": ("local-fs.target", "swap.target"),
+    "basic.target": ("sysinit.target", "sockets.target", "paths.target", "slices.target"),
+    "network.target": ("network-pre.target",),
+    "network-online.target": ("network.target",),
+    "remote-fs.target": ("remote-fs-pre.target",),
+    "time-sync.target": ("time-set.target",),
+    "multi-user.target": ("basic.target",),
+    "graphical.target": ("multi-user.target",),
+}
+"""Target -> what comes before it, as systemd's own units say."""
+_EARLY = frozenset(("sysinit.target", "basic.target", "local-fs.target", "local-fs-pre.target"))
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each circle, and one for each service that may hold up the boot."""
+    found = [u for u in units(context) if u.folder and "/user/" not in u.entry.place]
+    by_name = {u.name: u for u in found if not u.dropin}
+    edges = {name: set(before) for name, before in TARGETS.items()}
+    for one in found:
+        for earlier, later in _edges(one):
+            edges.setdefault(later, set()).add(earlier)
+    reported: set[frozenset[str]] = set()
+    for name in by_name:
+        circle = _circle(name, edges)
+        if circle and frozenset(circle) not in reported:
+            reported.add(frozenset(circle))
+            yield _finding(
+                by_name[name],
+                f"these units wait for each other: {' → '.join([*circle, circle[0]])}",
+                "systemd leaves one of them out at every boot, and not always the same one.",
+            )
+    for one in by_name.values():
+        if _blocks(one):
+            yield _finding(
+                one,
+                f"{one.name} holds up the boot while it runs: a one-shot before {_wanted_early(one)} with no time limit",
+                "When it hangs, the host does not come up, and there is no login to see why.",
+                severe=False,
+            )
+
+
+def _finding(one: UnitFile, title: str, consequence: str, *, severe: bool = True) -> Finding:
+    section, directive = ("Install", "WantedBy") if one.last("Install", "WantedBy") else ("Unit", "After")
+    return Finding(
+        rule=META.slug,
+        severity="high" if severe else "low",
+        confidence="certain" if severe else "possible",
+        title=title,
+        place=one.entry.place,
+        line=one.line_of(section, directive),
+        excerpt=f"{directive}={one.last(section, directive)}",
+        consequence=consequence,
+        fix="Order the units after what they need, and let multi-user.target want them.",
+    )
+
+
+def _edges(one: UnitFile) -> Iterator[tuple[str, str]]:
+    """(earlier, later) pairs that the unit and systemd's defaults give."""
+    for value in one.values("Unit", "After"):
+        yield from ((other, one.name) for other in value.split())
+    for value in one.values("Unit", "Before"):
+        yield from ((one.name, other) for other in value.split())
+    for directive in ("WantedBy", "RequiredBy"):
+        for value in one.values("Install", directive):
+            yield from ((one.name, target) for target in value.split() if target.endswith(".target"))
+    if one.dropin or not _defaults(one):
+        return
+    if one.name.endswith(".service"):
+        yield from (("sysinit.target", one.name), ("basic.target", one.name))
+    elif one.name.endswith((".socket", ".path", ".timer")):
+        yield "sysinit.target", one.name
+        yield (
+            one.name,
+            {"socket": "sockets.target", "path": "paths.target", "timer": "timers.target"}[one.name.rpartition(".")[2]],
+        )
+
+
+def _defaults(one: UnitFile) -> bool:
+    return one.last("Unit", "DefaultDependencies").lower() not in ("no", "false", "0", "off")
+
+
+def _circle(start: str, edges: dict[str, set[str]]) -> list[str]:
+    """The shortest way from a unit back to itself, going from later to earlier; [] when there is none."""
+    paths = [[start]]
+    seen: set[str] = set()
+    while paths:
+        path = paths.pop(0)
+        for earlier in sorted(edges.get(path[-1], ())):
+            if earlier == start:
+                return path
+            if earlier not in seen:
+                seen.add(earlier)
+                paths.append([*path, earlier])
+    return []
+
+
+def _wanted_early(one: UnitFile) -> str:
+    names = [t for d in ("WantedBy", "RequiredBy") for v in one.values("Install", d) for t in v.split()]
+    names += [t for v in one.values("Unit", "Before") for t in v.split()]
+    return next((t for t in names if t in _EARLY), "")
+
+
+def _blocks(one: UnitFile) -> bool:
+    if one.last("Service", "Type") != "oneshot" or not _wanted_early(one):
+        return False
+    limit = one.last("Service", "TimeoutStartSec") or one.last("Service", "TimeoutSec")
+    return not limit or calendar.span(limit) in (None, 0.0, float("inf"))
+
+
+BAD = (
+    {
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/a\n"
+        "[Install]\nWantedBy=sysinit.target\n"
+    },
+    {
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=b.service\n[Service]\nExecStart=/bin/a\n",
+        "x.deb!/lib/systemd/system/b.service": "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/b\n",
+    },
+    {
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nDefaultDependencies=no\nBefore=basic.target\n"
+        "[Service]\nType=oneshot\nExecStart=/bin/a\n"
+    },
+)
+GOOD = (
+    {
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target b.service\n[Service]\nExecStart=/bin/a\n"
+        "[Install]\nWantedBy=multi-user.target\n",
+        "x.deb!/lib/systemd/system/b.service": "[Unit]\nAfter=network.target\n[Service]\nExecStart=/bin/b\n",
+    },
+    {
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nDefaultDependencies=no\nBefore=sysinit.target\n[Service]\n"
+        "Type=oneshot\nTimeoutStartSec=30\nExecStart=/bin/a\n[Install]\nWantedBy=sysinit.target\n"
+    },
+)

@@ -1,0 +1,219 @@
+"""A script opens the host's defences.
+
+## What it does
+Finds commands that switch a protection off or leave a way in: SELinux, AppArmor, firewall rules flushed or firewalls and
+audit stopped, kernel protections, a second user with uid 0, keys added to root's or others' `authorized_keys`, PAM,
+passwords set, setuid bits, files that everyone may write, file capabilities.
+
+## Why it matters
+Switched off "for the installation", it stays off: nobody remembers in the morning. The rehearsal and the release see a green
+upgrade; the host is open.
+
+## Example
+```
+setenforce 0
+iptables -F
+chmod -R 777 /opt/app
+```
+
+## Fix
+Ask the vendor which single permission is needed, and give that one. `fulldress adapt` turns `chmod 777` on named paths into
+`chmod 775`, for review; everything else is for people.
+
+## References
+- CWE-732 Incorrect Permission Assignment; CWE-693 Protection Mechanism Failure
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats import shell
+from fulldress.formats.shell import Command, Edit
+from fulldress.model.finding import Cure, Finding, Severity
+from fulldress.scan.reading import edited, script_at, scripts
+from fulldress.scan.roles import role
+from fulldress.scan.rule import Context, RuleMeta
+
+META = RuleMeta(
+    slug="side-door",
+    family="privilege",
+    title="Script opens the host's defences",
+    severity="high",
+    confidence="certain",
+)
+_GUARDS = re.compile(
+    r"^(firewalld|ufw|nftables|iptables|apparmor|auditd|fail2ban|rsyslog|clamav\S*|falcon\S*|wazuh\S*)(\.service)?$"
+)
+_KERNEL = re.compile(
+    r"(kernel\.randomize_va_space|kernel\.yama\.ptrace_scope|kernel\.kptr_restrict|kernel\.dmesg_restrict|fs\.protected_\w+|"
+    r"net\.ipv4\.conf\.\w+\.rp_filter|kernel\.unprivileged_bpf_disabled|vm\.mmap_min_addr)\s*=\s*0"
+)
+_SHELL = re.compile(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
+_SYSTEM_DIR = re.compile(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each such command of the upgrade's scripts; for programs that are installed, at most medium."""
+    for script in scripts(context):
+        what = role(context, script.entry.place)
+        if what in ("library", "init"):
+            continue
+        for command in script.commands:
+            hit = opened(command)
+            if hit is None:
+                continue
+            severity, title = hit
+            yield Finding(
+                rule=META.slug,
+                severity=severity if what == "upgrade" else ("low" if severity == "medium" else "medium"),
+                confidence=META.confidence,
+                title=title,
+                place=script.entry.place,
+                line=command.line,
+                excerpt=command.text[:200],
+                consequence="What is switched off for the installation stays off; nobody looks after the window.",
+                fix="Ask the vendor which single permission is needed, and give that one.",
+                curable=_chmod_word(command) > 0,
+            )
+
+
+def opened(command: Command) -> tuple[Severity, str] | None:
+    """(severity, in words) when the command opens something."""
+    argv = shell.unwrapped(command)
+    for text in shell.nested(command):
+        for inner in shell.commands(text):
+            hit = opened(inner)
+            if hit is not None:
+                return hit
+    if not argv:
+        return None
+    name, words = argv[0].rpartition("/")[2], argv[1:]
+    return (
+        _protection(name, words) or _accounts(name, words) or _modes(name, words) or _kernel(command, name, words)
+        or _files(command, name, words)
+    )  # fmt: skip
+
+
+def _protection(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
+    first = words[0] if words else ""
+    if name == "setenforce" and first.lower() in ("0", "permissive"):
+        return "high", "switches SELinux to permissive"
+    if name == "sed" and any(re.search(r"SELINUX=(disabled|permissive)", w) for w in words):
+        return "high", "switches SELinux off for good"
+    if name in ("aa-teardown", "aa-disable", "aa-complain"):
+        return "high", f"takes AppArmor's protection away ({name})"
+    if (name == "ufw" and first in ("disable", "reset")) or (name == "ufw" and words[:2] == ("--force", "reset")):
+        return "high", "switches the firewall off"
+    if name in ("iptables", "ip6tables") and (
+        "-F" in words or "--flush" in words or ("-P" in words and "ACCEPT" in words and "INPUT" in words)
+    ):
+        return "high", "flushes the firewall's rules or lets everything in"
+    if name == "nft" and words[:2] == ("flush", "ruleset"):
+        return "high", "flushes the firewall's rules"
+    acts = {"stop", "disable", "mask"} & set(words)
+    unit = next((w for w in words if _GUARDS.match(w)), "")
+    if name in ("systemctl", "service", "invoke-rc.d") and acts and unit:
+        return ("medium" if unit.startswith("rsyslog") else "high"), f"{min(acts)}s {unit.removesuffix('.service')}"
+    return None
+
+
+def _accounts(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
+    if name in ("useradd", "usermod") and any(
+        w in ("-u", "--uid") and words[i + 1 : i + 2] == ("0",) for i, w in enumerate(words)
+    ):
+        return "high", "makes a second user with uid 0"
+    if name == "passwd" and "-d" in words:
+        return "high", "takes a password away"
+    if name == "chpasswd":
+        return "medium", "sets passwords from its input"
+    if name in ("usermod", "gpasswd", "adduser") and any(
+        w in ("sudo", "wheel", "docker", "root", "disk", "shadow") for w in words
+    ):
+        group = next(w for w in words if w in ("sudo", "wheel", "docker", "root", "disk", "shadow"))
+        return ("medium", f"puts an account into the group {group}") if group != "root" or name != "adduser" else None
+    return None
+
+
+def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
+    if name == "chmod":
+        mode = next((w for w in words if not w.startswith("-") or re.match(r"-[rwx]", w)), "")
+        paths = words[words.index(mode) + 1 :] if mode in words else ()
+        where = " ".join(paths)[:80]
+        if re.fullmatch(r"0?[0-7]?[0-7][0-7][2367]", mode) and not mode.lstrip("0").startswith("1"):
+            return "high" if any(_SYSTEM_DIR.match(p) for p in paths) else "medium", f"lets everyone write to {where}"
+        if re.fullmatch(r"(a|o|ugo)?\+r?w?x?", mode) and "w" in mode and mode[0] in "aou":
+            return "medium", f"lets everyone write to {where}"
+        if re.fullmatch(r"0?[4-7][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", mode) and not mode.lstrip("0").startswith(("2", "g+")):
+            own = all(re.match(r"/usr/(lib\w*|libexec|s?bin)/", p) and not _SHELL.search(p) for p in paths)
+            return "medium" if own else "high", f"makes {where} run with its owner's rights (setuid)"
+    if name == "setcap" and words and not words[0].startswith("-"):
+        harmless = re.match(r"['\"]?cap_net_bind_service\b", words[0]) and "," not in words[0]
+        return ("low" if harmless else "medium"), f"gives {words[-1]} the capability {words[0]}"
+    return None
+
+
+def _kernel(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
+    text = " ".join(words) + command.heredoc
+    into = any("/etc/sysctl" in r for r in command.redirects) or any("/etc/sysctl" in w for w in command.pipes_args)
+    if name == "sysctl" or into:
+        found = _KERNEL.search(text)
+        if found is not None:
+            return "high", f"switches a protection of the kernel off ({found[1]})"
+    return None
+
+
+def _files(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
+    """Writes into files that decide who gets in."""
+    written = [r for r in command.redirects if r.lstrip("0123456789&").startswith(">")]
+    written += list(command.pipes_args) if command.pipes_to == "tee" else []
+    if name in ("cp", "install", "mv", "tee") or (name == "sed" and any(w.startswith("-i") for w in words)):
+        written.append(words[-1] if words else "")
+    for target in written:
+        if "authorized_keys" in target:
+            return "high", "adds a key to authorized_keys: someone else can log in"
+        if re.search(r"/etc/pam\.d/|/etc/(shadow|gshadow|passwd)\b", target):
+            return "high", f"rewrites {target.lstrip('>& ')}"
+        if re.search(r"/etc/ssh/sshd_config", target):
+            return "medium", "changes the settings of the SSH server"
+        if re.search(r"/etc/ld\.so\.preload", target):
+            return "high", "loads a library into every program (ld.so.preload)"
+    return None
+
+
+def _chmod_word(command: Command) -> int:
+    """Index of a plain mode 777 or 666 of a chmod; 0 when there is none."""
+    index = shell.wrapped_by(command)
+    if command.argv[index].rpartition("/")[2] != "chmod":
+        return 0
+    return next((i for i, w in enumerate(command.argv) if i > index and re.fullmatch(r"0?(777|666)", w)), 0)
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """777 becomes 775, 666 becomes 664."""
+    script = script_at(context, finding.place)
+    command = next((c for c in script.commands if c.line == finding.line and _chmod_word(c)), None) if script else None
+    if script is None or command is None:
+        return None
+    at = _chmod_word(command)
+    start, end = command.spans[at]
+    new = "775" if command.argv[at].endswith("777") else "664"
+    return edited(finding.place, shell.splice(script.text, [Edit(start, end, new)]), "not everyone may write there")
+
+
+BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\nsetenforce 0\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nufw disable\niptables -F\nsystemctl disable --now firewalld\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nchmod -R 777 /opt/app\nchmod 4755 /opt/app/bin/helper\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nuseradd -o -u 0 vendor\n"},
+    {"up.sh": "#!/bin/sh\nset -e\necho 'ssh-ed25519 AAAA v' >> /root/.ssh/authorized_keys\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nsysctl -w kernel.randomize_va_space=0\n"},
+    {"postinst": "#!/bin/sh\nset -e\nsu -c 'sed -i s/x/y/ /etc/pam.d/common-auth'\n"},
+)
+GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\n# setenforce 0\nchmod 755 /opt/app/bin/x\nchmod 1777 /var/app/tmp\nchmod g+s /srv/app\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nufw allow 8080/tcp\nsysctl -w vm.swappiness=10\nuseradd -r -u 980 app\n"},
+    {"x.deb!/usr/share/doc/x/examples/a.sh": "#!/bin/sh\nchmod -R 777 /opt/app\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nsystemctl stop app\ncat /etc/pam.d/common-auth\n"},
+)

@@ -135,6 +135,20 @@ def test_alembic() -> None:
     assert {line for line, _ in made.unread} == {17, 18}
 
 
+def test_alembic_loops_over_written_names() -> None:
+    text = """from alembic import op
+def upgrade():
+    for table in ("a", "b"):
+        with op.batch_alter_table(table) as batch:
+            batch.drop_column("x")
+        op.execute(f"UPDATE {table} SET y = 1")
+"""
+    assert lines(read("migrations/versions/1.py", text)) == {
+        5: ["ALTER TABLE a DROP COLUMN x"],
+        6: ["UPDATE a SET y = 1", "ALTER TABLE b DROP COLUMN x", "UPDATE b SET y = 1"],
+    }
+
+
 def test_django() -> None:
     made = read("lims/migrations/0002_x.py", DJANGO)
     assert (made.tool, made.single) == ("Django", False)

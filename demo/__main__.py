@@ -15,20 +15,19 @@ from pathlib import Path
 
 import click
 
-from demo import package, production
+from demo import package, pki, production
 from demo.screen import BEGAN, DemoFailed, background, fulldress, say, scene
 from fulldress.adapters import scope
 from fulldress.cli.main import guarded
 from fulldress.cli.progress import terminal_progress
-from fulldress.model.package import TrustReport
-from fulldress.store.codec import read_json
-from fulldress.store.folder import ACCEPTANCE, RUNS, TRUST, WAIVERS
+from fulldress.store.folder import RUNS, WAIVERS
 from fulldress.store.journal import read_journal
 
 HERE = Path(__file__).parent
 RELEASE = HERE / "release"
 """Where the release folder is made, unless --into says otherwise."""
 SECRETS = "/etc/dten-lims/secrets.env"
+ANSWER = "the CA was rotated last quarter; the old key expired and was not compromised"
 KILL_AFTER_STEPS = 8
 """The runner is killed when so many steps have begun."""
 
@@ -73,10 +72,22 @@ def _folder(release: Path) -> None:
     (release / "chain").mkdir()
     for certificate in sorted((package.BUILD / "vendor-portal").glob("*-ca-[gt]*.pem")):
         shutil.copy(certificate, release / "chain")
+    _channels(release)
+
+
+def _channels(release: Path) -> None:
+    """What the vendor published, carried in by hand: the forum thread, and the portal's list of fingerprints."""
+    portal = package.BUILD / "vendor-portal"
+    for channel, name in (("forum", "forum-thread.txt"), ("portal", "fingerprints.txt")):
+        (release / "channels" / channel).mkdir(parents=True)
+        shutil.copy(portal / name, release / "channels" / channel)
 
 
 def _inspect(release: Path) -> None:
     scene(2, "Taken apart before anyone runs it")
+    say("What was written down about the vendor in 2024 counts because two people agreed on it")
+    fulldress("vendor", "propose", "--by", "Erika Musterfrau", "--reason", "taken over from contract 4711", cwd=release)
+    fulldress("vendor", "approve", "--by", "Max Mustermann", "--reason", "compared with the contract", cwd=release)
     fulldress("intake", cwd=release)
     _accept(release)
     scene(3, "Mapped onto what is installed")
@@ -92,11 +103,17 @@ def _inspect(release: Path) -> None:
 
 
 def _accept(release: Path) -> None:
-    """Two people decide about the unexpected key, on record; without it `run` refuses."""
-    say("Erika calls the contact recorded in 2024; the fingerprint is read aloud. She and Max accept this one digest")
-    accepted = read_json(release / TRUST, TrustReport).package_sha256
-    text = (HERE / "acceptance.toml").read_text().replace("{package-sha256}", accepted)
-    (release / ACCEPTANCE).write_text(text)
+    """The channels are read, the recorded contact is asked, two people decide; without it `run` refuses."""
+    erika, max_, fingerprint = "Erika Musterfrau", "Max Mustermann", pki.NEW_RELEASE_KEY.fingerprint
+    fulldress("vendor", "fetch", "--offline", cwd=release)
+    fulldress("trust", "escalate", "--by", erika, cwd=release)
+    say("Erika calls the contact recorded in 2024; the fingerprint is read aloud")
+    confirmed = ("--outcome", "confirmed", "--why", "expired", "--fingerprint", fingerprint)
+    fulldress("trust", "answer", "--by", erika, "--asked", "release management", *confirmed, "--text", ANSWER, cwd=release)
+    old_key = package.BUILD / "vendor-portal" / "dten-release-2023.asc"
+    fulldress("trust", "dossier", "--key", str(old_key), cwd=release)
+    fulldress("trust", "accept", "--by", erika, "--reason", "called the contact recorded 2024-03-05", cwd=release)
+    fulldress("trust", "accept", "--by", max_, "--reason", "read the dossier; heard the call", cwd=release)
 
 
 def _rotate_the_secret(prod: production.Production) -> None:

@@ -100,7 +100,12 @@ def vendor_toml() -> str:
         f'fingerprint = "{pki.OLD_RELEASE_KEY.fingerprint}"\n'
         'kind = "openpgp"\n'
         'not_before = "2023-02-14"\n'
-        'note = "DTEN Release 2023, read over the telephone"\n'
+        'note = "DTEN Release 2023, read over the telephone"\n\n'
+        "# This site has no way out: somebody carries copies of what the vendor publishes into these folders.\n"
+        "[[channel]]\n"
+        'name = "forum"\nkind = "folder"\nurl = "channels/forum"\ngroup = "community forum"\n\n'
+        "[[channel]]\n"
+        'name = "portal"\nkind = "folder"\nurl = "channels/portal"\ngroup = "customer portal"\n'
     )
 
 

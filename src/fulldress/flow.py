@@ -25,11 +25,16 @@ STAGES: tuple[Stage, ...] = (
     Stage("intake", (f.RELEASE,), ("vendor.toml",), (f.PACKAGE_LOCK, f.TRUST)),
     Stage("inventory", (f.RELEASE,), (), (f.ESTATE,)),
     Stage("matrix", (f.RELEASE, f.ESTATE), (f.PACKAGE_LOCK,), (f.MATRIX, f.PATH)),
-    Stage("scan", (f.PACKAGE_LOCK,), (f.RELEASE, f.TRUST, f.ACCEPTANCE, f.ESTATE, f.MATRIX, f.WAIVERS), (f.FINDINGS,)),
+    Stage(
+        "scan",
+        (f.PACKAGE_LOCK,),
+        (f.RELEASE, f.TRUST, f.ACCEPTANCE, f.ADVISORIES, f.ESTATE, f.MATRIX, f.WAIVERS),
+        (f.FINDINGS,),
+    ),
     Stage(
         "adapt",
         (f.PACKAGE_LOCK, f.FINDINGS),
-        (f.RELEASE, f.TRUST, f.ACCEPTANCE, f.ESTATE, f.MATRIX, f.WAIVERS),
+        (f.RELEASE, f.TRUST, f.ACCEPTANCE, f.ADVISORIES, f.ESTATE, f.MATRIX, f.WAIVERS),
         (f.ADAPTED_LOCK, f.RESCAN),
     ),
     Stage("plan", (f.RELEASE, f.ADAPTED_LOCK, f.ESTATE), (f.PATH,), (f.PLAN, f.PLAN_LOCK, f.RUNBOOK)),

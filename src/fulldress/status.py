@@ -5,12 +5,18 @@ Reads receipts and compares digests; writes nothing. (Faces call it; it knows no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
 from fulldress.flow import STAGES, Stage
-from fulldress.store.folder import REHEARSALS, RUNS, Change, ReleaseFolder
+from fulldress.intake.escalate import overdue
+from fulldress.intake.vendor import journal_of, standing
+from fulldress.model.vendor import Escalation
+from fulldress.store.codec import read_json
+from fulldress.store.folder import ESCALATION, REHEARSALS, RUNS, Change, ReleaseFolder
 
 State = Literal["done", "stale", "open", "waiting"]
 """``open``: can run now. ``waiting``: a file that it needs does not exist yet."""
@@ -31,9 +37,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     stages: tuple[StageStatus, ...]
     next: str
+    reminders: tuple[str, ...] = ()
+    """What waits for people: an answer of the vendor, an approval."""
 
 
-def status(folder: ReleaseFolder) -> Status:
+def status(folder: ReleaseFolder, now: datetime | None = None) -> Status:
     """Compare every receipt with the files as they are now."""
     rows: list[StageStatus] = []
     stale_from = ""
@@ -47,7 +55,20 @@ def status(folder: ReleaseFolder) -> Status:
         release=folder.release().name,
         stages=tuple(rows),
         next=f"fulldress {due.stage}" if due else "nothing is due",
+        reminders=tuple(_reminders(folder, now or datetime.now(UTC))),
     )
+
+
+def _reminders(folder: ReleaseFolder, now: datetime) -> Iterator[str]:
+    record = folder.path(folder.release().vendor)
+    if record.is_file() and journal_of(record).is_file() and not (known := standing(record)).approved:
+        who = known.proposal["by"] if known.proposal else "nobody"
+        yield f"the vendor record is not in force: proposed by {who}, another person has to approve it"
+    path = folder.path(ESCALATION)
+    case = read_json(path, Escalation) if path.is_file() else None
+    if case is not None and not case.answers:
+        late = "OVERDUE since" if overdue(case, now) else "due"
+        yield f"the answer of {case.contact} about this package is {late} {case.due} (fulldress trust answer)"
 
 
 def _row(folder: ReleaseFolder, stage: Stage, stale_from: str) -> StageStatus:

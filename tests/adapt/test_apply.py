@@ -12,9 +12,8 @@ from tests.adapt.packages import package
 from tests.conftest import stand_aside
 
 from fulldress.adapt.apply import Curer, adapt
-from fulldress.errors import FulldressError
 from fulldress.formats.redact import redacted
-from fulldress.model.finding import Cure, Finding, StepDraft
+from fulldress.model.finding import Cure, Finding, StepDraft, cure_failure
 from fulldress.model.package import PackageLock
 from fulldress.store.blobs import BlobStore
 
@@ -173,9 +172,56 @@ def test_a_rule_that_is_never_satisfied_ends(lab: tuple[PackageLock, BlobStore])
     def check(_: PackageLock) -> list[Finding]:
         return [found("endless", "run.sh", 1, str(next(count)))]
 
-    with pytest.raises(FulldressError) as caught:
-        adapt(lock, store, [Curer("endless", check, lambda *_: Cure(note="n", edits={"run.sh": b"%d" % next(count)}))])
-    assert caught.value.slug == "cure-endless"
+    endless = Curer("endless", check, lambda *_: Cure(note="n", edits={"run.sh": b"%d" % next(count)}))
+    result = adapt(lock, store, [endless, no_sudo(store).curer])
+    assert [a.slug for a in result.adaptations] == ["sudo-assumption"]
+    [failure] = result.failures
+    assert "something new after each" in failure.title
+
+
+def test_a_cure_that_fails_is_reported_and_the_others_go_on(lab: tuple[PackageLock, BlobStore]) -> None:
+    lock, store = lab
+    one = found("broken", "run.sh", 1, "a")
+    outside = found("outside", "run.sh", 1, "b")
+    rules = [
+        Curer("broken", lambda _: [one], lambda _, finding: cure_failure(finding, "RuntimeError: boom")),
+        Curer("outside", lambda _: [outside], lambda *_: Cure(note="n", edits={"none.zip!/x": b"x"})),
+        Curer("hostile", lambda _: [outside], lambda *_: Cure(note="n", edits={"../../etc/x": b"x"})),
+        no_sudo(store).curer,
+    ]
+    result = adapt(lock, store, rules)
+    assert [a.slug for a in result.adaptations] == ["sudo-assumption"]
+    assert [f.rule for f in result.failures] == ["cure-raised"] * 3
+    assert "boom" in result.failures[0].title
+
+
+def test_adaptations_keep_the_numbers_they_had(lab: tuple[PackageLock, BlobStore]) -> None:
+    lock, store = lab
+    second = LineRule(store, "renamed", "run.sh", b"one", lambda line: line.replace(b"one", b"1"))
+    result = adapt(lock, store, [no_sudo(store).curer, second.curer], numbers={"renamed": 2, "gone": 5})
+    assert [(a.number, a.slug) for a in result.adaptations] == [(2, "renamed"), (6, "sudo-assumption")]
+    assert set(result.patches) == {"0002-renamed.patch", "0006-sudo-assumption.patch"}
+
+
+def test_a_name_with_blanks_and_an_archive_in_it_still_applies(lab: tuple[PackageLock, BlobStore], tmp_path: Path) -> None:
+    lock, store = lab
+    edits: dict[str, bytes | None] = {"packages/lab.deb!/etc/a new.conf": b"x = 1\n", "run.sh": b"-- gone\nthree\n"}
+    text = adapt(lock, store, [_writer("new", edits)]).patches["0001-new.patch"]
+    (tmp_path / "run.sh").write_bytes(b"sudo one\nsudo two\nthree\n")
+    try:
+        subprocess.run(["patch", "-p1", "-s"], input=text, cwd=tmp_path, check=True)
+    except FileNotFoundError:
+        stand_aside("patch(1)")
+    assert (tmp_path / "packages/lab.deb!/etc/a new.conf").read_bytes() == b"x = 1\n"
+    assert (tmp_path / "run.sh").read_bytes() == b"-- gone\nthree\n"
+
+
+def test_a_patch_that_hides_something_says_that_it_does_not_apply(lab: tuple[PackageLock, BlobStore]) -> None:
+    lock, store = lab
+    dirty = adapt(lock, store, [_writer("dirty", {"run.sh": b"api_token = hunter2hunter2\n"})], hide=redacted)
+    assert b"# 1 line below would show a secret" in dirty.patches["0001-dirty.patch"]
+    plain = adapt(lock, store, [_writer("plain", {"run.sh": b"x\n"})], hide=redacted)
+    assert b"would show a secret" not in plain.patches["0001-plain.patch"]
 
 
 def test_a_cure_that_does_not_cure_is_not_repeated_for_ever(lab: tuple[PackageLock, BlobStore]) -> None:

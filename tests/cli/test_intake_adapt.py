@@ -11,12 +11,14 @@ from click.testing import CliRunner, Result
 from tests.intake.poison import M, build, deb, stdlib_zip, tar
 from tests.intake.signing import Key
 
+from fulldress.adapters import sandbox
 from fulldress.cli.commands.adapt import command as adapt
 from fulldress.cli.commands.intake import command as intake
 from fulldress.cli.commands.new import command as new
 from fulldress.cli.commands.scan import command as scan
 from fulldress.errors import NothingToDo, PackageRefused, Stale, UsageError
-from fulldress.adapters import sandbox
+from fulldress.intake import vendor
+from fulldress.intake.vendor import VendorRecordNotApproved
 from fulldress.model.finding import Adaptation, FindingsReport
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.status import status
@@ -92,6 +94,10 @@ def test_a_signature_beside_the_package_and_the_vendor_record_count(release: f.R
     run(intake, *WAIVE)
     assert read_json(release.path(f.TRUST), TrustReport).verdict == "unknown-key"
     release.path("vendor.toml").write_text(f'name = "V"\n[[pin]]\nfingerprint = "{key.fingerprint.upper()}"\n')
+    with pytest.raises(VendorRecordNotApproved):
+        run(intake, *WAIVE)
+    vendor.propose(release.path("vendor.toml"), "A", "from the contract")
+    vendor.approve(release.path("vendor.toml"), "B")
     run(intake, *WAIVE)
     assert read_json(release.path(f.TRUST), TrustReport).verdict == "pinned-ok"
 
@@ -184,3 +190,88 @@ def test_the_journal_says_when_the_sandbox_was_waived(release: f.ReleaseFolder) 
     run(intake, "--unsandboxed")
     events = [e.data["sandboxed"] for e in read_journal(release.path("journal.jsonl")) if e.kind == "intake"]
     assert events == [True, False]
+
+
+def _slugs(release: f.ReleaseFolder) -> dict[int, str]:
+    home = release.path(f.ADAPTATIONS)
+    found = [msgspec.toml.decode(p.read_bytes(), type=Adaptation) for p in home.glob("*.toml")]
+    return {a.number: a.slug for a in found}
+
+
+@pytest.fixture
+def scanned(release: f.ReleaseFolder) -> f.ReleaseFolder:
+    run(intake, *WAIVE)
+    run(scan)
+    return release
+
+
+def test_a_reviewer_leaves_out_by_number_and_the_others_keep_theirs(scanned: f.ReleaseFolder) -> None:
+    run(adapt)
+    whole = _slugs(scanned)
+    number = next(n for n, slug in whole.items() if slug == "sudo-assumption")
+    said = run(adapt, "--skip", str(number)).output
+    assert _slugs(scanned) == {n: slug for n, slug in whole.items() if n != number}
+    assert f"left out by choice: {number:04} sudo-assumption" in said
+    run(adapt, "--only", f"{number}-{number}")
+    assert _slugs(scanned) == {number: "sudo-assumption"}
+    run(adapt, "--skip", "secret-in-config")
+    assert _slugs(scanned) == {n: slug for n, slug in whole.items() if slug != "secret-in-config"}
+    run(adapt)
+    assert _slugs(scanned) == whole
+
+
+@pytest.mark.parametrize("word", ["99", "no-such-rule", "0-0", "-", "1-x"])
+def test_a_choice_that_names_nothing_is_refused(scanned: f.ReleaseFolder, word: str) -> None:
+    run(adapt)
+    before = scanned.path(f.ADAPTED_LOCK).read_bytes()
+    with pytest.raises(UsageError, match="neither the number"):
+        run(adapt, "--only", word)
+    assert scanned.path(f.ADAPTED_LOCK).read_bytes() == before
+
+
+def test_accept_safe_takes_only_what_is_marked_safe(scanned: f.ReleaseFolder) -> None:
+    run(adapt, "--accept-safe")
+    found = [msgspec.toml.decode(p.read_bytes(), type=Adaptation) for p in scanned.path(f.ADAPTATIONS).glob("*.toml")]
+    assert {a.safety for a in found} <= {"safe"}
+    assert "secret-in-config" in {x.rule for x in read_json(scanned.path(f.RESCAN), FindingsReport).findings}
+
+
+def test_a_cure_that_raises_is_a_finding_and_exit_1(scanned: f.ReleaseFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fulldress.scan.rules import sudo_assumption
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(sudo_assumption, "cure", broken)
+    done = run(adapt)
+    assert done.return_value == 1 and "boom" in done.output
+    left = read_json(scanned.path(f.RESCAN), FindingsReport).findings
+    assert {"cure-raised", "sudo-assumption"} <= {x.rule for x in left}
+    assert "secret-in-config" in _slugs(scanned).values()
+    assert "boom" in scanned.path(f"{f.ADAPTATIONS}/review.md").read_text()
+
+
+def test_the_adapted_package_as_one_file_holds_what_the_lock_says(scanned: f.ReleaseFolder, tmp_path: Path) -> None:
+    from fulldress.intake.unpack import unpack
+
+    target = tmp_path / "out/adapted.zip"
+    run(adapt, "--output", str(target))
+    lock = read_json(scanned.path(f.ADAPTED_LOCK), PackageLock)
+    again = unpack(target, BlobStore(tmp_path / "again"), sandboxed=False)
+    assert {e.place: e.sha256 for e in again.entries} == {e.place: e.sha256 for e in lock.entries}
+    assert SECRET.encode() not in target.read_bytes()
+    vendors = (tmp_path / "vendor.zip").read_bytes()
+    with pytest.raises(UsageError, match="vendor's package"):
+        run(adapt, "--output", str(tmp_path / "vendor.zip"))
+    assert (tmp_path / "vendor.zip").read_bytes() == vendors
+
+
+def test_the_review_page_and_the_record_of_what_was_packed_anew(scanned: f.ReleaseFolder) -> None:
+    run(adapt)
+    page = scanned.path(f"{f.ADAPTATIONS}/review.md").read_text()
+    assert "### Secrets: referenced, not written down" in page
+    assert "-sudo systemctl stop lab" in page and SECRET not in page
+    record = json.loads(scanned.path(f"{f.ADAPTATIONS}/repack.json").read_text())
+    [deb_] = record["repacked"]
+    assert (deb_["place"], deb_["changed"]) == ("packages/lab.deb", ["packages/lab.deb!/opt/lab.properties"])
+    assert deb_["identical"] == deb_["members"] - 1

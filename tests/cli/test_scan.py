@@ -55,7 +55,7 @@ def test_alone_needs_no_release_folder(
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "junit", "html"])
 def test_the_format_never_changes_the_exit_code(package: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", str(package), "--format", form) == 0
     assert run("scan", str(package), "--format", form, "--fail-on", "high") == 10
@@ -129,13 +129,76 @@ def test_waivers_of_the_folder_count_until_they_end(
     folder = release(tmp_path, monkeypatch, package)
     run("scan")
     worst = read_json(folder.path(f.FINDINGS), FindingsReport).findings[0]
-    entry = '[[waiver]]\nfingerprint = "{}"\nreason = "known"\nowner = "E. M."\nexpires = {}\n'
+    entry = '[[waiver]]\nfingerprint = "{}"\nreason = "known"\nowner = "E. M."\nsecond = "M. M."\nexpires = {}\n'
     folder.path(f.WAIVERS).write_text(entry.format(worst.fingerprint, "2999-01-01"))
     assert run("scan", "--fail-on", "critical") == 0
     assert "waived:" in capsys.readouterr().out
     folder.path(f.WAIVERS).write_text(entry.format(worst.fingerprint, "2020-01-01"))
     assert run("scan", "--fail-on", "critical") == 10
     assert "waiver ended:" in capsys.readouterr().out
+
+
+def test_output_is_written_whole_and_nothing_goes_to_stdout(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out/report.html"
+    assert run("scan", str(package), "--format", "html", "--output", str(target)) == 0
+    assert capsys.readouterr().out == ""
+    assert target.read_text().startswith("<!doctype html>") and "geheim1" not in target.read_text()
+    assert [p.name for p in target.parent.iterdir()] == ["report.html"]
+
+
+def test_diff_shows_what_the_cure_would_change(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("scan", str(package), "--diff") == 0
+    assert '-rm -rf "$OLD"/x' in capsys.readouterr().out
+
+
+def test_only_what_is_new_since_the_previous_package_counts(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("scan", str(package), "--baseline", str(package), "--fail-on", "info") == 0
+    assert "only what is new since up grade.zip" in capsys.readouterr().out
+    later = tmp_path / "later.zip"
+    later.write_bytes(zipped({"v2/a.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/x\nrm -rf "$NEW"/x\n'}))
+    assert run("scan", str(later), "--baseline", str(package), "--format", "json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [x["line"] for x in report["findings"] if x["rule"] == "unguarded-destruction"] == [4]
+    assert report["baseline"]["known"] >= 1
+
+
+def test_a_baseline_may_be_findings_a_lock_or_a_release_folder(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = release(tmp_path, monkeypatch, package)
+    run("scan")
+    for known in (folder.path(f.FINDINGS), folder.path(f.PACKAGE_LOCK), folder.root):
+        assert run("scan", str(package), "--baseline", str(known), "--fail-on", "high") in (0, 10)
+        assert "were there before" in capsys.readouterr().out
+    assert run("scan", str(package), "--baseline", str(folder.path(f.FINDINGS)), "--fail-on", "critical") == 0
+    nonsense = tmp_path / "x.json"
+    nonsense.write_text("{}")
+    assert run("scan", str(package), "--baseline", str(nonsense)) == 2
+
+
+def test_a_rule_that_failed_is_exit_1_and_the_others_went_on(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fulldress.scan.rules import sudo_assumption
+
+    def broken(context: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(sudo_assumption, "check", broken)
+    assert run("scan", str(package), "--all") == 1
+    out = capsys.readouterr().out
+    assert "sudo-assumption failed: RuntimeError: boom" in out and "bridge.properties" in out
+
+
+def test_a_waiver_that_matches_nothing_is_said(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waivers = tmp_path / "w.toml"
+    waivers.write_text('[[waiver]]\nfingerprint = "00"\nreason = "r"\nowner = "E. M."\nexpires = 2999-01-01\n')
+    assert run("scan", str(package), "--waivers", str(waivers)) == 0
+    assert "waiver without effect: 00: nothing matches it any more" in capsys.readouterr().out
 
 
 def test_without_intake_there_is_nothing_to_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +210,16 @@ def test_without_intake_there_is_nothing_to_scan(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     "slug",
     [rule.META.slug for rule in load_rules()]
-    + ["stale", "package-refused", "usage", "rule-raised", "zip-truncated", "blob-corrupt"],
+    + [
+        "stale",
+        "package-refused",
+        "usage",
+        "rule-raised",
+        "cure-raised",
+        "shellcheck/SC2115",
+        "zip-truncated",
+        "blob-corrupt",
+    ],
 )
 def test_explain(slug: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", slug) == 0

@@ -17,7 +17,9 @@ from typing import Any
 
 import zstandard
 
+from fulldress.formats import cpio
 from fulldress.formats.arview import write as write_ar
+from fulldress.formats.members import Member
 
 TIME, DATE = 0x6000, 0x5A21
 
@@ -262,7 +264,7 @@ def _others() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     yield "tar-no-end", "zip-truncated", lambda: tar(one)[:1024]
     yield "tar-tail", "zip-views-disagree", lambda: tar(one) + b"ghost"
     yield "tar-bad-header", "archive-damaged", lambda: tar(one)[:1024] + b"x" * 512 + b"\0" * 1024
-    yield "tar-sparse", "unknown-method", lambda: tar(("s", b"", {"type": tarfile.GNUTYPE_SPARSE}))
+    yield "tar-sparse-lies", "zip-views-disagree", lambda: tar(("s", b"abc", {"type": tarfile.GNUTYPE_SPARSE}))
     yield "gz-tail", "zip-views-disagree", lambda: gzip.compress(b"abc" * 99) + b"ghost"
     yield "gz-cut", "zip-truncated", lambda: gzip.compress(b"abc" * 99)[:-9]
     yield "gz-checksum", "archive-damaged", lambda: gzip.compress(b"abc" * 99)[:-8] + b"12345678"
@@ -288,7 +290,92 @@ def _others() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     yield "deep", "archive-bomb", lambda: nested(8)
 
 
-POISON = [*_zips(), *_others()]
+def newc(**files: bytes) -> bytes:
+    """A cpio archive; ``__`` in a name stands for a slash."""
+    named = {name.replace("__", "/"): data for name, data in files.items()}
+    return b"".join(
+        cpio.write(Member(name=n, kind="file", size=len(d), chunks=lambda d=d: iter((d,))) for n, d in named.items())  # type: ignore[misc]
+    )
+
+
+def signing_block(pairs: bytes = struct.pack("<QL", 12, 0x7109871A) + b"v2 block") -> bytes:
+    """Android's block, as it stands between members and directory."""
+    size = struct.pack("<Q", len(pairs) + 24)
+    return size + pairs + size + b"APK Sig Block 42"
+
+
+def packed_by(method: int, data: bytes = b"some text " * 300) -> M:
+    """A member packed by bzip2 (12), LZMA (14), Zstandard (93) or xz (95)."""
+    packers: dict[int, Callable[[bytes], bytes]] = {
+        12: bz2.compress,
+        14: lambda d: b"\x09\x04\x05\0\x5d\0\0\x10\0" + _lzma_raw(d),
+        93: zstandard.compress,
+        95: lzma.compress,
+    }
+    return M(data=data, method=method, packed=packers[method](data))
+
+
+def _lzma_raw(data: bytes) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 20}])
+
+
+def _newer() -> Iterator[tuple[str, str, Callable[[], bytes]]]:
+    one = newc(a=b"abc")
+    yield "cpio-dots", "path-traversal", lambda: newc(**{"..__a": b"x"})
+    yield "cpio-absolute", "path-traversal", lambda: newc(__etc__passwd=b"x")
+    yield "cpio-twice", "duplicate-name", lambda: one[:-124] + one
+    yield "cpio-cut", "zip-truncated", lambda: one[:120]
+    yield "cpio-no-trailer", "zip-truncated", lambda: one[:-124]
+    yield "cpio-tail", "zip-views-disagree", lambda: one + b"ghost"
+    yield "cpio-padding", "zip-views-disagree", lambda: one.replace(b"abc\0", b"abcX")
+    yield "cpio-device", "special-file", lambda: one.replace(b"000081a4", b"000061a4")
+    yield "cpio-number", "archive-damaged", lambda: one[:64] + b"?" + one[65:]
+    yield "cpio-checksum", "archive-damaged", lambda: one.replace(b"070701", b"070702", 1)
+    yield "cpio-name-unended", "archive-damaged", lambda: one.replace(b"a\0abc", b"aXabc")
+    yield (
+        "cpio-link-up",
+        "symlink-escape",
+        lambda: b"".join(cpio.write([Member(name="l", kind="symlink", link="../../etc")])),
+    )
+    yield "block-malformed", "zip-views-disagree", lambda: build(M(), before_directory=signing_block(b"\xff" * 20))
+    yield "block-size", "zip-views-disagree", lambda: build(M(), before_directory=b"x" + signing_block())
+    yield "stub-undeclared", "not-a-zip", lambda: b"MZ" + b"\0" * 900
+    yield "stub-before-zip", "zip-views-disagree", lambda: b"#!/bin/sh\nexit\n" + build(M())
+    yield "bzip2-tail", "zip-views-disagree", lambda: build(_longer(packed_by(12)))
+    yield "lzma-tail", "zip-views-disagree", lambda: build(_longer(packed_by(14)))
+    yield "zstd-tail", "zip-views-disagree", lambda: build(_longer(packed_by(93)))
+    yield "xz-tail", "zip-views-disagree", lambda: build(_longer(packed_by(95)))
+    yield "zstd-cut", "archive-damaged", lambda: build(_shorter(packed_by(93)))
+    yield "xz-cut", "archive-damaged", lambda: build(_shorter(packed_by(95)))
+    yield "bzip2-garbage", "archive-damaged", lambda: build(M(method=12, packed=b"BZh9garbage"))
+    yield "lzma-memory", "archive-bomb", lambda: build(M(method=14, packed=b"\x09\x04\x05\0\x5d\xff\xff\xff\x7fxx"))
+    yield "lzma-header", "archive-damaged", lambda: build(M(method=14, packed=b"\x09\x04\x07\0\xffabcdefgh"))
+    yield "xz-memory", "archive-damaged", lambda: build(M(method=95, packed=b"\xfd7zXZ\0" + bytes(40)))
+    yield "comment-twice", "zip-views-disagree", lambda: build(M(extra=2 * _field(0x6375, b"\1aaaab")))
+    yield (
+        "name-twice-foreign",
+        "zip-views-disagree",
+        lambda: build(M(name=b"a\x82b", extra=_unicode_path(b"a\x82b", "aéc".encode()))),
+    )
+    yield "rpm-in-a-zip", "archive-damaged", lambda: build(M(name=b"x.rpm", data=b"\xed\xab\xee\xdb\3\0" + bytes(200)))
+    yield "apk-alpine-dots", "path-traversal", lambda: gzip.compress(tar((".PKGINFO", b"x", {}), ("../x", b"y", {})))
+
+
+def _longer(member: M) -> M:
+    member.packed = (member.packed or b"") + b"ghost bytes behind"
+    return member
+
+
+def _shorter(member: M) -> M:
+    member.packed = (member.packed or b"")[:-6]
+    return member
+
+
+def _field(tag: int, body: bytes) -> bytes:
+    return struct.pack("<2H", tag, len(body)) + body
+
+
+POISON = [*_zips(), *_others(), *_newer()]
 
 
 def stdlib_zip(**files: bytes) -> bytes:

@@ -29,6 +29,10 @@ class Key:
     def detached(self, data: bytes) -> bytes:
         return sign(self.secret.signer(), data, mode=SignatureMode.DETACHED)
 
+    def packet(self, data: bytes) -> bytes:
+        """A detached signature without armour, as RPM keeps it."""
+        return bytes(Sig.from_bytes(self.detached(data)))
+
     def clear(self, data: bytes) -> bytes:
         return sign(self.secret.signer(), data, mode=SignatureMode.CLEAR)
 

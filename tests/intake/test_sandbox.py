@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.intake.poison import good
 
-from fulldress.errors import CapabilityMissing
 from fulldress.adapters import sandbox
+from fulldress.errors import CapabilityMissing
 
 pytestmark = pytest.mark.skipif(bool(sandbox.missing()), reason=f"missing here: {sandbox.missing()}")
 

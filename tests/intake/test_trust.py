@@ -110,6 +110,21 @@ def test_lists_of_other_tools(tmp_path: Path, key: Key, form: str) -> None:
     assert judged(tmp_path, files, pinned(key.fingerprint)).verdict == "pinned-ok"
 
 
+@pytest.mark.parametrize(("name", "form"), [("SHA512SUMS", "{sum}  a\r\n"), ("checksums.txt", "SHA512 (a) = {sum}\n")])
+def test_lists_of_stronger_sums(tmp_path: Path, key: Key, name: str, form: str) -> None:
+    text = form.format(sum=hashlib.sha512(b"1").hexdigest()).encode()
+    files = {"a": b"1", name: text, f"{name}.asc": key.detached(text), "k.asc": key.public}
+    assert judged(tmp_path, files, pinned(key.fingerprint)).verdict == "pinned-ok"
+    assert judged(tmp_path, files | {"a": b"2"}, pinned(key.fingerprint)).verdict == "bad"
+
+
+def test_a_list_of_weak_sums_covers_nothing(tmp_path: Path, key: Key) -> None:
+    text = f"{hashlib.md5(b'1', usedforsecurity=False).hexdigest()}  a\n".encode()
+    files = {"a": b"1", "MD5SUMS": text, "MD5SUMS.asc": key.detached(text), "k.asc": key.public}
+    report = judged(tmp_path, files, pinned(key.fingerprint))
+    assert (report.verdict, report.uncovered) == ("unsigned", ("a",))
+
+
 def test_bad_when_a_listed_file_was_changed(tmp_path: Path, key: Key) -> None:
     files = listed(key, **{"README.txt": README, "scripts/x.sh": SCRIPT}) | {"scripts/x.sh": SCRIPT + b"evil\n"}
     report = judged(tmp_path, files, pinned(key.fingerprint))

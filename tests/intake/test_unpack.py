@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.intake.poison import POISON, M, build, deb, good, link, many, nested, stdlib_zip, tar, zip64
 
+from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing, NothingToDo, PackageRefused, StateDiskFull, UsageError
 from fulldress.formats import zipview
 from fulldress.formats.members import checked
 from fulldress.formats.refusal import REASONS
-from fulldress.adapters import sandbox
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock
@@ -305,8 +305,8 @@ def test_a_backslash_is_a_letter_where_only_posix_unpacks(tmp_path: Path) -> Non
 
 
 def test_what_is_not_opened_is_listed(tmp_path: Path) -> None:
-    lock = taken_apart(tmp_path, stdlib_zip(**{"a.rpm": b"\xed\xab\xee\xdb" + bytes(96), "b": b"12345"}))
-    assert [(n.place, n.size) for n in lock.not_inspected] == [("a.rpm", 100)]
+    lock = taken_apart(tmp_path, stdlib_zip(**{"a.rar": b"Rar!\x1a\x07" + bytes(94), "b": b"12345"}))
+    assert [(n.place, n.size) for n in lock.not_inspected] == [("a.rar", 100)]
     assert lock.bytes_inspected == 5
 
 

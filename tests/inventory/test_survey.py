@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from fulldress.model.estate import HostFacts
 from fulldress.model.release import Declared
 from fulldress.ports import Completed
 
+DECLARED_WITHOUT_DATABASE = Declared(config_files=("/etc/lims/*.conf",))
 SECRETS = ("hunter2secret", "s3cr3t-token-9", "dbpass77", "cronpw55")
 CONF = "[hybrid]\nlegacy_mode = on\n[db]\npassword = hunter2secret\nurl = postgres://lims:dbpass77@localhost/lims\n"
 DECLARED = Declared(
@@ -31,6 +33,38 @@ DECLARED = Declared(
 )
 
 
+SQL = """
+CREATE TABLE schema_migrations(version text primary key);
+INSERT INTO schema_migrations VALUES (0049), (0050);
+CREATE TABLE "Odd Name"(a int);
+INSERT INTO "Odd Name" SELECT generate_series(1, 500);
+CREATE TABLE flyway_schema_history(installed_rank int, version text, description text, success bool);
+INSERT INTO flyway_schema_history VALUES (1, '1', 'a', true), (2, '1.1', 'b', false);
+CREATE TABLE databasechangelog(id text, orderexecuted int);
+INSERT INTO databasechangelog VALUES ('x-1', 1);
+CREATE TABLE databasechangeloglock(id int, locked bool, lockedby text);
+INSERT INTO databasechangeloglock VALUES (1, true, 'web1');
+CREATE TABLE alembic_version(version_num text);
+INSERT INTO alembic_version VALUES ('ae10');
+CREATE TABLE django_migrations(app text, name text);
+INSERT INTO django_migrations VALUES ('auth', '0001_initial'), ('auth', '0002_more'), ('shop', '0007_x');
+CREATE SCHEMA other;
+CREATE TABLE other.schema_migrations(version bigint, dirty bool);
+INSERT INTO other.schema_migrations VALUES (7, true);
+CREATE TABLE goose_db_version(id int, version_id bigint, is_applied bool);
+INSERT INTO goose_db_version VALUES (1, 0, true), (2, 3, true);
+CREATE TABLE _sqlx_migrations(version bigint, description text, success bool);
+INSERT INTO _sqlx_migrations VALUES (20240101, 'a', true);
+CREATE TABLE knex_migrations(id int, name text);
+INSERT INTO knex_migrations VALUES (1, '01_a.js'), (2, '02_b.js');
+CREATE TABLE knex_migrations_lock(index int, is_locked int);
+INSERT INTO knex_migrations_lock VALUES (1, 1);
+CREATE TABLE _prisma_migrations(migration_name text, finished_at timestamptz, rolled_back_at timestamptz);
+INSERT INTO _prisma_migrations VALUES ('1_a', now(), NULL), ('2_b', NULL, NULL);
+CREATE VIEW v AS SELECT 1 AS a;
+"""
+
+
 def lay_out(machine: Machine) -> None:
     machine.write_file("/etc/lims/a.conf", CONF.encode())
     machine.write_file("/etc/lims/deep/x/secrets.env", b"ANYTHING=s3cr3t-token-9\nEMPTY=\n")
@@ -39,15 +73,25 @@ def lay_out(machine: Machine) -> None:
     machine.write_file("/var/spool/cron/crontabs/root", b"@reboot /bin/true\n", mode=0o600)
     machine.write_file("/etc/cron.daily/lims-clean", b"#!/bin/sh\n", mode=0o755)
     machine.write_file("/etc/systemd/system/lims@.service", b"[Service]\nExecStart=/bin/sleep 1000\n")
+    machine.write_file("/etc/sudoers.d/lims", b"lims ALL=(postgres) NOPASSWD: /usr/bin/psql\n", mode=0o440)
+    machine.write_file("/etc/systemd/system/tick.timer", b"[Timer]\nOnCalendar=*-*-* 03:10:00\nPersistent=true\n")
+    machine.write_file("/etc/systemd/system/tick.service", b"[Service]\nExecStart=/bin/true\n")
+    machine.write_file("/opt/lims/lib/log4j-core-2.17.1.jar", b"PK")
+    machine.write_file("/etc/lims/web.yaml", b"server:\n  port: 8080\n")
     script = (
-        "set -e; ln -sf /usr/share/zoneinfo/Europe/Vienna /etc/localtime; systemctl daemon-reload; systemctl start lims@one;"
-        "runuser -u postgres -- psql -Xq -c 'CREATE DATABASE surveyed';"
-        "runuser -u postgres -- psql -Xq surveyed -c 'CREATE TABLE schema_migrations(version text primary key);"
-        'INSERT INTO schema_migrations VALUES (0049), (0050); CREATE TABLE "Odd Name"(a int); '
-        'INSERT INTO "Odd Name" SELECT generate_series(1, 500); ANALYZE\''
+        "set -e; echo '# changed here' >> /etc/logrotate.conf;"
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /etc/lims/tls.pem -out /tmp/c.pem"
+        " -days 30 -subj /CN=lims.example -addext subjectAltName=DNS:lims.example 2>/dev/null;"
+        "cat /tmp/c.pem >> /etc/lims/tls.pem;"
+        "ln -sf /usr/share/zoneinfo/Europe/Vienna /etc/localtime; systemctl daemon-reload;"
+        "systemctl start lims@one tick.timer;"
+        "runuser -u postgres -- psql -Xq -c 'CREATE DATABASE surveyed'"
     )
     done = machine.run(["bash", "-c", script])
     assert done.ok, done.stderr
+    done = machine.run(["psql", "-Xqd", "surveyed", "-v", "ON_ERROR_STOP=1"], stdin=SQL.encode(), user="postgres")
+    assert done.ok, done.stderr
+    assert machine.run(["psql", "-Xqd", "surveyed", "-c", "ANALYZE"], user="postgres").ok
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +143,67 @@ class TestRealMachine:
         assert database.server_version.startswith("15.")
         assert (database.schema_version, database.tables["public.Odd Name"]) == ("50", 500)
         assert database.size_bytes > 1_000_000
+
+    def test_migration_tools_and_their_troubles(self, surveyed: HostFacts) -> None:
+        states = {m.tool: (m.version, m.applied, m.trouble) for m in surveyed.databases[0].migrations}
+        assert states == {
+            "rails": ("50", 2, ""),
+            "golang-migrate": ("7", 1, "dirty"),
+            "flyway": ("1", 1, "failed: 1.1"),
+            "liquibase": ("x-1", 1, "locked by web1"),
+            "alembic": ("ae10", 1, ""),
+            "django": ("auth.0002_more,shop.0007_x", 3, ""),
+            "goose": ("3", 2, ""),
+            "sqlx": ("20240101", 1, ""),
+            "knex": ("02_b.js", 2, "locked"),
+            "prisma": ("1_a", 1, "not finished: 2_b"),
+        }
+        assert surveyed.databases[0].objects["view"] == 1
+        assert "plpgsql" in surveyed.databases[0].extensions
+
+    def test_timers_with_their_next_moment(self, surveyed: HostFacts) -> None:
+        tick = next(timer for timer in surveyed.timers if timer.name == "tick.timer")
+        assert (tick.activates, tick.calendar, tick.persistent) == ("tick.service", ("*-*-* 03:10:00",), True)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT0[12]:10:00Z", tick.next)
+
+    def test_listeners_belong_to_programs_and_units(self, surveyed: HostFacts) -> None:
+        postgres = next(x for x in surveyed.listeners if x.port == 5432)
+        assert (postgres.protocol, postgres.program, postgres.unit) == ("tcp", "postgres", "postgresql@15-main.service")
+
+    def test_certificates_and_never_their_keys(self, surveyed: HostFacts, pg_machine: Machine) -> None:
+        (found,) = [c for c in surveyed.certificates if c.file == "/etc/lims/tls.pem"]
+        assert (found.subject, found.names) == ("CN=lims.example", ("lims.example",))
+        assert not [s for s in survey_module.ask(pg_machine, NOTHING) if "PRIVATE KEY" in s.text]
+
+    def test_sudo_rules_and_accounts(self, surveyed: HostFacts) -> None:
+        (rule,) = [r for r in surveyed.sudo if r.users == ("lims",)]
+        assert (rule.runas, rule.nopasswd, rule.commands) == (("postgres",), True, ("/usr/bin/psql",))
+        assert "ssl-cert" in next(a for a in surveyed.accounts if a.name == "postgres").groups
+
+    def test_files_against_their_packages(self, surveyed: HostFacts) -> None:
+        changed = {c.path: c for c in surveyed.files.changed}
+        assert (changed["/etc/logrotate.conf"].package, changed["/etc/logrotate.conf"].conffile) == ("logrotate", True)
+        assert "/etc/lims/a.conf" in surveyed.files.unowned_paths
+        assert surveyed.files.checked > 300
+
+    def test_libraries_and_other_formats(self, surveyed: HostFacts) -> None:
+        assert ("jar", "log4j-core", "2.17.1") in {(p.manager, p.name, p.version) for p in surveyed.packages}
+
+    def test_root_sees_everything(self, surveyed: HostFacts) -> None:
+        assert surveyed.not_seen == ()
+
+    def test_without_root_what_is_missing_is_said(self, pg_machine: Machine, surveyed: HostFacts) -> None:
+        class AsNobody:
+            name = "machine:nobody"
+
+            def run(self, argv: list[str], **how: Any) -> Completed:
+                return pg_machine.run(argv, user="nobody", **how)
+
+        found = survey_host(AsNobody(), DECLARED_WITHOUT_DATABASE)  # type: ignore[arg-type]
+        missing = {part.part: part.why for part in found.not_seen}
+        assert {"users' crontabs", "what only root sees", "programs behind listeners"} <= set(missing)
+        assert "permission denied for nobody" in missing["users' crontabs"]
+        assert found.packages == surveyed.packages
 
     def test_trust_store_fingerprints_are_those_of_openssl(self, surveyed: HostFacts, pg_machine: Machine) -> None:
         pem = pg_machine.read_file("/etc/ssl/certs/ca-certificates.crt")
@@ -222,6 +327,158 @@ def test_secret_values_are_replaced_whatever_their_form() -> None:
         "PASSWORD=<secret>, b",
         "x",
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("a.yaml", "db:\n  password: hunter2secret\ntokens:\n  - hunter2secret\n"),
+        ("a.yaml", "env:\n  - name: DB_PASSWORD\n    value: hunter2secret\n"),
+        ("a.json", '{"api_key": "hunter2secret", "list": [{"secret": ["hunter2secret"]}]}'),
+        ("a.xml", '<a><property name="db.password" value="hunter2secret"/><password>hunter2secret</password></a>'),
+        ("a.xml", '<a secret="hunter2secret"><property name="password">hunter2secret</property></a>'),
+        ("/etc/nginx/nginx.conf", 'proxy_set_header Authorization "Bearer hunter2secret";\n'),
+        ("postgresql.conf", "primary_conninfo = 'host=a password=hunter2secret'\n"),
+        ("secrets.yaml", "anything: hunter2secret\n"),
+    ],
+)
+def test_no_format_lets_a_secret_through(file: str, text: str) -> None:
+    found = config_keys(text, file)
+    assert found and not [key for key in found if "hunter2secret" in key.value]
+
+
+def test_timers_as_systemd_shows_them() -> None:
+    shown = (
+        "Id=a.timer\nUnit=a.service\nTimersCalendar={ OnCalendar=*-*-* 06:00:00 ; "
+        "next_elapse=Sun 2026-11-22 06:00:00 UTC }\n"
+        "TimersMonotonic={ OnBootUSec=15min ; next_elapse=15min }\nNextElapseUSecRealtime=Sun 2026-11-22 06:12:30 UTC\n"
+        "Persistent=yes\n"
+        "\nId=b.timer\nUnit=b.service\nNextElapseUSecRealtime=\nPersistent=no\n"
+    )
+    first, second = facts({"timers": shown}).timers
+    assert (first.activates, first.calendar, first.monotonic) == ("a.service", ("*-*-* 06:00:00",), ("OnBootUSec=15min",))
+    assert (first.next, first.persistent) == ("2026-11-22T06:12:30Z", True)
+    assert (second.next, second.persistent) == ("", False)
+
+
+def test_timers_from_their_files() -> None:
+    text = "[Timer]\nOnCalendar=daily\nOnBootSec=5min\nPersistent=true\n"
+    (timer,) = facts({"timer-file /etc/systemd/system/x.timer": text}).timers
+    assert (timer.name, timer.activates, timer.calendar, timer.monotonic) == (
+        "x.timer",
+        "x.service",
+        ("daily",),
+        ("OnBootSec=5min",),
+    )
+
+
+def test_listeners_with_program_and_unit() -> None:
+    ss = (
+        'tcp LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))\n'
+        "udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:*\ntcp LISTEN 0 1 [::1]:5432 [::]:*\n"
+    )
+    found = facts({"listeners": ss, "cgroups": "7 0::/system.slice/nginx.service\n"}).listeners
+    assert [(x.protocol, x.address, x.port, x.program, x.unit) for x in found] == [
+        ("udp", "127.0.0.53", 53, "", ""),
+        ("tcp", "0.0.0.0", 80, "nginx", "nginx.service"),
+        ("tcp", "::1", 5432, "", ""),
+    ]
+
+
+def test_listeners_from_proc_without_ss() -> None:
+    head = "  sl  local_address rem_address   st\n"
+    tcp = head + "   0: 0100007F:1538 00000000:0000 0A 00\n   1: 0100007F:1539 0100007F:9999 01 00\n"
+    tcp6 = head + "   0: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A\n"
+    found = facts({"sockets tcp": tcp, "sockets tcp6": tcp6}).listeners
+    assert [(x.address, x.port) for x in found] == [("::1", 80), ("127.0.0.1", 0x1538)]
+
+
+def test_accounts_with_their_groups() -> None:
+    found = facts(
+        {"accounts": "root:0:0:/root:/bin/bash\nlims:999:998:/opt/lims:\n", "groups": "root:0:\nlims:998:\nsudo:27:lims,x\n"}
+    )
+    assert [(a.name, a.uid, a.groups) for a in found.accounts] == [("root", 0, ("root",)), ("lims", 999, ("lims", "sudo"))]
+
+
+def test_the_at_queue() -> None:
+    saved = "#!/bin/sh\n# atrun uid=0 gid=0\numask 22\nA=b; export A\ncd /root || {\n\t exit 1\n}\n"
+    body = saved + "/opt/import --token abc123def\n"
+    (job,) = facts({"at-job lims /var/spool/cron/atjobs/a0000c01c5d3a4": body}).cron
+    assert (job.user, job.schedule, job.command) == ("lims", "at 2026-07-20T03:48Z", "/opt/import --token <secret>")
+
+
+def test_changed_missing_and_obsolete_conffiles() -> None:
+    told = (
+        f"a\t/etc/a\t{'0' * 32}\t\nb\t/etc/b\t{'1' * 32}\t\nc\t/etc/gone\t{'2' * 32}\t\nd\t/etc/old\t{'3' * 32}\tobsolete\n"
+    )
+    sums = f"{'f' * 32}  /etc/a\n{'1' * 32}  /etc/b\n"
+    changed = facts({"conffiles": told, "conffile-sums": sums, "checked": "10\n"}).files
+    assert [(c.path, c.package, c.found[:1], c.conffile) for c in changed.changed] == [
+        ("/etc/a", "a", "f", True),
+        ("/etc/gone", "c", "", True),
+    ]
+    assert changed.checked == 14
+
+
+def test_a_file_that_cannot_be_read_is_not_called_missing() -> None:
+    told = f"a\t/etc/shut\t{'0' * 32}\t\n"
+    found = facts({"conffiles": told, "not-seen changed configuration files": "not readable for x: /etc/shut \n"})
+    assert found.files.changed == ()
+    assert found.not_seen[0].part == "changed configuration files"
+
+
+def test_unowned_files_are_counted_by_area() -> None:
+    found = facts({"unowned": "/etc/x\n/etc/lims/y\n/usr/local/bin/z\n/opt/lims/bin/a\n"}).files
+    assert found.unowned == {"/etc": 2, "/opt/lims": 1, "/usr/local": 1}
+    assert found.unowned_paths[-1] == "/usr/local/bin/z"
+
+
+def test_libraries_of_every_kind() -> None:
+    libraries = (
+        "/usr/lib/python3/dist-packages/PyJWT-2.6.0.egg-info\n/opt/x/lib/requests-2.31.0.dist-info\n"
+        "/opt/lims/lib/log4j-core-2.17.1.jar\n/opt/lims/lims.war\n"
+    )
+    file = "/opt/w/node_modules/@s/t/package.json"
+    npm = f'{file}:  "name": "@s/t"\n{file}:  "version": "1.2.3"\n'
+    found = facts({"libraries": libraries, "npm": npm}).packages
+    assert [(p.manager, p.name, p.version) for p in found] == [
+        ("jar", "lims", ""),
+        ("jar", "log4j-core", "2.17.1"),
+        ("npm", "@s/t", "1.2.3"),
+        ("pip", "PyJWT", "2.6.0"),
+        ("pip", "requests", "2.31.0"),
+    ]
+
+
+def test_migration_tools_with_their_locks() -> None:
+    states = (
+        '{"tool": "liquibase", "table": "public.databasechangelog", "applied": 3, "version": "c", "trouble": ""}\n'
+        '{"tool": "liquibase lock", "table": "public.databasechangeloglock", "applied": 0, "version": "", '
+        '"trouble": "locked by web1"}\n'
+    )
+    answer = '{"server": "15.4", "size": 1, "tables": {}}'
+    found = facts({"database postgresql lims": answer, "migrations postgresql lims": states}, Declared(database="lims"))
+    assert [(m.tool, m.version, m.trouble) for m in found.databases[0].migrations] == [("liquibase", "c", "locked by web1")]
+
+
+def test_mysql() -> None:
+    declared = Declared(more_databases=("mysql:shop", "mysql:absent", "oracle:x"))
+    answer = (
+        "server\t10.11.6-MariaDB\ntable\torders\t12\t16384\ntable\titems\t3\t16384\nobject\tview\t1\nobject\ttrigger\t0\n"
+    )
+    states = "flyway\tflyway_schema_history\t4\t1.4\tfailed: 1.5\nERROR 1146 (42S02)\n"
+    absent = "ERROR 1049 (42000): Unknown database 'absent'\n"
+    sections = {"database mysql shop": answer, "migrations mysql shop": states, "database mysql absent": absent}
+    (database,) = facts(sections, declared).databases
+    assert (database.engine, database.server_version, database.size_bytes) == ("mysql", "10.11.6-MariaDB", 32768)
+    assert (database.tables, database.objects) == ({"orders": 12, "items": 3}, {"view": 1})
+    assert [(m.tool, m.applied, m.version, m.trouble) for m in database.migrations] == [("flyway", 4, "1.4", "failed: 1.5")]
+
+
+def test_several_products_the_main_one_first() -> None:
+    declared = Declared(product="lims", version_command="lims -v", more_products={"agent": "agent --version"})
+    found = facts({"version agent": "agent 1.2\n", "version lims": "4.2\n"}, declared).products
+    assert [(p.name, p.version) for p in found] == [("lims", "4.2"), ("agent", "1.2")]
 
 
 def test_the_probe_only_reads() -> None:

@@ -16,6 +16,7 @@ from fulldress.report.github import annotations_text
 from fulldress.report.sarif import sarif
 from fulldress.scan.samples import context_of
 from fulldress.scan.sweep import load_rules, sweep
+from fulldress.store.codec import canonical
 
 
 def shape() -> dict[str, Any]:
@@ -62,7 +63,7 @@ def report(*findings: Finding) -> FindingsReport:
 
 
 def written(*findings: Finding) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(sarif(report(*findings), LOCK, load_rules())))
+    found: dict[str, Any] = json.loads(canonical(sarif(report(*findings), LOCK, load_rules())))
     return found
 
 
@@ -75,6 +76,30 @@ def test_shape_of_a_real_sweep() -> None:
     log = sarif(sweep(context), context.package, load_rules())
     jsonschema.validate(json.loads(json.dumps(log)), shape())
     assert len(log["runs"][0]["results"]) >= 3
+
+
+OFFICIAL = Path(__file__).parents[3] / "shared/corpora/sarif/sarif-schema-2.1.0.json"
+"""OASIS's own schema (errata 01); its licence keeps it out of this repository."""
+EVIL = "a\x00\x1b[2J\u202e\udc80 </script> {0} %s \\ [x](javascript:1)\r\n::error::"
+
+
+def test_oasis_own_schema_accepts_it() -> None:
+    if not OFFICIAL.is_file():
+        pytest.skip("no ../shared/corpora/sarif here")
+    schema = json.loads(OFFICIAL.read_bytes())
+    check = jsonschema.validators.validator_for(schema)(schema, format_checker=jsonschema.FormatChecker())
+    hostile = finding(title=EVIL, place=EVIL, excerpt=EVIL, consequence=EVIL, fix=EVIL, rule=EVIL)
+    for log in (written(), written(finding(), hostile, finding(place="", line=0)), _real()):
+        assert [f"{error.json_path}: {error.message[:200]}" for error in check.iter_errors(log)] == []
+    broken = written(finding())
+    broken["runs"][0]["results"][0]["level"] = "loud"
+    assert not check.is_valid(broken)
+
+
+def _real() -> dict[str, Any]:
+    context = context_of({"s.sh": "#!/bin/sh\nsudo rm -rf $X/a\n", "a.ini": "password = geheim1\n"})
+    found: dict[str, Any] = json.loads(json.dumps(sarif(sweep(context), context.package, load_rules())))
+    return found
 
 
 def test_shape_refuses_what_is_wrong() -> None:

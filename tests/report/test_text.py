@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from fulldress.model.finding import Finding, FindingsReport
+from fulldress.model.finding import Baseline, Finding, FindingsReport
 from fulldress.model.package import Entry, NotInspected, PackageLock
-from fulldress.report.text import SCREENFUL, findings_text, summary, where
+from fulldress.report.cure import ShownCure
+from fulldress.report.text import MAX_DIFF, SCREENFUL, findings_text, summary, where
 
 LOCK = PackageLock(
     name="pkg.zip",
@@ -55,9 +56,31 @@ def test_nothing_found(snapshot: SnapshotAssertion) -> None:
 def test_everything_that_is_not_a_finding(snapshot: SnapshotAssertion) -> None:
     lock = msgspec.structs.replace(LOCK, not_inspected=(NotInspected(place="b.7z", size=9000, reason="no reader"),))
     aside = report(
-        rules_stood_aside={"endpoint-retired": "no inventory"}, waived={"f": "t: known (E. M., until 2030-01-02)"}
+        rules_stood_aside={"endpoint-retired": "no inventory", "unit-missing": "no inventory", "x": "no matrix"},
+        waived={"f": "t: known (E. M., until 2030-01-02)"},
+        waivers_ended=("f: known (E. M., until 2025-01-02)",),
+        waivers_idle=("e: nothing matches it any more: known (E. M., until 2030-01-02)",),
+        baseline=Baseline(name="old.zip", sha256="cd" * 32, known=12, gone=3),
+        peers={"shellcheck": "not installed"},
     )
-    assert findings_text(aside, lock, ended=["f: known (E. M., until 2025-01-02)"]) == snapshot
+    assert findings_text(aside, lock) == snapshot
+
+
+def test_a_cure_is_shown_under_its_finding(snapshot: SnapshotAssertion) -> None:
+    diff = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-0 3 * * * \x1b[1m\n+# off\n"
+    cures = {finding().fingerprint: ShownCure(note="disabled", safety="safe", diff=diff, steps=("set a key",))}
+    assert findings_text(report(finding(curable=True)), LOCK, cures=cures) == snapshot
+
+
+def test_a_long_diff_is_cut_and_says_where_the_rest_is() -> None:
+    cures = {finding().fingerprint: ShownCure(note="n", safety="review", diff="@@ -0,0 +1,40 @@\n" + "+x\n" * 40)}
+    text = findings_text(report(finding(curable=True)), LOCK, cures=cures)
+    assert text.count("+x") == MAX_DIFF - 1
+    assert "17 more lines: --format html" in text
+
+
+def test_what_other_programs_say_of_the_line_is_said() -> None:
+    assert "also said by shellcheck SC2115" in findings_text(report(finding(confirmed_by=("shellcheck SC2115",))), LOCK)
 
 
 def test_hostile_text_is_escaped(snapshot: SnapshotAssertion) -> None:

@@ -9,7 +9,8 @@ import pytest
 from fulldress.formats.sql import MUTEX
 from fulldress.model.estate import DatabaseFacts, Estate, HostFacts
 from fulldress.model.finding import Finding
-from fulldress.scan.migrations import RANK, is_down, runs
+from fulldress.scan.migration_files import is_down
+from fulldress.scan.migrations import RANK, runs
 from fulldress.scan.rule import Sample, cure_of
 from fulldress.scan.samples import context_of, cured
 from fulldress.scan.sweep import load_rules, sweep
@@ -96,7 +97,7 @@ def test_psql_in_one_transaction_is_not_rewritten() -> None:
 )
 def test_which_migrations_a_command_runs(line: str, files: list[str] | None) -> None:
     context = context_of({"m.sh": f"#!/bin/sh\n{line}\n", "sql/1.sql": "DROP TABLE a;", "sql/2.sql": "DROP TABLE b;"})
-    found = [[m.entry.place for m in run.migrations] for run in runs(context)]
+    found = [[m.entry.place for m in run.sources] for run in runs(context)]
     assert found == ([files] if files else [])
 
 

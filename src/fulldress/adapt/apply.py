@@ -7,14 +7,14 @@ something. Knows no rule: they come in as plain callables.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from fulldress.adapt.patch import patch
 from fulldress.adapt.repack import repacked
 from fulldress.adapt.tree import changed_places, edited
-from fulldress.errors import FulldressError
-from fulldress.model.finding import Adaptation, Cure, Finding, StepDraft
+from fulldress.errors import PackageRefused
+from fulldress.model.finding import Adaptation, Cure, Finding, StepDraft, cure_failure
 from fulldress.model.package import PackageLock
 from fulldress.store.blobs import BlobStore
 
@@ -32,7 +32,8 @@ class Curer(NamedTuple):
     slug: str
     check: Callable[[PackageLock], Sequence[Finding]]
     """Findings of this rule over the current content, fingerprinted."""
-    cure: Callable[[PackageLock, Finding], Cure | None]
+    cure: Callable[[PackageLock, Finding], Cure | Finding | None]
+    """What to write instead; None when nothing; a finding when the cure failed."""
 
 
 class AdaptResult(NamedTuple):
@@ -49,6 +50,10 @@ class AdaptResult(NamedTuple):
     """Fingerprint -> number of the adaptation that answers it (by an edit or by a plan step)."""
     by_step: dict[str, int]
     """The part of ``answered`` that only plan steps answer: the package itself still trips these."""
+    failures: tuple[Finding, ...] = ()
+    """Cures that failed; their findings stay, and the other cures went on."""
+    cured: Mapping[str, Finding] = {}
+    """Fingerprint -> the finding, as it was when its cure was applied."""
 
 
 class _Done(NamedTuple):
@@ -56,45 +61,73 @@ class _Done(NamedTuple):
     cure: Cure
 
 
+class _Tried(NamedTuple):
+    after: PackageLock
+    done: list[_Done]
+    failed: list[Finding]
+
+
 def adapt(
-    lock: PackageLock, blobs: BlobStore, rules: Sequence[Curer], *, hide: Callable[[str], str] = lambda text: text
+    lock: PackageLock,
+    blobs: BlobStore,
+    rules: Sequence[Curer],
+    *,
+    hide: Callable[[str], str] = lambda text: text,
+    numbers: Mapping[str, int] | None = None,
 ) -> AdaptResult:
     """Cure what can be cured, rule by rule in the order given. ``hide`` removes secrets from the patches.
 
-    Raises FulldressError ``cure-endless`` when a rule finds something new after each of its own cures.
+    ``numbers``: rule -> number that its adaptation keeps; the others get the next free ones.
     """
     current = lock
     adaptations: list[Adaptation] = []
     patches: dict[str, bytes] = {}
     by_step: dict[str, int] = {}
+    failures: list[Finding] = []
+    cured: dict[str, Finding] = {}
+    kept = dict(numbers or {})
     for rule in rules:
-        after, done = _exhaust(rule, current, blobs)
+        after, done, failed = _exhaust(rule, current, blobs)
+        failures += failed
         if not done:
             continue
-        adaptation, text = _adaptation(len(adaptations) + 1, rule.slug, done, current, after, blobs, hide)
+        number = kept.setdefault(rule.slug, max(kept.values(), default=0) + 1)
+        adaptation, text = _adaptation(number, rule.slug, done, current, after, blobs, hide)
         if text:
             patches[adaptation.patch] = text
         adaptations.append(adaptation)
         by_step.update({_key(d.finding): adaptation.number for d in done if not d.cure.edits})
+        cured.update({_key(d.finding): d.finding for d in done})
         current = after
     answered = {fingerprint: a.number for a in adaptations for fingerprint in a.findings}
     steps = tuple(s for a in adaptations for s in a.steps)
-    return AdaptResult(tuple(adaptations), repacked(lock, current, blobs), patches, steps, answered, by_step)
+    adaptations.sort(key=lambda a: a.number)
+    whole = repacked(lock, current, blobs)
+    return AdaptResult(tuple(adaptations), whole, patches, steps, answered, by_step, tuple(failures), cured)
 
 
-def _exhaust(rule: Curer, current: PackageLock, blobs: BlobStore) -> tuple[PackageLock, list[_Done]]:
-    """Cure the first curable finding, look again, until nothing curable is left that was not tried."""
-    done: list[_Done] = []
+def _exhaust(rule: Curer, before: PackageLock, blobs: BlobStore) -> _Tried:
+    """Cure the first curable finding, look again, until nothing curable is left that was not tried.
+
+    A rule that is never satisfied has its cures undone and is reported as one that failed.
+    """
+    current, done, failed = before, list[_Done](), list[Finding]()
     tried: set[str] = set()
     times: Counter[str] = Counter()
     for _ in range(MAX_CURES):
         tried |= {key for key, count in times.items() if count >= MAX_SAME}
         finding = next((f for f in rule.check(current) if f.curable and _key(f) not in tried), None)
         if finding is None:
-            return current, done
+            return _Tried(current, done, failed)
         cure = rule.cure(current, finding)
-        after = edited(current, cure.edits, blobs) if cure else current
-        if cure is None or (after is current and not cure.steps):
+        if isinstance(cure, Cure) and any(current.sealed_in(place) is not None for place in cure.edits):
+            cure = None  # an RPM, an APK or a self-extracting archive is never rewritten
+        after = _edited(current, cure, finding, blobs)
+        if isinstance(after, Finding):
+            failed.append(after)
+            tried.add(_key(finding))
+            continue
+        if not isinstance(cure, Cure) or (after is current and not cure.steps):
             tried.add(_key(finding))
             continue
         if after is current:
@@ -102,12 +135,18 @@ def _exhaust(rule: Curer, current: PackageLock, blobs: BlobStore) -> tuple[Packa
         times[_key(finding)] += 1
         done.append(_Done(finding, cure))
         current = after
-    raise FulldressError(
-        f"the rule {rule.slug} found something new after each of {MAX_CURES} cures of its own",
-        why="its cure does not satisfy its own check",
-        fix="report it with the package's digest; a waiver for its findings lets `fulldress adapt` go on",
-        slug="cure-endless",
-    )
+    endless = cure_failure(done[0].finding, f"it found something new after each of {MAX_CURES} cures of its own")
+    return _Tried(before, [], [*failed, endless])
+
+
+def _edited(lock: PackageLock, cure: Cure | Finding | None, finding: Finding, blobs: BlobStore) -> PackageLock | Finding:
+    """The package with the cure's edits, or the finding that they do not fit into it."""
+    if not isinstance(cure, Cure):
+        return lock if cure is None else cure
+    try:
+        return edited(lock, cure.edits, blobs)
+    except (PackageRefused, KeyError) as error:
+        return cure_failure(finding, f"its edits do not fit the package: {error}")
 
 
 def _key(finding: Finding) -> str:

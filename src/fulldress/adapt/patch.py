@@ -8,17 +8,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 
-from fulldress.adapt.tree import changed_places
+from fulldress.adapt.tree import Contents, changed_places
 from fulldress.formats.redact import SECRET
 from fulldress.model.package import Entry, PackageLock
-from fulldress.store.blobs import BlobStore
 
+INEXACT = "this part shows and does not apply; `fulldress adapt --output FILE` writes the whole adapted package"
 MAX_LINES = 20_000
 MAX_BYTES = 4 << 20
 """Larger files are shown by their digests."""
 
 
-def patch(before: PackageLock, after: PackageLock, blobs: BlobStore, hide: Callable[[str], str]) -> str:
+def patch(before: PackageLock, after: PackageLock, blobs: Contents, hide: Callable[[str], str]) -> str:
     """A unified diff of every changed place, ``a/PLACE`` against ``b/PLACE``; ``hide`` removes secrets from the text."""
     old = {e.place: e for e in before.entries}
     new = {e.place: e for e in after.entries}
@@ -27,7 +27,7 @@ def patch(before: PackageLock, after: PackageLock, blobs: BlobStore, hide: Calla
     )
 
 
-def _one(place: str, old: Entry | None, new: Entry | None, blobs: BlobStore, hide: Callable[[str], str]) -> Iterator[str]:
+def _one(place: str, old: Entry | None, new: Entry | None, blobs: Contents, hide: Callable[[str], str]) -> Iterator[str]:
     left, right = (f"a/{place}" if old else "/dev/null"), (f"b/{place}" if new else "/dev/null")
     texts = [_lines(e, blobs) for e in (old, new)]
     if texts[0] is None or texts[1] is None:
@@ -36,8 +36,18 @@ def _one(place: str, old: Entry | None, new: Entry | None, blobs: BlobStore, hid
         return
     # Compared as they are, hidden afterwards: a line that differs in its secret alone is still seen to differ.
     hidden = _Hidden(hide)
-    for number, line in enumerate(difflib.unified_diff(texts[0], texts[1], left, right)):
-        yield hidden(line) if number > 1 else line
+    lines = [
+        hidden(line) if number > 1 else _head(line)
+        for number, line in enumerate(difflib.unified_diff(texts[0], texts[1], left, right))
+    ]
+    if hidden.changed:
+        yield f"# {hidden.changed} line{'s'[: hidden.changed > 1]} below would show a secret and do not: {INEXACT}\n"
+    yield from lines
+
+
+def _head(line: str) -> str:
+    """A tab ends a name with blanks in it, or patch(1) takes its first word alone."""
+    return f"{line.rstrip()}\t\n" if " " in line[4:].rstrip() else line
 
 
 class _Hidden:
@@ -45,11 +55,15 @@ class _Hidden:
 
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide, self._in_key = hide, False
+        self.changed = 0
+        """Lines that are shown otherwise than they are."""
 
     def __call__(self, line: str) -> str:
         sign, text = line[:1], line[1:].rstrip("\n")
         if sign != "@":
-            text = self._text(text)
+            shown = self._text(text)
+            self.changed += shown != text
+            text = shown
         return f"{sign}{text}\n" + ("" if line.endswith("\n") else "\\ No newline at end of file\n")
 
     def _text(self, text: str) -> str:
@@ -59,7 +73,7 @@ class _Hidden:
         return SECRET if self._in_key else self._hide(text)
 
 
-def _lines(entry: Entry | None, blobs: BlobStore) -> list[str] | None:
+def _lines(entry: Entry | None, blobs: Contents) -> list[str] | None:
     """The lines of a text; None for what is not shown as text."""
     if entry is None:
         return []

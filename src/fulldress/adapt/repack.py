@@ -14,10 +14,11 @@ from typing import BinaryIO, cast
 import msgspec
 
 from fulldress.adapt.tree import changed_places, container_of
-from fulldress.formats import arview
+from fulldress.errors import UsageError
+from fulldress.formats import arview, cpio
 from fulldress.formats.archivewrite import compress, write_tar, write_zip
 from fulldress.formats.members import Member
-from fulldress.model.package import Entry, PackageLock
+from fulldress.model.package import SEALED, Entry, PackageLock
 from fulldress.store.blobs import CHUNK, BlobStore
 from fulldress.store.codec import digest
 
@@ -42,6 +43,21 @@ def repacked(original: PackageLock, edited: PackageLock, blobs: BlobStore) -> Pa
     return msgspec.structs.replace(
         edited, entries=listed, sha256=digest(listed), size=sum(e.size for e in top if e.kind != "directory")
     )
+
+
+def whole_package(lock: PackageLock, blobs: BlobStore) -> str:
+    """The package itself as one file, written canonically into the store in its own format; returns its SHA-256.
+
+    Raises UsageError for a package that was no archive.
+    """
+    members = [_member(e, e.place, blobs) for e in lock.entries if not container_of(e.place)]
+    if lock.format not in ("zip", "deb") and not lock.format.startswith("tar"):
+        raise UsageError(
+            f"a package of the format {lock.format!r} is not written as one file",
+            why="it came as something else than an archive of files",
+            fix="take the adapted files from the store by their digests in 04-adaptations/adapted.lock.json",
+        )
+    return _written(lock.format, members, blobs)[0]
 
 
 def _rebuild(place: str, entries: dict[str, Entry], blobs: BlobStore) -> None:
@@ -78,6 +94,10 @@ def _written(format_: str, members: list[Member], blobs: BlobStore) -> tuple[str
         return _through(blobs, lambda out: write_zip(members, out), "")
     if format_.startswith("tar"):
         return _through(blobs, lambda out: write_tar(members, out), format_.partition(".")[2])
+    if format_.startswith("cpio"):
+        return _through(blobs, lambda out: out.writelines(cpio.write(members)), format_.partition(".")[2])
+    if format_ in SEALED:
+        raise ValueError(f"{format_} is never rewritten")  # adapt takes no cure inside one
     return _through(blobs, lambda out: out.writelines(p for m in members for p in m.chunks()), format_)
 
 

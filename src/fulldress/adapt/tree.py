@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
 from fulldress.formats.members import safe_name
 from fulldress.model.package import Entry, PackageLock
-from fulldress.store.blobs import BlobStore
+
+
+class Contents(Protocol):
+    """Where contents are read from and new ones go: the content store, or a draft of it."""
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes; returns their SHA-256."""
+        ...
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes under a SHA-256."""
+        ...
 
 
 def container_of(place: str) -> str:
@@ -16,7 +28,7 @@ def container_of(place: str) -> str:
     return place.rpartition("!/")[0]
 
 
-def edited(lock: PackageLock, edits: Mapping[str, bytes | None], blobs: BlobStore) -> PackageLock:
+def edited(lock: PackageLock, edits: Mapping[str, bytes | None], blobs: Contents) -> PackageLock:
     """The lock with the edits applied; the same object when they change nothing.
 
     Raises PackageRefused ``path-traversal`` for a new place with a hostile name, KeyError for one inside no known archive.

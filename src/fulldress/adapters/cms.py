@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from asn1crypto import cms, pem
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from fulldress.adapters import x509 as certs
@@ -57,6 +58,7 @@ def _der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
+@lru_cache(4096)  # a pool of some hundred is gone through for each of them
 def _load(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
@@ -120,6 +122,8 @@ def _state(info: Any, signed: Any, data: Path, certificate: x509.Certificate) ->
     algorithm = info["digest_algorithm"]["algorithm"].native
     if algorithm not in _HASHES or algorithm == "sha1":
         return "weak", f"it is made with {algorithm}, which can be forged or is unknown"
+    if isinstance(certificate.public_key(), dsa.DSAPublicKey):
+        return "weak", "it is made with a DSA key, which can be forged"
     if not _for_signing(certificate):
         return "weak", "its certificate is not meant for signing code"
     attributes = _attributes(info)

@@ -40,6 +40,10 @@ class OpenPgp:
         """Fingerprints of the public keys in a file; () when it holds none."""
         return tuple(key.cert.fingerprint for key in _keys([data]))
 
+    def describe(self, data: bytes) -> dict[str, str]:
+        """Facts about the public keys in a file, by lower-case fingerprint: algorithm, dates, names."""
+        return {key.cert.fingerprint.lower(): _facts(key) for key in _keys([data])}
+
     def detached(self, signature: bytes, data: Path, keys: Sequence[bytes], now: datetime) -> list[SignedBy]:
         """Judge every signature in ``signature`` over the file ``data``; ``keys`` are the contents of key files."""
         signatures = _signatures(signature)
@@ -88,6 +92,17 @@ def _key(cert: Any) -> _Key:
     keys = [p for p in packets if p.tag in (Tag.PublicKey, Tag.PublicSubkey)]
     ids = {str(i).lower() for p in keys for i in (p.fingerprint, p.key_id) if i}
     return _Key(cert, frozenset(ids), packets)
+
+
+def _facts(key: _Key) -> str:
+    primary = next(p for p in key.packets if p.tag == Tag.PublicKey)
+    parts = [str(primary.key_algorithm).rpartition(".")[2]]
+    if primary.key_created:
+        parts.append(f"made {primary.key_created.astimezone(UTC):%Y-%m-%d}")
+    expires = key.cert.expiration
+    parts.append(f"valid until {expires.astimezone(UTC):%Y-%m-%d}" if expires else "without an end")
+    parts += ["REVOKED"] if key.cert.is_revoked else []
+    return ", ".join([*parts, *(str(u) for u in key.cert.user_ids[:3])])
 
 
 def _judge(signature: Any, keys: list[_Key], now: datetime, verify: Callable[[Any], Any]) -> SignedBy:

@@ -10,10 +10,13 @@ import os
 COMMANDS = os.path.join(os.path.dirname(__file__), "commands")  # noqa: PTH118, PTH120 - pathlib costs 3 ms of start-up
 ORDER = (
     "new",
+    "vendor",
     "intake",
+    "trust",
     "inventory",
     "matrix",
     "scan",
+    "waive",
     "adapt",
     "plan",
     "rehearse",

@@ -5,25 +5,43 @@ The one place where unpacking, trust, inventory and matrix meet the rules; ``sca
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from fulldress.adapters.cms import X509
-from fulldress.adapters.openpgp import OpenPgp
+from fulldress.adapters import sandbox
+from fulldress.cli.scanroom import PACK, room_for
 from fulldress.errors import UsageError
-from fulldress.intake.trust import Means, judge
-from fulldress.intake.unpack import unpack
+from fulldress.formats.patterns import Pattern
+from fulldress.intake import vendor as vendors
+from fulldress.intake.budgets import Budgets
+from fulldress.intake.trust import ARMOUR, BESIDE, judge
+from fulldress.intake.unpack import opened, reading
 from fulldress.inventory import matrix
-from fulldress.model.estate import Estate, KeyImpact, UpgradePath
+from fulldress.model.advisory import AdvisoryReport
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow, UpgradePath
 from fulldress.model.finding import StepDraft
-from fulldress.model.package import Acceptance, PackageLock, TrustReport, VendorRecord
+from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
-from fulldress.scan.rule import Context
+from fulldress.scan.rule import Context, Looked, Search
+from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, looked, run, targets_of
+from fulldress.scan.sweep import patterns_alone
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
 from fulldress.store.codec import read_json, read_toml
+from fulldress.store.pack import PACKAGE, RECORD, Pack, Piece
+
+ALONE = Budgets(lenient=True)
+"""A package on its own is only looked at: what is over a limit is a finding."""
+ARMOURED = Pattern(ARMOUR.decode(), once=True)
+WORTH_SEARCHING_AHEAD = 1 << 20
+"""Bytes of a package from which a second process pays."""
+PIPE_SIZE = 1 << 20
 
 
 def release_context(
@@ -35,13 +53,34 @@ def release_context(
     return Context(
         lock,
         blobs.read,
+        search=_folder_search(lock, blobs),
+        read_part=blobs.read_at,
         estate=estate,
         impacts=_impacts(folder, estate),
+        matrix=_matrix(folder),
         trust=trust,
         release=folder.release(),
         acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
+        advisories=_advisories(folder),
         drafted=drafted,
     )
+
+
+def _folder_search(lock: PackageLock, blobs: BlobStore) -> Search:
+    """A large package is searched in confined processes; a small one here, which is over before a process has begun."""
+    targets = targets_of(lock)
+    if sandbox.missing() or sum(t.size for t in targets) < WORTH_A_PROCESS:
+        return Local(blobs.read, targets)
+    return in_folder(blobs.root, targets)
+
+
+def _advisories(folder: f.ReleaseFolder) -> AdvisoryReport | None:
+    """What the channels say about this package; a report about another package says nothing about it."""
+    path, lock = folder.path(f.ADVISORIES), folder.path(f.PACKAGE_LOCK)
+    if not path.is_file() or not lock.is_file():
+        return None
+    found = read_json(path, AdvisoryReport)
+    return found if found.package_sha256 == read_json(lock, PackageLock).sha256 else None
 
 
 def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:
@@ -66,17 +105,92 @@ def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact,
     return matrix.impacts(matrix.from_csv(rows.read_text(encoding="utf-8")), estate, known.installed, known.target)
 
 
-def package_context(
-    package: Path, blobs: BlobStore, *, vendor: Path | None, sandboxed: bool, progress: Progress | None
+def _matrix(folder: f.ReleaseFolder) -> tuple[MatrixRow, ...]:
+    rows, way = folder.path(f.MATRIX), folder.path(f.PATH)
+    if not rows.is_file() or not way.is_file():
+        return ()
+    return matrix.holding(matrix.from_csv(rows.read_text(encoding="utf-8")), read_json(way, UpgradePath).target)
+
+
+@contextmanager
+def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, progress: Progress | None) -> Iterator[Context]:
+    """The context of a package on its own, as long as the block lasts: unpacked, and judged against a vendor record if any.
+
+    Two confined processes work side by side: one takes the package apart, one searches what the first has brought out.
+    """
+    with ExitStack() as stack:
+        stream = stack.enter_context(opened(package))
+        room = stack.enter_context(room_for(stream, ALONE))
+        mode = "r+b" if room.kept else "w+b"
+        handles = (stack.enter_context((room.folder / PACK).open(mode, buffering=0)).fileno(), stream.fileno())
+        ahead = sandboxed and os.fstat(stream.fileno()).st_size >= WORTH_SEARCHING_AHEAD
+        inlet, outlet = os.pipe() if ahead else (-1, -1)
+        if room.kept is not None:
+            lock, pack = room.kept.lock, Pack(*handles, room.kept.index, room=room.folder)
+            searcher = _ahead(stack, inlet, handles) if ahead else None
+            if searcher is not None:
+                feed(outlet, [_record(t, pack) for t in targets_of(lock)])
+        else:
+            begun = reading(
+                stream, package.name, handles[0], ALONE, sandboxed=sandboxed, listener=outlet, folder=room.folder
+            )
+            reader = stack.enter_context(begun)
+            searcher = _ahead(stack, inlet, handles) if ahead else None
+            lock, pack = reader.wait(progress)
+            room.save(lock, pack)
+        stack.callback(pack.close)
+        yield _judged(package, lock, pack, vendor, handles, searcher)
+
+
+def _record(target: Target, pack: Pack) -> bytes:
+    return RECORD.pack(bytes.fromhex(target.sha256), True, *pack.index[target.sha256])
+
+
+def _ahead(stack: ExitStack, inlet: int, handles: tuple[int, int]) -> Searcher:
+    """The searcher of what is being unpacked."""
+    with suppress(OSError):  # more room in the pipe, so that the reader need not wait for the searcher's start
+        fcntl.fcntl(inlet, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    searcher = Searcher([*patterns_alone(), ARMOURED], inlet, handles=handles)
+    stack.callback(searcher.close)
+    return searcher
+
+
+def _judged(
+    package: Path, lock: PackageLock, pack: Pack, vendor: Path | None, handles: tuple[int, int], searcher: Searcher | None
 ) -> Context:
-    """The context of a package on its own: unpacked, and judged against a vendor record if there is one."""
-    lock = unpack(package, blobs, sandboxed=sandboxed, progress=progress)
-    record = read_toml(vendor, VendorRecord) if vendor is not None else None
-    trust = judge(lock, blobs, record, datetime.now(UTC), means=Means(OpenPgp(), X509()), beside=_beside(package))
-    return Context(lock, blobs.read, trust=trust)
+    pack.index[lock.sha256] = Piece(PACKAGE, 0, lock.size)
+    targets = targets_of(lock)
+    if searcher is not None:
+        search: Search = _Known(searcher, pack, targets, handles)
+    else:
+        search = Local(pack.read, targets)
+    found = search([ARMOURED])
+    armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
+    record = vendors.in_force(vendor) if vendor is not None else None
+    trust = judge(lock, pack, record, datetime.now(UTC), beside=_beside(package), armoured=armoured)
+    return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
+
+
+class _Known:
+    """What was searched ahead is known; what nobody foresaw is searched for now."""
+
+    def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, int]) -> None:
+        self._found = looked(searcher.results(len(targets)).objects, searcher.patterns)
+        self._patterns = frozenset(searcher.patterns)
+        self._pack, self._targets, self._handles = pack, targets, handles
+
+    def __call__(self, patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
+        """Looks at what is missing in a confined process of its own."""
+        if missing := [p for p in patterns if p not in self._patterns]:
+            more = run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
+            for sha256, new in more.items():
+                old = self._found.get(sha256)
+                self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
+            self._patterns |= frozenset(missing)
+        return self._found
 
 
 def _beside(package: Path) -> dict[str, bytes]:
     """Detached signatures that lie next to the package."""
-    candidates = [package.with_name(package.name + suffix) for suffix in (".asc", ".sig", ".p7s")]
+    candidates = [package.with_name(package.name + suffix) for suffix in BESIDE]
     return {path.name: path.read_bytes() for path in candidates if path.is_file() and path.stat().st_size < 1 << 20}

@@ -22,6 +22,10 @@ ZST_WINDOW = 128 << 20
 MAGIC = {"gz": b"\x1f\x8b\x08", "xz": b"\xfd7zXZ\0", "bz2": b"BZh", "zst": b"\x28\xb5\x2f\xfd"}
 
 
+_STARTS = {**MAGIC, "lzma": b"\x5d\0\0"}
+"""``lzma`` (old RPM payloads) has no mark of its own, so it is opened only where a container says so."""
+
+
 class _Inflater(Protocol):
     """The part of lzma's and bz2's decompressors that is used here."""
 
@@ -64,12 +68,13 @@ def _new(kind: str) -> Callable[[], _Inflater]:
         "gz": _Gzip,
         "bz2": bz2.BZ2Decompressor,
         "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
+        "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY),
     }
     return makers[kind]
 
 
 def decompressed(stream: BinaryIO, kind: str) -> Iterator[bytes]:
-    """The content of a gz, xz, bz2 or zst stream (several streams in a row count as one), ≤ 256 KiB a piece.
+    """The content of a gz, xz, bz2, lzma or zst stream (several streams in a row count as one), ≤ 256 KiB a piece.
 
     Raises PackageRefused ``archive-damaged``, ``zip-truncated``, ``zip-views-disagree`` (bytes behind) or ``archive-bomb``.
     """
@@ -90,7 +95,7 @@ def _streams(stream: BinaryIO, kind: str) -> Iterator[bytes]:
     make = _new(kind)
     rest = stream.read(CHUNK)
     while rest:
-        if not rest.startswith(MAGIC[kind][: len(rest)]):
+        if not rest.startswith(_STARTS[kind][: len(rest)]):
             _padding(rest, stream, kind)
             return
         inflater = make()

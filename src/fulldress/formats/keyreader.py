@@ -1,7 +1,7 @@
 """The keys of a configuration file of any common format, each with its value and line. Reads; never evaluates anything.
 
-Which format it is follows from the file's name, else from its first character: YAML, JSON, XML, nginx, postgresql.conf; all
-else is of the ``key = value`` family (``formats/config.py``). A file that is not what its name says is read as that family.
+Which format it is follows from the file's name, else from its first character: YAML, JSON, XML, nginx, postgresql.conf,
+sshd_config; all else is of the ``key = value`` family (``formats/config.py``), like a file that is not what it is named.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MAX_KEYS = 20_000
 MAX_DEPTH = 40
 _POSTGRES = re.compile(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf$|/postgresql/.*\.conf$")
 _NGINX = re.compile(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
+_SSH = re.compile(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
 _SETTING = re.compile(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
 
 
@@ -40,7 +41,7 @@ def keys(text: str, *, file: str) -> list[ConfigKey]:
 
 
 def kind(text: str, file: str) -> str:
-    """yaml, json, xml, nginx, postgresql or ini."""
+    """yaml, json, xml, nginx, postgresql, ssh or ini."""
     suffix = PurePosixPath(file).suffix.lower()
     if suffix in (".yaml", ".yml"):
         return "yaml"
@@ -50,6 +51,8 @@ def kind(text: str, file: str) -> str:
         return "nginx"
     if _POSTGRES.search(file):
         return "postgresql"
+    if _SSH.search(file):
+        return "ssh"
     begins = text.lstrip("\ufeff \t\r\n")[:6]
     return "xml" if begins.startswith("<?xml") else "json" if begins[:1] == "{" else "ini"
 
@@ -77,22 +80,24 @@ def _yaml(text: str) -> Iterator[Found]:
     except (YAMLError, ValueError, RecursionError) as error:
         raise NotThatFormat from error
     for document in documents:
-        yield from _yaml_node(document, (), set())
+        if document is not None and document.id == "scalar":
+            raise NotThatFormat
+        yield from _yaml_node(document, (), set(), 0)
 
 
-def _yaml_node(node: Any, path: tuple[str, ...], above: set[int]) -> Iterator[Found]:
-    """Mappings and sequences by their paths; an alias to a node above itself ends there."""
+def _yaml_node(node: Any, path: tuple[str, ...], above: set[int], line: int) -> Iterator[Found]:
+    """Mappings and sequences by their paths, at the lines of their keys; an alias to a node above itself ends there."""
     if node is None or id(node) in above or len(path) > MAX_DEPTH:
         return
     inside = above | {id(node)}
     if node.id == "mapping":
         for key, value in node.value:
-            yield from _yaml_node(value, (*path, str(key.value)), inside)
+            yield from _yaml_node(value, (*path, str(key.value)), inside, key.start_mark.line + 1)
     elif node.id == "sequence":
         for index, value in enumerate(node.value):
-            yield from _yaml_node(value, (*path, str(index)), inside)
+            yield from _yaml_node(value, (*path, str(index)), inside, value.start_mark.line + 1)
     elif path:
-        yield ".".join(path), str(node.value), node.start_mark.line + 1
+        yield ".".join(path), str(node.value), line
 
 
 # --- JSON: a tokeniser, because the standard reader forgets lines
@@ -174,14 +179,14 @@ def _xml(text: str) -> Iterator[Found]:
 
 
 def _nginx(text: str) -> Iterator[Found]:
-    import crossplane.lexer  # noqa: PLC0415 - loaded when needed: only for nginx files
+    from crossplane import lexer  # noqa: PLC0415 - loaded when needed: only for nginx files
     from crossplane.errors import NgxParserBaseException  # noqa: PLC0415 - the same
 
     words: list[str] = []
     path: list[str] = []
     begun = 0
     try:
-        for token, line, quoted in crossplane.lexer.balance_braces(_tokens(text, crossplane.lexer)):
+        for token, line, quoted in lexer._balance_braces(lexer._lex_file_object(io.StringIO(text))):
             if quoted or token not in ("{", "}", ";"):
                 if not words and token.startswith("#") and not quoted:
                     continue
@@ -199,11 +204,6 @@ def _nginx(text: str) -> Iterator[Found]:
         raise NotThatFormat from error
 
 
-def _tokens(text: str, lexer: Any) -> Iterator[tuple[str, int, bool]]:
-    found: Iterator[tuple[str, int, bool]] = lexer._lex_file_object(io.StringIO(text))
-    return found
-
-
 # --- postgresql.conf: the equals sign is optional
 
 
@@ -216,11 +216,25 @@ def _postgresql(text: str) -> Iterator[Found]:
             yield match["key"], value[1:-1].replace("''", "'").replace("\\'", "'") if quoted else value, number
 
 
+# --- sshd_config: a keyword and the rest of the line; Match and Host open blocks
+
+
+def _ssh(text: str) -> Iterator[Found]:
+    block = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split("#", 1)[0].strip().replace("=", " ", 1).split(None, 1)
+        if len(words) == 2 and words[0].lower() in ("match", "host"):
+            block = f"{words[0]} {words[1].strip()}."
+        elif len(words) == 2:
+            yield block + words[0], words[1].strip().strip('"'), number
+
+
 READERS: dict[str, Callable[[str], Iterator[Found]]] = {
     "yaml": _yaml,
     "json": _json,
     "xml": _xml,
     "nginx": _nginx,
     "postgresql": _postgresql,
+    "ssh": _ssh,
 }
 """Kind -> reader; ``ini`` is ``formats/config.py``."""

@@ -6,14 +6,20 @@ match at lines). It says where something *may* be; a rule judges the line itself
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import hyperscan
 import msgspec
 
+from fulldress.formats.encodings import HEAD, as_utf8, encoding_of
+
 MAX_HITS = 10_000
 """Hits of one pattern kept for one object; what is beyond is counted (``Found.dropped``) and never silently lost."""
+BLOCK = 16 << 20
+"""Larger objects are searched in pieces of this size, so that memory does not grow with them."""
+OVERLAP = 64 << 10
+"""Bytes of a piece that are searched again with the next one; no match is longer."""
 
 
 class Pattern(msgspec.Struct, frozen=True, kw_only=False):
@@ -31,6 +37,16 @@ class Found(NamedTuple):
     """Index of the pattern -> offsets just behind each match, ascending, each once."""
     dropped: dict[int, int]
     """Index of the pattern -> how many hits were beyond ``MAX_HITS``."""
+
+
+class Seen(NamedTuple):
+    """One object, looked through. Offsets are those of its UTF-8 form."""
+
+    binary: bool
+    """True when a NUL is among the first 8 KiB of what is no UTF-16 or UTF-32 text."""
+    encoding: str
+    """``utf-16`` and the like; ``""`` for everything that is searched as it is."""
+    found: Found
 
 
 class Matcher:
@@ -61,10 +77,12 @@ class Matcher:
         dropped: dict[int, int] = {}
 
         def matched(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            kept = ends.setdefault(number, [])
-            if kept and kept[-1] == end:
+            kept = ends.get(number)
+            if kept is None:
+                ends[number] = [end]
+            elif kept[-1] == end:
                 return
-            if len(kept) < MAX_HITS:
+            elif len(kept) < MAX_HITS:
                 kept.append(end)
             else:
                 dropped[number] = dropped.get(number, 0) + 1
@@ -72,3 +90,44 @@ class Matcher:
         if data:
             self._database.scan(data, match_event_handler=matched)
         return Found(ends, dropped)
+
+    def search_pieces(self, pieces: Iterable[bytes]) -> Found:
+        """Every match in a stream, piece by piece; ``\\A`` holds only at its beginning."""
+        ends: dict[int, list[int]] = {}
+        dropped: dict[int, int] = {}
+        tail, base = b"", 0
+        for piece in pieces:
+            block = tail + piece
+            here = self.search(block)
+            for number, found in here.ends.items():
+                if base and self._once_only(number, ends):
+                    continue
+                kept = ends.setdefault(number, [])
+                fresh = [base + end for end in found if end > len(tail) or not base]
+                room = MAX_HITS - len(kept)
+                kept += fresh[:room]
+                dropped[number] = dropped.get(number, 0) + len(fresh[room:])
+            for number, more in here.dropped.items():
+                dropped[number] = dropped.get(number, 0) + more
+            cut = max(0, len(block) - OVERLAP)
+            newline = block.find(b"\n", cut, cut + OVERLAP // 2)
+            cut = newline + 1 if newline >= 0 and cut else cut
+            base, tail = base + cut, block[cut:]
+        return Found({n: e for n, e in ends.items() if e}, {n: d for n, d in dropped.items() if d})
+
+    def _once_only(self, number: int, ends: dict[int, list[int]]) -> bool:
+        pattern = self.patterns[number]
+        return "\\A" in pattern.regex or (pattern.once and bool(ends.get(number)))
+
+    def look(self, data: bytes) -> Seen:
+        """Search one object that lies in memory, texts of wide characters in their UTF-8 form."""
+        head = data[:HEAD]
+        if b"\0" not in head:
+            return Seen(False, "", self.search(data) if len(data) <= BLOCK else self.search_pieces(_cut(data)))
+        encoding = encoding_of(head)
+        plain = as_utf8(data, encoding) if encoding else data
+        return Seen(not encoding, encoding, self.search(plain) if len(plain) <= BLOCK else self.search_pieces(_cut(plain)))
+
+
+def _cut(data: bytes) -> Iterable[bytes]:
+    return (data[at : at + BLOCK] for at in range(0, len(data), BLOCK))

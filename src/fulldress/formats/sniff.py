@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from fulldress.formats import compressed, tarview
+from fulldress.formats import compressed, cpio, rpm, tarview
 from fulldress.formats.arview import MAGIC as AR
 
 HEAD = 1024
 """Bytes that :func:`container` needs."""
 
-OPENED = ("zip", "tar", "gz", "xz", "bz2", "zst", "deb")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK", b"PK00PK")
 _CLOSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "7z archive"),
     (0, b"Rar!\x1a\x07", "RAR archive"),
-    (0, b"\xed\xab\xee\xdb", "RPM package"),
     (0, b"MSCF\0\0\0\0", "CAB archive"),
-    (0, b"070701", "cpio archive"),
-    (0, b"070702", "cpio archive"),
-    (0, b"070707", "cpio archive"),
+    (0, b"\xc7\x71", "old binary cpio archive"),
+    (0, b"ADB.", "Alpine package of version 3"),
+    (0, b"ADBd", "Alpine package of version 3"),
     (0, b"hsqs", "squashfs image"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE compound file (MSI, old Office)"),
     (0, b"xar!", "XAR archive"),
@@ -28,17 +26,26 @@ _CLOSED: tuple[tuple[int, bytes, str], ...] = (
 
 
 def container(head: bytes) -> str:
-    """``zip``, ``tar``, ``gz``, ``xz``, ``bz2``, ``zst``, ``deb``; ``""`` for anything that is not opened."""
+    """``zip``, ``tar``, ``cpio``, ``gz``, ``xz``, ``bz2``, ``zst``, ``deb``, ``rpm``; ``""`` for what is not opened."""
     if head.startswith(_ZIP):
         return "zip"
     if head.startswith(AR + b"debian-binary"):
         return "deb"
+    if head.startswith(rpm.MAGIC):
+        return "rpm"
+    if cpio.is_header(head):
+        return "cpio"
     if head.startswith(compressed.MAGIC["bz2"]) and head[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):
         return ""
     for kind, magic in compressed.MAGIC.items():
         if head.startswith(magic):
             return kind
     return "tar" if tarview.is_header(head) else ""
+
+
+def is_alpine(head: bytes) -> bool:
+    """True for the beginning of the tar inside an Alpine package."""
+    return head.startswith((b".SIGN.RSA", b".PKGINFO\0"))
 
 
 def closed(head: bytes) -> str:

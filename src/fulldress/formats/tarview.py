@@ -1,16 +1,18 @@
-"""TAR read strictly: ustar, GNU long names, pax headers; writes nothing. Pure over a seekable stream.
+"""TAR read strictly: ustar, GNU long names, pax headers, sparse files; writes nothing. Pure over a seekable stream.
 
-Sparse files, unknown types and devices are refused. After the end only zeros may follow.
+Unknown types and devices are refused. After the end only zeros may follow.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
+from fulldress.formats import tarsparse
 from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
 
@@ -23,6 +25,7 @@ _KINDS: dict[bytes, MemberKind] = {
     b"0": "file",
     b"\0": "file",
     b"7": "file",
+    b"S": "file",
     b"1": "hardlink",
     b"2": "symlink",
     b"5": "directory",
@@ -76,11 +79,17 @@ def members(stream: BinaryIO) -> Iterator[Member]:
             (everywhere if kind == b"g" else extended).update(extra)
             at += _padded(length)
             continue
-        header = _header(block, {**everywhere, **extended})
+        pax = {**everywhere, **extended}
+        header = _header(block, pax)
         extended = {}
         body = header.size if _KINDS.get(header.type) == "file" else 0
         if at + body > size:
             raise refusal("zip-truncated", f"the TAR ends in the middle of {shown(header.name)!r}")
+        if tarsparse.is_sparse(header.type, pax):
+            member, start = _sparse(stream, block, pax, header, at)
+            yield member
+            at = start + _padded(body) if header.type == b"S" else at + _padded(body)
+            continue
         yield _member(stream, header, at)
         at += _padded(body)
     if extended:
@@ -154,8 +163,6 @@ def _header(block: bytes, pax: dict[str, str]) -> _Header:
     name = _text(block[:100])
     if block[257:263] == b"ustar\0" and (prefix := _text(block[345:500])):
         name = f"{prefix}/{name}"
-    if any(key.startswith("GNU.sparse.") for key in pax) or block[156:157] == b"S":
-        raise refusal("unknown-method", f"{shown(name)!r} is stored as a sparse file")
     user = pax.get("uname", _text(block[265:297])) or pax.get("uid", "") or str(_number(block[108:116]))
     group = pax.get("gname", _text(block[297:329])) or pax.get("gid", "") or str(_number(block[116:124]))
     return _Header(
@@ -211,6 +218,14 @@ def _member(stream: BinaryIO, header: _Header, at: int) -> Member:
         at=at,
         attributes=header.attributes,
     )
+
+
+def _sparse(stream: BinaryIO, block: bytes, pax: dict[str, str], header: _Header, at: int) -> tuple[Member, int]:
+    """A sparse file as a member, and where its stored bytes begin."""
+    fetch = functools.partial(_read, stream)
+    found = tarsparse.read(block, pax, _number, fetch, at, header.size)
+    member = _member(stream, header, at)._replace(size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
+    return member._replace(name=found.name or member.name), found.at
 
 
 @lru_cache(4096)

@@ -1,32 +1,36 @@
 """ZIP read strictly, by both of its views: the central directory and the local headers must tell one story.
 
 Every byte of the file belongs to exactly one structure (member, descriptor, directory, end records) or the archive is
-refused: a gap, an overlap, a prefix or a tail is where two readers begin to disagree. Pure over a seekable stream;
-writes nothing. Reads stored and deflated members, ZIP64, streamed entries (bit 3), JAR.
+refused: a gap, an overlap, a prefix or a tail is where two readers begin to disagree. Two structures more are known: the
+signing block of an Android package, and the program before a self-extracting archive (only as far as the caller allows).
+Pure over a seekable stream; writes nothing. Reads ZIP64, streamed entries (bit 3), JAR; how members are packed is in
+``zippacked``.
 """
 
 from __future__ import annotations
 
+import functools
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from isal import isal_zlib as zlib
 
 from fulldress.errors import PackageRefused
+from fulldress.formats import apkblock, zipextra, zippacked
 from fulldress.formats.compressed import INFLATE_ERROR
 from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
+from fulldress.formats.zipextra import disagree as _disagree
 
 LOCAL, CENTRAL, DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
 END, END64, LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 END_SIZE, END64_SIZE, LOCATOR_SIZE, LOCAL_SIZE, CENTRAL_SIZE = 22, 56, 20, 30, 46
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
-STORED, DEFLATED = 0, 8
 NEWEST = 63
 """Version of the format that this reader knows, times ten."""
-ENCRYPTED, STREAMED, STRONG, UTF8, MASKED = 1, 8, 1 << 6, 1 << 11, 1 << 13
+ENCRYPTED, STREAMED, STRONG, MASKED = 1, 8, 1 << 6, 1 << 13
 LEVEL_BITS = 0b110
 UNIX_SYSTEMS = (3, 19)
 NO_MODE = 0xFFFF
@@ -34,6 +38,13 @@ NO_MODE = 0xFFFF
 CHUNK = 1 << 20
 """Bytes of one piece: most members are one piece, so that little is done for each."""
 MAX_LINK = 4096
+STUB = "self-extracting-stub"
+"""Name of the entry for the program before a self-extracting archive."""
+_BLOCK = "Android signing block"
+NEAR = END_SIZE + 4096
+"""Bytes at the end of a file in which :func:`hangs_behind` looks; honest comments are shorter."""
+_STDIN = "-"
+"""What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
 USUAL_EXTRA = 64
 """Bytes of extra fields that are read along with a local header; longer ones are read for themselves."""
 MAX_DIRECTORY = 256 << 20
@@ -57,6 +68,9 @@ class Record(NamedTuple):
     data: int = 0
     """Where its bytes begin; known once the local header was read."""
 
+    extra: str = ""
+    """Names of extra fields that nobody is known to read."""
+
 
 class _End(NamedTuple):
     total: int
@@ -66,25 +80,59 @@ class _End(NamedTuple):
     """Where the first end record begins: the directory must end here."""
 
 
-def records(stream: BinaryIO) -> list[Record]:
+class Apart(NamedTuple):
+    """Bytes of the file that belong to no member, and are known for what they are."""
+
+    what: str
+    offset: int
+    size: int
+
+
+def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None) -> list[Record]:
     """All members in the order of the central directory, both views compared.
 
+    ``stub``: so many bytes of a self-extracting program may stand before the archive. ``apart`` gets what is no member.
     Raises PackageRefused: not-a-zip, zip-truncated, zip-views-disagree, overlapping-members, encrypted, unknown-method.
     """
     size = stream.seek(0, 2)
-    end = _end(stream, size)
-    found = _central(stream, end)
-    return _locals(stream, found, end.directory_offset)
+    end, shift = _end(stream, size, stub)
+    found = [r._replace(offset=r.offset + shift) for r in _central(stream, end)]
+    known: list[Apart] = []
+    stop = end.directory_offset
+    if block := apkblock.before(lambda offset, length: _read(stream, offset, length), stop):
+        known.append(Apart(f"{_BLOCK} ({block.said})", block.start, block.size))
+        stop = block.start
+    first = min((r.offset for r in found), default=stop)
+    if 0 < first <= stub:
+        known.append(Apart(STUB, 0, first))
+    if apart is not None:
+        apart.extend(known)
+    return _locals(stream, found, first if first <= stub else 0, stop)
 
 
-def members(stream: BinaryIO) -> Iterator[Member]:
-    """The archive's members; names are as recorded (see ``members.checked``)."""
-    for record in records(stream):
+def members(
+    stream: BinaryIO, *, stub: int = 0, apart: Callable[[str, int], None] = lambda _what, _size: None
+) -> Iterator[Member]:
+    """The archive's members; names are as recorded (see ``members.checked``). A stub is a member called ``STUB``.
+
+    ``apart`` is told of bytes that belong to no member and are not looked into: what they are, and how many.
+    """
+    others: list[Apart] = []
+    found = records(stream, stub=stub, apart=others)
+    for other in others:
+        if other.what == STUB:
+            read = functools.partial(_span, stream, 0, other.size)
+            yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
+        else:
+            apart(other.what, other.size)
+    for record in found:
         yield _member(stream, record)
 
 
-def _disagree(what: str) -> PackageRefused:
-    return refusal("zip-views-disagree", what)
+def hangs_behind(tail: bytes) -> bool:
+    """True when a file ends like a ZIP (``tail``: its last ``NEAR`` bytes): a reader that looks from the end opens it."""
+    at = tail.rfind(END)
+    return at >= 0 and at + END_SIZE <= len(tail) and at + END_SIZE + _comment_length(tail, at) == len(tail)
 
 
 def _read(stream: BinaryIO, offset: int, size: int) -> bytes:
@@ -98,20 +146,28 @@ def _read(stream: BinaryIO, offset: int, size: int) -> bytes:
 # ---- end records
 
 
-def _end(stream: BinaryIO, size: int) -> _End:
+def _end(stream: BinaryIO, size: int, stub: int) -> tuple[_End, int]:
+    """The end records, and by how much all offsets are off: a stub may have been put before without adjusting them."""
     head = _read(stream, 0, min(4, size))
     tail_start = max(0, size - (END_SIZE + MAX16))
     tail = _read(stream, tail_start, size - tail_start)
     at = _find_end(tail, zip_like=head in (LOCAL, END) or head[:2] == b"PK")
     position = tail_start + at
     disk, start_disk, here, count, length, offset, _ = struct.unpack_from("<4H2LH", tail, at + 4)
-    if disk or start_disk or here != count:
-        raise _disagree("the end record speaks of several disks, or counts its members twice with different results")
+    if here != count or disk not in (0, MAX16) or start_disk not in (0, MAX16):
+        raise _several_disks()
     plain = _End(count, length, offset, position)
-    end = _end64(stream, plain) or plain
-    if end.directory_offset + end.directory_size != end.start:
+    end = _end64(stream, plain, disk, start_disk, stub) or plain
+    if end is plain and (disk or start_disk or here != count):
+        raise _several_disks()
+    shift = end.start - end.directory_size - end.directory_offset
+    if shift and not 0 < shift <= stub:
         raise _directory_misplaced(end)
-    return end
+    return end._replace(directory_offset=end.directory_offset + shift), shift
+
+
+def _several_disks() -> PackageRefused:
+    return _disagree("the end record speaks of several disks, or counts its members twice with different results")
 
 
 def _find_end(tail: bytes, *, zip_like: bool) -> int:
@@ -140,7 +196,7 @@ def _comment_length(tail: bytes, at: int) -> int:
     return int.from_bytes(tail[at + 20 : at + 22], "little")
 
 
-def _end64(stream: BinaryIO, plain: _End) -> _End | None:
+def _end64(stream: BinaryIO, plain: _End, plain_disk: int, plain_start: int, stub: int) -> _End | None:
     at = plain.start - LOCATOR_SIZE
     locator = _read(stream, at, LOCATOR_SIZE) if at >= END64_SIZE else b""
     if locator[:4] != LOCATOR:
@@ -148,8 +204,10 @@ def _end64(stream: BinaryIO, plain: _End) -> _End | None:
             raise _disagree("the end record points to a ZIP64 record that is not there")
         return None
     disk, position, disks = struct.unpack_from("<LQL", locator, 4)
-    if disk or disks != 1 or position + END64_SIZE != at:
+    shift = at - END64_SIZE - position
+    if disk or disks != 1 or not 0 <= shift <= stub:
         raise _disagree("the ZIP64 locator does not point to the record before it")
+    position = at - END64_SIZE
     record = _read(stream, position, END64_SIZE)
     if record[:4] != END64:
         raise _disagree("the ZIP64 locator points to something else")
@@ -160,6 +218,8 @@ def _end64(stream: BinaryIO, plain: _End) -> _End | None:
         (plain.total, count, MAX16),
         (plain.directory_size, directory_size, MAX32),
         (plain.directory_offset, offset, MAX32),
+        (plain_disk, disk, MAX16),
+        (plain_start, start, MAX16),
     )
     if any(short not in (long, limit) for short, long, limit in pairs):
         raise _disagree("the ZIP64 end record and the plain one disagree")
@@ -200,39 +260,24 @@ def _central_record(data: bytes, at: int) -> tuple[Record, int]:
     if stop > len(data):
         raise _disagree(f"the central directory is malformed at its byte {at}")
     raw = data[at + CENTRAL_SIZE : at + CENTRAL_SIZE + n]
-    extras = _extras(data[at + CENTRAL_SIZE + n : stop - k])
-    name = _name(raw, flags, extras)
+    extras = zipextra.fields(data[at + CENTRAL_SIZE + n : stop - k])
+    name = zipextra.name(raw, flags, extras)
+    zipextra.check_comment(data[stop - k : stop], extras)
     size, packed, offset, disk = _wide(extras, name, (size, MAX32), (packed, MAX32), (offset, MAX32), (disk, MAX16))
     if disk:
         raise _disagree(f"{shown(name)!r} is said to lie on another disk")
     _readable(name, flags, method, needed)
-    return Record(name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset), stop
+    odd = zipextra.unknown(extras, raw, data[stop - k : stop])
+    return Record(name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset, 0, odd), stop
 
 
 def _readable(name: str, flags: int, method: int, needed: int) -> None:
     if flags & (ENCRYPTED | STRONG | MASKED):
         raise refusal("encrypted", f"the member {shown(name)!r} is encrypted")
-    if method not in (STORED, DEFLATED):
+    if method not in zippacked.METHODS:
         raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}")
     if needed & 0xFF > NEWEST:
         raise refusal("unknown-method", f"the member {shown(name)!r} asks for a reader of version {(needed & 0xFF) / 10}")
-
-
-def _extras(data: bytes) -> dict[int, bytes]:
-    """Extra fields by id. Alignment padding shorter than a header is passed over, as every reader does."""
-    found: dict[int, bytes] = {}
-    at = 0
-    while at + 4 <= len(data):
-        tag, length = struct.unpack_from("<2H", data, at)
-        if at + 4 + length > len(data):
-            if any(data[at:]):
-                raise _disagree("an extra field is longer than its header says")
-            break
-        if tag in (0x0001, 0x7075) and tag in found:
-            raise _disagree("a member has the same extra field twice: readers differ in which they take")
-        found[tag] = data[at + 4 : at + 4 + length]
-        at += 4 + length
-    return found
 
 
 def _wide(extras: dict[int, bytes], name: str, *fields: tuple[int, int]) -> list[int]:
@@ -249,28 +294,12 @@ def _wide(extras: dict[int, bytes], name: str, *fields: tuple[int, int]) -> list
     return result
 
 
-def _name(raw: bytes, flags: int, extras: dict[int, bytes]) -> str:
-    try:
-        name = raw.decode("utf-8" if flags & UTF8 else "cp437")
-    except UnicodeDecodeError:
-        raise refusal("path-traversal", f"the name {raw[:80]!r} is declared UTF-8 but is not") from None
-    other = extras.get(0x7075, b"")
-    if (
-        len(other) > 5
-        and int.from_bytes(other[1:5], "little") == zlib.crc32(raw)
-        and other[5:].decode("utf-8", "replace") != name
-    ):
-        raise _disagree(f"{shown(name)!r} has a second name in its extra field")
-    return name
-
-
 # ---- local headers
 
 
-def _locals(stream: BinaryIO, found: list[Record], stop: int) -> list[Record]:
+def _locals(stream: BinaryIO, found: list[Record], expected: int, stop: int) -> list[Record]:
     ordered = sorted(found, key=lambda r: r.offset)
     placed: dict[int, Record] = {}
-    expected = 0
     ends = [*(r.offset for r in ordered[1:]), stop] if ordered else []
     for record, following in zip(ordered, ends, strict=True):
         if record.offset < expected or record.offset in placed:
@@ -300,20 +329,22 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
     rest = start[LOCAL_SIZE : LOCAL_SIZE + n + m]
     if len(rest) < n + m:
         rest = _read(stream, record.offset + LOCAL_SIZE, n + m)
-    extras = _extras(rest[n:])
+    extras = zipextra.fields(rest[n:])
     size, packed = _wide(extras, record.name, (size, MAX32), (packed, MAX32))
     same = (rest[:n], flags & ~LEVEL_BITS, method, (date, time)) == (
         *(record.raw_name, record.flags & ~LEVEL_BITS, record.method, record.when),
     )
-    _name(rest[:n], flags, extras)
     if not same:
         raise _disagree(f"{label!r} has another name, flag, method or time in its local header")
+    if zipextra.name(rest[:n], flags, extras) != record.name and zipextra.UNICODE_PATH in extras:
+        raise _disagree(f"{label!r} has another name in its local header")
     numbers = (crc, packed, size)
     declared = (record.crc, record.packed, record.size)
     if numbers != declared and not (flags & STREAMED and all(a in (0, b) for a, b in zip(numbers, declared, strict=True))):
         raise _disagree(f"{label!r} has another size or checksum in its local header")
     _descriptor(stream, record, data + record.packed, following)
-    return record._replace(data=data)
+    odd = ", ".join(dict.fromkeys(o for o in (record.extra, zipextra.unknown(extras, record.raw_name)) if o))
+    return record._replace(data=data, extra=odd)
 
 
 def _descriptor(stream: BinaryIO, record: Record, at: int, following: int) -> None:
@@ -352,7 +383,8 @@ def _member(stream: BinaryIO, record: Record) -> Member:
         link=link,
         chunks=lambda: content(stream, record),
         packed=record.packed,
-        at=record.data if record.method == STORED else None,
+        at=record.data if record.method == zippacked.STORED else None,
+        attributes=record.extra,
     )
 
 
@@ -362,6 +394,8 @@ def _kind(record: Record) -> tuple[MemberKind, int]:
         unix = 0
     kind = stat.S_IFMT(unix)
     folder = record.name.endswith("/")
+    if kind == stat.S_IFIFO and record.name == _STDIN:
+        kind = stat.S_IFREG
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         raise refusal("special-file", f"{shown(record.name)!r} is a device, pipe or socket")
     if (kind == stat.S_IFDIR) != folder and kind != 0:
@@ -388,7 +422,7 @@ def content(stream: BinaryIO, record: Record) -> Iterator[bytes]:
     Raises PackageRefused ``archive-damaged``, or ``zip-views-disagree`` when it holds more than it declares.
     """
     crc, size = 0, 0
-    pieces = _inflated(stream, record) if record.method == DEFLATED else _packed(stream, record)
+    pieces = _unpacked(stream, record)
     for piece in pieces:
         size += len(piece)
         crc = zlib.crc32(piece, crc)
@@ -399,8 +433,20 @@ def content(stream: BinaryIO, record: Record) -> Iterator[bytes]:
         raise refusal("archive-damaged", f"{shown(record.name)!r} does not match its own size and checksum")
 
 
+def _unpacked(stream: BinaryIO, record: Record) -> Iterator[bytes]:
+    if record.method == zippacked.DEFLATED:
+        return _inflated(stream, record)
+    pieces = _packed(stream, record)
+    if record.method == zippacked.STORED:
+        return pieces
+    return zippacked.unpacked(pieces, record.method, record.size, repr(shown(record.name)))
+
+
 def _packed(stream: BinaryIO, record: Record) -> Iterator[bytes]:
-    at, left = record.data, record.packed
+    return _span(stream, record.data, record.packed)
+
+
+def _span(stream: BinaryIO, at: int, left: int) -> Iterator[bytes]:
     while left:
         piece = _read(stream, at, min(CHUNK, left))
         at, left = at + len(piece), left - len(piece)

@@ -25,6 +25,8 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
     ratio_floor: int = 64 * MIB
     depth: int = 6
     """Archives within archives; the package itself is the first."""
+    stub_bytes: int = 0
+    """Bytes of a self-extracting program that may stand before a ZIP; 0 where no vendor declared one."""
     seconds: float = 900.0
     """For a package of up to ``QUICK`` bytes; a larger one gets as much longer (:meth:`deadline`)."""
     memory: int = GIB

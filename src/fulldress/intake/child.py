@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import signal
 import sys
 from typing import BinaryIO
 
@@ -19,10 +20,12 @@ from fulldress.errors import CapabilityMissing, FulldressError, NothingToDo, Pac
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.walk import walk
-from fulldress.model.package import PackageLock
-from fulldress.store.pack import Pack
+from fulldress.model.package import Entry, PackageLock
+from fulldress.store.pack import Pack, Piece
 
 TICK_BYTES = 8 << 20
+BATCH = 500
+"""Entries handed over together."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +41,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the child's output: bytes done so far, the lock, or why there is none."""
+    """One line of the child's output: bytes done so far, entries, at last the lock, or why there is none."""
 
     done: int = 0
+    entries: list[Entry] = []
+    pieces: list[Piece] = []
+    """Where the content of those of the entries lies that have a digest."""
     lock: PackageLock | None = None
-    index: dict[str, tuple[int, int, int]] = {}
-    """With the lock: where each object lies (``store.pack.Piece``)."""
+    """Without its entries, and without its digest: the parent takes that itself."""
     error: str = ""
     """Class of the error: PackageRefused, NothingToDo, CapabilityMissing or StateDiskFull."""
     what: str = ""
@@ -54,6 +59,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def serve(request: Request, out: BinaryIO) -> None:
     """Confine this process, walk, report. Any other failure ends the process with a traceback on stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     try:
         warm_up()
         limits = request.budgets
@@ -67,8 +73,10 @@ def serve(request: Request, out: BinaryIO) -> None:
         pack = Pack(request.pack_fd, request.package_fd)
         if request.listener_fd >= 0:
             pack.told = _Listener(request.listener_fd)
-        lock = walk(pack, request.name, request.budgets, _Ticker(out))
-        _send(out, Report(lock=lock, index=dict(pack.index)))
+        giver = _Giver(out, pack)
+        lock = walk(pack, request.name, request.budgets, giver, _Ticker(out))
+        giver.flush()
+        _send(out, Report(lock=lock))
     except (PackageRefused, NothingToDo, CapabilityMissing) as error:
         _send(out, _failure(error))
     except MemoryError:
@@ -109,6 +117,25 @@ def _failure(error: FulldressError) -> Report:
 def _send(out: BinaryIO, report: Report) -> None:
     out.write(msgspec.json.encode(report) + b"\n")
     out.flush()
+
+
+class _Giver:
+    """Hands the entries to the parent, some hundred at a time."""
+
+    def __init__(self, out: BinaryIO, pack: Pack) -> None:
+        self.out, self.pack = out, pack
+        self.waiting: list[Entry] = []
+
+    def __call__(self, entry: Entry) -> None:
+        self.waiting.append(entry)
+        if len(self.waiting) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what waits."""
+        pieces = [self.pack.index[e.sha256] for e in self.waiting if e.sha256]
+        _send(self.out, Report(entries=self.waiting, pieces=pieces))
+        self.waiting = []
 
 
 class _Ticker:

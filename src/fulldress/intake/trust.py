@@ -6,20 +6,26 @@ vendor record alone, never from the package.
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from fulldress.adapters import minisign
 from fulldress.adapters.cms import X509
+from fulldress.adapters.jar import Jar
+from fulldress.adapters.minisign import Minisign
 from fulldress.adapters.openpgp import OpenPgp
-from fulldress.formats import checksums
+from fulldress.adapters.sigstore import Sigstore
+from fulldress.adapters.sigview import Checker, View
+from fulldress.formats import checksums, rpm
 from fulldress.formats.members import shown
 from fulldress.intake import advice
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
 from fulldress.model.signed import SignedBy
-from fulldress.store.blobs import BlobStore
+from fulldress.store.blobs import Blobs
 from fulldress.store.codec import file_digest
 
 WORST: tuple[Verdict, ...] = (
@@ -37,7 +43,12 @@ OPENPGP_SUFFIXES = (".asc", ".sig", ".gpg", ".sign")
 CMS_SUFFIXES = (".p7s", ".p7")
 KEY_SUFFIXES = (".gpg", ".pgp", ".key")
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".der")
-SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES
+BESIDE = (".asc", ".sig", ".sign", ".p7s", ".minisig", ".sigstore", ".sigstore.json")
+"""Suffixes of signatures that may lie next to a package."""
+OTHER_SUFFIXES = (".minisig", ".pub", ".sigstore", ".sigstore.json")
+SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES + OTHER_SUFFIXES
+ARMOUR = b"-----BEGIN "
+"""What every key, certificate, list or signature in text form begins with."""
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
 
@@ -61,10 +72,11 @@ class X509Means(Protocol):
 
 
 class Means(NamedTuple):
-    """The mathematics: one for OpenPGP, one for X.509 and CMS."""
+    """The mathematics: one for OpenPGP, one for X.509 and CMS, and checkers that find what they check."""
 
     openpgp: OpenPgpMeans
     x509: X509Means
+    others: tuple[Checker, ...] = ()
 
 
 class _Found(NamedTuple):
@@ -75,29 +87,43 @@ class _Found(NamedTuple):
 
 def judge(
     lock: PackageLock,
-    blobs: BlobStore,
+    blobs: Blobs,
     vendor: VendorRecord | None,
     now: datetime,
     *,
     means: Means | None = None,
     beside: Mapping[str, bytes] | None = None,
+    compromised: frozenset[str] = frozenset(),
+    armoured: Container[str] | None = None,
 ) -> TrustReport:
     """The verdict over the whole package: the worst of what was found, and what to do next.
 
     ``beside``: detached signatures that lie next to the package, by file name (``X.zip.asc``). ``now`` is zone-aware.
+    ``compromised``: fingerprints of pinned keys whose word is void since the vendor said that they were stolen.
+    ``armoured``: SHA-256 of the objects in which ``ARMOUR`` occurs, when they were searched already; else all are read.
     """
-    means = means or Means(OpenPgp(), X509())
-    return _Judge(lock, blobs, vendor, now, means).report(beside or {})
+    means = means or Means(OpenPgp(), X509(), (Minisign(), Jar(), Sigstore()))
+    return _Judge(lock, blobs, vendor, now, means, compromised, armoured).report(beside or {})
 
 
 class _Judge:
     def __init__(
-        self, lock: PackageLock, blobs: BlobStore, vendor: VendorRecord | None, now: datetime, means: Means
+        self,
+        lock: PackageLock,
+        blobs: Blobs,
+        vendor: VendorRecord | None,
+        now: datetime,
+        means: Means,
+        compromised: frozenset[str] = frozenset(),
+        armoured: Container[str] | None = None,
     ) -> None:
+        self.compromised = frozenset(c.lower().replace(" ", "") for c in compromised)
         self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
+        self.armoured = armoured
         self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
         self.small = dict(self._speaking())
         self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
+        self.keys |= {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
         self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
         self.roots = vendor.roots if vendor else ()
         self.pool = tuple(c for found in self.certificates.values() for c in found)
@@ -105,10 +131,13 @@ class _Judge:
     def _speaking(self) -> Iterator[tuple[str, bytes]]:
         """Small files that may be a key, a certificate, a signature or a list; the others are not kept in memory."""
         for place, entry in self.files.items():
-            if entry.kind != "file" or entry.size > MAX_READ:
+            if entry.kind != "file" or entry.size > MAX_READ or not entry.sha256:
+                continue
+            speaks = place.endswith(SPEAKING) or checksums.is_any_list(posixpath.basename(place))
+            if not speaks and self.armoured is not None and entry.sha256 not in self.armoured:
                 continue
             data = self.blobs.read(entry.sha256)
-            if place.endswith(SPEAKING) or checksums.is_list(posixpath.basename(place)) or b"-----BEGIN " in data:
+            if speaks or ARMOUR in data:
                 yield place, data
 
     @staticmethod
@@ -122,11 +151,14 @@ class _Judge:
 
     def report(self, beside: Mapping[str, bytes]) -> TrustReport:
         """Everything put together."""
+        others = [offered for checker in self.means.others for offered in checker.look(self._view(beside))]
         found = [*self._detached(), *self._inline(), *self._cms(), *self._beside(beside)]
+        found += [_Found(o.place, o.covers, o.facts) for o in others if o.counts]
+        aside = [_Found(o.place, o.covers, o.facts) for o in others if not o.counts]
         lists = self._lists()
         rotated = self._rotated(found, lists)
         signatures = [self._signature(f, rotated) for f in found]
-        certificates = [self._signature(f, frozenset()) for f in self._plain_certificates()]
+        certificates = [self._signature(f, frozenset()) for f in (*self._plain_certificates(), *aside)]
         wrong = [w for place, listed in lists.items() for w in self._wrong(place, listed)]
         uncovered = self._uncovered(signatures, lists)
         verdict = _overall(signatures, wrong, uncovered)
@@ -147,7 +179,7 @@ class _Judge:
         found: list[_Found] = []
         for place, data in self.small.items():
             target = _without(place, OPENPGP_SUFFIXES)
-            if not target or place in self.keys or _CLEAR in data:
+            if not target or place in self.keys or _CLEAR in data or minisign.is_signature(place, data):
                 continue
             if target in self.files:
                 path = self._verified_path(self.files[target])
@@ -181,6 +213,8 @@ class _Judge:
         found: list[_Found] = []
         package = Entry(place="", kind="container", sha256=self.lock.sha256, size=self.lock.size)
         for name, data in beside.items():
+            if name.endswith(OTHER_SUFFIXES) or minisign.is_signature(name, data):
+                continue
             path = self._verified_path(package)
             if name.endswith(CMS_SUFFIXES):
                 facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now)
@@ -188,6 +222,11 @@ class _Judge:
                 facts = self.means.openpgp.detached(data, path, list(self.keys.values()), self.now)
             found.extend(_Found(name, "", f) for f in facts)
         return found
+
+    def _view(self, beside: Mapping[str, bytes]) -> View:
+        package = Entry(place="", kind="container", sha256=self.lock.sha256, size=self.lock.size)
+        pins = self.vendor.pin if self.vendor else ()
+        return View(self.files, self.small, package, beside, self._verified_path, pins, self.pool, self.roots, self.now)
 
     def _plain_certificates(self) -> list[_Found]:
         return [
@@ -209,13 +248,28 @@ class _Judge:
         found: dict[str, dict[str, str]] = {}
         for place, data in self.small.items():
             base, name = place[: place.rfind("/") + 1], posixpath.basename(place)
-            if not checksums.is_list(name) or (_PGP_SIGNATURE in data and _CLEAR not in data):
+            if not (checksums.is_list(name) or checksums.is_any_list(name)) or (
+                _PGP_SIGNATURE in data and _CLEAR not in data
+            ):
                 continue
             text = self.means.openpgp.inline(data, [], self.now)[0] if _CLEAR in data else data
-            listed = checksums.parse(text.decode("utf-8", "replace"))
+            listed = self._strong(base, text.decode("utf-8", "replace"))
             if listed:
-                found[place] = {base + path: sha256 for path, sha256 in listed.items()}
+                found[place] = listed
         return found
+
+    def _strong(self, base: str, text: str) -> dict[str, str]:
+        """Place -> the SHA-256 that it should have; a matching SHA-384 or SHA-512 says the same. Weak sums say nothing."""
+        found = {base + path: sha256 for path, sha256 in checksums.parse(text).items()}
+        for algorithm, digest, path in checksums.parse_any(text):
+            entry = self.files.get(base + path)
+            if algorithm in ("sha384", "sha512") and base + path not in found:
+                found[base + path] = entry.sha256 if entry and self._hashed(entry, algorithm) == digest else ""
+        return found
+
+    def _hashed(self, entry: Entry, algorithm: str) -> str:
+        with self._verified_path(entry).open("rb") as stream:
+            return hashlib.file_digest(stream, algorithm).hexdigest()
 
     def _wrong(self, place: str, listed: Mapping[str, str]) -> list[str]:
         wrong = []
@@ -243,6 +297,8 @@ class _Judge:
 
     def _signature(self, found: _Found, rotated: frozenset[str]) -> Signature:
         verdict, note = self._verdict(found.facts, rotated)
+        if found.facts.fingerprint.lower() in self.compromised and found.covers in {*self.keys, *self.certificates}:
+            verdict = "unknown-key"  # a void word for another key proves nothing, and condemns nothing either
         return Signature(
             format=found.facts.format,
             place=found.place,
@@ -262,6 +318,8 @@ class _Judge:
             return "revoked-or-weak", ""
         if facts.state == "keyless":
             return "unknown-key", ""
+        if facts.fingerprint.lower() in self.compromised:
+            return "revoked-or-weak", "the vendor's contact said that this key was compromised: its word is void"
         if pin := self._pin(facts):
             when = facts.created or self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             if (pin.not_after and when[:10] > pin.not_after) or (pin.not_before and when[:10] < pin.not_before):
@@ -273,22 +331,24 @@ class _Judge:
             return "same-ca-new-leaf", "it chains to a root recorded for this vendor, but is not pinned itself"
         return "unknown-key", "nothing recorded beforehand says that this key is the vendor's"
 
+    def _is_ed25519_key(self, place: str) -> bool:
+        return place.endswith(".pub") and minisign.public_key(self.small[place]) is not None
+
     def _pin(self, facts: SignedBy) -> VendorPin | None:
-        kind = "openpgp" if facts.format == "openpgp" else "x509"
+        kinds = _PINNED_AS.get(facts.format, (facts.format,))
         pins = self.vendor.pin if self.vendor else ()
-        wanted = facts.fingerprint.lower()
-        return next((p for p in pins if p.kind == kind and p.fingerprint.lower().replace(" ", "") == wanted), None)
+        return next((p for p in pins if p.kind in kinds and _recorded(p) == _plain(facts.fingerprint)), None)
 
     def _uncovered(self, signatures: Sequence[Signature], lists: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
         """Files of the package itself (those inside nested archives are covered by these) that nothing valid signs."""
         valid = [s for s in signatures if s.verdict not in ("bad", "revoked-or-weak") and s.fingerprint and s.signer]
         covered = {s.covers for s in valid}
-        if "" in covered:
-            return ()
+        if "" in covered or (self.lock.format == "rpm" and rpm.HEADER_ENTRY in covered):
+            return ()  # the reader has bound every byte of an RPM to its header
         for place, listed in lists.items():
             if place in covered:
                 covered |= {p for p, sha256 in listed.items() if p in self.files and self.files[p].sha256 == sha256}
-        apart = {s.place for s in signatures} | set(self.keys)
+        apart = {s.place for s in signatures} | set(self.keys) | {p for p in self.small if self._is_ed25519_key(p)}
         return tuple(sorted(p for p in self.files if "!/" not in p and p not in covered and p not in apart))
 
 
@@ -299,6 +359,24 @@ def _overall(signatures: Sequence[Signature], wrong: Sequence[str], uncovered: S
     if uncovered or not signatures:
         verdicts.add("unsigned")
     return min(verdicts, key=WORST.index)
+
+
+_PINNED_AS: dict[str, tuple[str, ...]] = {
+    "cms": ("x509",),
+    "jar": ("x509",),
+    "minisign": ("minisign", "signify"),
+    "signify": ("minisign", "signify"),
+}
+
+
+def _recorded(pin: VendorPin) -> str:
+    """A pin's fingerprint in its plain form; a minisign or signify key in full counts as its fingerprint."""
+    key = minisign.public_key(pin.fingerprint) if pin.kind in ("minisign", "signify") else None
+    return key.fingerprint if key else _plain(pin.fingerprint)
+
+
+def _plain(fingerprint: str) -> str:
+    return fingerprint.lower().replace(" ", "")
 
 
 def _without(place: str, suffixes: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -31,7 +31,7 @@ from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.child import Report, Request
 from fulldress.intake.walk import walk
-from fulldress.model.package import PackageLock
+from fulldress.model.package import Entry, PackageLock
 from fulldress.ports import Progress
 from fulldress.store.blobs import CHUNK, BlobStore
 from fulldress.store.pack import PACK, PACKAGE, Pack, Piece
@@ -40,6 +40,8 @@ MAX_REPORT = 256 << 20
 """Bytes of one line of the child's report."""
 MAX_COMPLAINT = 2000
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
+_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]{1,200}(?:!?/(?!\Z)|\Z)){1,60}")
+"""Places that need no closer look: short, plain letters, no dots alone, no empty part."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -151,8 +153,10 @@ class _Here:
         with _told(progress, self._name), _Unchanged(self._stream, self._name) as unchanged:
             if self._listener >= 0:
                 os.close(self._listener)
-            lock = walk(self._pack, self._name, self._budgets, progress.advance if progress else (lambda _: None))
-        return unchanged.checked(lock), self._pack
+            entries: list[Entry] = []
+            tick = progress.advance if progress else (lambda _: None)
+            lock = walk(self._pack, self._name, self._budgets, entries.append, tick)
+        return unchanged.checked(lock, entries), self._pack
 
 
 class _Confined:
@@ -179,16 +183,14 @@ class _Confined:
         with _told(progress, self._name), _Unchanged(self._stream, self._name) as unchanged:
             timer.start()
             try:
-                report = _listen(self._child, progress)
+                heard = _listen(self._child, progress)
             finally:
                 timer.cancel()
-            if report is None or report.lock is None:
+            if heard.lock is None:
                 self._child.wait()
                 raise _died(self._child, late.is_set(), deadline, self._complaints)
-        lock = unchanged.checked(report.lock)
-        _believe(lock, report.index)
-        index = {sha256: Piece(*piece) for sha256, piece in report.index.items()}
-        return lock, Pack(self._room, self._stream.fileno(), index, room=self._folder)
+        lock = unchanged.checked(heard.lock, heard.entries)
+        return lock, Pack(self._room, self._stream.fileno(), heard.index, room=self._folder)
 
 
 class _Unchanged:
@@ -216,11 +218,12 @@ class _Unchanged:
         self._stopped = kind is not None
         self._thread.join()  # the descriptor is another's: it may be closed next
 
-    def checked(self, lock: PackageLock) -> PackageLock:
-        """The lock with the package's digest; raises PackageRefused when the file was written to meanwhile."""
+    def checked(self, lock: PackageLock, entries: list[Entry]) -> PackageLock:
+        """The lock, complete; raises PackageRefused when the file was written to meanwhile."""
         if not self._sha256 or _state(self._stream) != self._before or lock.size != self._before[0]:
             raise refusal("reader-died", f"{self._name} changed while it was read")
-        return msgspec.structs.replace(lock, sha256=self._sha256)
+        ordered = tuple(sorted(entries, key=lambda e: e.place))
+        return msgspec.structs.replace(lock, sha256=self._sha256, entries=ordered)
 
 
 def _state(stream: BufferedReader) -> tuple[int, int, int]:
@@ -253,9 +256,36 @@ def _child(request: Request, complaints: IO[bytes]) -> Iterator[subprocess.Popen
         yield child
 
 
-def _listen(child: subprocess.Popen[bytes], progress: Progress | None) -> Report | None:
+class _Heard:
+    """What the child has said so far; nothing of it is believed unchecked."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.index: dict[str, Piece] = {}
+        self.lock: PackageLock | None = None
+        self._places: set[str] = set()
+
+    def take(self, report: Report) -> None:
+        """Raises PackageRefused when the report could not come from an honest walk."""
+        pieces = iter(report.pieces)
+        for entry in report.entries:
+            place = entry.place
+            if place in self._places or not (_PLAIN.fullmatch(place) or _is_possible(place)):
+                raise refusal("reader-died", f"the reader reported an impossible place: {shown(place)!r}")
+            self._places.add(place)
+            if entry.sha256:
+                source, offset, size = piece = next(pieces, Piece(-1, 0, 0))
+                honest = size == entry.size and offset >= 0 and source in (PACK, PACKAGE)
+                if not honest or entry.kind not in ("file", "container") or not _DIGEST.fullmatch(entry.sha256):
+                    raise refusal("reader-died", f"the reader reported an impossible object: {shown(place)!r}")
+                self.index.setdefault(entry.sha256, piece)
+        self.entries += report.entries
+        self.lock = report.lock
+
+
+def _listen(child: subprocess.Popen[bytes], progress: Progress | None) -> _Heard:
     assert child.stdout is not None
-    done = 0
+    done, heard = 0, _Heard()
     while line := child.stdout.readline(MAX_REPORT):
         try:
             report = msgspec.json.decode(line, type=Report)
@@ -263,12 +293,13 @@ def _listen(child: subprocess.Popen[bytes], progress: Progress | None) -> Report
             raise refusal("reader-died", f"the confined reader's report cannot be read: {error}") from error
         if report.error:
             raise _as_error(report)
-        if report.lock is not None:
-            return report
+        heard.take(report)
+        if heard.lock is not None:
+            return heard
         if progress and report.done > done:
             progress.advance(report.done - done)
             done = report.done
-    return None
+    return heard
 
 
 def _stop(child: subprocess.Popen[bytes], late: threading.Event) -> None:
@@ -296,18 +327,8 @@ def _died(child: subprocess.Popen[bytes], late: bool, deadline: float, complaint
 # ---- what the child said, checked
 
 
-def _believe(lock: PackageLock, index: Mapping[str, tuple[int, int, int]]) -> None:
-    """Raises PackageRefused when the report could not come from an honest walk."""
-    seen: set[str] = set()
-    for entry in lock.entries:
-        if entry.place in seen or any(safe_name(part, posix=True) != part or not part for part in entry.place.split("!/")):
-            raise refusal("reader-died", f"the reader reported an impossible place: {shown(entry.place)!r}")
-        seen.add(entry.place)
-        if entry.kind not in ("file", "container") or not entry.sha256:
-            continue
-        source, offset, size = index.get(entry.sha256, (0, 0, -1))
-        if size != entry.size or offset < 0 or source not in (PACK, PACKAGE) or not _DIGEST.fullmatch(entry.sha256):
-            raise refusal("reader-died", f"the reader reported an impossible object: {shown(entry.place)!r}")
+def _is_possible(place: str) -> bool:
+    return all(part and safe_name(part, posix=True) == part for part in place.split("!/"))
 
 
 def _adopt(lock: PackageLock, pack: Pack, blobs: BlobStore) -> None:

@@ -10,10 +10,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
-from msgspec import structs
-
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, sniff, tarview, zipview
+from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipview
 from fulldress.formats.members import Member, checked, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
@@ -22,14 +20,18 @@ from fulldress.store.blobs import CHUNK
 from fulldress.store.pack import Pack, Region
 
 Tick = Callable[[int], None]
+Give = Callable[[Entry], None]
 
 
-def walk(pack: Pack, name: str, budgets: Budgets, tick: Tick = lambda _: None) -> PackageLock:
-    """Take a package apart into ``pack``. ``tick`` is told of bytes read. The lock's SHA-256 is the caller's to fill in.
+def walk(pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None) -> PackageLock:
+    """Take a package apart into ``pack``. ``tick`` is told of bytes read.
+
+    ``give`` takes every entry as it comes (a container after its members): with many, they need not be held in memory here.
+    The lock's entries and SHA-256 are the caller's to fill in.
 
     Raises PackageRefused (any slug of ``formats.refusal``) or NothingToDo for a package without members.
     """
-    return _Walker(pack, budgets, tick).package(name)
+    return _Walker(pack, budgets, tick, give).package(name)
 
 
 class _Spent(Exception):
@@ -42,9 +44,10 @@ class _Spent(Exception):
 
 
 class _Walker:
-    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick) -> None:
-        self.pack, self.budgets, self.tick = pack, budgets, tick
-        self.entries: list[Entry] = []
+    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give) -> None:
+        self.pack, self.budgets, self.tick, self.give = pack, budgets, tick, give
+        self.count = 0
+        self.holds_files = False
         self.not_inspected: list[NotInspected] = []
         self.ledger: list[Covered] = []
         self.inspected = 0
@@ -63,7 +66,7 @@ class _Walker:
         except PackageRefused as error:
             where = f" (in {shown(self.inside[-1])})" if self.inside and self.inside[-1] else ""
             raise PackageRefused(error.what + where, why=error.why, fix=error.fix, slug=error.slug) from None
-        if not any(e.kind != "directory" for e in self.entries):
+        if not self.holds_files:
             raise NothingToDo("the package holds no files", why="there is nothing to install", fix="check the download")
         self.pack.flush()
         return PackageLock(
@@ -71,7 +74,7 @@ class _Walker:
             sha256="",
             size=self.package_size,
             format=format_,
-            entries=tuple(sorted(self.entries, key=lambda e: e.place)),
+            entries=(),
             bytes_inspected=self.inspected,
             not_inspected=tuple(self.not_inspected),
             ledger=tuple(sorted(self.ledger, key=lambda c: c.place)),
@@ -84,7 +87,7 @@ class _Walker:
             raise NothingToDo("the package is an empty file", why="there is nothing to look at", fix="check the download")
         if other := sniff.closed(head):
             raise refusal("not-a-zip", f"the package is a {other}, which is not opened")
-        return sniff.container(head) or "zip"
+        return sniff.container(head) or ("sfx" if self.budgets.stub_bytes else "zip")
 
     def _open(self, stream: Region, kind: str, place: str, name: str) -> str:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
@@ -94,14 +97,44 @@ class _Walker:
         self.inside.append(place)
         if kind == "deb":
             self._members(checked(self._deb(stream, place), system_root=True, posix=True), stream, place)
-        elif kind == "zip":
-            self._archive(checked(zipview.members(as_file(stream))), stream, place, kind)
-        elif kind == "tar":
-            self._archive(checked(tarview.members(as_file(stream)), posix=True), stream, place, kind)
+        elif kind == "rpm":
+            self._members(checked(self._rpm(stream, place), system_root=True, posix=True), stream, place)
+        elif kind in ("zip", "sfx"):
+            kind = self._zip(stream, kind, place)
+        elif kind in _PLAIN:
+            self._archive(checked(_PLAIN[kind](as_file(stream)), posix=True), stream, place, kind)
         else:
             kind = self._compressed(stream, kind, place, name)
         self.inside.pop()
         return kind
+
+    def _zip(self, stream: Region, kind: str, place: str) -> str:
+        """A ZIP; ``sfx`` with the program before it that was allowed, ``apk`` with Android's signing block."""
+        aside: list[NotInspected] = []
+
+        def apart(what: str, size: int) -> None:
+            aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
+
+        stub = self.budgets.stub_bytes if kind == "sfx" else 0
+        content = self._members(checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
+        kind = "apk" if aside else kind
+        self._covered(place, kind, stream.size, content)
+        self.not_inspected.extend(aside)
+        return kind
+
+    def _rpm(self, stream: Region, place: str) -> Iterator[Member]:
+        """Facts, scripts and the signed header under ``RPM/``, then the payload."""
+        package = rpm.read(as_file(stream))
+        self._covered(place, "rpm", stream.size, package.size)
+        yield from rpm.metadata(package)
+        tree = stream.part(package.payload, package.size)
+        if package.packed and package.size:
+            tree = self._unpacked(tree, package.packed, place)
+        content = 0
+        for member in rpm.files(package, as_file(tree)) if package.size else ():
+            content += member.packed
+            yield member._replace(base=tree)
+        self._covered(place, "cpio", tree.size, content)
 
     def _archive(self, members: Iterable[Member], stream: Region, place: str, kind: str) -> None:
         """The members, and the archive's row in the ledger."""
@@ -112,9 +145,12 @@ class _Walker:
 
     def _compressed(self, stream: Region, kind: str, place: str, name: str) -> str:
         inner = self._unpacked(stream, kind, place)
-        if sniff.container(inner.read(sniff.HEAD)) == "tar":
-            self._archive(checked(tarview.members(as_file(inner)), posix=True), inner, place, "tar")
-            return f"tar.{kind}"
+        head = inner.read(sniff.HEAD)
+        if (plain := sniff.container(head)) in _PLAIN:
+            alpine = kind == "gz" and sniff.is_alpine(head)
+            found = checked(_PLAIN[plain](as_file(inner)), system_root=alpine, posix=True)
+            self._archive(found, inner, place, plain)
+            return "apk" if alpine else f"{plain}.{kind}"
         # The stream has one member, which lies unpacked already.
         member = Member(name=_stem(name, kind), kind="file", size=inner.size, chunks=lambda: _pieces(inner), at=0)
         self._members(checked([member]), inner, place)
@@ -163,12 +199,12 @@ class _Walker:
         """Keep the members; returns how many of the archive's bytes are theirs."""
         prefix, content = f"{place}!/" if place else "", 0
         for member in members:
-            if len(self.entries) >= self.budgets.entries:
+            self.count += 1
+            if self.count > self.budgets.entries:
                 reason = f"more than {self.budgets.entries} members"
-                if not self.budgets.lenient:
-                    raise refusal("archive-bomb", reason)
-                self._passed_over(place or ".", 0, f"{reason}; the rest of it was not looked at")
+                self._passed_over(_Spent(reason, f"{reason}; the rest of the archive was not looked at"), place or ".", 0)
                 return stream.size
+            self.holds_files = self.holds_files or member.kind != "directory"
             content += member.packed
             inside = prefix + member.name
             if member.attributes:
@@ -178,27 +214,38 @@ class _Walker:
             if member.kind == "file":
                 self._file(member, inside, stream)
             else:
-                self.entries.append(_entry(member, inside, kind=member.kind))
+                self.give(_entry(member, inside, kind=member.kind))
         return content
 
     def _file(self, member: Member, place: str, stream: Region) -> None:
-        at, count = len(self.entries), len(self.not_inspected)
         try:
-            self._kept(member, place, stream)
+            sha256, size, head = self._put(member, place, stream)
         except _Spent as spent:
-            if not self.budgets.lenient:
-                raise refusal("archive-bomb", str(spent)) from None
-            del self.not_inspected[count:]
-            if self.inside[-1] == place:
-                self.inside.pop()
-            if len(self.entries) == at:
-                self.entries.append(_entry(member, place, kind="file", size=member.size))
-            self._passed_over(place, self.entries[at].size, spent.limit)
+            self._passed_over(spent, place, member.size)
+            self.give(_entry(member, place, kind="file", size=member.size))
+            return
+        kind, closed = self._sort(sha256, size, head)
+        self.pack.announce(sha256, searched=not kind)
+        if not kind:
+            self.give(_entry(member, place, kind="file", size=size, sha256=sha256))
+            self._account(place, size, closed)
+            return
+        depth, format_ = len(self.inside), kind
+        try:
+            format_ = self._open(self.pack.region(sha256), kind, place, posixpath.basename(member.name))
+        except _Spent as spent:
+            self._passed_over(spent, place, size)
+            del self.inside[depth:]
+        self.give(_entry(member, place, kind="container", size=size, sha256=sha256, format=format_))
 
-    def _passed_over(self, place: str, size: int, reason: str) -> None:
-        self.not_inspected.append(NotInspected(place=place, size=size, reason=f"{LIMIT}: {reason}"))
+    def _passed_over(self, spent: _Spent, place: str, size: int) -> None:
+        """List what is over a budget, or refuse the package for it."""
+        if not self.budgets.lenient:
+            raise refusal("archive-bomb", str(spent)) from None
+        self.not_inspected.append(NotInspected(place=place, size=size, reason=f"{LIMIT}: {spent.limit}"))
 
-    def _kept(self, member: Member, place: str, stream: Region) -> None:
+    def _put(self, member: Member, place: str, stream: Region) -> tuple[str, int, bytes]:
+        """Keep the content; returns digest, size and the first bytes."""
         if member.size > self.budgets.entry_bytes:
             raise _Spent(f"{shown(place)!r} alone has {member.size} bytes", f"larger than {self.budgets.entry_bytes} bytes")
         if self.budgets.lenient and self.written + member.size > self.budgets.total_bytes:
@@ -210,16 +257,21 @@ class _Walker:
         head = first[0] if first else b""
         if len(head) < sniff.HEAD < size:
             head = self.pack.region(sha256).read(sniff.HEAD)
-        kind = sniff.container(head[: sniff.HEAD])
-        self.pack.announce(sha256, searched=not kind)
-        if not kind:
-            self.entries.append(_entry(member, place, kind="file", size=size, sha256=sha256))
-            self._account(place, size, sniff.closed(head))
-            return
-        at = len(self.entries)
-        self.entries.append(_entry(member, place, kind="container", size=size, sha256=sha256, format=kind))
-        format_ = self._open(self.pack.region(sha256), kind, place, posixpath.basename(member.name))
-        self.entries[at] = structs.replace(self.entries[at], format=format_)
+        return sha256, size, head[: sniff.HEAD]
+
+    def _sort(self, sha256: str, size: int, head: bytes) -> tuple[str, str]:
+        """The kind of container to open, or why it is not opened; both empty for a plain file."""
+        if kind := sniff.container(head[: sniff.HEAD]):
+            return kind, ""
+        if closed := sniff.closed(head):
+            return "", closed
+        if size == len(head):
+            tail = head
+        else:
+            tail = self.pack.region(sha256).part(max(0, size - zipview.NEAR), min(size, zipview.NEAR)).read()
+        if not zipview.hangs_behind(tail):
+            return "", ""
+        return ("sfx", "") if self.budgets.stub_bytes else ("", _BEHIND)
 
     def _account(self, place: str, size: int, closed: str) -> None:
         if closed:
@@ -247,6 +299,12 @@ class _Walker:
                 raise _Spent(f"{limit} (at {shown(what)})", limit)
             self.tick(len(piece))
             yield piece
+
+
+_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}
+
+
+_BEHIND = "ZIP archive hangs behind other content (self-extracting, or two files in one)"
 
 
 def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256: str = "", format: str = "") -> Entry:

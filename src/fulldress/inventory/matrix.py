@@ -3,14 +3,20 @@
 The vendor's knowledge comes from TOML files that a person keeps beside the release folder (``[estate] matrix``)::
 
     product = "lims"                  # the default for every row below
+    scheme = "deb"                    # how its versions are ordered: deb rpm pep440 semver maven calendar; or leave it out
+    complete = false                  # true: every key of the product is named here; others are unknown to it
 
     [[key]]                           # what happens to one config key at one version
     key = "hybrid.legacy_mode"        # section.key; * and ? match any part of it
-    change = "removed"                # added removed renamed default-changed required
+    change = "removed"                # added removed renamed default-changed required, or known: it only has a form
     since = "5.0"                     # the first version in which it holds
     instead = "hybrid.enable"         # renamed, removed: the new key; default-changed: the old default
     value = "true"                    # required: what it must be; default-changed: the new default
     consequence = "5.0 silently runs in read-only mode"
+    type = "integer"                  # boolean integer number duration size port url path host string
+    range = "1..64"                   # or 1.. or ..64, in seconds for durations and bytes for sizes
+    values = ["on", "off"]            # the only values there are
+    silent-fallback = true            # an unknown or wrong value is ignored without a word
 
     [[version]]                       # see inventory/paths.py
     version = "5.0"
@@ -33,11 +39,18 @@ from pathlib import Path
 import msgspec
 
 from fulldress.errors import NothingToDo, UsageError
+from fulldress.formats import keycheck
 from fulldress.formats.version import compare, sort_key
 from fulldress.model.estate import ConfigKey, Estate, KeyImpact, MatrixRow
 from fulldress.store.codec import read_toml
 
-COLUMNS = ("product", "key", "change", "since", "instead", "value", "consequence")
+COLUMNS = (
+    *("product", "key", "change", "since", "instead", "value", "consequence"),
+    *("type", "range", "values", "silent_fallback", "complete", "scheme"),
+)
+_FLAGS = ("silent_fallback", "complete")
+ANY_VERSION = "2000.1"
+"""A version in every scheme."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -45,12 +58,16 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One ``[[key]]`` of a matrix file; ``product`` may come from the head of the file."""
 
     key: str
-    change: str
-    since: str
+    change: str = "known"
+    since: str = "0"
     product: str = ""
     instead: str = ""
     value: str = ""
     consequence: str = ""
+    type: str = ""
+    range: str = ""
+    values: tuple[str, ...] = ()
+    silent_fallback: bool = msgspec.field(default=False, name="silent-fallback")
 
 
 class VersionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -62,12 +79,15 @@ class VersionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     required_stop: bool = msgspec.field(default=False, name="required-stop")
     minimum_os: dict[str, str] = msgspec.field(default_factory=dict, name="minimum-os")
     blocked: str = ""
+    scheme: str = ""
 
 
 class MatrixFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A matrix file as a person writes it."""
 
     product: str = ""
+    scheme: str = ""
+    complete: bool = False
     key: tuple[KeyRow, ...] = ()
     version: tuple[VersionRow, ...] = ()
 
@@ -91,18 +111,24 @@ def load(files: Sequence[Path]) -> Matrix:
     versions: list[VersionRow] = []
     for file in files:
         read = read_toml(file, MatrixFile)
-        rows.extend(_row(file, read.product, row) for row in read.key)
-        versions.extend(msgspec.structs.replace(v, product=v.product or read.product) for v in read.version)
+        compare(ANY_VERSION, ANY_VERSION, read.scheme)  # a scheme that is not known is said here
+        rows.extend(_row(file, read, row) for row in read.key)
+        versions.extend(
+            msgspec.structs.replace(v, product=v.product or read.product, scheme=v.scheme or read.scheme)
+            for v in read.version
+        )
     return Matrix(rows=tuple(sorted(rows, key=_order)), versions=tuple(versions))
 
 
-def _row(file: Path, product: str, row: KeyRow) -> MatrixRow:
-    plain = msgspec.to_builtins(row)
-    plain["product"] = row.product or product
+def _row(file: Path, read: MatrixFile, row: KeyRow) -> MatrixRow:
+    plain = {field: getattr(row, field) for field in KeyRow.__struct_fields__}
+    plain |= {"product": row.product or read.product, "scheme": read.scheme, "complete": read.complete}
     try:
-        return msgspec.convert(plain, MatrixRow)
-    except msgspec.ValidationError as error:
+        found = msgspec.convert(plain, MatrixRow)
+        keycheck.check_row(found)
+    except (msgspec.ValidationError, ValueError) as error:
         raise UsageError(f"{file}: [[key]] {row.key!r}: {error}", fix="correct the row") from error
+    return found
 
 
 def _order(row: MatrixRow) -> tuple[object, ...]:
@@ -111,7 +137,16 @@ def _order(row: MatrixRow) -> tuple[object, ...]:
 
 def between(rows: Iterable[MatrixRow], installed: str, target: str) -> list[MatrixRow]:
     """The rows that take effect on the way from ``installed`` (exclusive) to ``target`` (inclusive)."""
-    return [row for row in rows if compare(installed, row.since) < 0 <= compare(target, row.since)]
+    return [
+        row
+        for row in rows
+        if row.change != "known" and compare(installed, row.since, row.scheme) < 0 <= compare(target, row.since, row.scheme)
+    ]
+
+
+def holding(rows: Iterable[MatrixRow], target: str) -> tuple[MatrixRow, ...]:
+    """The rows that hold in a version: what it knows of each key, whatever came first."""
+    return tuple(row for row in rows if row.change == "known" or compare(target, row.since, row.scheme) >= 0)
 
 
 def impacts(rows: Iterable[MatrixRow], estate: Estate, installed: str, target: str) -> tuple[KeyImpact, ...]:
@@ -122,9 +157,11 @@ def impacts(rows: Iterable[MatrixRow], estate: Estate, installed: str, target: s
     """
     found = []
     for row in between(rows, installed, target):
-        uses = tuple(use for host in estate.hosts for use in host.config if fnmatchcase(use.key, row.key))
+        here = [(host.name, use) for host in estate.hosts for use in host.config if fnmatchcase(use.key, row.key)]
+        uses = tuple(use for _, use in here)
         if _breaks(row, uses):
-            found.append(KeyImpact(row=row, uses=uses, cure=cure(row)))
+            places = tuple(f"{host}:{use.file}:{use.line}" for host, use in here)
+            found.append(KeyImpact(row=row, uses=uses, cure=cure(row), places=places))
     return tuple(found)
 
 
@@ -146,7 +183,15 @@ def cure(row: MatrixRow) -> str:
     if row.change == "default-changed":
         old = f", or {row.key} = {row.instead} to keep the old behaviour" if row.instead else ""
         return f"set {row.key}{value} to accept the new default{old}"
+    if row.change in ("added", "known"):
+        return ""
     return f"remove {row.key}" + (f" and set {row.instead}{value}" if row.instead else "")
+
+
+def form(row: MatrixRow) -> str:
+    """What values a key takes, in words."""
+    parts = [row.type, row.range, " | ".join(row.values), "SILENT FALLBACK" if row.silent_fallback else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def to_csv(rows: Iterable[MatrixRow]) -> str:
@@ -155,10 +200,17 @@ def to_csv(rows: Iterable[MatrixRow]) -> str:
     plain, quoted = csv.writer(out, lineterminator="\n"), csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     plain.writerow(COLUMNS)
     for row in rows:
-        cells = [_neutral(getattr(row, column)) for column in COLUMNS]
+        cells = [_neutral(_cell(getattr(row, column))) for column in COLUMNS]
         # the csv module forgets to quote a carriage return when lines end with a line feed
         (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
     return out.getvalue()
+
+
+def _cell(value: str | bool | tuple[str, ...]) -> str:
+    """Flags as yes or nothing; lists of values as JSON, because a value may hold any separator."""
+    if isinstance(value, tuple):
+        return msgspec.json.encode(value).decode() if value else ""
+    return value if isinstance(value, str) else "yes" if value else ""
 
 
 def from_csv(text: str) -> tuple[MatrixRow, ...]:
@@ -169,9 +221,11 @@ def from_csv(text: str) -> tuple[MatrixRow, ...]:
         if tuple(next(reader, [])) != COLUMNS:
             raise UsageError("matrix.csv has other columns", fix="let `fulldress matrix` write it anew")
         for cells in reader:
-            plain = {name: _original(cell) for name, cell in zip(COLUMNS, cells, strict=True)}
+            plain: dict[str, object] = {name: _original(cell) for name, cell in zip(COLUMNS, cells, strict=True)}
+            plain |= {flag: plain[flag] == "yes" for flag in _FLAGS}
+            plain["values"] = msgspec.json.decode(str(plain["values"]) or "[]", type=tuple[str, ...])
             rows.append(msgspec.convert(plain, MatrixRow))
-    except (msgspec.ValidationError, ValueError, csv.Error) as error:
+    except (msgspec.MsgspecError, ValueError, csv.Error) as error:
         raise UsageError(
             f"matrix.csv, line {reader.line_num}: {error}", fix="let `fulldress matrix` write it anew"
         ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from fulldress.formats.version import compare, sort_key
+from fulldress.formats.version import compare, key_of, sort_key
 from fulldress.inventory.matrix import VersionRow
 from fulldress.model.estate import Estate, UpgradePath
 from fulldress.model.package import PackageLock
@@ -41,19 +41,22 @@ def offered_version(lock: PackageLock, product: str) -> str:
 
 def upgrade_path(versions: Iterable[VersionRow], estate: Estate, product: str, installed: str, target: str) -> UpgradePath:
     """The stops between two versions and the reason when the way is not known or not open."""
-    rows = sorted((v for v in versions if v.product in ("", product)), key=lambda v: sort_key(v.version))
-    direction = compare(installed, target)
+    mine = [v for v in versions if v.product in ("", product)]
+    scheme = next((v.scheme for v in mine if v.scheme), "")
+    order = key_of(scheme)
+    rows = sorted(mine, key=lambda v: order(v.version))
+    direction = compare(installed, target, scheme)
     if direction == 0:
         return _path(product, installed, target, (), True, "this version is already installed")
     if direction > 0:
         return _path(
             product, installed, target, (), False, f"{target} is older than the installed {installed}: not an upgrade"
         )
-    if not any(compare(row.version, target) == 0 for row in rows):
+    if not any(compare(row.version, target, scheme) == 0 for row in rows):
         return _path(product, installed, target, (), False, f"the matrix does not know version {target}")
-    stops, gap = _stops(rows, installed, target)
+    stops, gap = _stops(rows, installed, target, scheme)
     why = [gap] if gap else []
-    way = [row for row in rows if any(compare(row.version, v) == 0 for v in (*stops, target))]
+    way = [row for row in rows if any(compare(row.version, v, scheme) == 0 for v in (*stops, target))]
     for row in way:
         why.extend(_blocks(row, estate))
     return _path(product, installed, target, tuple(stops), not why, "; ".join(why))
@@ -63,16 +66,18 @@ def _path(product: str, installed: str, target: str, stops: tuple[str, ...], kno
     return UpgradePath(product=product, installed=installed, target=target, stops=stops, known=known, why=why)
 
 
-def _stops(rows: Sequence[VersionRow], installed: str, target: str) -> tuple[list[str], str]:
+def _stops(rows: Sequence[VersionRow], installed: str, target: str, scheme: str) -> tuple[list[str], str]:
     """Walk back from the target: each version's ``from`` and each required stop in between."""
     stops: list[str] = []
-    here = next(row for row in rows if compare(row.version, target) == 0)
+    here = next(row for row in rows if compare(row.version, target, scheme) == 0)
     while True:
-        below = [r for r in rows if compare(installed, r.version) < 0 and compare(r.version, here.version) < 0]
+        below = [
+            r for r in rows if compare(installed, r.version, scheme) < 0 and compare(r.version, here.version, scheme) < 0
+        ]
         required = [r for r in below if r.required_stop]
-        reach = [r for r in below if here.from_ and compare(r.version, here.from_) >= 0 and not r.blocked]
-        direct = not here.from_ or compare(installed, here.from_) >= 0
-        if required and (direct or not reach or compare(required[-1].version, here.from_) >= 0):
+        reach = [r for r in below if here.from_ and compare(r.version, here.from_, scheme) >= 0 and not r.blocked]
+        direct = not here.from_ or compare(installed, here.from_, scheme) >= 0
+        if required and (direct or not reach or compare(required[-1].version, here.from_, scheme) >= 0):
             following = required[-1]
         elif direct:
             return stops, ""

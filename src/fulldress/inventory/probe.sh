@@ -33,7 +33,8 @@ as_postgres=() # PostgreSQL's own user where we may, else whoever we are
 as_postgres+=(env PGOPTIONS='-c default_transaction_read_only=on -c statement_timeout=10s' psql -XqAt)
 
 section os-release; cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null
-section hostname; cat /proc/sys/kernel/hostname 2>/dev/null || cat /etc/hostname 2>/dev/null
+section hostname
+if [ -n "$FULLDRESS_TREE" ] && [ -s /etc/hostname ]; then cat /etc/hostname; else cat /proc/sys/kernel/hostname; fi 2>/dev/null
 section arch; dpkg --print-architecture 2>/dev/null || uname -m
 section localtime; readlink /etc/localtime
 section timezone; cat /etc/timezone 2>/dev/null
@@ -122,7 +123,8 @@ for directory in /var/spool/cron/atjobs /var/spool/at /var/spool/atjobs; do
 done
 
 # --- listeners
-if have ss; then
+if [ -n "$FULLDRESS_TREE" ]; then cannot "listeners" "this is a tree of files, not a running system"
+elif have ss; then
   section listeners; within 5 ss -Htulnp 2>/dev/null | head -c 262144
   section cgroups
   within 5 ss -Htulnp 2>/dev/null | grep -oE 'pid=[0-9]+' | sort -u | head -n 500 | while IFS== read -r _ pid; do
@@ -173,17 +175,17 @@ SELECT json_build_object('server', current_setting('server_version'), 'size', pg
       greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%'), '{}'),
   'extensions', coalesce((SELECT json_object_agg(extname, extversion) FROM pg_extension), '{}'),
-  'objects', (SELECT json_object_agg(kind, n) FROM (
+  'objects', coalesce((SELECT json_object_agg(kind, n) FROM (
     SELECT CASE c.relkind WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
         WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind, count(*) AS n FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
       WHERE c.relkind IN ('r','p','i','I','v','m','S','f') AND s.nspname NOT IN ('pg_catalog', 'information_schema') AND s.nspname NOT LIKE 'pg\_t%' GROUP BY 1
     UNION ALL SELECT 'function', count(*) FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace WHERE s.nspname NOT IN ('pg_catalog', 'information_schema')
-    UNION ALL SELECT 'trigger', count(*) FROM pg_trigger WHERE NOT tgisinternal) counted WHERE n <> 0));
+    UNION ALL SELECT 'trigger', count(*) FROM pg_trigger WHERE NOT tgisinternal) counted WHERE n <> 0), '{}'));
 SQL
           section "migrations postgresql $3"
           within 20 "${as_postgres[@]}" -v ON_ERROR_STOP=0 -d "$3" 2>/dev/null <<'SQL'
 WITH t AS (SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relname AS rel,
-    (SELECT array_agg(attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS cols
+    (SELECT array_agg(attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND 0 < attnum AND NOT attisdropped) AS cols
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\_%'),
 k(tool, rel, needs, applied, version, trouble) AS (VALUES
   ('flyway', 'flyway_schema_history', '{version,success,installed_rank,description}', 'count(*) FILTER (WHERE success)', '(array_agg(version ORDER BY installed_rank DESC) FILTER (WHERE version IS NOT NULL AND success))[1]', 'string_agg(''failed: '' || coalesce(version, description), '', '') FILTER (WHERE NOT success)'),

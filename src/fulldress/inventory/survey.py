@@ -32,7 +32,9 @@ PATIENCE_S = 60
 """The probe stops asking after 52 s and says what it left out."""
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _SECRET_FILE = re.compile(r"secret|credential|password", re.IGNORECASE)
-__all__ = ["SurveyFailed", "ask", "config_keys", "survey", "survey_host"]
+_HOLDERS = ("value", "val", "content", "text", "default")
+"""Names that say nothing of what they hold: the name above does."""
+__all__ = ["SurveyFailed", "ask", "assembled", "config_keys", "survey", "survey_host"]
 
 
 def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | None = None) -> Estate:
@@ -53,9 +55,14 @@ def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | No
                 progress.advance()
     if progress:
         progress.finish()
+    return assembled(facts, declared)
+
+
+def assembled(hosts: Sequence[HostFacts], declared: Declared) -> Estate:
+    """The facts of hosts together with what the release folder declares of the estate."""
     return Estate(
         taken=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        hosts=tuple(facts),
+        hosts=tuple(hosts),
         retired=declared.retired,
         replacements=declared.replacements,
     )
@@ -124,12 +131,22 @@ def _questions(declared: Declared) -> list[str]:
 def config_keys(text: str, file: str) -> list[ConfigKey]:
     """The keys of a configuration file without any secret value."""
     whole = bool(_SECRET_FILE.search(PurePosixPath(file).name))
-    return [_safe(key, whole) for key in keyreader.keys(text, file=file)]
+    found = keyreader.keys(text, file=file)
+    named = {key.key.rpartition(".")[0]: key.value for key in found if key.key.rpartition(".")[2] in ("name", "key")}
+    return [_safe(key, whole or config.secret_looking(named.get(key.key.rpartition(".")[0], ""))) for key in found]
 
 
-def _safe(key: ConfigKey, secret_file: bool) -> ConfigKey:
-    hide = bool(key.value) and (secret_file or config.secret_looking(key.key))
+def _safe(key: ConfigKey, secret: bool) -> ConfigKey:
+    hide = bool(key.value) and ((secret and key.key.rpartition(".")[2] not in ("name", "key")) or _secret_looking(key.key))
     return msgspec.structs.replace(key, value=SECRET if hide else redacted(key.value))
+
+
+def _secret_looking(key: str) -> bool:
+    """Also in lists (``tokens.0``) and XML (``property[db.password].@value``)."""
+    parts = [part for part in re.split(r"[.\[\]@\s]+", key) if part and not part.isdecimal()]
+    if len(parts) > 1 and parts[-1].lower() in _HOLDERS:
+        parts.pop()
+    return config.secret_looking(key) or (bool(parts) and config.secret_looking(parts[-1]))
 
 
 def _os_release(text: str) -> dict[str, str]:

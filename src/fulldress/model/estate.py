@@ -259,6 +259,8 @@ class KeyImpact(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for a ``required`` key that the estate does not set yet."""
     cure: str
     """What to write instead, in words."""
+    places: tuple[str, ...] = ()
+    """``host:file:line`` of each use."""
 
 
 class UpgradePath(msgspec.Struct, frozen=True, kw_only=True):

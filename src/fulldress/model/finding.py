@@ -34,11 +34,26 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """True when ``fulldress adapt`` can write the patch."""
     fingerprint: str = ""
     """rule + normalised content, never a line number; filled in by the sweep."""
+    lineage: str = ""
+    """As ``fingerprint``, but the same in another version of the package: without folders, versions and numbers in names."""
+    confirmed_by: tuple[str, ...] = ()
+    """What other programs say of the same line: ``shellcheck SC2115``."""
 
     @property
     def rank(self) -> tuple[int, int, str, int]:
         """Sort key: the most dangerous and most certain first."""
         return (SEVERITIES.index(self.severity), CONFIDENCES.index(self.confidence), self.place, self.line)
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """The previous package that a report was compared with."""
+
+    name: str
+    sha256: str
+    known: int
+    """Findings of this package that the previous one had too; they are not listed."""
+    gone: int
+    """Findings of the previous package that are not in this one any more."""
 
 
 class FindingsReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +67,14 @@ class FindingsReport(msgspec.Struct, frozen=True, kw_only=True):
     """Rules that could not run, with the reason (for example: no inventory)."""
     waived: dict[str, str] = {}
     """Fingerprints of findings that a waiver in force takes off the list -> who accepted it, why, until when."""
+    waivers_ended: tuple[str, ...] = ()
+    """Waivers past their last day, in words."""
+    waivers_idle: tuple[str, ...] = ()
+    """Waivers in force that nothing matches, or that do not count, in words."""
+    baseline: Baseline | None = None
+    """When given, ``findings`` are only those that the previous package did not have."""
+    peers: dict[str, str] = {}
+    """Other programs that were asked -> version and count, or why they did not answer."""
     findings: tuple[Finding, ...]
 
 
@@ -91,3 +114,23 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True):
     patch: str = ""
     """File name of the unified diff; empty when the cure is plan steps only."""
     steps: tuple[StepDraft, ...] = ()
+
+
+CURE_RAISED = "cure-raised"
+"""Slug of the finding that stands for a cure that failed."""
+
+
+def cure_failure(finding: Finding, why: str) -> Finding:
+    """The finding that says that the cure of ``finding`` failed."""
+    return Finding(
+        rule=CURE_RAISED,
+        severity="medium",
+        confidence="certain",
+        title=f"the cure of {finding.rule} failed: {why}"[:300],
+        place=finding.place,
+        line=finding.line,
+        excerpt=finding.excerpt,
+        consequence=f"The package stays as it is there: {finding.title}",
+        fix=f"{finding.fix} Report the failure with the package's digest.",
+        fingerprint=finding.fingerprint,
+    )

@@ -6,6 +6,12 @@ from typing import Literal
 
 import msgspec
 
+from fulldress.model.signed import SignatureFormat
+from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
+
+SEALED = ("rpm", "apk", "sfx")
+"""Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
+
 EntryKind = Literal["file", "directory", "symlink", "hardlink", "container"]
 """``container`` is a file that was itself opened (zip, jar, deb, tar ...): its members follow under ``path!/``."""
 
@@ -28,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: str = ""
     """Target of a symlink or hard link."""
     format: str = ""
-    """For a container: zip, tar, deb, gz, xz, zst, bz2 ..."""
+    """For a container: zip, tar, cpio, deb, rpm, apk, sfx, gz, xz, zst, bz2, tar.gz ..."""
 
 
 LIMIT = "limit reached"
@@ -78,11 +84,18 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
         """The entry at this place, or None."""
         return next((e for e in self.entries if e.place == place), None)
 
+    def sealed_in(self, place: str) -> str | None:
+        """The outermost archive around a place that is read but never rewritten (``""``: the package itself), or None."""
+        if self.format in SEALED:
+            return ""
+        sealed = (e.place for e in self.entries if e.kind == "container" and e.format in SEALED)
+        return min((p for p in sealed if place.startswith(f"{p}!/")), key=len, default=None)
+
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One signature or certificate that was looked at, and what it says."""
 
-    format: Literal["openpgp", "cms", "x509"]
+    format: SignatureFormat
     place: str
     """Where the signature is."""
     covers: str
@@ -111,10 +124,14 @@ class TrustReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VendorPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks."""
+    """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks.
+
+    For minisign and signify the public key itself (its base64) will do; for sigstore ``ISSUER IDENTITY``.
+    """
 
     fingerprint: str
-    kind: Literal["openpgp", "x509"] = "openpgp"
+    kind: Literal["openpgp", "x509", "minisign", "signify", "sigstore"] = "openpgp"
+    """``x509`` is for CMS and JAR signatures too."""
     not_before: str = ""
     not_after: str = ""
     note: str = ""
@@ -130,6 +147,11 @@ class VendorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pin: tuple[VendorPin, ...] = ()
     roots: tuple[str, ...] = ()
     """PEM texts of certificate roots trusted for this vendor."""
+    keys: tuple[str, ...] = ()
+    """Armoured OpenPGP public keys, for pins whose key the packages do not bring along."""
+    channel: tuple[Channel, ...] = ()
+    release: tuple[KnownRelease, ...] = ()
+    rotation: Rotation = Rotation()
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -142,6 +164,8 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What was asked of whom, over which contact, and what the answer was."""
     recorded: str = ""
     """When, ISO 8601."""
+    decision: tuple[Decision, ...] = ()
+    """Each person's own words, where they were recorded by ``fulldress trust accept``."""
 
     def covers(self, trust: TrustReport) -> bool:
         """True when it accepts the package of this report; a bad or revoked signature cannot be accepted."""

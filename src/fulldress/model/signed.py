@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+SignatureFormat = Literal["openpgp", "cms", "x509", "minisign", "signify", "jar", "sigstore"]
+
 SignatureState = Literal["intact", "altered", "weak", "keyless", "unreadable"]
 """intact: it signs exactly these bytes; altered: it does not; weak: revoked, expired, or an algorithm that can be forged;
 keyless: the key that would check it is not at hand; unreadable: it is no signature of its format."""
@@ -14,10 +16,13 @@ keyless: the key that would check it is not at hand; unreadable: it is no signat
 class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
     """One signature, or one certificate, as an adapter found it."""
 
-    format: Literal["openpgp", "cms", "x509"]
+    format: SignatureFormat
     state: SignatureState
     fingerprint: str = ""
-    """Of the primary key (OpenPGP) or of the certificate (SHA-256), lower-case hex; a key id when that is all there is."""
+    """Of the primary key (OpenPGP) or of the certificate (SHA-256), lower-case hex; a key id when that is all there is.
+
+    Of the 32 bytes of the key (minisign, signify); issuer and identity, a blank between them (sigstore).
+    """
     signer: str = ""
     issuer: str = ""
     created: str = ""

@@ -33,7 +33,7 @@ def sarif(report: FindingsReport, lock: PackageLock, rules: Iterable[Rule]) -> d
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "artifacts": [{"location": {"uri": quote(lock.name)}, "length": lock.size, "hashes": {"sha-256": lock.sha256}}],
+        "artifacts": [{"location": {"uri": _uri(lock.name)}, "length": lock.size, "hashes": {"sha-256": lock.sha256}}],
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": list(_notes(report, lock))}],
         "results": [_result(finding, lock, index) for finding in report.findings],
         "properties": {"schema_version": report.schema_version, "package_sha256": report.package_sha256},
@@ -60,23 +60,32 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(finding: Finding, lock: PackageLock, index: dict[str, int]) -> dict[str, Any]:
     location: dict[str, Any] = {
-        "artifactLocation": {"uri": quote(f"{lock.name}!/{finding.place}" if finding.place else lock.name)}
+        "artifactLocation": {"uri": _uri(f"{lock.name}!/{finding.place}" if finding.place else lock.name)}
     }
     if finding.line:
         location["region"] = {"startLine": finding.line}
         if finding.excerpt:
             location["region"]["snippet"] = {"text": visible(finding.excerpt)}
     result: dict[str, Any] = {
-        "ruleId": finding.rule,
+        "ruleId": visible(finding.rule),
         "level": LEVEL[finding.severity],
         "message": {"text": f"{visible(finding.title)}. {visible(finding.consequence)} {visible(finding.fix)}"},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"fulldress/v1": finding.fingerprint},
         "properties": {"severity": finding.severity, "confidence": finding.confidence, "curable": finding.curable},
     }
+    if finding.lineage:
+        result["partialFingerprints"]["fulldressLineage/v1"] = finding.lineage
+    if finding.confirmed_by:
+        result["properties"]["confirmed_by"] = [visible(name) for name in finding.confirmed_by]
     if finding.rule in index:
         result["ruleIndex"] = index[finding.rule]
     return result
+
+
+def _uri(place: str) -> str:
+    """A relative reference: undecodable bytes as they are, everything that is no URI character percent-encoded."""
+    return quote(place.encode("utf-8", "surrogateescape"))
 
 
 def _notes(report: FindingsReport, lock: PackageLock) -> Iterator[dict[str, Any]]:

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 from fulldress.model.finding import SEVERITIES, Finding, FindingsReport
 from fulldress.model.package import PackageLock
+from fulldress.report.cure import ShownCure, diff_lines
 from fulldress.report.sanitise import clipped, visible
 
 SCREENFUL = 15
 """Findings on one screen; the rest is counted."""
+MAX_DIFF = 24
+"""Lines of a cure's diff on the screen."""
 
+_DIFF_COLOUR = {"add": "32", "del": "31", "hunk": "34"}
 _COLOUR = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2"}
 
 
@@ -36,16 +40,20 @@ def findings_text(
     everything: bool = False,
     colour: bool = False,
     width: int = 100,
-    ended: Sequence[str] = (),
+    cures: Mapping[str, ShownCure] | None = None,
 ) -> str:
-    """The whole report. ``ended``: waivers that have expired, in words. ``width`` in characters."""
+    """The whole report. ``cures``: fingerprint -> the change to show under a finding. ``width`` in characters."""
     paint = Paint(colour)
     count = len(report.findings) if everything else SCREENFUL
-    blocks = [_finding(finding, lock.name, paint, width) for finding in report.findings[:count]]
+    given = cures or {}
+    blocks = [
+        _finding(finding, lock.name, paint, width) + _cure(given.get(finding.fingerprint), paint, width)
+        for finding in report.findings[:count]
+    ]
     hidden = len(report.findings) - count
     if hidden > 0:
         blocks.append(f"and {hidden} less dangerous one{'s'[: hidden > 1]}: --all shows everything")
-    blocks.append("\n".join(_closing(report, lock, paint, width, ended)))
+    blocks.append("\n".join(_closing(report, lock, paint, width)))
     return "\n\n".join(blocks)
 
 
@@ -61,8 +69,25 @@ def _finding(finding: Finding, package: str, paint: Paint, width: int) -> str:
             finding.fix + (" `fulldress adapt` writes the patch." if finding.curable else ""), "  fix:  ", " " * 8, width
         )
     )
-    lines.append(f"  more: fulldress explain {finding.rule}   ({finding.fingerprint})")
+    if finding.confirmed_by:
+        lines.append(_wrapped(f"also said by {', '.join(finding.confirmed_by)}", "  ", "  ", width))
+    lines.append(f"  more: fulldress explain {visible(finding.rule)}   ({finding.fingerprint})")
     return "\n".join(lines)
+
+
+def _cure(cure: ShownCure | None, paint: Paint, width: int) -> str:
+    """The change that the cure would make, as a diff in the frame."""
+    if cure is None:
+        return ""
+    lines = [_wrapped(f"cure ({cure.safety}): {cure.note}", "  ", "        ", width)]
+    lines += [_wrapped(f"plan step: {step}", "  ", "        ", width) for step in cure.steps]
+    diff = [line for line in diff_lines(cure.diff) if not line.text.startswith("--- ") or line.kind != "head"]
+    for line in diff[:MAX_DIFF]:
+        shown = clipped(line.text, width - 7)
+        lines.append(f"       {paint(shown, _DIFF_COLOUR[line.kind]) if line.kind in _DIFF_COLOUR else shown}")
+    if len(diff) > MAX_DIFF:
+        lines.append(f"       … {len(diff) - MAX_DIFF} more lines: --format html shows them")
+    return "\n" + "\n".join(lines)
 
 
 def _frame(finding: Finding, package: str, paint: Paint, width: int) -> Iterator[str]:
@@ -95,18 +120,35 @@ def _wrapped(text: str, first: str, rest: str, width: int) -> str:
     )
 
 
-def _closing(report: FindingsReport, lock: PackageLock, paint: Paint, width: int, ended: Sequence[str]) -> Iterator[str]:
-    for slug, reason in sorted(report.rules_stood_aside.items()):
-        yield _wrapped(f"not looked for: {slug}: {reason}", "", "  ", width)
+def _closing(report: FindingsReport, lock: PackageLock, paint: Paint, width: int) -> Iterator[str]:
+    for slugs, reason in aside(report):
+        yield _wrapped(f"not looked for: {', '.join(slugs)}: {reason}", "", "  ", width)
+    for name, said in sorted(report.peers.items()):
+        yield _wrapped(f"{name}: {said}", "", "  ", width)
     for said in report.waived.values():
         yield _wrapped(f"waived: {said}", "", "  ", width)
-    for said in ended:
+    for said in report.waivers_ended:
         yield _wrapped(f"waiver ended: {said}", "", "  ", width)
+    for said in report.waivers_idle:
+        yield _wrapped(f"waiver without effect: {said}", "", "  ", width)
+    if report.baseline is not None:
+        was = report.baseline
+        yield _wrapped(
+            f"only what is new since {was.name}: {was.known} were there before, {was.gone} are gone", "", "  ", width
+        )
     yield paint(f"{visible(lock.name)}: {summary(report)}", "1")
     files = sum(e.kind in ("file", "container") for e in lock.entries)
     missed = f", {sum(n.size for n in lock.not_inspected):,} bytes not" if lock.not_inspected else ""
     yield f"{files} files, {lock.bytes_inspected:,} bytes looked into{missed}; {len(report.rules_run)} rules"
     yield f"sha256 {lock.sha256}"
+
+
+def aside(report: FindingsReport) -> list[tuple[list[str], str]]:
+    """Rules that could not run, together by their reason."""
+    by_reason: dict[str, list[str]] = {}
+    for slug, reason in sorted(report.rules_stood_aside.items()):
+        by_reason.setdefault(reason, []).append(slug)
+    return [(slugs, reason) for reason, slugs in sorted(by_reason.items())]
 
 
 def summary(report: FindingsReport) -> str:

@@ -15,11 +15,11 @@ DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "oracle", "sqlserver"
 NETWORK = (
     PLAINTEXT | DATABASES | {"https", "ftps", "sftp", "ssh", "ldaps", "smtps", "wss", "mqtts", "amqps", "rediss", "rsync"}
 )
-_INSIDE = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa", ".corp")
+_INSIDE = (".invalid", ".test", ".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa", ".corp")
 _NAMESPACES = re.compile(
     r"(?i)(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|gnu\.org|opensource\.org|sun\.com|oracle\.com|"
     r"freedesktop\.org|schemas\.microsoft\.com|schema\.org|python\.org|debian\.org|spdx\.org|creativecommons\.org|"
-    r"example\.(com|org|net)|mozilla\.org|docs\.[a-z0-9.-]+)$"
+    r"example\.(com|org|net)|acme\.(com|org)|foo\.(com|org|net)|bar\.(com|org)|mozilla\.org|docs\.[a-z0-9.-]+)$"
 )
 
 

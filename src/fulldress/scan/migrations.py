@@ -1,68 +1,88 @@
-"""What the migration rules read: SQL migrations of the package, who runs them, and the one cure engine behind them all.
+"""What the migration rules read: the package's migrations with their hazards, and the one cure engine behind them all.
 
 A file with several hazards is reported once, by the rule of its worst hazard; the others are named in the consequence.
-Parsed once for each context. Pure.
+Migrations of a series that also creates the table (the whole history since the first version) are reported together:
+which of them are still to run, only the installed version tells. Parsed once for each context. Pure.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fulldress.formats import shell, sql
-from fulldress.formats.shell import Command
-from fulldress.formats.sql import Hazard, HazardKind
-from fulldress.model.finding import Cure, Finding
-from fulldress.model.package import Entry
-from fulldress.scan.reading import Script, current_text, encode, memo, scripts
-from fulldress.scan.rule import Context, RuleMeta
+import msgspec
 
-MAX_SQL = 1 << 20
-"""Larger scripts are dumps, not migrations."""
+from fulldress.formats import sql
+from fulldress.formats.sql import Hazard, HazardKind
+from fulldress.formats.sql.dynamic import AT_RUN_TIME
+from fulldress.model.finding import Cure, Finding, Severity
+from fulldress.model.package import Entry
+from fulldress.scan.migration_files import Source, fresh, natural, sources, version_of
+from fulldress.scan.migration_runs import Run, lock_timeout_of, role_timeout, runs
+from fulldress.scan.reading import current_text, encode, memo
+from fulldress.scan.rule import Context, RuleMeta
 
 RANK: tuple[HazardKind, ...] = (
     "concurrently-in-transaction",
+    "migration-cannot-run",
     "table-rewrite",
     "not-null-scan",
     "index-blocks-writes",
     "constraint-validates-under-lock",
     "unbounded-backfill",
     "long-lock-transaction",
+    "lock-held-on-purpose",
     "migration-without-lock-timeout",
+    "breaks-running-version",
+    "migration-hides-statements",
+    "schema-choice",
 )
 """The worst first."""
 
 NAMES: dict[HazardKind, str] = {
     "concurrently-in-transaction": "CONCURRENTLY where it cannot work",
+    "migration-cannot-run": "a statement that PostgreSQL refuses",
     "table-rewrite": "a table rewrite under an exclusive lock",
     "not-null-scan": "SET NOT NULL with a scan under an exclusive lock",
     "index-blocks-writes": "an index build that blocks writers",
     "constraint-validates-under-lock": "a constraint checked under a lock",
     "unbounded-backfill": "a backfill of all rows in one statement",
     "long-lock-transaction": "locks kept while other work goes on",
+    "lock-held-on-purpose": "a lock that it takes for long",
     "migration-without-lock-timeout": "no lock_timeout",
+    "breaks-running-version": "something taken away that the running version uses",
+    "migration-hides-statements": "statements that nobody here could read",
+    "schema-choice": "a choice that is hard to take back",
 }
-
-_DOWN = re.compile(r"(?i)(^|[/._-])(down|undo|rollback|revert)([/._-]|$)")
+MAX_NAMED = 4
+"""Files that a finding over a whole series names."""
 
 
 class Migration(NamedTuple):
-    """One SQL migration of the package."""
+    """One migration of the package."""
 
-    entry: Entry
-    text: str
+    source: Source
     hazards: tuple[Hazard, ...]
+    historic: bool
+    """Its series creates the tables that it hurts: whether they exist already, the installed version tells."""
 
+    @property
+    def entry(self) -> Entry:
+        """The file."""
+        return self.source.entry
 
-class Run(NamedTuple):
-    """A command of a script that runs migrations with psql."""
+    @property
+    def text(self) -> str:
+        """Its SQL."""
+        return self.source.text
 
-    script: Script
-    command: Command
-    migrations: tuple[Migration, ...]
-    single: bool
-    """psql -1: everything in one transaction."""
+    @property
+    def kinds(self) -> list[HazardKind]:
+        """Kinds of its hazards, the worst first; mild ones last."""
+        hard = sorted({h.kind for h in self.hazards if not h.mild}, key=RANK.index)
+        return hard + sorted({h.kind for h in self.hazards if h.mild} - set(hard), key=RANK.index)
 
 
 def rows(context: Context) -> dict[str, int]:
@@ -71,105 +91,253 @@ def rows(context: Context) -> dict[str, int]:
     return {table: count for host in hosts for database in host.databases for table, count in database.tables.items()}
 
 
+def installed_version(context: Context) -> tuple[int, ...]:
+    """The schema version that the estate's databases are at; () when nobody knows, or when they differ."""
+    hosts = context.estate.hosts if context.estate is not None else ()
+    found = {d.schema_version for host in hosts for d in host.databases if d.schema_version}
+    return version_of(found.pop()) if len(found) == 1 else ()
+
+
 def migrations(context: Context) -> list[Migration]:
-    """Every SQL script of the package that is not a way back, with its hazards."""
+    """Every migration of the package that is not applied yet, with its hazards."""
     return memo(context, "migrations", lambda: list(_migrations(context)))
 
 
+class _Series:
+    """What the migrations of one folder showed so far."""
+
+    def __init__(self, context: Context, functions: dict[str, str]) -> None:
+        self.known = sql.Catalogue()
+        for _, text in fresh(context):
+            for statement in sql.statements(text):
+                self.known.take(statement)
+        self.known.settle()
+        self.made: set[str] = set()
+        self.functions = functions
+
+
 def _migrations(context: Context) -> Iterator[Migration]:
-    counted = rows(context)
-    for entry, text in context.texts(".sql"):
-        if len(text) <= MAX_SQL and not is_down(entry.place):
-            yield Migration(entry, text, tuple(sql.hazards(text, counted)))
+    counted, installed = rows(context), installed_version(context)
+    series: dict[str, _Series] = {}
+    functions = _functions(context)
+    for source in sources(context):
+        place = source.entry.place
+        folder = _series_of(place)
+        state = series.get(folder) or series.setdefault(folder, _Series(context, functions))
+        session = sql.Session(_single(context, source), _patience(context, place), functions)
+        parsed = sql.script(source.text, session=session)
+        found = [h for h in sql.script_hazards(parsed, counted, state.known) if not _absent(h, state.made, counted)]
+        before = set(state.made)
+        found = [_weighed(h, before) for h in found]
+        state.made |= {name for name, table in state.known.tables.items() if table.fresh}
+        state.known.settle()
+        version = version_of(place)
+        if installed and version and len(version) == len(installed) and version <= installed:
+            continue
+        hurt = {h.relation for h in found if not h.mild and h.relation}
+        yield Migration(source, tuple(found), bool(hurt) and bool(hurt & before))
 
 
-def is_down(place: str) -> bool:
-    """True for scripts that take a migration back, by their name or folder."""
-    return _DOWN.search("/".join(place.split("/")[-2:])) is not None
+def _series_of(place: str) -> str:
+    """The folder of a series; Prisma keeps each migration in a folder of its own."""
+    folder = place.rpartition("/")[0]
+    return folder.rpartition("/")[0] if place.endswith("/migration.sql") else folder
 
 
-def runs(context: Context) -> list[Run]:
-    """Every psql command of the package's scripts that runs migrations of the package."""
-    return memo(context, "migration runs", lambda: list(_runs(context)))
+def _functions(context: Context) -> dict[str, str]:
+    """Functions that the package creates: a migration may call them."""
+    found: dict[str, str] = {}
+    texts = [text for _, text in fresh(context)] + [s.text for s in sources(context)]
+    for text in texts:
+        if re.search(r"(?i)create\s+(or\s+replace\s+)?(function|procedure)", text):
+            for statement in sql.statements(text):
+                if statement.kind == "create_function_stmt":
+                    found[".".join(p.string.sval for p in statement.node.funcname)] = statement.text
+    return found
 
 
-def _runs(context: Context) -> Iterator[Run]:
-    known = migrations(context)
-    for script in scripts(context):
-        for command in script.commands:
-            words = _psql_words(command)
-            if words is None:
-                continue
-            named = " ".join([*words, *command.redirects])
-            chosen = tuple(m for m in known if m.entry.place.rpartition("/")[2] in named)
-            feeds = _reads_file(words) or any("<" in r for r in command.redirects)
-            if not chosen and feeds and "$" in named:
-                chosen = tuple(known)
-            single = any(w == "--single-transaction" or re.fullmatch(r"-[A-Za-z]*1[A-Za-z]*", w) for w in words)
-            if chosen:
-                yield Run(script, command, chosen, single)
+def _single(context: Context, source: Source) -> bool:
+    """True when whoever runs it opens a transaction around it all."""
+    mine = [run for run in runs(context) if any(s.entry.place == source.entry.place for s in run.sources)]
+    return source.single or (bool(mine) and all(run.single for run in mine))
 
 
-def _psql_words(command: Command) -> list[str] | None:
-    """The words after psql, also inside ``runuser -u postgres -- psql`` and ``su postgres -c "psql ..."``."""
-    for text in shell.nested(command):
-        for inner in shell.commands(text):
-            words = _psql_words(inner)
-            if words is not None:
-                return [*words, *inner.redirects]
-    for number, word in enumerate(command.argv):
-        if word.rpartition("/")[2] == "psql":
-            return list(command.argv[number + 1 :])
-    return None
+def _patience(context: Context, place: str) -> float:
+    """The lock_timeout that a session finds: from PGOPTIONS of its caller, or set for the role or database."""
+    mine = [run for run in runs(context) if any(s.entry.place == place for s in run.sources)]
+    given = [lock_timeout_of(run) for run in mine]
+    return max(given) if given and all(given) else role_timeout(context)
 
 
-def _reads_file(words: list[str]) -> bool:
-    return any(re.fullmatch(r"-[A-Za-z0-9]*f.*|--file.*", word) for word in words)
+def _absent(hazard: Hazard, made: set[str], counted: dict[str, int]) -> bool:
+    """True for a table that an earlier migration of the series makes and that no database of the estate has yet."""
+    name = hazard.relation
+    return bool(counted) and name in made and sql.rows_of(counted, name) is None
+
+
+def _weighed(hazard: Hazard, made: set[str]) -> Hazard:
+    """What only fails on a table with rows is worth a note where the series makes that table itself."""
+    fails = hazard.kind == "migration-cannot-run" and hazard.relation in made
+    return msgspec.structs.replace(hazard, mild=True) if fails else hazard
 
 
 def findings(context: Context, meta: RuleMeta) -> Iterator[Finding]:
-    """The finding of each migration whose worst hazard is this rule's."""
+    """The finding of each migration whose worst hazard is this rule's; those of a whole history are told together."""
+    together: dict[str, list[Migration]] = {}
     for migration in migrations(context):
-        kinds = sorted({hazard.kind for hazard in migration.hazards}, key=RANK.index)
-        if kinds and kinds[0] == meta.slug:
-            yield _finding(context, meta, migration, kinds)
+        if not migration.kinds:
+            continue
+        if migration.historic or not migration.source.plain:
+            together.setdefault(_series_of(migration.entry.place), []).append(migration)
+        elif migration.kinds[0] == meta.slug:
+            yield _finding(context, meta, migration)
+    for folder, listed in together.items():
+        hard = [m for m in listed if any(not h.mild for h in m.hazards)] or listed
+        # The latest of the worst: it is the likeliest not to have run yet.
+        worst = min(reversed(hard), key=lambda m: RANK.index(m.kinds[0]))
+        if worst.kinds[0] == meta.slug:
+            yield _finding(context, meta, worst) if len(hard) == 1 else _together(context, meta, folder, hard, worst)
 
 
-def _finding(context: Context, meta: RuleMeta, migration: Migration, kinds: list[HazardKind]) -> Finding:
-    hazard = next(h for h in migration.hazards if h.kind == meta.slug)
+def _hazard(migration: Migration) -> Hazard:
+    kind = migration.kinds[0]
+    return min((h for h in migration.hazards if h.kind == kind), key=lambda h: h.mild)
+
+
+def _severity(meta: RuleMeta, migration: Migration) -> Severity:
+    if _hazard(migration).mild:
+        return "info"
+    strong = meta.severity in ("critical", "high")
+    return "medium" if strong and (migration.historic or not migration.source.certain) else meta.severity
+
+
+def _shown(name: str) -> str:
+    return "a table that is named at run time" if AT_RUN_TIME in name else name
+
+
+def _finding(context: Context, meta: RuleMeta, migration: Migration) -> Finding:
+    kinds, hazard = migration.kinds, _hazard(migration)
     others = ", ".join(NAMES[kind] for kind in kinds[1:])
     also = f" The same migration has {others}." if others else ""
+    if migration.historic:
+        also += " An earlier migration of the same series makes the table: it matters where that one has run already."
     counted = sql.rows_of(rows(context), hazard.relation)
     size = f" ({counted:,} rows)" if counted is not None else ""
-    made = _rewritten(context, migration.entry.place, migration.text)
-    curable = made is not None and meta.slug not in {h.kind for h in sql.hazards(made.text, rows(context))}
+    curable = _curable(context, migration, meta.slug)
     return Finding(
         rule=meta.slug,
-        severity=meta.severity,
-        confidence=meta.confidence,
-        title=f"{meta.title}: {hazard.relation}{size}",
+        severity=_severity(meta, migration),
+        confidence=meta.confidence if migration.source.certain else "possible",
+        title=f"{meta.title}: {_shown(hazard.relation)}{size}" if hazard.relation else meta.title,
         place=migration.entry.place,
         line=hazard.statement.line,
         excerpt=" ".join(hazard.statement.text.split())[:200],
-        consequence=f"This statement {_verb(hazard.detail)}.{also}",
-        fix="Make it run online (`fulldress adapt` does): short locks with retries, batches, CONCURRENTLY."
-        if curable
-        else "There is no online form: run it in the window, with a lock_timeout, and rehearse how long it takes.",
+        consequence=f"This statement {_verb(hazard.detail)}.{also}".replace(AT_RUN_TIME, "a table named at run time"),
+        fix=_fix(migration, hazard, curable=curable),
         curable=curable,
     )
 
 
+def _together(context: Context, meta: RuleMeta, folder: str, listed: list[Migration], worst: Migration) -> Finding:
+    """One finding for all migrations of a series."""
+    hazard = _hazard(worst)
+    total = sum(1 for s in sources(context) if _series_of(s.entry.place) == folder)
+    ranked = sorted(listed, key=lambda m: (-RANK.index(m.kinds[0]), natural(m.entry.place)), reverse=True)
+    heavy = [m for m in listed if m.kinds[0] in sql.ONLINE - {"migration-without-lock-timeout"}]
+    named = "; ".join(
+        f"{m.entry.place.removeprefix(folder + '/')}:{_hazard(m).statement.line} {NAMES[m.kinds[0]]}"
+        + (f" ({_shown(_hazard(m).relation)})" if _hazard(m).relation else "")
+        for m in ranked[:MAX_NAMED]
+    )
+    more = f"; and {len(ranked) - MAX_NAMED} more" if len(ranked) > MAX_NAMED else ""
+    severity = _severity(meta, worst)
+    if any(m.historic for m in listed) and severity in ("critical", "high"):
+        severity = "medium"
+    tool = f" ({worst.source.tool})" if worst.source.tool else ""
+    what = "rewrite, read or change whole tables under locks" if heavy else f"have {NAMES[worst.kinds[0]]}"
+    return Finding(
+        rule=meta.slug,
+        severity=severity,
+        confidence=meta.confidence if worst.source.certain else "possible",
+        title=f"{len(heavy) or len(listed)} of {total} migrations in {folder or 'the package'}{tool} {what}",
+        place=worst.entry.place,
+        line=hazard.statement.line,
+        excerpt=" ".join(hazard.statement.text.split())[:200],
+        consequence=f"{named}{more}. Those that the installed version has applied already do not run again.",
+        fix=_fix(worst, hazard, curable=False),
+    )
+
+
+def _fix(migration: Migration, hazard: Hazard, *, curable: bool) -> str:
+    if curable:
+        return "Make it run online (`fulldress adapt` does): short locks with retries, batches, CONCURRENTLY."
+    advice = _ADVICE.get(hazard.kind, "")
+    if advice:
+        return advice
+    if hazard.kind in sql.ONLINE and not migration.source.plain:
+        tool = migration.source.tool or "its tool"
+        return f"{_ONLINE[hazard.kind]} Write it so in {tool}, or run it in the window; rehearse how long it takes."
+    return "There is no online form: run it in the window, with a lock_timeout, and rehearse how long it takes."
+
+
+_ADVICE: dict[HazardKind, str] = {
+    "migration-cannot-run": "Ask the vendor; rehearse it on a copy of the database, where it stops as well.",
+    "lock-held-on-purpose": "Run it in the window, or REFRESH ... CONCURRENTLY; set a lock_timeout before it.",
+    "breaks-running-version": "Run it only after no instance of the old version is left, and keep a way back.",
+    "migration-hides-statements": "Read it by hand and rehearse it: the rehearsal shows its locks whatever it runs.",
+    "schema-choice": "Nothing stops for it; tell the vendor.",
+}
+_ONLINE: dict[HazardKind, str] = {
+    "table-rewrite": "Add a column, fill it in batches, swap.",
+    "not-null-scan": "CHECK ... NOT VALID, VALIDATE, then SET NOT NULL.",
+    "index-blocks-writes": "CREATE INDEX CONCURRENTLY outside a transaction.",
+    "constraint-validates-under-lock": "Add it NOT VALID and VALIDATE it in a transaction of its own.",
+    "unbounded-backfill": "Batches, each committed.",
+    "long-lock-transaction": "One transaction for each table and step.",
+    "migration-without-lock-timeout": "SET lock_timeout, and try again a bounded number of times.",
+    "concurrently-in-transaction": "Outside a transaction, with lock_timeout = 0.",
+}
+
+
 def _verb(detail: str) -> str:
     """Hazard details begin with a verb or with their own subject."""
-    return detail if detail.split(" ", 1)[0] in ("writes", "reads") else f"hurts: {detail}"
+    first = detail.split(" ", 1)[0]
+    return detail if first.endswith("s") and first.islower() and first not in ("its",) else f"hurts: {detail}"
+
+
+def _curable(context: Context, migration: Migration, slug: str) -> bool:
+    if slug not in sql.ONLINE or not migration.source.plain:
+        return False
+    made = _rewritten(context, migration.entry.place, migration.text)
+    if made is None:
+        return False
+    known = copy.deepcopy(known_before(context, migration.entry.place))
+    return slug not in {h.kind for h in sql.script_hazards(sql.script(made.text), rows(context), known)}
+
+
+def known_before(context: Context, place: str) -> sql.Catalogue:
+    """What the scripts for a new database and the earlier migrations of the series tell of the database."""
+
+    def replay() -> sql.Catalogue:
+        state = _Series(context, {})
+        for source in sources(context):
+            if source.entry.place == place:
+                break
+            if _series_of(source.entry.place) == _series_of(place):
+                for statement in sql.statements(source.text):
+                    state.known.take(statement)
+                state.known.settle()
+        return state.known
+
+    return memo(context, ("known before", place), replay)
 
 
 def _rewritten(context: Context, place: str, text: str) -> sql.Rewrite | None:
     """The online form of a file, unless a script runs it inside psql's single transaction."""
-    if any(run.single and any(m.entry.place == place for m in run.migrations) for run in runs(context)):
+    if any(run.single and any(s.entry.place == place for s in run.sources) for run in runs(context)):
         return None
     body = text.removeprefix(sql.MUTEX)
-    return sql.online_rewrite(body, rows=rows(context))
+    return sql.online_rewrite(body, rows=rows(context), known=known_before(context, place))
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
@@ -182,3 +350,6 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     left = f"; left: {'; '.join(made.left)}" if made.left else ""
     note = f"rewritten to run online: {'; '.join(made.changes)}{left}"
     return Cure(edits={finding.place: encode(guard + made.text)}, note=note, safety="review")
+
+
+__all__ = ["RANK", "Migration", "Run", "cure", "findings", "migrations", "rows", "runs"]

@@ -132,13 +132,16 @@ def _docstrings_of(context: Context, entry: Entry) -> frozenset[int]:
     return memo(context, ("docstrings", entry.sha256), lambda: _docstrings((context.text(entry) or "").split("\n")))
 
 
+_DOCSTRING = re.compile(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
+
+
 def _docstrings(lines: list[str]) -> frozenset[int]:
     """Numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a stranger's)."""
     found: set[int] = set()
     quotes = ""
     for number, line in enumerate(lines, 1):
         if not quotes:
-            opening = re.match(r"\s*[rRuUbB]{0,2}(\"{3}|'{3})", line)
+            opening = _DOCSTRING.match(line)
             if opening is not None:
                 found.add(number)
                 quotes = "" if opening[1] in line[opening.end() :] else opening[1]

@@ -16,18 +16,22 @@ and no process. The file holds:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Literal, NamedTuple, Protocol
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from fulldress.formats.patterns import Found, Matcher, Pattern
-from fulldress.model.estate import Estate, KeyImpact
+from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of
+from fulldress.formats.patterns import Matcher, Pattern
+from fulldress.model.advisory import AdvisoryReport
+from fulldress.model.estate import Estate, KeyImpact, MatrixRow
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
 
+T = TypeVar("T")
 MAX_LINE = 16_384
 """Longer lines are data, not something that a person wrote; line rules look at their beginning."""
 MAX_TEXT = 8 << 20
@@ -55,7 +59,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     severity: Severity
     confidence: Confidence
-    needs: tuple[Literal["estate", "matrix", "trust", "release"], ...] = ()
+    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories"], ...] = ()
     """Inputs without which the rule stands aside (and the report says so)."""
 
 
@@ -63,9 +67,11 @@ class Looked(NamedTuple):
     """What a search of one object brought to light."""
 
     binary: bool
-    """True when a NUL is among the first 8 KiB."""
+    """True when a NUL is among the first 8 KiB of what is no text of wide characters."""
     ends: dict[Pattern, tuple[int, ...]]
-    """Offsets just behind each match."""
+    """Offsets just behind each match, in the object's UTF-8 form."""
+    encoding: str = ""
+    """Of a text of wide characters (``utf-16`` ...), which is searched and shown in its UTF-8 form."""
 
 
 class Hit(NamedTuple):
@@ -87,8 +93,15 @@ class Line(NamedTuple):
     patterns: frozenset[Pattern]
 
 
+MAX_WHOLE = 16 << 20
+"""Larger texts are never held in memory whole; their lines are read from around the hits."""
+MAX_KEPT = 48 << 20
+"""Bytes of decoded texts, and of contents, that are kept for the next rule."""
+
+ReadPart = Callable[[str, int, int], bytes]
+"""SHA-256, offset, size -> so many verified bytes of an object."""
 Search = Callable[[Sequence[Pattern]], Mapping[str, Looked]]
-"""Patterns -> SHA-256 of each object -> what was found there."""
+"""Patterns -> SHA-256 of an object -> what was found there. One that is left out is a text without a match."""
 
 
 class Context:
@@ -101,28 +114,42 @@ class Context:
         *,
         estate: Estate | None = None,
         impacts: tuple[KeyImpact, ...] | None = None,
+        matrix: tuple[MatrixRow, ...] = (),
         trust: TrustReport | None = None,
         release: Release | None = None,
         acceptance: Acceptance | None = None,
+        advisories: AdvisoryReport | None = None,
         drafted: tuple[StepDraft, ...] = (),
         search: Search | None = None,
+        read_part: ReadPart | None = None,
     ) -> None:
-        """``search``: another way to look for patterns in all objects than reading them here, one after the other."""
+        """``search``: another way to look for patterns in all objects than reading them here, one after the other.
+
+        ``read_part``: a way to read a part of an object without the rest.
+        """
         self.package = package
         self._read_blob = read_blob
         self.estate = estate
         self.impacts = impacts
         """Config keys × versions joined to the estate; None when there is no matrix."""
+        self.matrix = matrix
+        """What the offered version knows of the product's config keys."""
         self.trust = trust
         self.release = release
         self.acceptance = acceptance
         """The decision of two people about exactly this package, when there is one."""
+        self.advisories = advisories
+        """What the vendor's channels say about exactly this package; None when they were not read."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
-        self._texts: dict[str, str | None] = {}
+        self._read_part = read_part or (lambda sha256, offset, size: read_blob(sha256)[offset : offset + size])
+        self._texts: Recent[str | None] = Recent(MAX_KEPT)
+        self._plain: Recent[bytes] = Recent(MAX_KEPT // 4)
         self._search = search or self._search_here
         self._looked: dict[str, Looked] = {}
         self._searched: set[Pattern] = set()
+        self._holding: dict[Pattern, set[int]] = {}
+        """Pattern -> which of ``files`` it occurs in."""
         self.memo: dict[object, object] = {}
         """For parsers: what was parsed once need not be parsed by the next rule."""
 
@@ -130,6 +157,15 @@ class Context:
     def files(self) -> tuple[Entry, ...]:
         """Entries with content, containers included, in order of place."""
         return tuple(sorted((e for e in self.package.entries if e.sha256), key=lambda e: e.place))
+
+    @cached_property
+    def _positions(self) -> dict[str, list[int]]:
+        """Where in ``files`` an object is: it may be there under several names."""
+        found: dict[str, list[int]] = {}
+        for n, entry in enumerate(self.files):
+            if entry.kind != "container":
+                found.setdefault(entry.sha256, []).append(n)
+        return found
 
     def entry(self, place: str) -> Entry | None:
         """The entry at a place."""
@@ -145,17 +181,19 @@ class Context:
 
     def text(self, entry: Entry) -> str | None:
         """The content as text, or None for binaries, containers and files over 8 MiB. Never raises on bad UTF-8."""
-        if entry.sha256 not in self._texts:
-            self._texts[entry.sha256] = self._decode(entry)
-        return self._texts[entry.sha256]
-
-    def _decode(self, entry: Entry) -> str | None:
         if entry.kind == "container" or entry.size > MAX_TEXT:
             return None
-        data = self.read(entry)
-        if b"\0" in data[:8192]:
-            return None
-        return data.decode("utf-8", "surrogateescape")
+        if entry.sha256 not in self._texts:
+            self._texts.put(entry.sha256, as_text(self.read(entry)), entry.size)
+        return self._texts.get(entry.sha256)
+
+    def _utf8(self, entry: Entry) -> bytes:
+        """The whole content, a text of wide characters in its UTF-8 form: what offsets of hits count in."""
+        if entry.sha256 not in self._plain:
+            data = self.read(entry)
+            looked = self._looked.get(entry.sha256)
+            self._plain.put(entry.sha256, as_utf8(data, looked.encoding) if looked and looked.encoding else data, len(data))
+        return self._plain.get(entry.sha256)
 
     # ---- what matches a pattern, anywhere
 
@@ -166,7 +204,10 @@ class Context:
             return
         for sha256, looked in self._search(new).items():
             before = self._looked.get(sha256)
-            self._looked[sha256] = Looked(looked.binary, {**before.ends, **looked.ends} if before else looked.ends)
+            ends = {**before.ends, **looked.ends} if before else looked.ends
+            self._looked[sha256] = Looked(looked.binary, ends, looked.encoding)
+            for pattern in looked.ends:
+                self._holding.setdefault(pattern, set()).update(self._positions.get(sha256, ()))
         self._searched.update(new)
 
     def _search_here(self, patterns: Sequence[Pattern]) -> dict[str, Looked]:
@@ -180,10 +221,12 @@ class Context:
     def hits(self, *patterns: Pattern) -> Iterator[Hit]:
         """Every match in every entry that is no container, in order of place and offset; texts and binaries alike."""
         self.prepare(patterns)
-        for entry in self.files:
-            looked = self._looked.get(entry.sha256)
-            if looked is None or entry.kind == "container":
-                continue
+        places: set[int] = set()
+        for pattern in patterns:
+            places |= self._holding.get(pattern, set())
+        for place in sorted(places):
+            entry = self.files[place]
+            looked = self._looked[entry.sha256]
             found = [(end, n, p) for n, p in enumerate(patterns) for end in looked.ends.get(p, ())]
             for end, _, pattern in sorted(found, key=lambda f: f[:2]):
                 yield Hit(entry, pattern, end)
@@ -195,11 +238,24 @@ class Context:
     def is_binary(self, entry: Entry) -> bool:
         """True for content with a NUL near its beginning."""
         looked = self._looked.get(entry.sha256)
-        return looked.binary if looked is not None else b"\0" in self.read(entry)[:8192]
+        if looked is not None:
+            return looked.binary
+        if self._searched and entry.kind != "container":
+            return False
+        head = self._read_part(entry.sha256, 0, HEAD)
+        return b"\0" in head and not encoding_of(head)
 
     def around(self, hit: Hit, before: int = 256, after: int = 256) -> bytes:
         """The bytes around the end of a match."""
-        return self.read(hit.entry)[max(0, hit.end - before) : hit.end + after]
+        start = max(0, hit.end - before)
+        if self._is_large(hit.entry):
+            return self._read_part(hit.entry.sha256, start, hit.end + after - start)
+        return self._utf8(hit.entry)[start : hit.end + after]
+
+    def _is_large(self, entry: Entry) -> bool:
+        """Too large to be held in memory. Texts of wide characters never are: they are converted whole."""
+        looked = self._looked.get(entry.sha256)
+        return entry.size > MAX_WHOLE and not (looked is not None and looked.encoding)
 
     def lines(self, *patterns: Pattern) -> Iterator[Line]:
         """Every line of a text entry of any size in which a pattern matched, in order of place and line."""
@@ -207,8 +263,13 @@ class Context:
         for hit in self.hits(*patterns):
             by_entry.setdefault(hit.entry.place, []).append(hit)
         for hits in by_entry.values():
-            if not self.is_binary(hits[0].entry):
-                yield from _lines(self.read(hits[0].entry), hits)
+            entry = hits[0].entry
+            if self.is_binary(entry):
+                continue
+            if self._is_large(entry):
+                yield from large_lines(functools.partial(self._read_part, entry.sha256), entry.size, hits)
+            else:
+                yield from _lines(self._utf8(entry), hits)
 
     def texts(self, *suffixes: str) -> Iterator[tuple[Entry, str]]:
         """Entries that are text, with their text; only those whose place ends with one of the suffixes, if any given."""
@@ -222,8 +283,8 @@ class Context:
 
 def looked_at(data: bytes, matcher: Matcher) -> Looked:
     """Search one object."""
-    found: Found = matcher.search(data)
-    return Looked(b"\0" in data[:8192], {matcher.patterns[n]: tuple(ends) for n, ends in found.ends.items()})
+    seen = matcher.look(data)
+    return Looked(seen.binary, {matcher.patterns[n]: tuple(ends) for n, ends in seen.found.ends.items()}, seen.encoding)
 
 
 def _lines(data: bytes, hits: Sequence[Hit]) -> Iterator[Line]:
@@ -250,14 +311,68 @@ def _line(data: bytes, entry: Entry, number: int, start: int, end: int, patterns
     return Line(entry, number, text, frozenset(patterns))
 
 
+def large_lines(read: Callable[[int, int], bytes], size: int, hits: Sequence[Hit]) -> Iterator[Line]:
+    """As :func:`_lines`, of a text that is read piece by piece around the hits."""
+    number, counted = 1, 0
+    last: tuple[int, int, set[Pattern]] | None = None  # number, start and patterns of the line before
+    for hit in hits:
+        at = max(0, hit.end - 1)
+        low = max(counted, at - MAX_LINE)
+        while counted < low:  # newlines between the lines of two hits
+            piece = read(counted, min(MAX_KEPT // 16, low - counted))
+            number += piece.count(b"\n")
+            counted += len(piece)
+        near = read(counted, at - counted)
+        number += near.count(b"\n")
+        newline = near.rfind(b"\n")
+        start = counted + newline + 1 if newline >= 0 else (last[1] if last and last[0] == number else counted)
+        counted = at
+        if last is not None and last[0] != number:
+            yield _large_line(read, size, hit.entry, last)
+            last = None
+        last = (number, start, {hit.pattern, *(last[2] if last else ())})
+    if last is not None:
+        yield _large_line(read, size, hits[0].entry, last)
+
+
+def _large_line(read: Callable[[int, int], bytes], size: int, entry: Entry, line: tuple[int, int, set[Pattern]]) -> Line:
+    number, start, patterns = line
+    text = read(start, min(MAX_LINE, size - start)).partition(b"\n")[0].decode("utf-8", "surrogateescape")
+    return Line(entry, number, text, frozenset(patterns))
+
+
+class Recent(Generic[T]):
+    """What was made last, up to a number of bytes; the oldest goes first."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._size = most, 0
+        self._kept: dict[str, tuple[T, int]] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._kept
+
+    def get(self, key: str) -> T:
+        """What was put there last."""
+        return self._kept[key][0]
+
+    def put(self, key: str, value: T, size: int) -> None:
+        """Keep it; make room first. The newest always stays, whatever its size."""
+        while self._kept and self._size + size > self._most:
+            oldest = next(iter(self._kept))
+            self._size -= self._kept.pop(oldest)[1]
+        self._kept[key], self._size = (value, size), self._size + size
+
+
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """A sample that needs more than files."""
 
     files: dict[str, str | bytes]
     estate: Estate | None = None
     impacts: tuple[KeyImpact, ...] | None = None
+    matrix: tuple[MatrixRow, ...] = ()
     trust: TrustReport | None = None
     release: Release | None = None
+    advisories: AdvisoryReport | None = None
     drafted: tuple[StepDraft, ...] = ()
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
+from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.finding import Cure
 from fulldress.model.package import Entry, PackageLock
-from fulldress.scan.rule import Context, Sample
+from fulldress.scan.rule import Context, Looked, Sample, looked_at
+
+
+@lru_cache(maxsize=256)
+def _matcher(patterns: tuple[Pattern, ...]) -> Matcher:
+    """Compiled once: many samples are searched for the same patterns."""
+    return Matcher(patterns)
 
 
 def as_sample(sample: Mapping[str, str | bytes] | Sample) -> Sample:
@@ -27,6 +35,10 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         modified = given.times.get(place, given.modified)
         mode = given.modes.get(place, 0o755 if data.startswith(b"#!") else 0o644)
         entries.append(Entry(place=place, kind="file", size=len(data), sha256=sha256, modified=modified, mode=mode))
+
+    def search(patterns: Sequence[Pattern]) -> dict[str, Looked]:
+        return {sha256: looked_at(data, _matcher(tuple(patterns))) for sha256, data in blobs.items()}
+
     size = sum(len(b) for b in blobs.values())
     lock = PackageLock(
         name="sample.zip",
@@ -42,9 +54,12 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         blobs.__getitem__,
         estate=given.estate,
         impacts=given.impacts,
+        matrix=given.matrix,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=given.drafted,
+        search=search,
     )
 
 
@@ -57,8 +72,10 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         files=files,
         estate=given.estate,
         impacts=given.impacts,
+        matrix=given.matrix,
         trust=given.trust,
         release=given.release,
+        advisories=given.advisories,
         drafted=(*given.drafted, *cure.steps),
         modified=given.modified,
         times=given.times,

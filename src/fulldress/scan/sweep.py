@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -16,10 +17,14 @@ from typing import cast
 import msgspec
 
 from fulldress.errors import NothingToDo
+from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, FindingsReport
+from fulldress.model.package import PackageLock, TrustReport
 from fulldress.ports import Progress
+from fulldress.scan import crew, secrets
 from fulldress.scan import rules as rules_package
-from fulldress.scan import secrets
+from fulldress.scan.boundary import attempt
+from fulldress.scan.lineage import lineage
 from fulldress.scan.reading import SHEBANG
 from fulldress.scan.rule import Context, Rule, patterns_of
 from fulldress.scan.waivers import Waiver
@@ -27,6 +32,8 @@ from fulldress.scan.waivers import Waiver
 RAISED = "rule-raised"
 """Slug of the finding that stands for a rule that failed."""
 
+HEAVY = ("migration", "endpoint")
+"""Families that take longest, and so are begun first where two processes share the work."""
 MAX_READ = 4096
 """Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""
 MAX_TITLE = 300
@@ -38,6 +45,7 @@ ASIDE = {
     "matrix": "no matrix of configuration keys (run `fulldress matrix`)",
     "trust": "no trust report (run `fulldress intake`)",
     "release": "no release.toml (run `fulldress new`)",
+    "advisories": "no advisories of this package (run `fulldress vendor fetch`)",
 }
 
 
@@ -74,15 +82,53 @@ def sweep(
     run = [rule for rule in chosen if rule.META.slug not in aside]
     if progress is not None:
         progress.start("scan", float(len(run)))
-    context.prepare([SHEBANG, *(pattern for rule in run for pattern in patterns_of(rule, context))])
     found: list[Finding] = []
-    for rule in run:
-        found.extend(_run(rule, context))
-        if progress is not None:
-            progress.advance()
+    context.prepare([SHEBANG, *(pattern for rule in run for pattern in _patterns(rule, context, found))])
+    for findings in _all(run, context, progress):
+        found.extend(findings)
     if progress is not None:
         progress.finish()
     return _report(context, run, aside, found, waivers)
+
+
+def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> list[list[Finding]]:
+    """What each rule found, in the order of the rules."""
+
+    me = os.getpid()
+
+    def one(number: int) -> list[Finding]:
+        found = list(_run(run[number], context))
+        if progress is not None and os.getpid() == me:  # the bar belongs to the process that drew it
+            progress.advance()
+        return found
+
+    if context.package.bytes_inspected < crew.WORTH_IT or (os.cpu_count() or 1) < 2:
+        return [one(number) for number in range(len(run))]
+    families: dict[str, list[int]] = {}
+    for number, rule in enumerate(run):
+        families.setdefault(rule.META.family, []).append(number)
+    groups = sorted(families.values(), key=lambda g: (run[g[0]].META.family not in HEAVY, -len(g)))
+    done = crew.shared_out(groups, one)
+    return [done[number] for number in range(len(run))]
+
+
+def patterns_alone() -> tuple[Pattern, ...]:
+    """What the rules will look for in a package of which nothing else is known: it may be searched before it is read."""
+    nothing = PackageLock(name="", sha256="", size=0, format="", entries=(), bytes_inspected=0)
+    trust = TrustReport(package_sha256="", verdict="unsigned", explanation="", next_action="")
+    context = Context(nothing, lambda _: b"", trust=trust)
+    failed: list[Finding] = []
+    run = [rule for rule in load_rules() if not _stands_aside(rule, context)]
+    return tuple(dict.fromkeys([SHEBANG, *(p for rule in run for p in _patterns(rule, context, failed))]))
+
+
+def _patterns(rule: Rule, context: Context, failed: list[Finding]) -> tuple[Pattern, ...]:
+    """What a rule looks for; a rule that cannot say it is in ``failed``, and the others go on."""
+    answer = attempt(lambda: patterns_of(rule, context))
+    if isinstance(answer, Exception):
+        failed.append(_raised(rule, answer))
+        return ()
+    return answer
 
 
 def _stands_aside(rule: Rule, context: Context) -> str:
@@ -91,6 +137,7 @@ def _stands_aside(rule: Rule, context: Context) -> str:
         "matrix": context.impacts,
         "trust": context.trust,
         "release": context.release,
+        "advisories": context.advisories,
     }
     return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
 
@@ -100,30 +147,36 @@ def _run(rule: Rule, context: Context) -> Iterator[Finding]:
     try:
         yield from rule.check(context)
     except Exception as error:
-        yield Finding(
-            rule=RAISED,
-            severity="medium",
-            confidence="certain",
-            title=f"the rule {rule.META.slug} failed: {type(error).__name__}: {error}"[:300],
-            place="",
-            excerpt=rule.META.slug,
-            consequence=f"{rule.META.title}: the package was not (completely) looked at for this.",
-            fix="Report the failure with the package's digest, and check by hand what the rule looks for.",
-        )
+        yield _raised(rule, error)
+
+
+def _raised(rule: Rule, error: Exception) -> Finding:
+    return Finding(
+        rule=RAISED,
+        severity="medium",
+        confidence="certain",
+        title=f"the rule {rule.META.slug} failed: {type(error).__name__}: {error}"[:300],
+        place="",
+        excerpt=rule.META.slug,
+        consequence=f"{rule.META.title}: the package was not (completely) looked at for this.",
+        fix="Report the failure with the package's digest, and check by hand what the rule looks for.",
+    )
 
 
 def _report(
     context: Context, run: list[Rule], aside: dict[str, str], found: list[Finding], waivers: Iterable[Waiver]
 ) -> FindingsReport:
-    ranked = sorted((_fingerprinted(context, finding) for finding in found), key=lambda f: (f.rank, f.rule))
+    found.sort(key=lambda f: f.place)  # each text is split into lines once
+    ranked = sorted((as_shown(context, finding) for finding in found), key=lambda f: (f.rank, f.rule))
     kept = _merged(ranked)
-    accepted = {w.fingerprint: w.said for w in waivers}
+    in_force = list(waivers)
+    waived = {f.fingerprint: f"{f.title}: {w.said}" for f in kept for w in in_force if w.covers(f)}
     return FindingsReport(
         package_sha256=context.package.sha256,
         rules_run=tuple(rule.META.slug for rule in run),
         rules_stood_aside=aside,
-        waived={f.fingerprint: f"{f.title}: {accepted[f.fingerprint]}" for f in kept if f.fingerprint in accepted},
-        findings=tuple(f for f in kept if f.fingerprint not in accepted),
+        waived=waived,
+        findings=tuple(f for f in kept if f.fingerprint not in waived),
     )
 
 
@@ -139,14 +192,17 @@ def _merged(ranked: list[Finding]) -> list[Finding]:
     return kept
 
 
-def _fingerprinted(context: Context, finding: Finding) -> Finding:
+def as_shown(context: Context, finding: Finding) -> Finding:
+    """The finding as reports hold it: printable, short, without secrets, fingerprinted."""
     shown = msgspec.structs.replace(
         finding,
         place=_printable(finding.place),
         title=_printable(secrets.hidden(finding.title[:MAX_READ]))[:MAX_TITLE],
         excerpt=_printable(secrets.hidden(finding.excerpt[:MAX_READ]))[:MAX_EXCERPT],
     )
-    return msgspec.structs.replace(shown, fingerprint=fingerprint(context, shown))
+    return msgspec.structs.replace(
+        shown, fingerprint=fingerprint(context, shown), lineage=lineage(shown, _line(context, shown))
+    )
 
 
 def _printable(text: str) -> str:
@@ -169,10 +225,10 @@ def _line(context: Context, finding: Finding) -> str:
     entry = context.entry(finding.place)
     if not finding.line or entry is None or not entry.sha256:
         return ""
-    key = ("lines", entry.sha256)
-    lines = context.memo.get(key)
-    if not isinstance(lines, list):
-        lines = context.memo[key] = (context.text(entry) or "").split("\n")
+    known = context.memo.get("lines")
+    if not isinstance(known, tuple) or known[0] != entry.sha256:
+        known = context.memo["lines"] = (entry.sha256, (context.text(entry) or "").split("\n"))
+    lines = known[1]
     return str(lines[finding.line - 1]) if finding.line <= len(lines) else ""
 
 

@@ -10,12 +10,24 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from fulldress.errors import FulldressError
-from fulldress.store.codec import disk_full_or
+from fulldress.store.codec import disk_full_or, file_digest
 
 CHUNK = 1 << 20
+
+
+class Blobs(Protocol):
+    """What can be read from by SHA-256: a content store, or the pack of one package."""
+
+    def path(self, sha256: str) -> Path:
+        """The object as a file, not verified."""
+        ...
+
+    def read(self, sha256: str) -> bytes:
+        """The whole object, verified."""
+        ...
 
 
 class BlobStore:
@@ -23,6 +35,7 @@ class BlobStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._sound: set[str] = set()
         root.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
@@ -88,6 +101,16 @@ class BlobStore:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self._corrupt(sha256)
         return data
+
+    def read_at(self, sha256: str, offset: int, size: int) -> bytes:
+        """A part of a blob; the whole is verified the first time."""
+        if sha256 not in self._sound:
+            if file_digest(self.path(sha256)) != sha256:
+                raise self._corrupt(sha256)
+            self._sound.add(sha256)
+        with self.open(sha256) as stream:
+            stream.seek(offset)
+            return stream.read(size)
 
     def _corrupt(self, sha256: str) -> FulldressError:
         return FulldressError(

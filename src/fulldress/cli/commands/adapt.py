@@ -5,46 +5,48 @@ Joins the scan's rules to ``adapt``: writes ``04-adaptations/NNNN-rule.patch`` a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
-from fulldress.adapt.apply import AdaptResult, Curer, adapt
+from fulldress.adapt.apply import Curer, adapt
+from fulldress.cli.adaptout import Choice, Outcome, earlier_numbers, outcome_json, outcome_text, write_outcome, write_package
+from fulldress.cli.curework import hide_secrets
 from fulldress.cli.scanwork import release_context
-from fulldress.cli.stagework import StageWork, next_command, stage_work
-from fulldress.errors import EXIT_FINDINGS, EXIT_OK, Stale
-from fulldress.formats.redact import redacted
-from fulldress.formats.tomltext import dumps
+from fulldress.cli.stagework import next_command, stage_work
+from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, Stale, UsageError
 from fulldress.model.finding import Cure, Finding, FindingsReport
 from fulldress.model.package import PackageLock
-from fulldress.report.columns import columns, shown
-from fulldress.scan import secrets
+from fulldress.scan.cures import cured
 from fulldress.scan.rule import Context, Rule, cure_of
 from fulldress.scan.sweep import load_rules, sweep
 from fulldress.scan.waivers import Waiver, read_waivers
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
-from fulldress.store.codec import read_json, to_plain, write_bytes, write_json
+from fulldress.store.codec import read_json
 from fulldress.store.state import state_dir
 
-_OURS = re.compile(r"^\d{4}-.+\.(patch|toml)$")
 
-
-@click.command("adapt", epilog="Example:  fulldress adapt --check")
+@click.command("adapt", epilog="Example:  fulldress adapt --skip 3,endpoint-retired")
 @click.option("--check", is_flag=True, help="Exit 10 when findings are left that a rule could cure.")
+@click.option("--accept-safe", is_flag=True, help="Only cures that are marked safe; the others wait for a person.")
+@click.option(
+    "--only", default="", help="Only these adaptations: numbers of the last run, or rules (1,3-5,endpoint-retired)."
+)
+@click.option("--skip", default="", help="All but these adaptations; they keep their numbers.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole adapted package there too.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path(), help="The release folder (default: here or above)."
 )
-def command(check: bool, form: str, folder: Path) -> int:
+def command(check: bool, accept_safe: bool, only: str, skip: str, output: Path | None, form: str, folder: Path) -> int:
     """Cure what the scan found, as reviewable patches over the untouched package, and scan again.
 
     Cures are applied one at a time over the current content; a rule's edits make one numbered patch. Cures that are plan
-    steps are noted for the planner. Writes 04-adaptations/.
+    steps are noted for the planner. Writes 04-adaptations/: read review.md there, then leave out what you do not want.
+    Exits 0; with --check 10 when curable findings are left; 1 when a cure failed.
     """
     release = f.ReleaseFolder.find(folder)
     with stage_work(release, "adapt") as work:
@@ -52,25 +54,31 @@ def command(check: bool, form: str, folder: Path) -> int:
         blobs = _Remembering(state_dir() / "blobs")
         context = _Contexts(release, blobs)
         waivers = read_waivers(release.path(f.WAIVERS), datetime.now(UTC).date()).active
-        result = adapt(lock, blobs, _curers(report, context, waivers), hide=_hidden)
-        rescan = _marked(sweep(release_context(release, result.lock, blobs, tuple(result.steps)), waivers=waivers), result)
-        _write(work, result, rescan)
-        left = [x for x in rescan.findings if x.curable]
+        said = " ".join(filter(None, ("accept-safe" * accept_safe, only and f"only {only}", skip and f"skip {skip}")))
+        numbers = earlier_numbers(release) if said else {}
+        rules = _chosen(_able(report), numbers, only, skip)
+        curers = [_curer(rule, context, waivers, accept_safe) for rule in rules]
+        result = adapt(lock, blobs, curers, hide=hide_secrets, numbers=numbers)
+        rescan = sweep(release_context(release, result.lock, blobs, tuple(result.steps)), waivers=waivers)
+        outcome = Outcome(lock, report, result, rescan, Choice(said=said, numbers=numbers))
+        write_outcome(work, outcome)
+        if output is not None:
+            write_package(outcome, blobs, output)
+        left = [x for x in outcome.rescan.findings if x.curable]
         work.facts.update(
             adapted_sha256=result.lock.sha256,
             adaptations=len(result.adaptations),
             steps=len(result.steps),
             findings_before=len(report.findings),
-            findings_after=len([x for x in rescan.findings if x.fingerprint not in result.by_step]),
+            findings_after=len(outcome.open),
             curable_left=len(left),
+            choice=said,
         )
-    if form == "json":
-        said = {"schema_version": 1, "adaptations": result.adaptations, "rescan": rescan, "sha256": result.lock.sha256}
-        click.echo(msgspec.json.format(msgspec.json.encode(said), indent=2))
-    else:
-        click.echo(_text(result, report, rescan))
+    click.echo(outcome_json(outcome) if form == "json" else outcome_text(outcome))
     next_command("fulldress plan")
-    return EXIT_FINDINGS if check and left else EXIT_OK
+    if check and left:
+        return EXIT_FINDINGS
+    return EXIT_BROKE if result.failures else EXIT_OK
 
 
 def _inputs(folder: f.ReleaseFolder) -> tuple[PackageLock, FindingsReport]:
@@ -118,78 +126,52 @@ class _Contexts:
         return self._last[1]
 
 
-def _hidden(text: str) -> str:
-    """No secret value ever lands in the release folder, not even on the removed side of a patch.
-
-    A line with a variable in a secret's place is what a reviewer must see, so it is hidden by the finer of the two means.
-    """
-    return secrets.hidden(text) if "${" in text else redacted(secrets.hidden(text))
-
-
-def _curers(report: FindingsReport, context: Callable[[PackageLock], Context], waivers: Sequence[Waiver]) -> list[Curer]:
+def _able(report: FindingsReport) -> list[Rule]:
     """Rules that can cure, those of the most dangerous findings first."""
     order = {slug: at for at, slug in reversed(list(enumerate(x.rule for x in report.findings)))}
     able = [rule for rule in load_rules() if cure_of(rule) is not None]
-    able.sort(key=lambda rule: (order.get(rule.META.slug, len(order)), rule.META.slug))
-    return [_curer(rule, context, waivers) for rule in able]
+    return sorted(able, key=lambda rule: (order.get(rule.META.slug, len(order)), rule.META.slug))
 
 
-def _curer(rule: Rule, context: Callable[[PackageLock], Context], waivers: Sequence[Waiver]) -> Curer:
-    cure = cure_of(rule)
-
-    def check(lock: PackageLock) -> Sequence[Finding]:
-        return sweep(context(lock), [rule], waivers=waivers).findings
-
-    def answer(lock: PackageLock, finding: Finding) -> Cure | None:
-        return cure(context(lock), finding) if cure else None
-
-    return Curer(rule.META.slug, check, answer)
+def _chosen(rules: list[Rule], numbers: Mapping[str, int], only: str, skip: str) -> list[Rule]:
+    """The rules that a person wants. Raises UsageError for a number or a name that is none."""
+    wanted = _slugs(rules, numbers, only) if only else {rule.META.slug for rule in rules}
+    wanted -= _slugs(rules, numbers, skip)
+    return [rule for rule in rules if rule.META.slug in wanted]
 
 
-def _marked(rescan: FindingsReport, result: AdaptResult) -> FindingsReport:
-    """The rescan, with findings that a plan step answers marked so: the package itself still trips their rule."""
-    return msgspec.structs.replace(rescan, findings=tuple(_answered(x, result) for x in rescan.findings))
+def _slugs(rules: list[Rule], numbers: Mapping[str, int], text: str) -> set[str]:
+    known = {rule.META.slug for rule in rules}
+    slugs: set[str] = set()
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        first, _, last = word.partition("-")
+        if word in known:
+            slugs.add(word)
+        elif first.isdigit() and (last or first).isdigit():
+            chosen = range(int(first), int(last or first) + 1)
+            found = {slug for slug, number in numbers.items() if number in chosen}
+            if not found:
+                raise _no_such(word)
+            slugs |= found
+        else:
+            raise _no_such(word)
+    return slugs
 
 
-def _answered(finding: Finding, result: AdaptResult) -> Finding:
-    number = result.by_step.get(finding.fingerprint)
-    if number is None:
-        return finding
-    return msgspec.structs.replace(
-        finding, severity="info", curable=False, fix=f"Answered by a plan step (adaptation {number:04}): {finding.fix}"
+def _no_such(word: str) -> UsageError:
+    return UsageError(
+        f"{word!r} is neither the number of an adaptation nor a rule that cures",
+        why=f"numbers are those of the files in {f.ADAPTATIONS} as the last run wrote them",
+        fix="run `fulldress adapt` once without a choice, read 04-adaptations/review.md, then choose",
     )
 
 
-def _write(work: StageWork, result: AdaptResult, rescan: FindingsReport) -> None:
-    home = work.folder.path(f.ADAPTATIONS)
-    home.mkdir(parents=True, exist_ok=True)
-    for old in home.iterdir():
-        if _OURS.match(old.name):
-            old.unlink()
-    for name, text in result.patches.items():
-        write_bytes(work.path(f"{f.ADAPTATIONS}/{name}"), text)
-    for adaptation in result.adaptations:
-        name = f"{f.ADAPTATIONS}/{adaptation.number:04}-{adaptation.slug}.toml"
-        write_bytes(work.path(name), dumps(to_plain(adaptation)).encode())
-    write_json(work.path(f.ADAPTED_LOCK), result.lock)
-    write_json(work.path(f.RESCAN), rescan)
+def _curer(rule: Rule, context: Callable[[PackageLock], Context], waivers: Sequence[Waiver], only_safe: bool) -> Curer:
+    def check(lock: PackageLock) -> Sequence[Finding]:
+        return sweep(context(lock), [rule], waivers=waivers).findings
 
+    def answer(lock: PackageLock, finding: Finding) -> Cure | Finding | None:
+        cure = cured(rule, context(lock), finding)
+        return None if only_safe and isinstance(cure, Cure) and cure.safety != "safe" else cure
 
-def _text(result: AdaptResult, report: FindingsReport, rescan: FindingsReport) -> str:
-    rows = [
-        (f"{a.number:04}", a.slug, a.safety, f"{len(a.findings)}", _does(a.patch, len(a.steps)), a.note)
-        for a in result.adaptations
-    ]
-    table = columns(("no.", "rule", "safety", "findings", "as", "what"), rows, widest=60) if rows else "nothing to cure"
-    open_ = [x for x in rescan.findings if x.fingerprint not in result.by_step]
-    by_step = len(rescan.findings) - len(open_)
-    counts = f"findings: {len(report.findings)} before, {len(open_)} after"
-    counts += f", {by_step} more answered by plan steps" if by_step else ""
-    counts += f", {len(rescan.waived)} waived by people" if rescan.waived else ""
-    left = columns(("left", "place", "what"), [(x.severity, x.place, x.title) for x in open_], widest=60) if open_ else ""
-    return "\n\n".join(part for part in (table, counts, left, f"adapted package: {shown(result.lock.sha256)}") if part)
-
-
-def _does(patch: str, steps: int) -> str:
-    parts = [*(["patch"] if patch else []), *([f"{steps} plan step{'s' if steps > 1 else ''}"] if steps else [])]
-    return " + ".join(parts)
+    return Curer(rule.META.slug, check, answer)

@@ -14,22 +14,20 @@ import click
 import msgspec
 
 from fulldress.cli.progress import terminal_progress
-from fulldress.cli.stagework import StageWork, next_command, stage_work
+from fulldress.cli.stagework import next_command, stage_work
+from fulldress.cli.trustwork import judged, vendor_record
 from fulldress.errors import UsageError
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.trust import judge
 from fulldress.intake.unpack import unpack
-from fulldress.model.package import PackageLock, TrustReport, VendorRecord
+from fulldress.model.package import PackageLock, TrustReport
 from fulldress.report.columns import columns, shown
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
-from fulldress.store.codec import read_toml, write_json
+from fulldress.store.codec import write_json
 from fulldress.store.state import state_dir
 
 STALE_DAYS = 365
 """Files recorded this much before the newest one are counted as old on screen; the scan's rule judges them."""
-SIGNATURES = (".asc", ".sig", ".sign", ".p7s")
-MAX_SIGNATURE = 1 << 20
 
 
 @click.command(epilog="Example:  fulldress intake --package vendor.zip --budget depth=9")
@@ -56,9 +54,10 @@ def command(package: Path | None, unsandboxed: bool, limits: Sequence[str], form
     path = package or _declared(release)
     budgets = _budgets(limits)
     with stage_work(release, "intake") as work:
+        vendor_record(release, work)  # a record that nobody agreed on is said before the work, not after it
         blobs = BlobStore(state_dir() / "blobs")
         lock = unpack(path, blobs, budgets=budgets, sandboxed=not unsandboxed, progress=terminal_progress())
-        trust = judge(lock, blobs, _vendor(release, work), datetime.now(UTC), beside=_beside(path))
+        trust = judged(release, work, lock, path)
         write_json(work.path(f.PACKAGE_LOCK), lock)
         write_json(work.path(f.TRUST), trust)
         work.facts.update(
@@ -97,22 +96,6 @@ def _budgets(limits: Sequence[str]) -> Budgets:
             )
         given[name] = int(number)
     return msgspec.convert(given, Budgets)
-
-
-def _vendor(folder: f.ReleaseFolder, work: StageWork) -> VendorRecord | None:
-    """The vendor record; a template that nobody filled in is no record."""
-    name = folder.release().vendor
-    if not folder.path(name).is_file():
-        return None
-    work.read.add(name)
-    vendor = read_toml(folder.path(name), VendorRecord)
-    return vendor if vendor.name or vendor.pin or vendor.roots else None
-
-
-def _beside(package: Path) -> dict[str, bytes]:
-    """Detached signatures that lie next to the package."""
-    found = [package.with_name(package.name + suffix) for suffix in SIGNATURES]
-    return {p.name: p.read_bytes() for p in found if p.is_file() and p.stat().st_size <= MAX_SIGNATURE}
 
 
 # ---- what the screen says

@@ -1,6 +1,7 @@
 """Which config keys break on the way to the offered version, and which stops the way has.
 
-Joins the declared matrix files, the inventory and the package: writes ``02-inventory/matrix.csv`` and ``path.json``.
+Joins the declared matrix files, the inventory and the package: writes ``02-inventory/matrix.csv`` and ``path.json``. And
+makes matrix files to be reviewed, from two packages or from the vendor's documentation.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from fulldress.cli.matrixwork import differences, document, say
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.inventory import matrix, paths
+from fulldress.inventory.matrixdiff import Proposed
 from fulldress.model.estate import ConfigKey, Estate, KeyImpact, MatrixRow, UpgradePath
 from fulldress.model.package import PackageLock
 from fulldress.report.columns import columns, shown
@@ -40,6 +43,8 @@ def command(context: click.Context, folder: Path, installed: str, target: str, f
     fulldress matrix                 read the matrix files, write matrix.csv and path.json
     fulldress matrix breaking        every key that breaks this estate, where it is used, what to write instead
     fulldress matrix grep KEY        what the matrix and this estate know of a key
+    fulldress matrix diff OLD NEW    a matrix file, from the configuration that two packages ship
+    fulldress matrix import DOC      a matrix file, from the tables of the vendor's documentation
     """
     context.obj = folder
     if context.invoked_subcommand is None:
@@ -101,11 +106,50 @@ def grep(folder: Path, key: str, form: str) -> None:
         return
     blocks = []
     if rows:
-        said = [(row.key, row.change, row.since, matrix.cure(row), row.consequence) for row in rows]
-        blocks.append(columns(("key", "change", "since", "write instead", "or else"), said))
+        said = [(row.key, row.change, row.since, matrix.cure(row), matrix.form(row), row.consequence) for row in rows]
+        blocks.append(columns(("key", "change", "since", "write instead", "takes", "or else"), said))
     if uses:
-        blocks.append(columns(("key", "value", "host", "place"), [(u.key, u.value, host, _place(u)) for host, u in uses]))
+        blocks.append(columns(("key", "value", "place"), [(u.key, u.value, f"{host}:{_place(u)}") for host, u in uses]))
     click.echo("\n\n".join(blocks))
+
+
+@command.command(epilog="Example:  fulldress matrix diff lims-4.2.zip lims-5.0.zip -o matrix-5.0.toml")
+@click.argument("old", type=click.Path(path_type=Path, exists=True))
+@click.argument("new", type=click.Path(path_type=Path, exists=True))
+@click.option("--product", default="", help="The product's name (default: from NEW's file name).")
+@click.option("--since", default="", help="The version of NEW (default: from its file name).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this new file (default: print it).")
+@click.option("--no-sandbox", is_flag=True, help="Unpack without confinement, on a kernel that has none.")
+def diff(old: Path, new: Path, product: str, since: str, output: Path | None, no_sandbox: bool) -> None:
+    """A matrix file for review, from the configuration that two packages ship.
+
+    Keys that were removed, added or have another default; renames are guessed from name and value, and marked so.
+    """
+    rows, product, since = differences(old, new, product=product, since=since, sandboxed=not no_sandbox)
+    say(rows, product=product, source=f"{old.name} against {new.name} ({since})", output=output)
+
+
+@command.command("import", epilog="Example:  fulldress matrix import release-notes.md --product lims -o matrix-5.0.toml")
+@click.argument("doc", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--product", default="", help="The product's name.")
+@click.option("--since", default="", help="The version of rows that do not say theirs.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this new file (default: print it).")
+def import_(doc: Path, product: str, since: str, output: Path | None) -> None:
+    """A matrix file for review, from the tables of the vendor's documentation (Markdown, HTML, CSV).
+
+    Rows that are not understood are listed on stderr, with the reason.
+    """
+    found = document(doc, product=product, since=since)
+    for left in found.left:
+        click.echo(shown(f"not understood, line {left.line}: {left.why}: {left.text}")[:300], err=True)
+    if not found.rows:
+        raise NothingToDo(
+            f"{doc} has no table of settings that is understood",
+            why=f"{len(found.left)} rows or tables were left out" if found.left else "it has no table",
+            fix="a table needs a column that names the setting, and one of: since, removed, default, type, description",
+        )
+    rows = [Proposed(row, row.consequence or "a row of the document") for row in found.rows]
+    say(rows, product=product, source=f"from {doc.name}", output=output)
 
 
 class _Have(NamedTuple):
@@ -150,7 +194,7 @@ def _impacts_text(hits: Sequence[KeyImpact]) -> str:
         (
             h.row.key,
             f"{h.row.change} in {h.row.since}",
-            ", ".join(_place(u) for u in h.uses) or "not set",
+            ", ".join(h.places) or "not set",
             h.cure,
             h.row.consequence,
         )

@@ -6,40 +6,62 @@ the estate; writes ``03-findings/findings.json``.
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import click
-import msgspec
 
+from fulldress.cli.before import read_before
+from fulldress.cli.curework import shown_cures
+from fulldress.cli.peerwork import chosen, with_peers
 from fulldress.cli.progress import terminal_progress
+from fulldress.cli.scanout import FORMS, View, show
 from fulldress.cli.scanwork import package_context, release_context
 from fulldress.cli.stagework import next_command, stage_work
-from fulldress.errors import EXIT_FINDINGS, EXIT_OK
+from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK
 from fulldress.model.finding import SEVERITIES, FindingsReport, Severity
 from fulldress.model.package import PackageLock
-from fulldress.report.github import annotations_text
-from fulldress.report.sarif import sarif
-from fulldress.report.text import findings_text, summary
-from fulldress.scan.sweep import load_rules, sweep
+from fulldress.report.text import summary
+from fulldress.scan.lineage import Before, only_new
+from fulldress.scan.rule import Context
+from fulldress.scan.sweep import RAISED, sweep
 from fulldress.scan.waivers import read_waivers
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
-from fulldress.store.codec import canonical, read_json, write_json
+from fulldress.store.codec import read_json, write_json
 from fulldress.store.state import state_dir
+
+
+class Ask(NamedTuple):
+    """What the command line asked for beside the package."""
+
+    view: View
+    baseline: Path | None = None
+    waivers: Path | None = None
+    peers: tuple[str, ...] = ()
 
 
 @click.command(epilog="Example:  fulldress scan vendor.zip --fail-on high")
 @click.argument("package", required=False, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(FORMS), default="text", help="What to print.")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", help="What to print."
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, whole or not at all; not on stdout."
 )
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 10 when a finding is at least this severe.")
 @click.option("--all", "everything", is_flag=True, help="All findings, not only the fifteen most dangerous.")
+@click.option("--diff", is_flag=True, help="Show under each finding what its cure would change.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, exists=True),
+    help="The previous package, its findings.json, lock or release folder: only what is new is listed and counts.",
+)
+@click.option("--waivers", type=click.Path(path_type=Path, exists=True), help="With PACKAGE: findings that people accepted.")
+@click.option(
+    "--peers",
+    default="none",
+    help="Other programs to ask too: none, auto (shellcheck, squawk, systemd-analyze), or names; kingfisher by name only.",
+)
 @click.option(
     "--vendor", type=click.Path(path_type=Path, exists=True), help="With PACKAGE: the record of the vendor's keys."
 )
@@ -50,8 +72,13 @@ from fulldress.store.state import state_dir
 def command(
     package: Path | None,
     form: str,
+    output: Path | None,
     fail_on: Severity | None,
     everything: bool,
+    diff: bool,
+    baseline: Path | None,
+    waivers: Path | None,
+    peers: str,
     vendor: Path | None,
     no_sandbox: bool,
     folder: Path,
@@ -59,59 +86,64 @@ def command(
     """Find what must be known before the package runs: ranked findings, each with its cure.
 
     With PACKAGE, scans that file for any user, without a release folder. Without, scans the release folder's package with
-    all that is known of the estate and writes 03-findings/findings.json. Exits 0 unless --fail-on says otherwise.
+    all that is known of the estate and writes 03-findings/findings.json. Exits 0 unless --fail-on says otherwise, or 1 when
+    a rule failed.
     """
+    ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, chosen(peers))
     if package is not None:
-        report = _alone(package, form, everything, vendor, sandboxed=not no_sandbox)
+        report = _alone(package, ask, vendor, sandboxed=not no_sandbox)
     else:
-        report = _in_folder(f.ReleaseFolder.find(folder), form, everything)
+        report = _in_folder(f.ReleaseFolder.find(folder), ask)
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on else ()
-    return EXIT_FINDINGS if any(finding.severity in failing for finding in report.findings) else EXIT_OK
+    if any(finding.severity in failing for finding in report.findings):
+        return EXIT_FINDINGS
+    return EXIT_BROKE if any(finding.rule == RAISED for finding in report.findings) else EXIT_OK
 
 
-def _alone(package: Path, form: str, everything: bool, vendor: Path | None, *, sandboxed: bool) -> FindingsReport:
+def _alone(package: Path, ask: Ask, vendor: Path | None, *, sandboxed: bool) -> FindingsReport:
     progress = terminal_progress()
-    with tempfile.TemporaryDirectory(prefix="fulldress-scan-") as scratch:
-        blobs = BlobStore(Path(scratch) / "blobs")
-        context = package_context(package, blobs, vendor=vendor, sandboxed=sandboxed, progress=progress)
-        report = sweep(context, progress=progress)
-    _print(report, context.package, form, everything)
-    if form == "text":
+    before = read_before(ask.baseline, sandboxed=sandboxed) if ask.baseline else None
+    with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress) as context:
+        report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
+        _show(report, context, ask.view)
+    if ask.view.form == "text":
         next_command(f"fulldress new NAME --package {package}   (to judge it against your estate and adapt it)")
     return report
 
 
-def _in_folder(folder: f.ReleaseFolder, form: str, everything: bool) -> FindingsReport:
+def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
+    before = read_before(ask.baseline) if ask.baseline else None
     with stage_work(folder, "scan") as work:
         lock = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
         context = release_context(folder, lock, BlobStore(state_dir() / "blobs"))
-        waivers = read_waivers(folder.path(f.WAIVERS), datetime.now(UTC).date())
-        report = sweep(context, waivers=waivers.active, progress=terminal_progress())
-        write_json(work.path(f.FINDINGS), report)
+        whole = _swept(context, folder.path(f.WAIVERS), ask.peers)
+        write_json(work.path(f.FINDINGS), whole)
         work.facts = {
-            "findings": len(report.findings),
-            "summary": summary(report),
-            "waived": len(report.waived),
-            "stood_aside": sorted(report.rules_stood_aside),
+            "findings": len(whole.findings),
+            "summary": summary(whole),
+            "waived": len(whole.waived),
+            "stood_aside": sorted(whole.rules_stood_aside),
         }
-    _print(report, lock, form, everything, ended=[f"{w.fingerprint}: {w.said}" for w in waivers.expired])
-    if form == "text":
-        next_command("fulldress adapt" if any(x.curable for x in report.findings) else "fulldress plan")
+    report = _listed(whole, context, before)
+    _show(report, context, ask.view)
+    if ask.view.form == "text":
+        next_command("fulldress adapt" if any(x.curable for x in whole.findings) else "fulldress plan")
     return report
 
 
-def _print(
-    report: FindingsReport, lock: PackageLock, form: str, everything: bool, *, ended: list[str] | None = None
-) -> None:
-    if form == "json":
-        click.echo(msgspec.json.format(canonical(report), indent=2))
-    elif form == "sarif":
-        click.echo(msgspec.json.format(canonical(sarif(report, lock, load_rules())), indent=2))
-    elif form == "github":
-        click.echo(annotations_text(report, lock))
-    else:
-        tty = sys.stdout.isatty()
-        width = min(shutil.get_terminal_size().columns, 120) if tty else 100
-        colour = tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        text = findings_text(report, lock, everything=everything, colour=colour, width=max(width, 40), ended=ended or ())
-        click.echo(text)
+def _swept(context: Context, waivers: Path | None, peers: tuple[str, ...]) -> FindingsReport:
+    """All rules over the package; waivers count, and those that do not are said."""
+    split = read_waivers(waivers, datetime.now(UTC).date()) if waivers else None
+    active = split.active if split else ()
+    report = sweep(context, waivers=active, progress=terminal_progress())
+    if peers:
+        report = with_peers(report, context, peers, active)
+    return split.told(report) if split else report
+
+
+def _listed(report: FindingsReport, context: Context, before: Before | None) -> FindingsReport:
+    return only_new(report, context.package, before) if before is not None else report
+
+
+def _show(report: FindingsReport, context: Context, view: View) -> None:
+    show(report, context.package, view, shown_cures(context, report.findings) if view.with_cures else {})

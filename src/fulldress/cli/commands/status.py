@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from fulldress.cli.stagework import JOURNAL, here, next_command
+from fulldress.report.columns import shown
 from fulldress.status import StageStatus, status
 from fulldress.store.codec import canonical
 from fulldress.store.journal import Event, read_journal
@@ -28,6 +29,8 @@ def command(form: str) -> None:
     click.echo(f"release {now.release}, {folder.root}")
     for row in now.stages:
         click.echo(_line(row, events))
+    for reminder in now.reminders:
+        click.echo(f"  {click.style('!', fg='yellow')} {shown(reminder)}")
     _echo_journal(events)
     next_command(now.next)
 

@@ -57,6 +57,9 @@ def command(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None
         effects.lock(name, "ShareRowExclusive")
     elif subtype == pb.AT_AddConstraint:
         _add_constraint(name, getattr(cmd, "def").constraint, catalogue, effects)
+    elif subtype == pb.AT_DetachPartitionFinalize:
+        effects.lock(name, "ShareUpdateExclusive")
+        effects.lock(relation(getattr(cmd, "def").partition_cmd.name), "AccessExclusive")
     elif subtype in (pb.AT_AttachPartition, pb.AT_DetachPartition):
         _partition(name, cmd, catalogue, effects)
     elif subtype == pb.AT_AddInherit:
@@ -108,8 +111,18 @@ def _add_constraint(name: str, constraint: Any, catalogue: Catalogue, effects: E
                 effects.scans.add(table)
         return
     effects.lock(name, "AccessExclusive")
-    if not late and not constraint.indexname:
+    if constraint.indexname:
+        if constraint.contype == pb.CONSTR_PRIMARY and nullable_keys(name, constraint.indexname, catalogue):
+            effects.scans.add(name)
+    elif not late:
         effects.scans.add(name)
+
+
+def nullable_keys(name: str, index: str, catalogue: Catalogue) -> list[str]:
+    """Columns of an index that nothing proves to be filled: a PRIMARY KEY over it reads the whole table."""
+    built, table = catalogue.built.get(index), catalogue.table(name)
+    keys = built.keys if built is not None else ()
+    return [key for key in keys if key not in table.not_null and not catalogue.proves_not_null(name, key)]
 
 
 def _partition(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> None:
@@ -168,6 +181,9 @@ def change_type(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> 
     old = catalogue.table(name).columns.get(cmd.name)
     if definition.HasField("raw_default") or old is None or not _same_bytes(old, new):
         effects.rewrites.add(name)
+    elif old != new and any(c.kind == "check" and cmd.name in c.reads for c in catalogue.table(name).constraints.values()):
+        # The values stay, but a CHECK on the column is made anew and checked again.
+        effects.scans.add(name)
 
 
 def _same_bytes(old: tuple[str, tuple[int, ...]], new: tuple[str, tuple[int, ...]]) -> bool:

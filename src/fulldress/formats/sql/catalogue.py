@@ -28,18 +28,37 @@ class Constraint(msgspec.Struct):
     parent: str = ""
     not_null: frozenset[str] = frozenset()
     """Columns that a check proves NOT NULL."""
+    keys: tuple[str, ...] = ()
+    """Columns of a key."""
+    reads: frozenset[str] = frozenset()
+    """Columns that a check reads."""
+    cascades: bool = False
+    """A foreign key that deletes or changes its rows with the parent's."""
+
+
+class Index(msgspec.Struct, frozen=True):
+    """An index that the script showed."""
+
+    table: str
+    keys: tuple[str, ...]
+    """Columns in order, "" for an expression."""
+    whole: bool = True
+    """False for a partial index."""
 
 
 class Table(msgspec.Struct):
     """A table that the script showed."""
 
     fresh: bool = True
+    shown: bool = False
+    """Some script of the series creates it: all of its columns and keys are known."""
     columns: dict[str, ColumnType] = {}
     not_null: set[str] = set()
     constraints: dict[str, Constraint] = {}
     partitions: set[str] = set()
     default_partition: str = ""
     partition_of: str = ""
+    partitioned: bool = False
 
 
 class Catalogue:
@@ -48,6 +67,7 @@ class Catalogue:
     def __init__(self, known: Iterable[Statement] = ()) -> None:
         self.tables: dict[str, Table] = {}
         self.indexes: dict[str, str] = {}
+        self.built: dict[str, Index] = {}
         self.views: dict[str, set[str]] = {}
         """View or materialised view -> relations that it reads."""
         self.domains: set[str] = set()
@@ -94,7 +114,7 @@ class Catalogue:
         if statement.kind == "create_stmt":
             self._create(node)
         elif statement.kind == "index_stmt":
-            self.indexes[node.idxname or f"{node.relation.relname}_idx{len(self.indexes)}"] = relation(node.relation)
+            self._index(node)
         elif statement.kind == "alter_table_stmt" and node.objtype == pb.OBJECT_TABLE:
             for cmd in node.cmds:
                 self._alter(relation(node.relation), cmd.alter_table_cmd)
@@ -108,6 +128,28 @@ class Catalogue:
             self.tables[relation(node.into_clause.rel)] = Table()
         elif statement.kind == "drop_stmt":
             self._drop(node)
+        elif statement.kind == "rename_stmt":
+            self._renamed(node)
+
+    def _index(self, node: Any) -> None:
+        name = node.idxname or f"{node.relation.relname}_idx{len(self.indexes)}"
+        self.indexes[name] = relation(node.relation)
+        keys = tuple(item.index_elem.name for item in node.index_params)
+        self.built[name] = Index(relation(node.relation), keys, whole=not node.where_clause.WhichOneof("node"))
+
+    def uncovered(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Foreign keys (table, columns) of tables seen whole that no index begins with."""
+        found = []
+        for name, table in self.tables.items():
+            for constraint in table.constraints.values() if table.shown else ():
+                if constraint.kind == "fk" and constraint.keys and not self._covers(name, constraint.keys):
+                    found.append((name, constraint.keys))
+        return found
+
+    def _covers(self, name: str, keys: tuple[str, ...]) -> bool:
+        built = [i.keys for i in self.built.values() if i.table == name and i.whole]
+        built += [c.keys for c in self.tables[name].constraints.values() if c.kind in ("primary", "unique")]
+        return any(set(index[: len(keys)]) == set(keys) for index in built)
 
     def _create(self, node: Any) -> None:
         name = relation(node.relation)
@@ -122,13 +164,32 @@ class Catalogue:
         if node.HasField("partbound") and node.inh_relations:
             parent = relation(node.inh_relations[0].range_var)
             self._attach(parent, name, default=node.partbound.is_default)
-        table.fresh = True
+        table.fresh = table.shown = True
+        table.partitioned = node.HasField("partspec")
 
     def _attach(self, parent: str, child: str, *, default: bool) -> None:
         self.table(parent).partitions.add(child)
         self.table(child).partition_of = parent
         if default:
             self.table(parent).default_partition = child
+
+    def _detach(self, parent: str, child: str) -> None:
+        table = self.table(parent)
+        table.partitions.discard(child)
+        table.default_partition = "" if table.default_partition == child else table.default_partition
+        self.table(child).partition_of = ""
+
+    def _renamed(self, node: Any) -> None:
+        old = relation(node.relation)
+        if node.rename_type == pb.OBJECT_TABLE and old in self.tables:
+            new = ".".join([*old.split(".")[:-1], node.newname])
+            self.tables[new] = self.tables.pop(old)
+            self.indexes = {index: new if table == old else table for index, table in self.indexes.items()}
+        elif node.rename_type == pb.OBJECT_COLUMN and node.subname in self.table(old).columns:
+            table = self.table(old)
+            table.columns[node.newname] = table.columns.pop(node.subname)
+            if node.subname in table.not_null:
+                table.not_null = (table.not_null - {node.subname}) | {node.newname}
 
     def _column(self, name: str, column: Any) -> None:
         table = self.table(name)
@@ -152,7 +213,10 @@ class Catalogue:
         kind = kinds.get(node.contype)
         if kind is None:
             return
-        keys = [key.string.sval for key in node.keys] or ([column] if column else [])
+        listed = node.fk_attrs if kind == "fk" else node.keys
+        keys = [key.string.sval for key in listed] or ([column] if column else [])
+        if node.indexname and node.indexname in self.built:
+            keys = [key for key in self.built[node.indexname].keys if key]
         if kind == "primary":
             table.not_null.update(keys)
         proven = (
@@ -162,7 +226,13 @@ class Catalogue:
         )
         label = node.conname or constraint_name(name, node, column)
         table.constraints[label] = Constraint(
-            kind, not node.skip_validation, relation(node.pktable) if kind == "fk" else "", frozenset(proven)
+            kind,
+            not node.skip_validation,
+            relation(node.pktable) if kind == "fk" else "",
+            frozenset(proven),
+            tuple(keys),
+            frozenset(columns(node.raw_expr)) if kind == "check" else frozenset(),
+            node.fk_del_action in ("c", "n", "d"),
         )
         if kind in ("unique", "primary", "exclude") and not node.indexname:
             self.indexes[label] = name
@@ -179,8 +249,15 @@ class Catalogue:
             table.constraints.pop(cmd.name, None)
         elif cmd.subtype == pb.AT_SetNotNull:
             table.not_null.add(cmd.name)
+        elif cmd.subtype == pb.AT_DropNotNull:
+            table.not_null.discard(cmd.name)
+        elif cmd.subtype == pb.AT_AlterColumnType and cmd.name in table.columns:
+            table.columns[cmd.name] = type_of(getattr(cmd, "def").column_def.type_name)
         elif cmd.subtype == pb.AT_DropColumn:
             table.columns.pop(cmd.name, None)
+            table.not_null.discard(cmd.name)
+        elif cmd.subtype == pb.AT_DetachPartition:
+            self._detach(name, relation(getattr(cmd, "def").partition_cmd.name))
         elif cmd.subtype == pb.AT_AttachPartition:
             bound = getattr(cmd, "def").partition_cmd
             self._attach(name, relation(bound.name), default=bound.bound.is_default)

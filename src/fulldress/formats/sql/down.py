@@ -9,6 +9,7 @@ from postgast import pg_query_pb2 as pb
 from fulldress.formats.sql import online
 from fulldress.formats.sql.altering import commands
 from fulldress.formats.sql.catalogue import constraint_name
+from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.formats.sql.names import columns, deparse, dotted, ident, relation, written
 from fulldress.formats.sql.parse import Statement, script
 from fulldress.formats.sql.rewrite import index_name, version_row
@@ -51,6 +52,9 @@ class _Down:
         return "\n".join([_TITLE + online.HEADER, *(step + "\n" for step in steps), self.version]).rstrip() + "\n"
 
     def take(self, statement: Statement) -> None:
+        if statement.alone and statement.kind == "drop_stmt" and statement.text.endswith(AT_RUN_TIME):
+            # The online form drops the invalid left-over of an index that it builds.
+            return
         handler = getattr(self, f"_{statement.kind}", None)
         if handler is not None:
             handler(statement.node)
@@ -155,6 +159,8 @@ class _Down:
         self.undo[key] = online.attempt(deparse("rename_stmt", back), ignore=gone)
 
     def _alter_table_stmt(self, node: Any) -> None:
+        if ("sequence", relation(node.relation)) in self.undo:
+            return
         for cmd in commands(node):
             self._command(node, cmd)
 

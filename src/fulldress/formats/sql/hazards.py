@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Set
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.altering import commands, constraints
+from fulldress.formats.sql.breaks import other_hazards
 from fulldress.formats.sql.catalogue import Catalogue
+from fulldress.formats.sql.kinds import Hazard, HazardKind, rows_of
 from fulldress.formats.sql.locks import Effect, at_least, lock_effects
 from fulldress.formats.sql.names import conjuncts, relation
 from fulldress.formats.sql.parse import Script, Statement, script
-
-HazardKind = Literal[
-    "table-rewrite",
-    "not-null-scan",
-    "index-blocks-writes",
-    "constraint-validates-under-lock",
-    "unbounded-backfill",
-    "long-lock-transaction",
-    "migration-without-lock-timeout",
-    "concurrently-in-transaction",
-]
 
 SMALL_ROWS = 10_000
 """Tables with fewer rows are scanned, rewritten and indexed within milliseconds."""
@@ -34,21 +24,6 @@ PATIENT_MS = 10_000.0
 _KEYS = re.compile(r"(?:\w*_)?(?:id|key|uuid|code|name|version|slug)\Z", re.IGNORECASE)
 _INDEXED = {pb.CONSTR_UNIQUE, pb.CONSTR_PRIMARY, pb.CONSTR_EXCLUSION}
 _MUTEX = re.compile(r"\bpg_(?:try_)?advisory_(?:xact_)?lock\s*\(|\block\s+table\s+\S*(?:migration|version)", re.IGNORECASE)
-
-
-class Hazard(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement that hurts under load."""
-
-    kind: HazardKind
-    relation: str
-    statement: Statement
-    detail: str
-    """What happens, in one sentence without a full stop."""
-
-
-def rows_of(rows: Mapping[str, int], name: str) -> int | None:
-    """Rows of a table by its name with or without ``public``; None when nobody counted them."""
-    return rows.get(name, rows.get(f"public.{name}"))
 
 
 def small(rows: Mapping[str, int], name: str) -> bool:
@@ -74,6 +49,7 @@ def script_hazards(parsed: Script, rows: Mapping[str, int], known: Catalogue | N
     for effect in effects:
         yield from _single(effect, rows, fresh)
     yield from _transactions(effects, rows, fresh)
+    yield from other_hazards(parsed, effects, rows, fresh)
 
 
 def _created(statements: tuple[Statement, ...]) -> set[str]:
@@ -121,20 +97,23 @@ def _timeout(effect: Effect) -> Iterator[Hazard]:
     statement = effect.statement
     if not effect.locks or not at_least(effect.strongest, "Share") or statement.kind == "select_stmt":
         return
-    if 0 < statement.lock_timeout_ms <= PATIENT_MS:
+    if 0 < statement.patience_ms <= PATIENT_MS:
         return
     name = next(r for r, mode in effect.locks.items() if mode == effect.strongest)
+    others = [f"{mode} on {r}" for r, mode in effect.locks.items() if r != name and at_least(mode, "Share")]
+    and_on = f" (and {', '.join(others[:3])})" if others else ""
+    later = "every later query" if effect.strongest == "AccessExclusive" else "every later write"
     yield Hazard(
         kind="migration-without-lock-timeout",
         relation=name,
         statement=statement,
-        detail=f"while it waits for its {effect.strongest} lock on {name}, every later query on {name} queues behind it",
+        detail=f"while it waits for its {effect.strongest} lock on {name}{and_on}, {later} on {name} queues behind it",
     )
 
 
 def _heavy(effect: Effect, rows: Mapping[str, int]) -> Iterator[Hazard]:
     statement = effect.statement
-    if statement.kind in ("truncate_stmt", "select_stmt"):
+    if statement.kind in ("truncate_stmt", "select_stmt", "refresh_mat_view_stmt"):
         return
     for name in effect.rewrites:
         if not small(rows, name):
@@ -145,8 +124,13 @@ def _heavy(effect: Effect, rows: Mapping[str, int]) -> Iterator[Hazard]:
             continue
         kind = _scan_kind(statement)
         blocked = "reads and writes wait" if effect.locks[name] == "AccessExclusive" else "writes wait"
-        detail = f"reads through all of {name} under a {effect.locks[name]} lock: {blocked} until it is done"
+        detail = f"reads through all of {name} under {an(effect.locks[name])} lock: {blocked} until it is done"
         yield Hazard(kind=kind, relation=name, statement=statement, detail=detail)
+
+
+def an(mode: str) -> str:
+    """A lock mode with its article."""
+    return f"an {mode}" if mode[0] in "AE" else f"a {mode}"
 
 
 def _scan_kind(statement: Statement) -> HazardKind:
@@ -155,11 +139,16 @@ def _scan_kind(statement: Statement) -> HazardKind:
     if statement.kind != "alter_table_stmt":
         return "constraint-validates-under-lock"
     listed = commands(statement.node)
-    if any(cmd.subtype == pb.AT_SetNotNull for cmd in listed):
+    if any(cmd.subtype == pb.AT_SetNotNull or _takes_index(cmd) for cmd in listed):
         return "not-null-scan"
     if any(builds_index(cmd) for cmd in listed):
         return "index-blocks-writes"
     return "constraint-validates-under-lock"
+
+
+def _takes_index(cmd: Any) -> bool:
+    """PRIMARY KEY USING INDEX: its scan is that of SET NOT NULL."""
+    return cmd.subtype == pb.AT_AddConstraint and bool(getattr(cmd, "def").constraint.indexname)
 
 
 def builds_index(cmd: Any) -> bool:

@@ -168,6 +168,16 @@ def _write(node: Any, catalogue: Catalogue, effects: Effects) -> None:
     _reads(node, effects)
     name = relation(node.relation)
     effects.lock(name, "RowExclusive")
+    # Foreign keys look up the other side, row by row.
+    changed = {item.res_target.name for item in getattr(node, "target_list", ())}
+    for other in catalogue.parents(name) if not isinstance(node, pb.DeleteStmt) else ():
+        keys = [c.keys for c in catalogue.table(name).constraints.values() if c.kind == "fk" and c.parent == other]
+        if isinstance(node, pb.InsertStmt) or any(changed & set(k) for k in keys):
+            effects.lock(other, "RowShare")
+    if isinstance(node, pb.DeleteStmt):
+        for child in catalogue.children(name):
+            links = [c for c in catalogue.table(child).constraints.values() if c.kind == "fk" and c.parent == name]
+            effects.lock(child, "RowExclusive" if any(c.cascades for c in links) else "RowShare")
 
 
 def _create_as(node: Any, catalogue: Catalogue, effects: Effects) -> None:
@@ -185,8 +195,7 @@ def _refresh(node: Any, catalogue: Catalogue, effects: Effects) -> None:
     effects.lock(name, "Exclusive" if node.concurrent else "AccessExclusive")
     for read in catalogue.views.get(name, set()):
         effects.lock(read, "AccessShare")
-    if not node.concurrent:
-        effects.rewrites.add(name)
+    (effects.scans if node.concurrent else effects.rewrites).add(name)
 
 
 def _option(params: Any, name: str) -> bool:
@@ -249,7 +258,7 @@ def _moved(node: Any, catalogue: Catalogue, effects: Effects) -> None:
 
 def _domain(node: Any, catalogue: Catalogue, effects: Effects) -> None:
     constraint = getattr(node, "def").constraint
-    if node.subtype not in ("C", "O", "V") or constraint.skip_validation:
+    if node.subtype not in ("C", "O", "V") or (node.subtype == "C" and constraint.skip_validation):
         return
     name = dotted(node.type_name)
     users = [t for t, table in catalogue.tables.items() if any(kind == name for kind, _ in table.columns.values())]

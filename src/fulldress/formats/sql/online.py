@@ -43,6 +43,11 @@ $fd$;
 """
 
 
+def polled_lock(key: str) -> str:
+    """A wait for the advisory lock ``key`` (one or two numbers, as SQL) that polls, with a new snapshot each time."""
+    return MUTEX.split("\n", 2)[2].replace(f"{MUTEX_NAMESPACE}, hashtext(current_database())", key).rstrip("\n")
+
+
 def _block(body: str) -> str:
     tag = "$fd$"
     while tag in body:
@@ -169,6 +174,42 @@ SELECT format('DROP INDEX CONCURRENTLY %s', indexrelid::regclass)
   IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({name})
                  AND indrelid = {literal(table)}::regclass AND indisvalid) THEN
     RAISE EXCEPTION 'index % is not valid on its table: run this migration again', {name};
+  END IF;
+END''')
+    }
+SET lock_timeout = '{LOCK_TIMEOUT}';"""
+
+
+PARTITION, PART_INDEX = "fd_partition", "fd_part_index"
+"""Stand-ins in the index of a partition, replaced when the partitions are known."""
+
+
+def partition_indexes(table: str, index: str, ending: str, create: str) -> str:
+    """CONCURRENTLY for every partition of a table, each attached to the index of the whole; safe to run again.
+
+    ``ending``: what PostgreSQL puts behind a partition's name to name its index.
+    """
+    parts = f"""FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid JOIN pg_namespace n ON n.oid = relnamespace
+  WHERE inhparent = {literal(table)}::regclass"""
+    long = f"left(c.relname, 40) || '_' || left(md5(c.relname || {literal(ending)}), 8)"
+    label = f"CASE WHEN length(c.relname) <= {63 - len(ending)} THEN c.relname || {literal(ending)} ELSE {long} END"
+    missing = f"""AND NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid
+                  WHERE i.inhparent = {literal(index)}::regclass AND x.indrelid = c.oid)"""
+    text = f"replace(replace({literal(create)}, '{PARTITION}', c.oid::regclass::text), '{PART_INDEX}', quote_ident({label}))"
+    return f"""SET lock_timeout = 0;
+SELECT format('DROP INDEX CONCURRENTLY %s', x.indexrelid::regclass)
+  FROM pg_index x JOIN pg_inherits ON inhrelid = x.indrelid
+  WHERE inhparent = {literal(table)}::regclass AND NOT x.indisvalid \\gexec
+SELECT {text}
+  {parts}
+  {missing} \\gexec
+SELECT format('ALTER INDEX %s ATTACH PARTITION %I.%I', {literal(index)}, n.nspname, {label})
+  {parts}
+  {missing} \\gexec
+{
+        _block(f'''BEGIN
+  IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({literal(index)}) AND indisvalid) THEN
+    RAISE EXCEPTION 'index % is not valid: a partition is itself partitioned, or came in meanwhile', {literal(index)};
   END IF;
 END''')
     }

@@ -6,17 +6,20 @@ Parsing is libpg_query's (PostgreSQL's own grammar). What it cannot read is kept
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 import postgast
 from postgast import pg_query_pb2 as pb
 
-from fulldress.formats.sql.grammar import Unreadable, parse, plpgsql
+from fulldress.formats.sql.dynamic import bodies, sent_text
+from fulldress.formats.sql.grammar import Unreadable, parse
+from fulldress.formats.sql.names import dotted
 from fulldress.formats.sql.psql import Meta, plain
 
 _UNITS = {"us": 0.001, "ms": 1.0, "": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
+_COMMITS = re.compile(r"(?i)\b(?:commit|rollback)\s*(?:;|work|and)")
 _BEGINS = {pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START}
 _ENDS = {pb.TRANS_STMT_COMMIT, pb.TRANS_STMT_ROLLBACK, pb.TRANS_STMT_PREPARE}
 
@@ -32,15 +35,25 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the transaction block it runs in; 0 when it commits by itself."""
     lock_timeout_ms: float = 0.0
     """lock_timeout in force when it runs, as far as the script sets it; 0 waits for ever."""
+    statement_timeout_ms: float = 0.0
+    """statement_timeout in force, which bounds a wait for a lock as well; 0 for none."""
     inside: bool = False
-    """It runs inside the DO block before it."""
+    """It runs inside the DO block or function call before it, or is sent by psql's \\gexec."""
+    alone: bool = False
+    """Sent by \\gexec: it commits by itself though it is ``inside``."""
     node: Any = None
     """The parse node (``pg_query_pb2``), or None."""
 
     @property
     def in_transaction(self) -> bool:
         """True when it runs in a transaction block, so that its locks last to the COMMIT."""
-        return self.transaction > 0 or self.inside
+        return self.transaction > 0 or (self.inside and not self.alone)
+
+    @property
+    def patience_ms(self) -> float:
+        """How long it waits for a lock at most; 0 for ever."""
+        set_ones = [value for value in (self.lock_timeout_ms, self.statement_timeout_ms) if value > 0]
+        return min(set_ones, default=0.0)
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -56,20 +69,42 @@ class Script(msgspec.Struct, frozen=True):
         return tuple(s for s in self.statements if s.kind == "unparsed")
 
 
+class Session(msgspec.Struct, frozen=True):
+    """What a script finds when it starts: how its runner calls it, and what other scripts left behind."""
+
+    single_transaction: bool = False
+    """As psql's -1, and as most migration tools do it."""
+    lock_timeout_ms: float = 0.0
+    """From PGOPTIONS, ALTER ROLE ... SET, ALTER DATABASE ... SET."""
+    functions: Mapping[str, str] = {}
+    """Functions that exist already: name -> their CREATE FUNCTION."""
+
+
 def statements(text: str, *, single_transaction: bool = False) -> list[Statement]:
     """The statements of a script in order (``single_transaction`` as psql's -1 does it)."""
     return list(script(text, single_transaction=single_transaction).statements)
 
 
-def script(text: str, *, single_transaction: bool = False) -> Script:
+def script(text: str, *, single_transaction: bool = False, session: Session | None = None) -> Script:
     """Reads a psql script. Never raises on bad SQL."""
     clean = text.encode("utf-8", "replace").decode("utf-8")
     bare = plain(clean)
-    state = _State(1 if single_transaction else 0)
+    state = _State(session or Session(single_transaction))
     found: list[Statement] = []
+    sends = [meta.line for meta in bare.metas if meta.name == "gexec"]
     for body, line, node in _raw(bare.sql, bare.cuts):
         found.extend(state.take(body, line, node))
+        if sends and found[-1].kind == "select_stmt" and sends[0] <= line + body.count("\n") + 1:
+            sends.pop(0)
+            found.extend(_sent(found[-1]))
     return Script(tuple(found), bare.metas, state.explicit)
+
+
+def _sent(query: Statement) -> Iterator[Statement]:
+    """What \\gexec sends, as far as its query shows it."""
+    for item in query.node.target_list:
+        for kind, text, node in sent_text(item.res_target.val):
+            yield msgspec.structs.replace(query, kind=kind, text=text, node=node, inside=True, alone=True)
 
 
 def _raw(sql: str, cuts: tuple[int, ...]) -> Iterator[tuple[str, int, Any]]:
@@ -98,124 +133,109 @@ def _parsed(sql: str, first: int) -> Iterator[tuple[str, int, Any]]:
         yield body.strip(), line + body.count("\n", 0, lead), raw.stmt
 
 
+class _Settings(NamedTuple):
+    """The two timeouts."""
+
+    lock: float = 0.0
+    statement: float = 0.0
+
+
+_FIELDS = {"lock_timeout": "lock", "statement_timeout": "statement"}
+
+
 class _State:
     """What a session carries from one statement to the next."""
 
-    def __init__(self, implicit: int) -> None:
-        self.count = implicit
-        self.current = implicit
+    def __init__(self, session: Session) -> None:
+        self.count = self.current = 1 if session.single_transaction else 0
         self.explicit = False
-        self.session = 0.0
-        self.local: float | None = None
+        self.default = self.session = self.before = _Settings(lock=session.lock_timeout_ms)
+        """Set at connection; set now; set when the transaction began (a ROLLBACK goes back to it)."""
+        self.local: _Settings | None = None
+        self.functions = dict(session.functions)
 
     def take(self, body: str, line: int, node: Any) -> Iterator[Statement]:
         kind = node.WhichOneof("node") if node is not None else "unparsed"
         if kind == "transaction_stmt":
             self._transaction(node.transaction_stmt)
-        timeout = self.session if self.local is None else self.local
+        now = self.local or self.session
         inner = getattr(node, kind) if node is not None else None
-        base = Statement(text=body, line=line, kind=kind, transaction=self.current, lock_timeout_ms=timeout, node=inner)
+        base = Statement(
+            text=body,
+            line=line,
+            kind=kind,
+            transaction=self.current,
+            lock_timeout_ms=now.lock,
+            statement_timeout_ms=now.statement,
+            node=inner,
+        )
         yield base
         if kind == "variable_set_stmt":
             self._set(inner)
-        elif kind == "select_stmt":
+        elif kind == "discard_stmt":
+            self.session, self.local = self.default, None
+        elif kind == "create_function_stmt" and inner is not None:
+            self.functions[dotted(inner.funcname)] = body
+        if kind in ("select_stmt", "call_stmt"):
             self._set_config(inner)
-        elif kind == "do_stmt":
-            yield from _body(base)
+        if kind in ("select_stmt", "call_stmt", "do_stmt"):
+            yield from self._inside(base)
+
+    def _inside(self, base: Statement) -> Iterator[Statement]:
+        commits = base.kind == "do_stmt" and _COMMITS.search(base.text) is not None
+        for count, (kind, text, node, offset) in enumerate(bodies(base.kind, base.text, base.node, self.functions)):
+            # A DO block is one transaction unless it commits; its own number keeps the locks apart from others'.
+            number = base.transaction or -(base.line * 1000 + (count if commits else 0))
+            line = base.line + max(0, offset)
+            yield msgspec.structs.replace(base, kind=kind, text=text, node=node, line=line, transaction=number, inside=True)
 
     def _transaction(self, stmt: Any) -> None:
         if stmt.kind in _BEGINS:
+            if not self.current:
+                self.count += 1
+                self.current, self.before = self.count, self.session
             self.explicit = True
-            self.count += 1
-            self.current = self.count
         elif stmt.kind in _ENDS:
+            if stmt.kind == pb.TRANS_STMT_ROLLBACK and self.current:
+                self.session = self.before
             self.explicit = False
             self.current = 0
             self.local = None
 
     def _set(self, stmt: Any) -> None:
-        if stmt.kind == pb.VAR_RESET_ALL or (stmt.name.lower() == "lock_timeout" and stmt.kind != pb.VAR_SET_VALUE):
-            self.session, self.local = 0.0, None
-        elif stmt.name.lower() == "lock_timeout" and stmt.args:
-            self._value(milliseconds(stmt.args[0].a_const), local=stmt.is_local)
+        field = _FIELDS.get(stmt.name.lower(), "")
+        if stmt.kind == pb.VAR_RESET_ALL:
+            self.session, self.local = self.default, None
+        elif field and stmt.kind == pb.VAR_SET_VALUE and stmt.args:
+            self._value(field, milliseconds(stmt.args[0].a_const), local=stmt.is_local)
+        elif field:
+            self._value(field, getattr(self.default, field), local=stmt.is_local)
 
     def _set_config(self, stmt: Any) -> None:
         for call in postgast.find_nodes(stmt, pb.FuncCall):
             name = call.funcname[-1].string.sval if call.funcname else ""
-            if name == "set_config" and len(call.args) == 3 and call.args[0].a_const.sval.sval.lower() == "lock_timeout":
-                self._value(milliseconds(call.args[1].a_const), local=call.args[2].a_const.boolval.boolval)
+            if name == "set_config" and len(call.args) == 3:
+                field = _FIELDS.get(call.args[0].a_const.sval.sval.lower(), "")
+                if field:
+                    self._value(field, milliseconds(call.args[1].a_const), local=call.args[2].a_const.boolval.boolval)
 
-    def _value(self, value: float, *, local: bool) -> None:
+    def _value(self, field: str, value: float, *, local: bool) -> None:
         if not local:
-            self.session, self.local = value, None
+            self.session = self.session._replace(**{field: value})
+            self.local = None
         elif self.current:
             # SET LOCAL outside a transaction block is a warning and nothing else.
-            self.local = value
+            self.local = (self.local or self.session)._replace(**{field: value})
 
 
 def milliseconds(const: Any) -> float:
     """A timeout setting in milliseconds: ``'2s'``, ``2000``, ``'500 ms'``; 0 when it is off or unreadable."""
     if const.WhichOneof("val") == "ival":
         return float(const.ival.ival)
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*", const.sval.sval)
+    return milliseconds_of(const.sval.sval)
+
+
+def milliseconds_of(text: str) -> float:
+    """The same for a setting's text."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*", text)
     return float(found.group(1)) * _UNITS[found.group(2) or ""] if found else 0.0
-
-
-def _body(block: Statement) -> Iterator[Statement]:
-    """The SQL inside a DO block: static statements, and EXECUTE of a literal."""
-    try:
-        tree = plpgsql(block.text)
-    except Unreadable:
-        return
-    timeout = block.lock_timeout_ms
-    commits = "PLpgSQL_stmt_commit" in str(tree)
-    for count, (query, offset) in enumerate(_queries(tree)):
-        try:
-            raw = list(parse(query).stmts)
-        except Unreadable:
-            continue
-        for item in raw:
-            kind = item.stmt.WhichOneof("node")
-            node = getattr(item.stmt, kind)
-            # A DO block is one transaction unless it commits; its own number keeps the locks apart from others'.
-            number = block.transaction or -(block.line * 1000 + (count if commits else 0))
-            yield Statement(
-                text=query.strip(),
-                line=block.line + max(0, offset - 1),
-                kind=kind,
-                transaction=number,
-                lock_timeout_ms=timeout,
-                inside=True,
-                node=node,
-            )
-
-
-def _queries(tree: Any, line: int = 1) -> Iterator[tuple[str, int]]:
-    if isinstance(tree, list):
-        for item in tree:
-            yield from _queries(item, line)
-        return
-    if not isinstance(tree, dict):
-        return
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            line = value.get("lineno", line)
-        if name == "PLpgSQL_stmt_execsql":
-            yield value["sqlstmt"]["PLpgSQL_expr"]["query"], line
-        elif name == "PLpgSQL_stmt_dynexecute":
-            yield from _literal(value["query"]["PLpgSQL_expr"]["query"], line)
-        else:
-            yield from _queries(value, line)
-
-
-def _literal(expression: str, line: int) -> Iterator[tuple[str, int]]:
-    """``EXECUTE 'ALTER ...'`` and ``EXECUTE format('ALTER ...')`` without placeholders."""
-    try:
-        tree = parse(f"SELECT {expression}")
-    except Unreadable:
-        return
-    target = tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val
-    if target.HasField("func_call") and target.func_call.args:
-        target = target.func_call.args[0]
-    if target.HasField("a_const"):
-        yield target.a_const.sval.sval, line

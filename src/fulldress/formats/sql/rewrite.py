@@ -6,6 +6,7 @@ stays as it is, under a lock_timeout, and is listed in ``Rewrite.left``.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from postgast import pg_query_pb2 as pb
 from fulldress.formats.sql import online
 from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.hazards import concurrently, script_hazards, small, unbounded
+from fulldress.formats.sql.kinds import ONLINE
 from fulldress.formats.sql.locks import at_least, lock_effects
 from fulldress.formats.sql.names import (
     columns,
@@ -60,17 +62,22 @@ class Rewrite(msgspec.Struct, frozen=True, kw_only=True):
     """What could not be made harmless, or runs again when the migration is resumed; never silently."""
 
 
-def online_rewrite(text: str, *, rows: Mapping[str, int]) -> Rewrite | None:
+def online_rewrite(text: str, *, rows: Mapping[str, int], known: Catalogue | None = None) -> Rewrite | None:
     """The online form of a migration, or None when it is harmless already or cannot be read.
 
-    ``rows``: rows per table where known (with or without ``public.``); an unknown table counts as large.
+    ``rows``: rows per table where known (with or without ``public.``); an unknown table counts as large. ``known``: what
+    earlier migrations showed (it is not changed).
     """
     parsed = script(text)
-    if parsed.unparsed or parsed.open_at_end or not list(script_hazards(parsed, rows)):
+    if (
+        parsed.unparsed
+        or parsed.open_at_end
+        or not any(h.kind in ONLINE for h in script_hazards(parsed, rows, copy.deepcopy(known)))
+    ):
         return None
     if any(s.kind == "transaction_stmt" and s.node.kind not in _SIMPLE for s in parsed.statements):
         return None
-    return _Rewriter(parsed, rows).run()
+    return _Rewriter(parsed, rows, known).run()
 
 
 _SIMPLE = {pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START, pb.TRANS_STMT_COMMIT}
@@ -79,10 +86,10 @@ _SIMPLE = {pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START, pb.TRANS_STMT_COMMIT}
 class _Rewriter:
     """Goes through the statements once, with the shadow catalogue."""
 
-    def __init__(self, parsed: Script, rows: Mapping[str, int]) -> None:
+    def __init__(self, parsed: Script, rows: Mapping[str, int], known: Catalogue | None) -> None:
         self.parsed = parsed
         self.rows = rows
-        self.catalogue = Catalogue()
+        self.catalogue = copy.deepcopy(known) or Catalogue()
         self.segments: list[tuple[str, str]] = []
         """(kind, text); kind ``rows`` for statements that may share one transaction at the end."""
         self.recorded: list[tuple[str, str]] = []
@@ -208,10 +215,27 @@ class _Rewriter:
             self._keep(statement, "an index on ONLY a partitioned table has no concurrent form")
             self._put(statement, online.attempt(deparse("index_stmt", node)))
             return
-        node.concurrent = True
         qualified = ".".join(ident(part) for part in (node.relation.schemaname, name) if part)
+        if self.catalogue.table(table).partitioned or self.catalogue.table(table).partitions:
+            self._partitioned_index(statement, node, qualified)
+            return
+        node.concurrent = True
         sql = online.concurrent_index(deparse("index_stmt", node), qualified, table=written(node.relation))
         self._put(statement, sql, change=f"index {name} is built CONCURRENTLY, checked for validity")
+
+    def _partitioned_index(self, statement: Statement, node: Any, qualified: str) -> None:
+        """ON ONLY for the whole, CONCURRENTLY for each partition, then attached: the whole becomes valid by itself."""
+        table = written(node.relation)
+        name = node.idxname
+        ending = index_name(node).removeprefix(node.relation.relname)
+        node.relation.inh = False
+        whole = online.attempt(deparse("index_stmt", node))
+        part = pb.IndexStmt()
+        part.CopyFrom(node)
+        part.relation.inh, part.relation.schemaname = True, ""
+        part.relation.relname, part.idxname, part.concurrent = online.PARTITION, online.PART_INDEX, True
+        sql = online.partition_indexes(table, qualified, ending, deparse("index_stmt", part))
+        self._put(statement, whole, sql, change=f"index {name} is built CONCURRENTLY on each partition and attached")
 
     def _drop(self, statement: Statement) -> None:
         node = pb.DropStmt()

@@ -9,7 +9,7 @@ import msgspec
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql import online
-from fulldress.formats.sql.altering import SERIALS, Effects, command, commands, constraints, volatile_default
+from fulldress.formats.sql.altering import SERIALS, Effects, command, commands, constraints, nullable_keys, volatile_default
 from fulldress.formats.sql.catalogue import Catalogue, constraint_name
 from fulldress.formats.sql.hazards import small
 from fulldress.formats.sql.locks import MODES
@@ -167,6 +167,11 @@ class _Alter:
             self._add(constraint)
             self.pieces.sql.append(online.attempt(f"ALTER TABLE {self.table} VALIDATE CONSTRAINT {ident(name)}"))
             self.pieces.changes.append(f"{name} is added NOT VALID and validated while others write")
+        elif constraint.indexname:
+            for key in nullable_keys(self.name, constraint.indexname, self.catalogue):
+                self.pieces.sql += online.not_null(self.table, key)
+                self.pieces.changes.append(f"{key} NOT NULL is proved by a CHECK that is validated while others write")
+            self._add(constraint)
         elif constraint.contype in (pb.CONSTR_UNIQUE, pb.CONSTR_PRIMARY):
             if column:
                 constraint.keys.add().string.sval = column

@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.release import Release, Window
 from fulldress.scan import certificates
+from fulldress.scan.places import is_example, is_test
+from fulldress.scan.reading import is_vendored
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 SOON = timedelta(days=90)
@@ -49,6 +51,8 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each certificate, with everything that is wrong with it."""
     moment = _window(context)
     for found in certificates.certificates(context):
+        if is_vendored(found.entry.place) or is_test(found.entry.place) or is_example(found.entry.place):
+            continue
         faults = [*_weak(found.certificate), *_expiry(found.certificate, moment)]
         if not faults:
             continue

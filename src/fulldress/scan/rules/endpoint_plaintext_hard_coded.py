@@ -25,14 +25,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from fulldress.formats.patterns import Pattern
+import msgspec
+
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan import secrets
-from fulldress.scan.endpoints import PLAINTEXT, Url, outside, redirected, replacement, urls
-from fulldress.scan.reading import acting_lines, current_text, encode, is_code, is_vendored, memo, with_line
+from fulldress.scan import endpointuse, secrets
+from fulldress.scan.endpoints import PLAINTEXT, outside, redirected, replacement, urls
+from fulldress.scan.endpointuse import Use, in_programs
+from fulldress.scan.reading import current_text, encode, with_line
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -42,46 +43,35 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
-LOOKS_FOR = (URL,)
-_IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,10}://[!-~]{4,200}")
-_ABOUT = re.compile(
-    r"""(?i)^\s*["']?(documentation|homepage|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license)["']?\s*[:=]"""
-)
-"""Lines that say where to read more; nothing calls these."""
-_LITERAL = re.compile(r"""["'][a-z][a-z0-9+.-]*://""")
+LOOKS_FOR = (endpointuse.URL,)
 _PRIVATE = re.compile(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
 
 
-class Use(NamedTuple):
-    """One URL at one place; line 0 is inside a binary."""
-
-    place: str
-    line: int
-    text: str
-    url: Url
+FEW = 3
+"""More hosts than these that only programs name are one finding."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each host that deserves one."""
     by_host: dict[str, list[Use]] = {}
-    for use in memo(context, META.slug, lambda: list(_uses(context))):
+    for use in endpointuse.uses(context):
         by_host.setdefault(use.url.host, []).append(use)
+    many: list[Finding] = []
     for host, uses in by_host.items():
         finding = _finding(context.estate, host, uses)
-        if finding is not None:
+        if finding is not None and finding.severity == "medium" and not finding.curable and in_programs(uses):
+            many.append(msgspec.structs.replace(finding, severity="low", confidence="likely"))
+        elif finding is not None:
             yield finding
+    yield from many if len(many) <= FEW else (_together(many),)
 
 
-def _uses(context: Context) -> Iterator[Use]:
-    for entry, number, line in acting_lines(context, URL):
-        if not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
-            yield from (Use(entry.place, number, line.strip(), url) for url in urls(line))
-    for hit in context.hits(URL):
-        if context.is_binary(hit.entry) and not is_vendored(hit.entry.place):
-            match = _IN_BINARY.search(context.around(hit, before=12, after=200))
-            for url in urls(match[0].decode("ascii")) if match is not None else ():
-                yield Use(hit.entry.place, 0, url.text, url)
+def _together(found: list[Finding]) -> Finding:
+    """One finding for the hosts in programs."""
+    hosts = [f.title.partition(" to ")[2].partition(" is ")[0] for f in found]
+    shown = ", ".join(hosts[:6]) + (f" and {len(hosts) - 6} more" if len(hosts) > 6 else "")
+    title = f"plain-text addresses of {len(hosts)} outside hosts are in programs: {shown}"
+    return msgspec.structs.replace(found[0], title=title, severity="low", confidence="likely")
 
 
 def _finding(estate: Estate | None, host: str, uses: list[Use]) -> Finding | None:
@@ -134,7 +124,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     """Redirect every place of the host to the declared route."""
     if context.estate is None:
         return None
-    uses = list(_uses(context))
+    uses = endpointuse.uses(context)
     host = next(
         (u.url.host for u in uses if (u.place, u.line) == (finding.place, finding.line) and u.url.host in finding.title), ""
     )
@@ -164,6 +154,11 @@ BAD = (
     {"conf/a.ini": "[p]\nbase = http://10.20.1.15:9090/bridge\n"},
 )
 GOOD = (
+    {"conf/x.xml": '<a xmlns:b="http://b.partner.example/ns"/>\n', "a.yml": "example: http://air.partner.example\n"},
+    {
+        "site-packages/x/a.py": 'U = "http://b.partner.example/x"\n',
+        "data/x/service-2.json": '{"u": "http://b.partner.example"}',
+    },
     {"conf/a.ini": "[p]\nbase = https://api.partner.example/v2\n# http://api.partner.example\n"},
     {"conf/a.ini": "[p]\nbase = http://127.0.0.1:8080/\nother = http://localhost/\nenv = http://${HOST}/v1\n"},
     {"schema.xml": '<a xmlns="http://www.w3.org/1999/xhtml"/>\n'},

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 from fulldress.formats import sql
 from fulldress.model.finding import Finding
+from fulldress.scan.migration_files import foreign
 from fulldress.scan.migrations import migrations
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -39,8 +40,11 @@ META = RuleMeta(
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each script, at the first thing that was not looked into."""
+    yield from _foreign(context)
     names = {entry.place.rpartition("/")[2] for entry in context.files}
     for migration in migrations(context):
+        if not migration.source.certain or not migration.entry.place.endswith(".sql"):
+            continue
         read = sql.script(migration.text)
         blind = [(s.line, s.text) for s in read.unparsed]
         for meta in read.metas:
@@ -50,6 +54,24 @@ def check(context: Context) -> Iterator[Finding]:
         if blind:
             line, text = min(blind)
             yield _finding(migration.entry.place, line, text, len(blind))
+
+
+def _foreign(context: Context) -> Iterator[Finding]:
+    """One finding for all scripts of other databases: said, not judged."""
+    scripts = foreign(context)
+    if scripts:
+        kinds = ", ".join(sorted({script.dialect for script in scripts}))
+        named = ", ".join(script.entry.place for script in scripts[:4]) + " ..." * (len(scripts) > 4)
+        yield Finding(
+            rule=META.slug,
+            severity="info",
+            confidence=META.confidence,
+            title=f"{len(scripts)} SQL script{'s' * (len(scripts) > 1)} of another database ({kinds}):"
+            " lock analysis not made",
+            place=scripts[0].entry.place,
+            consequence=f"What they lock there is not judged here: {named}.",
+            fix="Rehearse them, or ask the vendor how long they lock which table.",
+        )
 
 
 def _finding(place: str, line: int, text: str, count: int) -> Finding:
@@ -69,6 +91,7 @@ def _finding(place: str, line: int, text: str, count: int) -> Finding:
 BAD = (
     {"migrations/1.sql": "SELECT 1;\nSELEC 2;\n"},
     {"migrations/1.sql": "\\i ../elsewhere/2.sql\n"},
+    {"sql/mysql/1.sql": "ALTER TABLE `t` MODIFY a bigint;\n"},
 )
 GOOD = (
     {"migrations/1.sql": "\\set x 1\nSELECT :x;\n"},

@@ -1,7 +1,8 @@
 """Nothing keeps two migrations from running at once.
 
 ## What it does
-Finds scripts that run migrations with psql where neither the script nor the migration takes a lock of its own (an
+Finds migration tools that take no lock of their own (Alembic, Django, TypeORM, drizzle, Entity Framework, dbmate, goose),
+and scripts that run migrations with psql where neither the script nor the migration takes a lock of its own (an
 advisory lock, or a lock on the version table).
 
 ## Why it matters
@@ -28,10 +29,12 @@ from collections.abc import Iterator
 
 from fulldress.formats import sql
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.migrations import Migration, Run, runs
+from fulldress.scan.migration_files import Source
+from fulldress.scan.migration_runs import ADVISORY, RUNS_A_TOOL, Run, ToolRun, runs, tool_runs
 from fulldress.scan.reading import current_text, encode
 from fulldress.scan.rule import Context, RuleMeta
 
+LOOKS_FOR = (RUNS_A_TOOL, ADVISORY)
 META = RuleMeta(
     slug="migration-without-mutex",
     family="migration",
@@ -44,6 +47,7 @@ META = RuleMeta(
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each script, at its first unguarded psql command."""
     told: set[str] = set()
+    yield from _tools(context)
     for run in runs(context):
         bare = _unguarded(run)
         if not bare or run.script.entry.place in told:
@@ -70,14 +74,38 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
+def _tools(context: Context) -> Iterator[Finding]:
+    """One finding for each tool that takes no lock of its own, unless somebody in the package takes one."""
+    bare = [run for run in tool_runs(context) if not run.tool.locks]
+    if not bare or context.matching(ADVISORY):
+        return
+    first: dict[str, list[ToolRun]] = {}
+    for run in bare:
+        first.setdefault(run.tool.name, []).append(run)
+    for name, listed in first.items():
+        more = f" (and {len(listed) - 1} more place{'s' * (len(listed) > 2)})" if len(listed) > 1 else ""
+        yield Finding(
+            rule=META.slug,
+            severity="medium",
+            confidence="likely",
+            title=f"{name} migrates without a lock of its own{more}",
+            place=listed[0].entry.place,
+            line=listed[0].line,
+            excerpt=listed[0].text[:200],
+            consequence="Two runs at the same time both apply what is pending: one fails half-way,"
+            " or a change happens twice.",
+            fix="Run it once, as a step of the release that holds a lock (the `migration` step does).",
+        )
+
+
 def _of(context: Context, place: str) -> list[Run]:
     return [run for run in runs(context) if run.script.entry.place == place]
 
 
-def _unguarded(run: Run) -> list[Migration]:
+def _unguarded(run: Run) -> list[Source]:
     if "advisory" in run.script.text and sql.has_mutex(_statements(run.script.text)):
         return []
-    return [m for m in run.migrations if not sql.has_mutex(m.text)]
+    return [m for m in run.sources if not sql.has_mutex(m.text)]
 
 
 def _statements(text: str) -> str:
@@ -102,6 +130,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 _SQL = "CREATE TABLE t (a int);\n"
 BAD = (
+    {"deploy.sh": "#!/bin/sh\nalembic upgrade head\n"},
+    {"deploy.sh": "#!/bin/sh\npython manage.py migrate --noinput\n"},
     {"scripts/migrate.sh": "#!/bin/sh\npsql -d app -f migrations/0051.sql\n", "migrations/0051.sql": _SQL},
     {
         "run.sh": '#!/bin/bash\nfor f in migrations/*.sql; do su postgres -c "psql -d app -f $f"; done\n',
@@ -111,6 +141,11 @@ BAD = (
     {"run.sh": "#!/bin/sh\nrunuser -u postgres -- psql -d app -1 -f sql/1.sql\n", "sql/1.sql": _SQL},
 )
 GOOD = (
+    {"deploy.sh": "#!/bin/sh\nflyway migrate\n"},
+    {
+        "deploy.sh": "#!/bin/sh\nalembic upgrade head\n",
+        "alembic/env.py": "connection.execute('SELECT pg_advisory_lock(7)')\n",
+    },
     {"run.sh": "#!/bin/sh\npsql -d app -f 1.sql\n", "1.sql": "SELECT pg_advisory_lock(1);\n" + _SQL},
     {"run.sh": "#!/bin/sh\npsql -d app -f 1.sql\n", "1.sql": sql.MUTEX + _SQL},
     {"run.sh": "#!/bin/sh\npsql -d app -c 'SELECT 1'\n", "1.sql": _SQL},

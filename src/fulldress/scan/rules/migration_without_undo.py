@@ -27,7 +27,8 @@ from collections.abc import Iterator
 
 from fulldress.formats import sql
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.migrations import is_down, migrations
+from fulldress.scan.migration_files import is_down, stem
+from fulldress.scan.migrations import migrations
 from fulldress.scan.reading import current_text, encode
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -45,6 +46,8 @@ def check(context: Context) -> Iterator[Finding]:
     downs = [entry.place for entry in context.files if entry.place.endswith(".sql") and is_down(entry.place)]
     for migration in migrations(context):
         place = migration.entry.place
+        if not migration.source.plain or not migration.source.certain:
+            continue
         if _has_down(place, downs) or not _changes(migration.text):
             continue
         derivable = sql.derive_down(migration.text) is not None
@@ -67,15 +70,8 @@ def _changes(text: str) -> bool:
     return any(s.kind not in ("select_stmt", "variable_set_stmt", "transaction_stmt") for s in sql.statements(text))
 
 
-def _stem(place: str) -> str:
-    name = place.rpartition("/")[2].removesuffix(".sql").lower()
-    for word in ("down", "undo", "rollback", "revert", "up"):
-        name = name.replace(f".{word}", "").replace(f"_{word}", "").replace(f"-{word}", "").replace(f"{word}_", "")
-    return name
-
-
 def _has_down(place: str, downs: list[str]) -> bool:
-    return any(_stem(down) == _stem(place) for down in downs)
+    return any(stem(down) == stem(place) for down in downs)
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:

@@ -2,7 +2,9 @@
 
 ## What it does
 Reads shell scripts by their syntax tree and knows which argument of which program is a secret: `sshpass -p`, `curl
--u` and authorization headers, `mysql -p`, `PGPASSWORD=`, `--password`, passwords in URLs, provider tokens.
+-u` and authorization headers, `mysql -p`, `PGPASSWORD=`, `--password`, `smbclient -U user%password`, `ldapsearch -w`,
+`openssl -passin pass:`, `echo user:password | chpasswd`, cloud logins, passwords in URLs, provider tokens. Commands in
+crontabs are read too.
 
 ## Why it matters
 Everyone who has the package has the secret; while the command runs, every user of the host reads it in the process
@@ -25,15 +27,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from fulldress.formats import shell
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import secrets
+from fulldress.scan.commandsecrets import Secret, found_in
 from fulldress.scan.endpoints import urls
-from fulldress.scan.reading import edited, script_at, scripts, with_line
+from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
 from fulldress.scan.rule import MAX_LINE, Context, RuleMeta
+from fulldress.scan.secretreport import redacted
 from fulldress.scan.vault import secret_file, with_loader
 
 META = RuleMeta(
@@ -47,19 +50,6 @@ CONSEQUENCE = "Everyone who has the package, and every user of the host while it
 FIX = "Rotate it, and read it from a secret file instead."
 
 _ASSIGNED = re.compile(r"""^\s*([A-Za-z_]\w*)=("[^"$`]*"|'[^']*'|[^\s"'$`;&|()]+)\s*(?:#.*)?$""")
-_HEADER = re.compile(
-    r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$"
-)
-_LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
-_MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
-
-
-class Secret(NamedTuple):
-    """A secret value inside one word of a command (index into ``argv``), or in an assignment (-1)."""
-
-    word: int
-    value: str
-    kind: str
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -71,14 +61,33 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, found)
         for line, name, _value in _assigned(script.text):
             yield _assignment(script.entry.place, line, name)
+    for table in crontabs(context):
+        for job in table.jobs:
+            found = [s for command in shell.commands(job.command) for s in found_in(command)]
+            if found:
+                yield _in_table(table.entry.place, job.line, job.command, found)
 
 
 def _assigned(text: str) -> Iterator[tuple[int, str, str]]:
     """(line, name, value) of secrets assigned on a line of their own."""
     for number, line in enumerate(text.split("\n"), 1):
         match = _ASSIGNED.match(line[:MAX_LINE])
-        if match is not None and secrets.is_secret_key(match[1]) and secrets.is_real(match[2]):
+        if match is not None and secrets.is_secret_key(match[1]) and secrets.worth(match[2]):
             yield number, match[1], match[2]
+
+
+def _in_table(place: str, line: int, command: str, found: list[Secret]) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity=META.severity,
+        confidence=META.confidence,
+        title=f"{found[0].kind} in a scheduled command",
+        place=place,
+        line=line,
+        excerpt=redacted(command, *(s.value for s in found)),
+        consequence=CONSEQUENCE,
+        fix=FIX,
+    )
 
 
 def _assignment(place: str, line: int, name: str) -> Finding:
@@ -112,69 +121,6 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
         fix=FIX,
         curable=True,
     )
-
-
-def found_in(command: Command) -> Iterator[Secret]:
-    """The secrets of one command, each value once."""
-    seen: set[str] = set()
-    for secret in _candidates(command):
-        if secret.value not in seen and secrets.is_real(secret.value):
-            seen.add(secret.value)
-            yield secret
-
-
-def _candidates(command: Command) -> Iterator[Secret]:
-    for assignment in command.assignments:
-        name, _, value = assignment.partition("=")
-        if secrets.is_secret_key(name):
-            yield Secret(-1, value.strip("\"'"), f"the value of {name}")
-    start = shell.wrapped_by(command)
-    name = command.argv[start].rpartition("/")[2]
-    for index, word in enumerate(command.argv[start + 1 :], start + 1):
-        previous = command.argv[index - 1]
-        yield from _by_program(name, previous, word, index)
-        yield from _by_form(previous, word, index)
-
-
-def _by_program(name: str, previous: str, word: str, index: int) -> Iterator[Secret]:
-    """Arguments that are secrets because of the program."""
-    if name in ("curl", "wget"):
-        if previous in ("-u", "--user") and ":" in word:
-            yield Secret(index, word.partition(":")[2], "a password")
-        elif previous in ("-H", "--header") and (header := _HEADER.match(word)):
-            yield Secret(index, header[1], "an authorization header")
-        elif previous == "--oauth2-bearer":
-            yield Secret(index, word, "a bearer token")
-    elif name == "sshpass":
-        if previous == "-p":
-            yield Secret(index, word, "a password")
-        elif word.startswith("-p") and len(word) > 2:
-            yield Secret(index, word[2:], "a password")
-    elif _MYSQL.match(name) and re.match(r"-p.", word):
-        yield Secret(index, word[2:], "a database password")
-    elif name in ("export", "declare", "local", "readonly", "typeset", "env") and "=" in word:
-        key, _, value = word.partition("=")
-        if secrets.is_secret_key(key):
-            yield Secret(index, value, f"the value of {key}")
-    elif name in ("useradd", "usermod") and previous in ("-p", "--password"):
-        yield Secret(index, word, "a password hash")
-
-
-def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
-    """Arguments that are secrets because of how they look."""
-    option, before = _LONG.match(word), _LONG.match(previous)
-    if option is not None and option[2]:
-        yield Secret(index, option[2], f"the value of --{option[1]}")
-    elif before is not None and before[2] is None and not word.startswith("-") and previous.startswith("--"):
-        yield Secret(index, word, f"the value of --{before[1]}")
-    if word.startswith("pass:"):
-        yield Secret(index, word[5:], "a passphrase")
-    for match in secrets.URL_USERINFO.finditer(word):
-        yield Secret(index, match[3], "a password in a URL")
-    for match in secrets.URL_PARAMETER.finditer(word):
-        yield Secret(index, match[2], "a secret in a URL")
-    for match in secrets.PROVIDER.finditer(word):
-        yield Secret(index, match[1], "a provider's token")
 
 
 def variable_for(command: Command, secret: Secret) -> str:
@@ -235,6 +181,10 @@ def _referring(raw: str, value: str, name: str) -> str:
 
 
 BAD = (
+    {"scripts/g.sh": "#!/bin/sh\nsmbclient //fs/x -U imp%geheim1\nldapsearch -x -w geheim1 -b dc=x\n"},
+    {"scripts/h.sh": "#!/bin/sh\nmount -t cifs -o username=imp,password=geheim1 //fs/x /mnt\nhtpasswd -cb f u geheim1\n"},
+    {"scripts/i.sh": "#!/bin/sh\necho 'root:geheim1' | chpasswd\naz login -u x -p geheim1\nenv PGPASSWORD=geheim1 psql\n"},
+    {"etc/cron.d/a": "5 1 * * * root curl -u svc:geheim1 https://h.partner.example/\n"},
     {"scripts/a.sh": "#!/bin/bash\necho ls | sshpass -p 'Summer2023!' sftp import@files.partner.example\n"},
     {"scripts/b.sh": "#!/bin/bash\ncurl https://h.partner.example/v1 -H 'Authorization: Bearer tok_1234567890' -d '{}'\n"},
     {"scripts/c.sh": "#!/bin/sh\nPGPASSWORD=geheim1 psql -h db -U app -c 'select 1'\n"},
@@ -244,6 +194,8 @@ BAD = (
     {"scripts/e.sh": '#!/bin/sh\nexport API_TOKEN="abcdef123456"\npsql "postgresql://app:geheim1@db/app"\n'},
 )
 GOOD = (
+    {"scripts/i.sh": '#!/bin/sh\nsmbclient //fs/x -U "$U%$P"\nldapsearch -W -x\nldapsearch -w "$PW"\nchpasswd < f\n'},
+    {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},
     {"scripts/a.sh": '#!/bin/bash\nsshpass -p "$PASSWORD" sftp import@files.partner.example\nsshpass -e sftp x@y\n'},
     {"scripts/b.sh": '#!/bin/bash\ncurl -H "Authorization: Bearer ${TOKEN:?}" https://h.partner.example/v1\n'},
     {"scripts/c.sh": "#!/bin/sh\npsql -p 5432 -U app\nmysql -u root -p app\nexport PASSWORD_FILE=/etc/x\n"},

@@ -2,8 +2,8 @@
 
 ## What it does
 Compares the recorded time of every file with the middle one of the package and reports those that lie two years or
-more before it. The zero times of archive formats (1970, 1980) and members of a file that is itself reported do not
-count.
+more before it. The zero times of archive formats (1970, 1980), documents, and members of a file that is itself
+reported do not count; without a program among them it is of low weight.
 
 ## Why it matters
 A binary from three product cycles ago in a new package was not rebuilt: it carries that time's defects and libraries,
@@ -24,12 +24,14 @@ Ask the vendor which build the files come from, and whether they belong to this 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
+from fulldress.scan.reading import is_prose
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -39,6 +41,7 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
+_PROGRAM = re.compile(r"\.(jar|war|ear|so(\.\d+)*|exe|dll|class|sh|py|pl|sql|whl|deb|rpm)$")
 STALE = timedelta(days=2 * 365)
 
 
@@ -62,7 +65,7 @@ def check(context: Context) -> Iterator[Finding]:
     names = [d.entry.place.rpartition("/")[2] for d in stale]
     yield Finding(
         rule=META.slug,
-        severity=META.severity,
+        severity=META.severity if any(_PROGRAM.search(d.entry.place) or d.entry.mode & 0o111 for d in stale) else "low",
         confidence=META.confidence,
         title=f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''}: {years:.1f} years older than the rest",
         place=stale[0].entry.place,
@@ -78,14 +81,21 @@ def _dated(context: Context) -> Iterator[Dated]:
             when = datetime.fromisoformat(entry.modified).replace(tzinfo=None)
         except ValueError:
             continue
-        if when.year > 1980:
+        if when.year > 1980 and not is_prose(entry.place):
             yield Dated(when, entry)
 
 
 def _outermost(stale: list[Dated]) -> list[Dated]:
     """Without members of a container that is stale itself."""
     places = {d.entry.place for d in stale}
-    return [d for d in stale if not any(d.entry.place.startswith(f"{place}!/") for place in places)]
+    return [d for d in stale if not any(above in places for above in _containers(d.entry.place))]
+
+
+def _containers(place: str) -> Iterator[str]:
+    at = place.find("!/")
+    while at >= 0:
+        yield place[:at]
+        at = place.find("!/", at + 2)
 
 
 BAD = (

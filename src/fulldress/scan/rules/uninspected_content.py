@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fulldress.model.finding import Finding
-from fulldress.model.package import NotInspected
+from fulldress.model.package import LIMIT, NotInspected
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -46,7 +46,7 @@ def check(context: Context) -> Iterator[Finding]:
         many = f"{len(parts)} parts" if len(parts) > 1 else "one part"
         yield Finding(
             rule=META.slug,
-            severity=META.severity,
+            severity="high" if reason.startswith(LIMIT) else META.severity,
             confidence=META.confidence,
             title=f"{many} of {size:,} bytes not inspected: {reason}",
             place=parts[0].place,

@@ -1,0 +1,127 @@
+"""Where a scan of a package on its own lays out what is inside: private, gone afterwards, kept when it was interrupted.
+
+A scan that was stopped after the package had been taken apart leaves that work behind, and the next scan of the same
+bytes goes on from there. Nothing kept is believed: the package is hashed, and every object again when it is searched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from pathlib import Path
+
+import msgspec
+
+from fulldress import __version__
+from fulldress.intake.budgets import Budgets
+from fulldress.model.package import PackageLock
+from fulldress.store.cache import cache_dir
+from fulldress.store.pack import Pack, Piece
+
+DAY = 86_400
+PREFIX = "scan-"
+PACK, READ = "pack", "read"
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What an earlier scan had read."""
+
+    version: str
+    budgets: Budgets
+    lock: PackageLock
+    index: dict[str, Piece]
+
+
+class Room:
+    """One scan's folder."""
+
+    def __init__(self, folder: Path, budgets: Budgets, kept: Kept | None) -> None:
+        self.folder, self.budgets, self.kept = folder, budgets, kept
+
+    def save(self, lock: PackageLock, pack: Pack) -> None:
+        """The package has been taken apart: from now on an interruption loses nothing."""
+        kept = Kept(version=__version__, budgets=self.budgets, lock=lock, index=pack.index)
+        data = msgspec.msgpack.encode(kept)
+        with suppress(OSError):  # it is only for comfort
+            new = self.folder / f".{READ}"
+            new.write_bytes(hashlib.sha256(data).digest() + data)
+            new.replace(self.folder / READ)
+
+
+@contextmanager
+def room_for(stream: BufferedReader, budgets: Budgets) -> Iterator[Room]:
+    """A folder for the package that is open in ``stream``, with what an interrupted scan of it had read."""
+    base = cache_dir()
+    kept = None
+    if base is None:
+        folder = Path(tempfile.mkdtemp(prefix="fulldress-scan-"))
+    else:
+        _prune(base)
+        folder, kept = _claimed(base, stream, budgets) or (
+            Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base)),
+            None,
+        )
+    try:
+        yield Room(folder, budgets, kept)
+    except KeyboardInterrupt:
+        if not (folder / READ).exists() or base is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(folder: Path) -> bool:
+    pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+    return Path("/proc", pid).exists()
+
+
+def _prune(base: Path) -> None:
+    """Remove what nobody will come back for."""
+    for folder in base.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            stale = time.time() - folder.stat().st_mtime > DAY or not (folder / READ).exists()
+            if stale and not _alive(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _claimed(base: Path, stream: BufferedReader, budgets: Budgets) -> tuple[Path, Kept] | None:
+    """The folder of a scan of the same bytes that has ended early, now ours."""
+    sha256 = ""
+    size = os.fstat(stream.fileno()).st_size
+    for folder in sorted(base.glob(f"{PREFIX}*")):
+        if _alive(folder):
+            continue
+        kept = _kept(folder)
+        if kept is None or (kept.version, kept.budgets, kept.lock.size) != (__version__, budgets, size):
+            continue
+        sha256 = sha256 or _digest(stream)
+        if kept.lock.sha256 != sha256:
+            continue
+        mine = base / f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+        with suppress(OSError):  # another scan was faster
+            return folder.rename(mine), kept
+    return None
+
+
+def _kept(folder: Path) -> Kept | None:
+    try:
+        data = (folder / READ).read_bytes()
+        if hashlib.sha256(data[32:]).digest() != data[:32] or not (folder / PACK).is_file():
+            return None
+        return msgspec.msgpack.decode(data[32:], type=Kept)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _digest(stream: BufferedReader) -> str:
+    stream.seek(0)
+    return hashlib.file_digest(stream, "sha256").hexdigest()

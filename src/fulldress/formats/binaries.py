@@ -1,0 +1,164 @@
+"""Texts inside binaries, in the order and company that the format gives them: Java classes, compiled Python, SQLite, ELF.
+
+Pure, bounded, and never loads anything: a stranger's bytes are read as data. What does not fit ends the reading early.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAX_TEXTS = 20_000
+MAX_LENGTH = 4096
+
+
+class Group(NamedTuple):
+    """Texts that belong together: a class, a code object, a row."""
+
+    names: tuple[str, ...]
+    """Identifiers, columns, keys."""
+    texts: tuple[str, ...]
+    """Literals and values, in order."""
+
+
+def of_class(data: bytes) -> Group | None:
+    """The names and literals of a Java class's constant pool."""
+    try:
+        magic, count = struct.unpack_from(">I4xH", data)
+        return _pool(data, count) if magic == 0xCAFEBABE and count < 65_535 else None
+    except (struct.error, IndexError):
+        return None
+
+
+_WIDTH = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
+
+
+def _pool(data: bytes, count: int) -> Group | None:
+    texts: dict[int, str] = {}
+    literal: list[int] = []
+    at, index = 10, 1
+    while index < count:
+        tag = data[at]
+        if tag == 1:
+            (length,) = struct.unpack_from(">H", data, at + 1)
+            texts[index] = data[at + 3 : at + 3 + length].decode("utf-8", "replace")
+            at += 3 + length
+        elif tag in _WIDTH:
+            if tag == 8:
+                literal.append(struct.unpack_from(">H", data, at + 1)[0])
+            at += 1 + _WIDTH[tag]
+            index += tag in (5, 6)
+        else:
+            return None
+        index += 1
+    values = tuple(texts[n] for n in literal if n in texts) or tuple(texts.values())
+    return Group(tuple(texts.values()), values)
+
+
+_STRINGS = {0x73: 4, 0x75: 4, 0x74: 4, 0x61: 4, 0x41: 4, 0x7A: 1, 0x5A: 1}
+"""marshal's types of strings -> width of their length: bytes, unicode, interned, ASCII, short ASCII."""
+_PYTHON_TEXT = re.compile(rb"[\x20-\x7e]{3,}")
+
+
+def of_pyc(data: bytes) -> Group | None:
+    """The strings of compiled Python, by marshal's own lengths, constants and names alike."""
+    texts: list[str] = []
+    at = 16
+    while at < len(data) and len(texts) < MAX_TEXTS:
+        kind = data[at] & 0x7F
+        width = _STRINGS.get(kind, 0)
+        length = int.from_bytes(data[at + 1 : at + 1 + width], "little") if width else 0
+        body = data[at + 1 + width : at + 1 + width + length]
+        if width and kind != 0x73 and 3 <= length <= MAX_LENGTH and len(body) == length and _PYTHON_TEXT.fullmatch(body):
+            texts.append(body.decode("ascii"))
+            at += 1 + width + length
+        else:
+            at += 1
+    return Group(tuple(texts), tuple(texts)) if texts else None
+
+
+def of_sqlite(data: bytes, most: int = 20_000) -> Iterator[Group]:
+    """The rows of every table leaf page of an SQLite database, as texts; the schema's own rows among them."""
+    size = int.from_bytes(data[16:18], "big")
+    size = 65_536 if size == 1 else size
+    if not data.startswith(b"SQLite format 3\0") or size < 512 or size & (size - 1):
+        return
+    for number, start in enumerate(range(0, len(data) - size + 1, size)):
+        head = start + (100 if number == 0 else 0)
+        if data[head] != 0x0D:
+            continue
+        cells = int.from_bytes(data[head + 3 : head + 5], "big")
+        for index in range(min(cells, size // 4)):
+            pointer = start + int.from_bytes(data[head + 8 + 2 * index : head + 10 + 2 * index], "big")
+            row = _row(data, pointer, start + size)
+            if row:
+                yield Group((), row)
+                most -= 1
+                if most <= 0:
+                    return
+
+
+def _row(data: bytes, at: int, end: int) -> tuple[str, ...]:
+    """The text columns of one cell that lies in the page as a whole (or its beginning)."""
+    _payload, at = _varint(data, at)
+    _rowid, at = _varint(data, at)
+    begin = at
+    length, at = _varint(data, at)
+    if not 1 <= length <= 2000 or begin + length > end:
+        return ()
+    kinds = []
+    while at < begin + length:
+        kind, at = _varint(data, at)
+        kinds.append(kind)
+    texts = []
+    for kind in kinds:
+        width = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 7: 8, 8: 0, 9: 0}.get(kind, max(0, kind - 12) // 2)
+        if kind >= 13 and kind % 2:
+            texts.append(data[at : min(at + width, end, at + MAX_LENGTH)].decode("utf-8", "replace"))
+        at += width
+    return tuple(texts)
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for count in range(9):
+        if at >= len(data):
+            return 0, at
+        byte = data[at]
+        at += 1
+        if count == 8:
+            return (value << 8) | byte, at
+        value = (value << 7) | (byte & 0x7F)
+        if byte < 0x80:
+            break
+    return value, at
+
+
+def section(data: bytes, offset: int) -> str:
+    """The ELF section (64-bit, little-endian) that holds an offset, or ``""``."""
+    try:
+        if data[:6] != b"\x7fELF\x02\x01":
+            return ""
+        (table,) = struct.unpack_from("<Q", data, 40)
+        width, count, names = struct.unpack_from("<HHH", data, 58)
+        (at,) = struct.unpack_from("<Q", data, table + names * width + 24)
+        for index in range(count):
+            name, _kind, _flags, _address, start, size = struct.unpack_from("<IIQQQQ", data, table + index * width)
+            if start <= offset < start + size and _kind != 8:
+                return data[at + name : data.index(b"\0", at + name)].decode("ascii", "replace")
+    except (struct.error, ValueError):
+        pass
+    return ""
+
+
+def printable(data: bytes, offset: int, reach: int = 400) -> str:
+    """The run of printable characters around an offset."""
+    start = offset
+    while start > max(0, offset - reach) and 0x20 <= data[start - 1] < 0x7F:
+        start -= 1
+    end = offset
+    while end < min(len(data), offset + reach) and 0x20 <= data[end] < 0x7F:
+        end += 1
+    return data[start:end].decode("ascii", "replace")

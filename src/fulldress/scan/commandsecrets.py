@@ -1,0 +1,145 @@
+"""Which argument of which program is a secret: the roles of words in a command line. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from fulldress.formats import shell, tokens
+from fulldress.formats.shell import Command
+from fulldress.scan import secrets
+
+_HEADER = re.compile(
+    r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$"
+)
+_LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
+_MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
+
+_MOUNTED = re.compile(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
+
+
+def _after(*options: str) -> Callable[[str, str], str]:
+    """The word after one of these options."""
+    return lambda previous, word: word if previous in options and not word.startswith("-") else ""
+
+
+def _percent(previous: str, word: str) -> str:
+    """``-U user%password`` of Samba's programs."""
+    if previous in ("-U", "--user"):
+        return word.partition("%")[2]
+    return word.partition("%")[2] if word.startswith(("-U", "--user=")) else ""
+
+
+_SPLIT: dict[str, Callable[[str, str], str]] = {
+    **dict.fromkeys(("smbclient", "rpcclient", "net", "smbget", "smbtree", "wmic", "winexe"), _percent),
+    **dict.fromkeys(("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldappasswd", "ldapwhoami"), _after("-w")),
+    **dict.fromkeys(("keytool", "jarsigner"), _after("-storepass", "-keypass", "-deststorepass", "-srcstorepass")),
+    **dict.fromkeys(("sqlcmd", "osql", "isql", "bcp"), _after("-P")),
+    **dict.fromkeys(("redis-cli",), _after("-a", "--pass")),
+    **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore"), _after("-p", "--password")),
+    **dict.fromkeys(("docker", "podman", "helm", "oc"), _after("-p", "--password")),
+    **dict.fromkeys(("az",), _after("-p", "--password", "--client-secret", "--account-key")),
+    **dict.fromkeys(("ipmitool",), _after("-P")),
+    **dict.fromkeys(("cqlsh", "impdp"), _after("-p")),
+    **dict.fromkeys(("unzip", "7z", "zip"), _after("-P")),
+    **dict.fromkeys(
+        ("vault",), lambda _previous, word: word.partition("=")[2] if word.startswith(("password=", "secret_id=")) else ""
+    ),
+}
+"""Programs -> what is a secret in a word, given the word before it."""
+
+
+class Secret(NamedTuple):
+    """A secret value inside one word of a command (index into ``argv``), or in an assignment (-1)."""
+
+    word: int
+    value: str
+    kind: str
+
+
+def found_in(command: Command) -> Iterator[Secret]:
+    """The secrets of one command, each value once; what stands under a mere name is judged by its form too."""
+    seen: set[str] = set()
+    for secret in _candidates(command):
+        form = secret.kind.startswith("the value of")
+        real = secrets.worth(secret.value) if form else secrets.is_real(secret.value)
+        if secret.value not in seen and real:
+            seen.add(secret.value)
+            yield secret
+
+
+def _candidates(command: Command) -> Iterator[Secret]:
+    for assignment in command.assignments:
+        name, _, value = assignment.partition("=")
+        if secrets.is_secret_key(name):
+            yield Secret(-1, value.strip("\"'"), f"the value of {name}")
+    start = shell.wrapped_by(command)
+    for index, word in enumerate(command.argv[:start]):
+        key, _, value = word.partition("=")
+        if secrets.is_secret_key(key):
+            yield Secret(index, value, f"the value of {key}")
+    name = command.argv[start].rpartition("/")[2]
+    if name == "htpasswd" and re.match(r"-\w*b", next(iter(command.argv[start + 1 :]), "")):
+        yield Secret(len(command.argv) - 1, command.argv[-1], "a password")
+    if name == "aws" and command.argv[start + 1 : start + 3] == ("configure", "set") and "secret" in command.argv[-2]:
+        yield Secret(len(command.argv) - 1, command.argv[-1], "a cloud secret")
+    if name in ("echo", "printf") and command.pipes_to.rpartition("/")[2] in ("chpasswd", "passwd", "smbpasswd"):
+        yield from _piped(command)
+    for index, word in enumerate(command.argv[start + 1 :], start + 1):
+        previous = command.argv[index - 1]
+        yield from _by_program(name, previous, word, index)
+        yield from _by_form(previous, word, index)
+
+
+def _piped(command: Command) -> Iterator[Secret]:
+    """``echo user:password | chpasswd``, ``echo password | passwd --stdin user``."""
+    word = command.argv[-1].strip()
+    secret = word.rpartition(":")[2] if command.pipes_to.endswith("chpasswd") else word
+    if " " not in secret and "$" not in secret:
+        yield Secret(len(command.argv) - 1, secret.removesuffix("\\n"), "a password")
+
+
+def _by_program(name: str, previous: str, word: str, index: int) -> Iterator[Secret]:
+    """Arguments that are secrets because of the program."""
+    if name in ("curl", "wget"):
+        if previous in ("-u", "--user") and ":" in word:
+            yield Secret(index, word.partition(":")[2], "a password")
+        elif previous in ("-H", "--header") and (header := _HEADER.match(word)):
+            yield Secret(index, header[1], "an authorization header")
+        elif previous == "--oauth2-bearer":
+            yield Secret(index, word, "a bearer token")
+    elif name == "sshpass":
+        if previous == "-p":
+            yield Secret(index, word, "a password")
+        elif word.startswith("-p") and len(word) > 2:
+            yield Secret(index, word[2:], "a password")
+    elif _MYSQL.match(name) and re.match(r"-p.", word):
+        yield Secret(index, word[2:], "a database password")
+    elif name in _SPLIT and (found := _SPLIT[name](previous, word)):
+        yield Secret(index, found, "a password")
+    elif name in ("export", "declare", "local", "readonly", "typeset", "env") and "=" in word:
+        key, _, value = word.partition("=")
+        if secrets.is_secret_key(key):
+            yield Secret(index, value, f"the value of {key}")
+    elif name in ("useradd", "usermod") and previous in ("-p", "--password"):
+        yield Secret(index, word, "a password hash")
+
+
+def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
+    """Arguments that are secrets because of how they look."""
+    option, before = _LONG.match(word), _LONG.match(previous)
+    if option is not None and option[2]:
+        yield Secret(index, option[2], f"the value of --{option[1]}")
+    elif before is not None and before[2] is None and not word.startswith("-") and previous.startswith("--"):
+        yield Secret(index, word, f"the value of --{before[1]}")
+    if word.startswith("pass:"):
+        yield Secret(index, word[5:], "a passphrase")
+    if (mounted := _MOUNTED.search(word)) is not None:
+        yield Secret(index, mounted[1], "a password")
+    for match in secrets.URL_USERINFO.finditer(word):
+        yield Secret(index, match[3], "a password in a URL")
+    for match in secrets.URL_PARAMETER.finditer(word):
+        yield Secret(index, match[2], "a secret in a URL")
+    for token in tokens.tokens(word):
+        yield Secret(index, token.value, "a provider's token")

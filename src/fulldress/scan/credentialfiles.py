@@ -1,0 +1,165 @@
+"""Files that exist to hold credentials, by their own formats: what is locked away in which line. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from fulldress.scan import secrets
+from fulldress.scan.secrets import Worth
+
+
+class Credential(NamedTuple):
+    """One credential of a file."""
+
+    line: int
+    value: str
+    whose: str
+    """Account and, where the file says so, host."""
+    worth: Worth = "real"
+
+
+class Kind(NamedTuple):
+    """One kind of file."""
+
+    name: str
+    place: re.Pattern[str]
+    read: Callable[[str], Iterator[Credential]]
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip() and not line.lstrip().startswith(("#", ";", "//")):
+            yield number, line.rstrip("\r")
+
+
+def _pgpass(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        fields = re.split(r"(?<!\\):", line.strip())
+        if len(fields) == 5 and re.fullmatch(r"\d+|\*", fields[1]):
+            yield Credential(number, fields[4], f"{fields[3]} at {fields[0]}", secrets.worth(fields[4]))
+
+
+def _netrc(text: str) -> Iterator[Credential]:
+    host = user = ""
+    for number, line in _lines(text):
+        words = line.split()
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            if word == "machine":
+                host = following
+            elif word == "login":
+                user = following
+            elif word == "password":
+                yield Credential(number, following, f"{user} at {host}", secrets.worth(following))
+
+
+_HASH = re.compile(
+    r"^([^\s:#]{1,64}):(\$apr1\$[^:\s]+|\$2[aby]\$\d\d\$[^:\s]{53}|\{SHA\}[^:\s]+|\$[156]\$[^:\s]+|[./A-Za-z0-9]{13})(:|$)"
+)
+
+
+def _htpasswd(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = _HASH.match(line)
+        if found is not None:
+            yield Credential(number, found[2], found[1])
+
+
+def _docker(text: str) -> Iterator[Credential]:
+    for match in re.finditer(r'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"', text):
+        try:
+            user, _, word = base64.b64decode(match[1]).decode().partition(":")
+        except (binascii.Error, ValueError):
+            continue
+        if word:
+            yield Credential(text.count("\n", 0, match.start()) + 1, match[1], user, secrets.worth(word))
+
+
+def _kube(text: str) -> Iterator[Credential]:
+    pattern = r"""(?m)^\s*["']?(token|password|client-key-data)["']?\s*:\s*["']?([^\s"',]+)"""
+    for match in re.finditer(pattern, text):
+        yield Credential(text.count("\n", 0, match.start(2)) + 1, match[2], match[1], secrets.worth(match[2]))
+
+
+def _tomcat(text: str) -> Iterator[Credential]:
+    text = re.sub(r"<!--.*?-->", lambda m: "\n" * m[0].count("\n"), text, flags=re.DOTALL)
+    for tag in re.finditer(r"<user\s[^>]*>", text):
+        user, word = (re.search(rf"""\b{k}\s*=\s*["']([^"']*)["']""", tag[0]) for k in ("(?:user)?name", "password"))
+        if word is not None:
+            number = text.count("\n", 0, tag.start() + word.start(1)) + 1
+            yield Credential(number, word[1], user[1] if user else "", secrets.worth(word[1]))
+
+
+def _wordpress(text: str) -> Iterator[Credential]:
+    names = r"DB_PASSWORD|FTP_PASS|AUTH_KEY|SECURE_AUTH_KEY|LOGGED_IN_KEY|NONCE_KEY|AUTH_SALT"
+    for match in re.finditer(rf"""define\(\s*["']({names})["']\s*,\s*(?:'([^']*)'|"([^"]*)")""", text):
+        value = match[2] or match[3] or ""
+        worth: Worth = secrets.worth(value) if " " not in value else "real" if re.search(r"\W\S*\d", value) else ""
+        yield Credential(text.count("\n", 0, match.start()) + 1, value, match[1], worth)
+
+
+_SECRET_KEYS = re.compile(
+    r"(?i)^\s*(?:export\s+)?(?://[^\s:]+/:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
+    r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*[\"']?([^\"'\s#]+)"
+)
+
+
+def _pairs(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = _SECRET_KEYS.match(line)
+        if found is not None:
+            yield Credential(number, found[2], found[1].lstrip("_"), secrets.worth(found[2]))
+
+
+def _urls(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        for match in secrets.URL_USERINFO.finditer(line):
+            yield Credential(number, match[3], match[2], secrets.worth(match[3]))
+
+
+def _service_account(text: str) -> Iterator[Credential]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return
+    key = found.get("private_key") if isinstance(found, dict) else None
+    if isinstance(key, str) and "PRIVATE KEY-----" in key and len(key) > 300:
+        at = text.find("private_key")
+        yield Credential(text.count("\n", 0, at) + 1, key, str(found.get("client_email", "")))
+
+
+KINDS = (
+    Kind("PostgreSQL password file", re.compile(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass),
+    Kind("netrc", re.compile(r"(^|[/!])[._]?netrc$"), _netrc),
+    Kind("htpasswd", re.compile(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"), _htpasswd),
+    Kind(
+        "Docker registry login",
+        re.compile(r"(?i)(^|[/!])(\.?docker/config|[\w.-]*dockerconfig(json)?|\.dockercfg)(\.json)?$"),
+        _docker,
+    ),
+    Kind(
+        "kubeconfig", re.compile(r"(?i)(^|[/!])(\.kube/config|[\w.-]*kubeconfig[\w.-]*|admin\.conf|kubelet\.conf)$"), _kube
+    ),
+    Kind("Tomcat users", re.compile(r"(^|[/!])tomcat-users\.xml$"), _tomcat),
+    Kind("WordPress configuration", re.compile(r"(^|[/!])wp-config[\w.-]*\.php$"), _wordpress),
+    Kind("Git credentials", re.compile(r"(^|[/!])\.?git-credentials$"), _urls),
+    Kind("MySQL client options", re.compile(r"(^|[/!])(\.?my|\.mylogin|debian|backup|client|mariadb)\.cnf$"), _pairs),
+    Kind(
+        "cloud credentials",
+        re.compile(r"(^|[/!])(\.aws/(credentials|config)|\.s3cfg|\.boto|\.passwd-s3fs|credentials\.csv)$"),
+        _pairs,
+    ),
+    Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
+    Kind("package registry login", re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.conf|\.yarnrc|\.gem/credentials)$"), _pairs),
+    Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
+)
+SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
+
+
+def kind_of(place: str) -> Kind | None:
+    """The kind of credential file that a path names, if any."""
+    return next((kind for kind in KINDS if kind.place.search(place)), None)

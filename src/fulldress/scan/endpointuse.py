@@ -1,0 +1,71 @@
+"""Where a package names network addresses: in settings, scripts, programs and the strings of binaries. Pure.
+
+Collected once for each context; the endpoint rules judge. Comments, prose, namespaces, documentation links, libraries, tests
+and examples are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fulldress.formats.patterns import Pattern
+from fulldress.scan.endpoints import Url, urls
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, is_code, memo
+from fulldress.scan.rule import Context
+
+URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
+_IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,14}://[!-~]{4,200}")
+_ABOUT = re.compile(
+    r"""(?ix)^\s*(?:-\s*)?["'<]?(documentation\w*|homepage|\w*url>|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license\w*|examples?|see|default_?ns|
+    (xml_?|target_?)?namespace(_?uri)?|xmlns\w*|help\w*|docs?(_url)?|info(_url)?|reference|support(_url)?|project_urls?)["']?\s*[:=]"""
+)
+"""Lines that say where to read more; nothing calls these."""
+_NAMESPACE = re.compile(
+    r"""(?i)(xmlns(:[\w.-]+)?|[\w:]*schemaLocation|[\w:]*namespace|xmlNamespace)["']?\s*[=:]\s*["'{][^"'}]*["'}]"""
+)
+_SETTINGS = re.compile(
+    r"(\.(properties|ini|conf|cfg|cnf|env|toml|ya?ml|json|config|service|timer|socket|sh|bash|tf|tfvars|reg|rc|sql)|/cron[^/]*/[^/]+|"
+    r"(^|[/!])(pre|post)(inst|rm)|(^|[/!])(etc|conf|config|bin|scripts?)/[^!]*)$|(?<!pom)(?<!freedesktop\.org)\.xml$"
+)
+_CALLED = re.compile(
+    r"(?i)\b(requests|session|client|http|https?client|axios|urllib\w*|fetch|curl\w*|urlopen|ajax|webclient|resttemplate)\b.{0,40}\("
+    r"|\b(post|get|put|open|fetch|send|connect|url)\s*\(\s*[\"']|(base|api|server|endpoint|service|webhook|update|feed|callback)_?"
+    r"(ur[li]|host|address)?[\"']?\s*[:=]"
+)
+_LITERAL = re.compile(r"""["'][a-z][a-z0-9+.-]*://""")
+
+
+class Use(NamedTuple):
+    """One URL at one place; line 0 is inside a binary."""
+
+    place: str
+    line: int
+    text: str
+    url: Url
+
+
+def uses(context: Context) -> list[Use]:
+    """Every use, in order of place; those inside binaries last."""
+    return memo(context, "endpoint uses", lambda: list(_uses(context)))
+
+
+def _uses(context: Context) -> Iterator[Use]:
+    for entry, number, line in acting_lines(context, URL):
+        if standing(entry.place) != "acting":
+            continue
+        if not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
+            bare = _NAMESPACE.sub("", line) if "://" in line else line
+            yield from (Use(entry.place, number, line.strip(), url) for url in urls(bare))
+    for hit in context.hits(URL):
+        if context.is_binary(hit.entry) and standing(hit.entry.place) == "acting":
+            match = _IN_BINARY.search(context.around(hit, before=32, after=200))
+            for url in urls(match[0].decode("ascii")) if match is not None else ():
+                yield Use(hit.entry.place, 0, url.text, url)
+
+
+def in_programs(uses: list[Use]) -> bool:
+    """True when no setting, unit, crontab or script has it and no line of a program calls it: most are mere names."""
+    return not any(_SETTINGS.search(u.place) or (is_code(u.place) and _CALLED.search(u.text)) for u in uses if u.line)

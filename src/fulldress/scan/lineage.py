@@ -1,0 +1,89 @@
+"""Only what is new: findings of a package against those of the package before it. Pure.
+
+Versions, dates and folders change with every package, so a finding is compared by its *lineage*: rule, the file's own name
+and the content, all without versions, never by place or line number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Collection
+
+import msgspec
+
+from fulldress.model.finding import SEVERITIES, Baseline, Finding, FindingsReport
+from fulldress.model.package import PackageLock
+
+_VERSION = re.compile(
+    r"(?<![A-Za-z0-9])v?\d+(?:[.:~+-]\d+)+(?:[.~+-]?(?:rc|beta|alpha|deb|ubuntu|el|p|post|dev)[A-Za-z0-9]*)*", re.IGNORECASE
+)
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_NUMBER = re.compile(r"\d+")
+
+
+def lineage(finding: Finding, line: str) -> str:
+    """Sixteen hex digits: twelve over rule, file name and shown content, four over the line as it really is.
+
+    A secret is hidden in what is shown, so another one on the same line is told by the last four alone.
+    """
+    name = re.split(r"!/|/", finding.place)[-1]
+    shown = (finding.rule, _NUMBER.sub("#", name), unversioned(finding.excerpt or _NUMBER.sub("#", finding.title)))
+    return _hex("\0".join(shown), 12) + _hex(unversioned(line), 4)
+
+
+def unversioned(text: str) -> str:
+    """The text with versions and dates as ``#`` and blanks as one; IPv4 addresses stay what they are."""
+    return " ".join(_VERSION.sub(lambda m: m[0] if _ADDRESS.fullmatch(m[0].partition(":")[0]) else "#", text).split())
+
+
+def _hex(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:digits]
+
+
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the previous package: its findings, its entries, or both."""
+
+    name: str
+    findings: tuple[Finding, ...] = ()
+    rules_run: frozenset[str] = frozenset()
+    lock: PackageLock | None = None
+    sha256: str = ""
+
+    @property
+    def contents(self) -> frozenset[str]:
+        """Digests of everything inside it."""
+        return frozenset(e.sha256 for e in self.lock.entries if e.sha256) if self.lock is not None else frozenset()
+
+
+def only_new(report: FindingsReport, lock: PackageLock, before: Before) -> FindingsReport:
+    """The report with only what the previous package did not have, and the count of what it had.
+
+    Known is a finding whose lineage the previous package had as often; when its rule did not look at the previous package,
+    one in a file that lay there byte for byte. A finding that got more severe is new.
+    """
+    had = Counter(_key(f) for f in before.findings)
+    worst = {_key(f): SEVERITIES.index(f.severity) for f in sorted(before.findings, key=lambda f: f.rank, reverse=True)}
+    same = _unchanged(lock, before)
+    new: list[Finding] = []
+    known = 0
+    for finding in report.findings:
+        if had[_key(finding)] > 0 and worst[_key(finding)] <= SEVERITIES.index(finding.severity):
+            had[_key(finding)] -= 1
+            known += 1
+        elif finding.place in same and finding.rule not in before.rules_run:
+            known += 1
+        else:
+            new.append(finding)
+    baseline = Baseline(name=before.name, sha256=before.sha256, known=known, gone=sum(had.values()))
+    return msgspec.structs.replace(report, findings=tuple(new), baseline=baseline)
+
+
+def _key(finding: Finding) -> str:
+    return finding.lineage or finding.fingerprint
+
+
+def _unchanged(lock: PackageLock, before: Before) -> Collection[str]:
+    contents = before.contents
+    return frozenset(e.place for e in lock.entries if e.sha256 in contents)

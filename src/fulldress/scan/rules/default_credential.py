@@ -1,0 +1,152 @@
+"""The package creates a user with a well-known password, or a program compares with one.
+
+## What it does
+Reads the rows that SQL files insert into tables of users and finds passwords in clear, in `md5('...')` or `crypt('...')`,
+hashes of common passwords, and hashes that every installation shares; and comparisons of a password with a literal in
+programs.
+
+## Why it matters
+After the upgrade there is an account that anyone who knows the product can use, at every customer.
+
+## Example
+```
+INSERT INTO users (login, password) VALUES ('admin', 'admin123');
+```
+
+## Fix
+Delete the row or lock the account directly after the upgrade; set a password of your own before the service listens.
+
+## References
+- CWE-1392 Use of Default Credentials; CWE-798
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+
+from fulldress.formats.patterns import Pattern
+from fulldress.model.finding import Finding
+from fulldress.scan import secrets
+from fulldress.scan.places import standing
+from fulldress.scan.reading import is_code, is_comment
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.rules.secret_in_code import split
+from fulldress.scan.secretreport import Spot, findings, redacted, severity_of
+
+META = RuleMeta(
+    slug="default-credential",
+    family="secret",
+    title="Default credential",
+    severity="high",
+    confidence="likely",
+)
+_INSERT = Pattern(
+    r"(?i)\binsert\s{1,9}into\s{1,9}[\w.\"`\[\]]{0,40}(user|account|login|admin|credential|operator|principal)[\w\"`\]]{0,20}\s{0,9}\("
+)
+_COMPARED = Pattern(
+    r"(?i)(password|passwd|pwd)\w{0,12}[\]\)\"']{0,3}\s{0,3}(===?|\.equals\s?\(|\beq\b)\s{0,3}[\"'][^\"']{4}"
+)
+LOOKS_FOR = (_INSERT, _COMPARED)
+_STATEMENT = re.compile(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
+_COLUMN = re.compile(
+    r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
+)
+_LITERAL = re.compile(r"(?is)^\s*(?:(?P<call>\w+)\s*\(\s*)?[eEnN]?'(?P<value>[^']{3,})'")
+_HASH = re.compile(
+    r"^(\$2[aby]\$|\$argon2|\$6\$|\$5\$|\$1\$|pbkdf2|scrypt|\{bcrypt\}|\{SSHA|sha1\$)|^[0-9a-f]{32}$|^[0-9a-f]{40}$|^[0-9a-f]{64}$"
+)
+_COMPARISON = re.compile(
+    r"""(?i)(?:password|passwd|pwd)\w{0,12}[\])"']{0,3}\s{0,3}(?:===?|\.equals\s*\(|\beq\b)\s*["']([^"']{4,})["']"""
+)
+_FIX = "Lock the account or set a password of your own before the service listens; ask for a first-login change."
+_CONSEQUENCE = "Anyone who knows the product can log in, at every installation."
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each row or comparison, or one for the file."""
+    seen: dict[str, dict[int, Spot]] = {}
+    for hit in context.hits(_INSERT):
+        place = hit.entry.place
+        if context.is_binary(hit.entry) or standing(place) in ("silent", "library"):
+            continue
+        data = context.read(hit.entry)
+        start = max(0, hit.end - 120)
+        for spot in _seeded(
+            place, data[start : hit.end + 4000].decode("utf-8", "surrogateescape"), data.count(b"\n", 0, start) + 1
+        ):
+            seen.setdefault(place, {}).setdefault(spot.line, spot)
+    for line in context.lines(_COMPARED):
+        place, match = line.entry.place, _COMPARISON.search(line.text)
+        if match is None or not is_code(place) or is_comment(line.text) or standing(place) != "acting":
+            continue
+        if secrets.worth(match[1]) == "real" or match[1].lower() in secrets.DEFAULTS - {
+            "password",
+            "secret",
+            "user",
+            "default",
+        }:
+            shown = redacted(line.text, match[1])
+            spot = Spot(line.number, "a password is compared with a literal", shown, "medium", "likely")
+            seen.setdefault(place, {}).setdefault(line.number, spot)
+    for place, spots in seen.items():
+        yield from findings(META.slug, place, [spots[n] for n in sorted(spots)], consequence=_CONSEQUENCE, fix=_FIX)
+
+
+def _seeded(place: str, text: str, first: int) -> Iterator[Spot]:
+    match = _STATEMENT.search(text)
+    if match is None:
+        return
+    columns = [c.strip(' "`[]\n\r\t') for c in match["columns"].split(",")]
+    for opening, following in pairwise([*(m.start() for m in re.finditer(r"\(", match["rows"])), len(match["rows"])]):
+        del following
+        values = split(match["rows"][opening + 1 :])
+        if len(values) != len(columns):
+            continue
+        for column, value in zip(columns, values, strict=True):
+            literal = _LITERAL.match(value) if _COLUMN.match(column) else None
+            what = _what(literal) if literal is not None else ""
+            severity = severity_of("weak" if "shared" in what else "real", standing(place)) if what else None
+            if literal is not None and severity is not None:
+                at = match.start("rows") + opening
+                line = first + text.count("\n", 0, at)
+                shown = redacted(text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0], literal["value"])
+                yield Spot(line, f"a user with {what}", shown, severity, META.confidence)
+                break
+
+
+def _what(literal: re.Match[str]) -> str:
+    value = literal["value"]
+    if literal["call"] and literal["call"].lower() in ("current_setting", "getenv", "coalesce", "nullif"):
+        return ""
+    if value.lower() in _known_hashes():
+        return "the hash of a common password"
+    if _HASH.match(value):
+        return "a password hash that every installation shares"
+    if value in ("!", "*") or not secrets.worth(value):
+        return ""
+    return "a common password" if value.lower() in secrets.DEFAULTS else "a password in clear"
+
+
+@cache
+def _known_hashes() -> frozenset[str]:
+    """Unsalted digests of the passwords that are tried first."""
+    words = [w.encode() for w in secrets.DEFAULTS]
+    kinds = (hashlib.md5, hashlib.sha1, hashlib.sha256)
+    return frozenset(kind(word, usedforsecurity=False).hexdigest() for word in words for kind in kinds)
+
+
+BAD = (
+    {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('admin', 'admin123');\n"},
+    {"sql/seed.sql": "insert into app_user(id, passwd)\nvalues (1, md5('geheim1')), (2, md5('geheim1'));\n"},
+    {"sql/seed.sql": "INSERT INTO accounts (login, password_hash) VALUES ('a', '0192023a7bbd73250516f069df18b500');\n"},
+    {"app/auth.py": 'if user == "admin" and password == "geheim1":\n    ok()\n'},
+)
+GOOD = (
+    {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('a', :'pw');\nINSERT INTO users (login) VALUES ('a');\n"},
+    {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('admin', '!');\n"},
+    {"tests/test_auth.py": 'assert password == "geheim1"\n', "app/a.py": 'if kind == "password1":\n    pass\n'},
+)

@@ -1,0 +1,128 @@
+"""Migrations run whenever an instance starts, and several instances start together.
+
+## What it does
+Reports migration commands in what starts an instance: ExecStartPre and ExecStart of a service, a container's entrypoint,
+a Kubernetes workload with more than one replica (a Job or one replica with Recreate is left alone).
+
+## Why it matters
+Two instances migrate the same database at once. With a tool that takes no lock, a change happens twice or one instance
+fails to start; with one that does, all but one wait, and may be killed by their health checks meanwhile.
+
+## Example
+```
+# entrypoint.sh
+python manage.py migrate && exec gunicorn app
+```
+
+## Fix
+Migrate once, as a step of the release, before the instances start.
+
+## References
+- none
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.model.finding import Finding, Severity
+from fulldress.scan.migration_runs import RUNS_A_TOOL, ToolRun, tool_runs
+from fulldress.scan.rule import Context, RuleMeta
+
+META = RuleMeta(
+    slug="migration-many-runners",
+    family="migration",
+    title="Every instance migrates when it starts",
+    severity="high",
+    confidence="likely",
+)
+LOOKS_FOR = (RUNS_A_TOOL,)
+
+_ENTRY = re.compile(r"(?i)(^|/)([\w-]*entry-?point[\w.-]*|docker-start[\w.-]*|procfile)$")
+_DOCKER = re.compile(r"(?i)(^|/)(dockerfile|containerfile)[^/]*$")
+_WORKLOAD = re.compile(r"(?m)^kind:\s*(Deployment|StatefulSet|DaemonSet|ReplicaSet)\b")
+_REPLICAS = re.compile(r"(?m)^\s*replicas:\s*[\"']?(\d+)")
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each file."""
+    told: set[str] = set()
+    for run in tool_runs(context):
+        if run.entry.place in told:
+            continue
+        found = _judged(context, run)
+        if found is not None:
+            told.add(run.entry.place)
+            yield _finding(run, *found)
+
+
+def _judged(context: Context, run: ToolRun) -> tuple[str, Severity] | None:
+    """(where it starts from, how bad), or None where only one instance migrates."""
+    place, strong = run.entry.place, not run.tool.locks
+    if place.endswith(".service"):
+        if not re.match(r"\s*Exec(Start|StartPre|Condition)\s*=", run.text):
+            return None
+        many = place.endswith("@.service")
+        return ("each instance of the unit", "high" if strong and many else "medium" if strong else "low")
+    if re.search(r"\.ya?ml$", place):
+        return _manifest(context, run, strong=strong)
+    started = _DOCKER.search(place) and re.match(r"\s*(CMD|ENTRYPOINT)\b", run.text)
+    if started or _ENTRY.search(place):
+        return ("each container", "medium" if strong else "low")
+    return None
+
+
+def _manifest(context: Context, run: ToolRun, *, strong: bool) -> tuple[str, Severity] | None:
+    text = context.text(run.entry) or ""
+    at = 0
+    for document in re.split(r"(?m)^---\s*$", text):
+        lines = document.count("\n") + 1
+        if at < run.line <= at + lines and (kind := _WORKLOAD.search(document)):
+            count = _REPLICAS.search(document)
+            many = kind.group(1) == "DaemonSet" or (count is not None and int(count.group(1)) > 1)
+            if many:
+                return (f"each replica of the {kind.group(1)}", "high" if strong else "low")
+        at += lines
+    return None
+
+
+def _finding(run: ToolRun, who: str, severity: Severity) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity=severity,
+        confidence=META.confidence,
+        title=f"{META.title}: {run.tool.name} is run by {who}",
+        place=run.entry.place,
+        line=run.line,
+        excerpt=run.text[:200],
+        consequence="Instances that start together migrate the same database at once: "
+        + (
+            "all but one wait for the tool's lock, and may be killed as not ready meanwhile."
+            if run.tool.locks
+            else f"{run.tool.name} takes no lock, so that a change happens twice or one of them fails to start."
+        ),
+        fix="Migrate once, as a step of the release, before the instances start.",
+    )
+
+
+BAD = (
+    {"entrypoint.sh": "#!/bin/sh\npython manage.py migrate\nexec gunicorn app\n"},
+    {"app@.service": "[Service]\nExecStartPre=/opt/app/bin/alembic upgrade head\nExecStart=/opt/app/run\n"},
+    {
+        "k8s/app.yaml": "apiVersion: apps/v1\nkind: Deployment\nspec:\n  replicas: 3\n  template:\n    spec:\n"
+        "      initContainers:\n      - command: ['alembic', 'upgrade', 'head']\n"
+    },
+)
+GOOD = (
+    {"deploy.sh": "#!/bin/sh\npython manage.py migrate\n"},
+    {"app.service": "[Service]\n# alembic upgrade head is run by hand\nExecStart=/opt/app/run\n"},
+    {
+        "k8s/job.yaml": "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n"
+        "      - command: ['alembic', 'upgrade', 'head']\n"
+    },
+    {
+        "k8s/app.yaml": "kind: Deployment\nspec:\n  replicas: 1\n  strategy:\n    type: Recreate\n  template:\n    spec:\n"
+        "      initContainers:\n      - command: ['alembic', 'upgrade', 'head']\n"
+    },
+)

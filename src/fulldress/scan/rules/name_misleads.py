@@ -1,0 +1,118 @@
+"""File names that are not what they look like, or that a program takes for something else.
+
+## What it does
+Looks at every name in the package and in the archives inside it for letters that only look like a slash or a dot,
+letters of no width, a component that begins with a hyphen or a tilde, and names that Windows changes or reserves
+(`CON`, a dot or a blank at the end, `LONGNA~1`). Names that would leave their folder are refused before any rule runs.
+
+## Why it matters
+A look-alike separator hides a path in plain sight. `-rf` becomes an option as soon as a script says `*`. On a share or a
+Windows host, a name that is changed there falls on another file.
+
+## Example
+```
+scripts/-rf
+```
+
+## Fix
+Ask the vendor for other names; until then quote every expansion and write `./*` in scripts that touch the folder.
+
+## References
+- Unicode Technical Standard 39 (confusables); CWE-176, CWE-88
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from fulldress.model.finding import Finding, Severity
+from fulldress.scan.rule import Context, RuleMeta
+
+META = RuleMeta(
+    slug="name-misleads",
+    family="archive",
+    title="File names that are not what they look like",
+    severity="high",
+    confidence="certain",
+)
+_SEPARATORS = frozenset("\u2044\u2215\u29f8\u2571\uff0f\u2024\uff0e\u2025\u2026\ufe52\u29f5\u2216\ufe68\uff3c")
+"""Letters that look like a slash, a backslash or dots, or become them when a name is normalised (NFKC)."""
+_RESERVED = re.compile(r"(?i)^(con|prn|nul|com\d|lpt\d)(\..*)?$")
+_SHORT = re.compile(r"^[^~]{1,6}~\d(\.[^.]{1,3})?$")
+_OPTION = re.compile(r"^-[A-Za-z-]")
+_WINDOWS = (".exe", ".dll", ".msi", ".bat", ".cmd", ".ps1")
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each way of misleading, at the first name."""
+    windows = any(e.place.lower().endswith(_WINDOWS) for e in context.files)
+    found: dict[str, list[str]] = {}
+    for entry in context.package.entries:
+        for part in entry.place.replace("!/", "/").split("/"):
+            if part and (way := _way(part, windows)):
+                found.setdefault(way, []).append(entry.place)
+    for way, places in found.items():
+        yield _finding(way, list(dict.fromkeys(places)))
+
+
+def _way(part: str, windows: bool) -> str:
+    if not part.isascii():
+        if any(c in _SEPARATORS for c in part) and not _plain_dots(part):
+            return "look like a path"
+        if any(unicodedata.category(c) == "Cf" for c in part):
+            return "hold letters of no width"
+    if part[0] == "~" or _OPTION.match(part):
+        return "begin with a hyphen or a tilde"
+    if windows and (_RESERVED.match(part) or _SHORT.match(part) or part[-1] in ". "):
+        return "are changed or reserved on Windows"
+    return ""
+
+
+def _plain_dots(part: str) -> bool:
+    """An ellipsis at the end of words is typography, no path."""
+    return part.rstrip("\u2026").replace("\u2026", "") == part.replace("\u2026", "") and not any(
+        c in _SEPARATORS - {"\u2026"} for c in part
+    )
+
+
+_SEVERITY: dict[str, Severity] = {
+    "look like a path": "high",
+    "hold letters of no width": "medium",
+    "begin with a hyphen or a tilde": "medium",
+    "are changed or reserved on Windows": "low",
+}
+
+
+def _finding(way: str, places: list[str]) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity=_SEVERITY[way],
+        confidence=META.confidence,
+        title=f"{len(places)} name{'s' * (len(places) > 1)} that {way if len(places) > 1 else _singular(way)}",
+        place=places[0],
+        excerpt="; ".join(places[:6]),
+        consequence="A person or a program takes it for something else than it is: another path, an option, another file.",
+        fix="Ask the vendor for plain names; quote expansions and write ./* in scripts that touch these folders.",
+    )
+
+
+def _singular(way: str) -> str:
+    verb, _, rest = way.partition(" ")
+    return f"{'is' if verb == 'are' else verb + 's'} {rest}"
+
+
+BAD = (
+    {"etc\u2215cron.d\u2215x": "x"},
+    {"a/scr\u200bipt.sh": "x"},
+    {"scripts/-rf": "x"},
+    {"a.deb!/opt/~root": "x"},
+    {"setup.exe": "MZ", "data/NUL.txt": "x"},
+    {"setup.exe": "MZ", "PROGRA~1": "x"},
+)
+GOOD = (
+    {"Änderungen.txt": "x", "日本語.md": "x", "a-b": "x", "x~": "x"},
+    {"kernel/aux.c": "x", "con.txt": "x", "docs/to be continued\u2026": "x"},
+    {"lib/PROGRA~1": "x"},
+)

@@ -1,0 +1,156 @@
+"""A secret is encoded: base64, hex, gzip, URL-encoding, UTF-16, or a Kubernetes Secret.
+
+## What it does
+Decodes where something encoded may hold a secret (Kubernetes Secrets, `base64 -d`, the words for passwords and keys as
+base64 or hex, gzip in base64, `Authorization: Basic`, UTF-16 files) and looks into the result, up to three layers deep.
+Hashes, images and sealed secrets decode to nothing that can be read.
+
+## Why it matters
+Encoding hides a secret from reviewers, not from anyone who wants it.
+
+## Example
+```
+data:
+  password: R2VoZWltLTIwMjQ=
+```
+
+## Fix
+Rotate it. Keep it in the cluster's or host's secret store and refer to it; encrypted forms (sealed secrets, SOPS) may stay.
+
+## References
+- CWE-261 Weak Encoding for Password; CWE-798
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats import layers
+from fulldress.formats.patterns import Pattern
+from fulldress.model.finding import Finding
+from fulldress.model.package import Entry
+from fulldress.scan import secrets
+from fulldress.scan.anytext import secrets_of
+from fulldress.scan.credentialfiles import kind_of
+from fulldress.scan.places import standing
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.secretlines import found_in
+from fulldress.scan.secretreport import Spot, findings, severity_of
+
+META = RuleMeta(
+    slug="secret-encoded",
+    family="secret",
+    title="Encoded secret",
+    severity="high",
+    confidence="certain",
+)
+_SECRET = Pattern(r"^\s{0,8}[\"']?kind[\"']?\s{0,4}:\s{0,4}[\"']?Secret\b")
+_WIDE = Pattern(r"\A(\xff\xfe|\xfe\xff)[^\x00]\x00|\A(\xff\xfe|\xfe\xff)\x00[^\x00]", once=True)
+_HINTS = tuple(Pattern(regex) for regex in layers.HINTS)
+LOOKS_FOR = (_SECRET, _WIDE, *_HINTS)
+MAX_WIDE = 2 << 20
+MAX_MANIFEST = 1 << 20
+_DATA = re.compile(r"""^(\s*)["']?(data|stringData)["']?\s*:\s*\{?\s*$""")
+_ITEM = re.compile(r"""^(\s*)["']?([\w.-]+)["']?\s*:\s*["']?([^"'\s,}]+)["']?\s*,?\s*$""")
+_BASIC = re.compile(r"(?i)basic\s+([A-Za-z0-9+/]{8,}={0,2})")
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each line with something encoded, or one for the file."""
+    found: dict[str, dict[int, Spot]] = {}
+    for entry in context.matching(_SECRET):
+        text = context.text(entry) if entry.size <= MAX_MANIFEST and _weighs(entry) else None
+        for number, name in _manifest(text) if text is not None else ():
+            _add(found, entry, number, f"{name} of a Kubernetes Secret", f"{name}: {secrets.HIDDEN}")
+    for line in context.lines(*_HINTS):
+        if not _weighs(line.entry):
+            continue
+        for what in _decoded(line.text):
+            _add(found, line.entry, line.number, f"{what}, encoded,", f"{what}: {secrets.HIDDEN}")
+    for entry in context.matching(_WIDE):
+        if entry.size <= MAX_WIDE and _weighs(entry):
+            for number, text in enumerate(context.read(entry).decode("utf-16", "replace").split("\n"), 1):
+                for secret in found_in(entry.place, text.strip()):
+                    if secret.worth == "real":
+                        _add(
+                            found,
+                            entry,
+                            number,
+                            f"{secret.what} under {secret.key} (UTF-16)",
+                            f"{secret.key} {secrets.HIDDEN}",
+                        )
+    for place, spots in found.items():
+        yield from findings(META.slug, place, [spots[n] for n in sorted(spots)])
+
+
+def _weighs(entry: Entry) -> bool:
+    return standing(entry.place) in ("acting", "example") and kind_of(entry.place) is None
+
+
+def _add(found: dict[str, dict[int, Spot]], entry: Entry, line: int, what: str, shown: str) -> None:
+    severity = severity_of("real", standing(entry.place))
+    if severity is not None:
+        found.setdefault(entry.place, {}).setdefault(line, Spot(line, what, shown, severity, META.confidence))
+
+
+def _manifest(text: str) -> Iterator[tuple[int, str]]:
+    """(line, key) of the secrets in every Secret of a manifest."""
+    kind, inside, indent = "", "", 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("---"):
+            kind, inside = "", ""
+        if (named := re.match(r"""\s*["']?kind["']?\s*:\s*["']?(\w+)""", line)) is not None:
+            kind = named[1]
+        head, item = _DATA.match(line), _ITEM.match(line)
+        if head is not None:
+            inside, indent = head[2], len(head[1])
+        elif inside and line.strip() and len(line) - len(line.lstrip()) <= indent:
+            inside = ""
+        elif inside and item is not None and kind in ("Secret", "") and _is_secret(inside, item[2], item[3]):
+            yield number, item[2]
+
+
+def _is_secret(kind: str, key: str, value: str) -> bool:
+    text = layers.readable(layers.decoded(value)) if kind == "data" else value
+    if not text:
+        return False
+    return bool(secrets.is_secret_key(key) and secrets.worth(text.strip())) or any(True for _ in secrets_of(text))
+
+
+def _decoded(line: str) -> Iterator[str]:
+    """What is in a line once it is decoded; the worst first."""
+    for match in _BASIC.finditer(line):
+        user, colon, word = layers.readable(layers.decoded(match[1])).partition(":")
+        if colon and user and secrets.worth(word) == "real":
+            yield "a password for basic authentication"
+            return
+    for text in layers.unwrapped(line):
+        for what, _value in secrets_of(text):
+            yield what
+            return
+
+
+def _b64(text: str) -> str:
+    import base64  # noqa: PLC0415 - loaded when needed: only samples are encoded here
+
+    return base64.b64encode(text.encode()).decode()
+
+
+BAD = (
+    {"k8s/s.yaml": f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  password: {_b64('geheim1')}\n"},
+    {"k8s/s.yaml": "kind: Service\n---\nkind: Secret\nstringData:\n  DB_PASSWORD: geheim1\n"},
+    {"bin/a.sh": f"#!/bin/sh\necho {_b64('curl -u svc:geheim1 https://h.partner.example/' + chr(10))} | base64 -d | sh\n"},
+    {"conf/a.json": f'{{"blob": "{_b64(_b64("db.password=geheim1"))}", "x": "{_b64("db.password=geheim1")}"}}\n'},
+    {"win/a.ini": "[db]\r\npassword=geheim1\r\n".encode("utf-16")},
+    {"app/a.py": f'headers = {{"Authorization": "Basic {_b64("svc:geheim1")}"}}\n'},
+    {"conf/a.conf": "x=" + b"password=geheim1".hex() + "\n"},
+    {"conf/b.conf": "q=user%3Dapp%26password%3Dgeheim1\n"},
+)
+GOOD = (
+    {"k8s/s.yaml": f"kind: Secret\ndata:\n  username: {_b64('app')}\n  password: {_b64('${DB_PASSWORD}')}\n"},
+    {"k8s/s.yaml": "kind: SealedSecret\nspec:\n  encryptedData:\n    password: AgBy3i4OJSWK+PiTySYZZA9rO43cGDEq\n"},
+    {"package-lock.json": '{"integrity": "sha512-cGFzc3dvcmQhcGFzc3dvcmQhcGFzc3dvcmQhcGFzc3dvcmQh=="}\n'},
+    {"bin/a.sh": f"#!/bin/sh\necho {_b64('echo hello world, this is fine')} | base64 -d\n"},
+    {"app/a.py": f'WORDS = "{_b64("password is required for this")}"\n'},
+)

@@ -1,0 +1,137 @@
+"""A password is a literal argument of a call in a program.
+
+## What it does
+Knows which argument of which call is a password: `DriverManager.getConnection(url, user, password)`, `mysqli_connect`,
+`new PDO`, `oracledb.connect`, LDAP binds, SMTP and FTP logins, HTTP authentication, `setPassword`, and calls over several
+lines. Only a literal counts; names, environment reads, tests and documentation do not.
+
+## Why it matters
+The credential is the same at every customer and cannot be changed without a new build.
+
+## Example
+```
+Connection c = DriverManager.getConnection(url, "lims", "Winter2024");
+```
+
+## Fix
+Rotate it; have the vendor read it from the environment or a file. Nothing can be patched reliably in a program.
+
+## References
+- CWE-798 Use of Hard-coded Credentials; CWE-259
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats.patterns import Pattern
+from fulldress.model.finding import Finding
+from fulldress.scan import secrets
+from fulldress.scan.places import standing
+from fulldress.scan.reading import is_code, is_comment
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.secretreport import Spot, findings, redacted, severity_of
+
+META = RuleMeta(
+    slug="secret-in-code",
+    family="secret",
+    title="Password as a literal argument",
+    severity="high",
+    confidence="likely",
+)
+_CALLS: tuple[tuple[str, int], ...] = (
+    (r"getConnection", 2),
+    (r"mysqli_connect|mysql_p?connect|mysqli_real_connect|new\s{1,4}mysqli", 2),
+    (r"new\s{1,4}\\?PDO|DBI->connect|odbc_connect|oci_p?connect|db2_connect", 2),
+    (r"(MySQLdb|pymysql|mysql\.connector)\.connect", 2),
+    (r"(cx_Oracle|oracledb)\.connect", 1),
+    (r"ldap3?\.Connection|ldap_bind|ldap_sasl_bind", 2),
+    (r"simple_bind(_s)?|\.bind_s|\.rebind", 1),
+    (r"\.login|\.authenticate|\.basicAuth|setBasicAuth|HTTP(Basic|Digest)Auth|SetBasicAuth", 1),
+    (
+        r"new\s{1,4}(NetworkCredential|PasswordAuthentication|UsernamePasswordCredentials|UsernamePasswordAuthenticationToken)",
+        1,
+    ),
+    (r"set(Db|User|Admin|Proxy|KeyStore|TrustStore|Key)?(Password|Passwd|Pwd|Secret)|\.password|\.clientSecret", 0),
+    (r"\bFTP(_TLS)?|ftplib\.FTP", 2),
+    (r"new\s{1,4}(Client|Connection|Session)", 2),
+)
+_ANY = "|".join(regex for regex, _ in _CALLS)
+LOOKS_FOR = (Pattern(rf"({_ANY})\s{{0,4}}\("),)
+_FINDERS = tuple((re.compile(rf"(?:{regex})\s{{0,4}}\("), position) for regex, position in _CALLS)
+_LITERAL = re.compile(
+    r"""^\s*[bBuUrR]?(?:"([^"\\]*)"|'([^'\\]*)')(?:\.toCharArray\(\)|\.encode\([^)]*\)|\.to_string\(\))?\s*$"""
+)
+MAX_CALL = 600
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each call, or one for the file."""
+    seen: dict[str, dict[int, Spot]] = {}
+    for line in context.lines(*LOOKS_FOR):
+        place = line.entry.place
+        if not is_code(place) or standing(place) in ("silent", "library") or is_comment(line.text):
+            continue
+        for value, shown in _arguments(context.text(line.entry) or "", line.number):
+            severity = severity_of(secrets.worth(value), standing(place))
+            if severity is not None:
+                spot = Spot(line.number, "a password as an argument", redacted(shown, value), severity, META.confidence)
+                seen.setdefault(place, {}).setdefault(line.number, spot)
+    for place, spots in seen.items():
+        yield from findings(META.slug, place, [spots[n] for n in sorted(spots)], fix="Rotate it; the program must read it.")
+
+
+def _arguments(text: str, number: int) -> Iterator[tuple[str, str]]:
+    """(password, the line) for each call that begins in a line."""
+    lines = text.split("\n")
+    rest = "\n".join(lines[number - 1 : number + 12])[: MAX_CALL + len(lines[number - 1])]
+    for finder, position in _FINDERS:
+        for match in finder.finditer(lines[number - 1]):
+            arguments = split(rest[match.end() :])
+            literal = _LITERAL.match(arguments[position]) if len(arguments) > position else None
+            value = (literal[1] or literal[2] or "") if literal is not None else ""
+            if (
+                value
+                and not re.search(r"\s", value)
+                and (position or (len(arguments) == 1 and secrets.worth(value) == "real"))
+            ):
+                yield value, lines[number - 1]
+
+
+def split(text: str) -> list[str]:
+    """The arguments of a call up to its closing parenthesis; empty when it does not close in the text."""
+    arguments: list[str] = []
+    depth, quote, begin = 0, "", 0
+    for at, char in enumerate(text):
+        if quote:
+            if char == quote and text[at - 1] != "\\":
+                quote = ""
+        elif char in "\"'`":
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            if depth == 0:
+                return [*arguments, text[begin:at]]
+            depth -= 1
+        elif char == "," and depth == 0:
+            arguments.append(text[begin:at])
+            begin = at + 1
+    return []
+
+
+BAD = (
+    {"src/Db.java": 'class Db { void x() { c = DriverManager.getConnection(url, "app", "geheim1"); } }\n'},
+    {"src/Pool.java": 'c = DriverManager\n  .getConnection("jdbc:x:y", user(1, 2),\n   "geheim1");\n'},
+    {"www/db.php": "<?php\n$l = mysqli_connect('db', 'app', 'geheim1');\n$d = new PDO('mysql:x', 'app', 'geheim1');\n"},
+    {"app/dir.py": 'bind = ldap3.Connection(s, "cn=svc", "geheim1")\nl.simple_bind_s("cn=a", "geheim1")\n'},
+    {"src/Mail.java": 'return new PasswordAuthentication("svc", "geheim1".toCharArray());\n'},
+    {"src/Ds.java": 'ds.setPassword("geheim1");\n'},
+)
+GOOD = (
+    {"src/Db.java": 'c = DriverManager.getConnection(url, user, password);\nds.setPassword(System.getenv("geheim1"));\n'},
+    {"src/A.java": '// DriverManager.getConnection(url, "app", "geheim1");\nx.setPassword("password");\n'},
+    {"tests/test_db.py": 's.login("alice", "secret")\n', "site-packages/x/db.py": 's.login("bob", "geheim1")\n'},
+    {"app/x.py": 'app.login("user@example.com")\nsock.bind("0.0.0.0", 8080)\nlog.bind("request id", "some words1 here")\n'},
+)

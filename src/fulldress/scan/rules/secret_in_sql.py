@@ -1,0 +1,151 @@
+"""A password is written into an SQL statement.
+
+## What it does
+Finds passwords in `CREATE` and `ALTER ROLE` or `USER`, user mappings and server options of foreign data wrappers, `dblink`
+connections, subscriptions, `IDENTIFIED BY` and `SET PASSWORD`, in SQL files and in the SQL inside scripts and programs.
+A verifier (`SCRAM-SHA-256$...`, `md5...`) is not the password but lets it be guessed: `low`.
+
+## Why it matters
+The database gets a password that everyone with the package knows; it also lands in the server's log and in the history
+of the migration tool.
+
+## Example
+```
+ALTER ROLE lims PASSWORD 'Winter2024';
+```
+
+## Fix
+Create the role without a password, and set it on the host from a secret: `\\password`, or a variable of `psql`.
+
+## References
+- CWE-798 Use of Hard-coded Credentials; PostgreSQL documentation, CREATE ROLE
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats.patterns import Pattern
+from fulldress.model.finding import Cure, Finding
+from fulldress.scan import secrets
+from fulldress.scan.places import standing
+from fulldress.scan.reading import current_text, edited, is_comment
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.secretreport import Spot, findings, redacted, severity_of
+
+META = RuleMeta(
+    slug="secret-in-sql",
+    family="secret",
+    title="Password in an SQL statement",
+    severity="high",
+    confidence="certain",
+)
+LOOKS_FOR = (
+    Pattern(r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{1,200}\bpassword\s{0,9}=?\s{0,9}[eE]?'[^']{3}"),
+    Pattern(r"(?i)\bidentified\s{1,9}(with\s{1,9}\S{1,40}\s{1,9})?(by|as)\s{1,9}(password\s{1,9})?['\"]?[^\s'\"]{3}"),
+    Pattern(r"(?i)\bdblink\w{0,30}\s{0,4}\([^;]{0,200}password\s{0,4}="),
+    Pattern(r"(?i)\bconnection\s{1,9}'[^';]{0,200}password\s{0,4}="),
+    Pattern(r"(?i)\bset\s{1,9}password\s{1,9}(for\s{1,9}[^\s=]{1,60}\s{0,9})?=\s{0,9}(password\s{0,4}\()?\s{0,4}'"),
+)
+_FORMS = (
+    re.compile(
+        r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{1,300}?\bpassword\s*=?\s*[eE]?'(?P<v>[^']{3,})'"
+    ),
+    re.compile(
+        r"(?is)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?(?:'(?P<v>[^']+)'|\"(?P<w>[^\"]+)\"|"
+        r"(?P<x>(?!values\b|externally\b|globally\b|password\b|random\b)[A-Za-z]\w*\d\w*)\b)"
+    ),
+    re.compile(r"(?is)\bdblink\w*\s*\([^;]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
+    re.compile(r"(?is)\bconnection\s+'[^';]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
+    re.compile(r"(?is)\bset\s+password\s+(?:for\s+[^\s=]+\s*)?=\s*(?:password\s*\()?\s*'(?P<v>[^']{3,})'"),
+)
+_VERIFIER = re.compile(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
+_FIX = "Create the role without it, and set the password on the host from a secret."
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each statement, or one for the file."""
+    seen: dict[str, dict[int, Spot]] = {}
+    for hit in context.hits(*LOOKS_FOR):
+        place = hit.entry.place
+        if context.is_binary(hit.entry) or standing(place) in ("silent", "library"):
+            continue
+        data = context.read(hit.entry)
+        start = max(0, hit.end - 420)
+        text = data[start : hit.end + 200].decode("utf-8", "surrogateescape")
+        for value, at in _values(text):
+            line = data.count(b"\n", 0, start + len(text[:at].encode("utf-8", "surrogateescape"))) + 1
+            spot = _spot(place, line, text, value, at)
+            if spot is not None:
+                seen.setdefault(place, {}).setdefault(line, spot)
+    for place, spots in seen.items():
+        ordered = [spots[line] for line in sorted(spots)]
+        yield from findings(META.slug, place, ordered, fix=_FIX)
+
+
+def _values(text: str) -> Iterator[tuple[str, int]]:
+    """(password, offset) of each statement in a piece of text."""
+    for form in _FORMS:
+        for match in form.finditer(text):
+            for name in match.groupdict():
+                if match[name]:
+                    yield match[name], match.start(name)
+
+
+def _spot(place: str, line: int, text: str, value: str, at: int) -> Spot | None:
+    whole = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0]
+    if is_comment(whole):
+        return None
+    verifier = _VERIFIER.match(value) is not None
+    severity = severity_of("real" if verifier else secrets.worth(value), standing(place), "low" if verifier else "high")
+    if severity is None:
+        return None
+    what = "a password's verifier in an SQL statement" if verifier else "a password in an SQL statement"
+    return Spot(
+        line,
+        what,
+        redacted(whole, value),
+        severity,
+        META.confidence,
+        place.endswith(".sql") and not verifier and _first(text, value),
+    )
+
+
+def _first(text: str, value: str) -> bool:
+    """True for the forms of PostgreSQL's own roles and options, where psql can put a variable."""
+    return any(match["v"] == value for match in _FORMS[0].finditer(text))
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """In a file for psql, read the password from the environment; other files are the vendor's to change."""
+    text = current_text(context, finding.place)
+    if text is None or not finding.curable:
+        return None
+    changed, count = text, 0
+    for form in _FORMS[:1]:
+        for match in reversed(list(form.finditer(changed))):
+            if secrets.worth(match["v"]) and not _VERIFIER.match(match["v"]):
+                changed = changed[: match.start("v") - 1] + ":'fulldress_password'" + changed[match.end("v") + 1 :]
+                count += 1
+    if not count:
+        return None
+    note = "password read by psql from FULLDRESS_PASSWORD in the environment (psql 15 or newer); set it before this runs"
+    return edited(finding.place, "\\getenv fulldress_password FULLDRESS_PASSWORD\n" + changed, note)
+
+
+BAD = (
+    {"sql/001.sql": "CREATE ROLE app LOGIN PASSWORD 'geheim1';\n"},
+    {"sql/002.sql": "create user mapping for app server s\n  options (user 'x', password 'geheim1');\n"},
+    {"sql/003.sql": "CREATE USER 'a'@'%' IDENTIFIED BY 'geheim1';\nSET PASSWORD FOR x = PASSWORD('geheim1');\n"},
+    {"sql/004.sql": "SELECT dblink_connect('c', 'host=db user=x password=geheim1');\n"},
+    {"bin/setup.sh": "#!/bin/sh\npsql -c \"ALTER USER app WITH ENCRYPTED PASSWORD 'geheim1'\"\n"},
+    {"sql/005.sql": "CREATE SUBSCRIPTION s CONNECTION 'host=a password=geheim1' PUBLICATION p;\n"},
+    {"sql/006.sql": f"ALTER ROLE app PASSWORD 'SCRAM-SHA-256$4096:{'c2FsdHNhbHRzYWx0'}$x:y';\n"},
+)
+GOOD = (
+    {"sql/001.sql": "CREATE ROLE app LOGIN;\nALTER ROLE app PASSWORD NULL;\n-- ALTER ROLE app PASSWORD 'geheim1';\n"},
+    {"sql/002.sql": "ALTER ROLE app PASSWORD :'pw';\nALTER USER a IDENTIFIED BY '${DB_PASSWORD}';\n"},
+    {"app/roles.py": "execute(\"ALTER ROLE x PASSWORD '%s'\" % word)\n", "README.md": "ALTER ROLE x PASSWORD 'geheim1';\n"},
+    {"sql/003.sql": "COMMENT ON COLUMN users.password IS 'bcrypt1';\n"},
+)

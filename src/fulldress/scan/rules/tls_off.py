@@ -1,0 +1,236 @@
+"""The check of the other side's certificate or host key is switched off.
+
+## What it does
+Reads commands by their syntax (`curl -k`, `wget --no-check-certificate`, `ssh -o StrictHostKeyChecking=no`, `git -c
+http.sslVerify=false`, `sslmode=` below `verify-full`), settings and programs (`verify=False`, `rejectUnauthorized: false`,
+`NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers). Calls to this host itself, Unix sockets and
+libraries do not count. One finding for each kind in a file.
+
+## Why it matters
+The connection is encrypted to whoever answers: anyone on the way reads the credential and changes what is downloaded.
+
+## Example
+```
+curl -k -u lims:$PASSWORD https://files.example.net/feed
+```
+
+## Fix
+Take the switch out, and preinstall the issuing certificate or the host key. `fulldress adapt` drops `-k` and
+`--no-check-certificate`, and raises `sslmode` to `verify-full`; the host must know the issuer by then.
+
+## References
+- CWE-295 Improper Certificate Validation; PostgreSQL documentation, SSL Support
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats import shell
+from fulldress.formats.patterns import Pattern
+from fulldress.formats.shell import Command, Edit
+from fulldress.model.finding import Cure, Finding, Severity
+from fulldress.scan import secrets
+from fulldress.scan.endpoints import urls
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, current_text, edited, is_code, script_at, scripts, with_line
+from fulldress.scan.rule import Context, RuleMeta
+
+META = RuleMeta(
+    slug="tls-off",
+    family="endpoint",
+    title="Certificate check switched off",
+    severity="medium",
+    confidence="certain",
+)
+_SSLMODE = re.compile(r"(?i)\b(sslmode\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
+_SETTINGS = re.compile(
+    r"""(?ix) \bverify\s*=\s*False\b
+    | NODE_TLS_REJECT_UNAUTHORIZED["']?\s*[=:]\s*["']?0 | rejectUnauthorized["']?\s*:\s*false
+    | InsecureSkipVerify\s*:\s*true | \bssl[._]?verify(?:peer|host)?["']?\s*(?:=>|=|:)\s*["']?(?:false|0|off|no)\b
+    | \bverify_ssl["']?\s*(?:=>|=|:)\s*["']?(?:false|0|off|no)\b
+    | CURLOPT_SSL_VERIFY(?:PEER|HOST)\s*(?:,|=>)\s*(?:false|0)
+    | CERT_NONE\b | VERIFY_NONE\b | _create_unverified_context | check_hostname\s*=\s*False
+    | StrictHostKeyChecking[ =]+no\b
+    | ALLOW_ALL_HOSTNAME_VERIFIER | NoopHostnameVerifier | TrustAllStrategy
+    | ServerCertificateValidationCallback\s*=.{0,80}true
+    | PYTHONHTTPSVERIFY\s*=\s*["']?0 | GIT_SSL_NO_VERIFY\s*=\s*["']?(?:1|true) | trustServerCertificate\s*=\s*true
+    | \bssl_?ca_?verify\s*=\s*(?:off|false) | AutoAddPolicy\(\) | tls_?insecure["']?\s*[=:]\s*["']?true
+    | insecure_skip_verify["']?\s*[=:]\s*true
+    """
+)
+LOOKS_FOR = (
+    Pattern(r"(?i)\bsslmode\s{0,4}[=:]\s{0,4}[\"']?(disable|allow|prefer|require|verify-ca)\b"),
+    Pattern(
+        r"\bverify\s{0,2}=\s{0,2}False\b|NODE_TLS_REJECT_UNAUTHORIZED|rejectUnauthorized|InsecureSkipVerify|CURLOPT_SSL_VERIFY"
+    ),
+    Pattern(r"(?i)\b(ssl[._]?verify(peer|host)?|verify_ssl|tls_?insecure|insecure_skip_verify)[\"']?\s{0,4}(=>|=|:)"),
+    Pattern(
+        r"CERT_NONE|VERIFY_NONE|_create_unverified_context|check_hostname\s{0,2}=\s{0,2}False"
+        r"|StrictHostKeyChecking[ =]{1,4}no"
+    ),
+    Pattern(
+        r"ALLOW_ALL_HOSTNAME_VERIFIER|NoopHostnameVerifier|TrustAllStrategy|ServerCertificateValidationCallback|AutoAddPolicy\(\)"
+    ),
+    Pattern(r"PYTHONHTTPSVERIFY|GIT_SSL_NO_VERIFY|trustServerCertificate\s{0,2}="),
+)
+_LOOPBACK = re.compile(
+    r"(?i)(^|[/@.=\s])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)([:/\s'\"?]|$)|host=/|unix:|/var/run/|\.sock\b"
+)
+_SWITCHES = {
+    "curl": (re.compile(r"^-[a-zA-Z]*k[a-zA-Z]*$"), ("--insecure", "--proxy-insecure")),
+    "wget": (None, ("--no-check-certificate",)),
+    "aws": (None, ("--no-verify-ssl",)),
+    "pip": (None, ("--trusted-host",)),
+    "pip3": (None, ("--trusted-host",)),
+    "apt-get": (None, ("--allow-unauthenticated", "--force-yes")),
+    "helm": (None, ("--insecure-skip-tls-verify",)),
+    "kubectl": (None, ("--insecure-skip-tls-verify", "--insecure-skip-tls-verify=true")),
+}
+_VALUED = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
+"""Short options of curl that take a value: a ``k`` behind one of them is part of the value."""
+_CONSEQUENCE = "Anyone on the way reads and changes what is sent, the credential included."
+_FIX = "Take the switch out, and preinstall the issuer's certificate or the host key."
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each kind of switch in a file."""
+    seen: set[tuple[str, str]] = set()
+    for script in scripts(context):
+        for command in script.commands:
+            what = _switched(command)
+            if what and standing(script.entry.place) == "acting" and (script.entry.place, what) not in seen:
+                seen.add((script.entry.place, what))
+                severity = META.severity if "sslmode" in what else "high"
+                yield _finding(script.entry.place, command.line, what, command.text, severity, curable=_curable(command))
+    for entry, number, line in acting_lines(context, *LOOKS_FOR):
+        if standing(entry.place) != "acting" or script_at(context, entry.place) is not None or _LOOPBACK.search(line):
+            continue
+        mode, setting = _SSLMODE.search(line), _SETTINGS.search(line)
+        what = f"sslmode={mode[2].lower()}" if mode else " ".join(setting[0].split()) if setting else ""
+        if what and (entry.place, what) not in seen and not _declared(line):
+            seen.add((entry.place, what))
+            code = is_code(entry.place)
+            severity = "low" if code else META.severity
+            yield _finding(entry.place, number, what, line, severity, curable=mode is not None and not code)
+
+
+def _declared(line: str) -> bool:
+    """True for a parameter's default or a comparison: it says what could be, and does nothing."""
+    return re.search(r"^\s*(def|if|elif|return|assert|case|while)\b|==|\bhelp\s*=|isinstance\(|\braise\b", line) is not None
+
+
+def _finding(place: str, line: int, what: str, text: str, severity: Severity, *, curable: bool) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity=severity,
+        confidence=META.confidence if severity != "low" else "likely",
+        title=f"certificates are not checked: {what}",
+        place=place,
+        line=line,
+        excerpt=secrets.hidden(text.strip()),
+        consequence=_CONSEQUENCE,
+        fix=_FIX,
+        curable=curable,
+    )
+
+
+def _switched(command: Command) -> str:
+    """What switches the check off in a command that leaves this host, or ``""``."""
+    argv = shell.unwrapped(command)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    hosts = [u.host for word in argv for u in urls(word)]
+    if hosts and all(_LOOPBACK.search(f"/{host}/") for host in hosts):
+        return ""
+    short, long = _SWITCHES.get(name, (None, ()))
+    for word in argv[1:]:
+        if word in long or (short is not None and short.match(word) and _is_flag(word)):
+            return f"{name} {word if word.startswith('--') else '-k'}"
+        if name in ("ssh", "scp", "sftp", "rsync", "sshpass", "autossh") and re.search(
+            r"(?i)StrictHostKeyChecking[= ]no", word
+        ):
+            return "StrictHostKeyChecking=no"
+        if name == "git" and re.search(r"(?i)http\.sslVerify=(false|0)", word):
+            return "git http.sslVerify=false"
+        if (mode := _SSLMODE.search(word)) is not None and not _LOOPBACK.search(word):
+            return f"sslmode={mode[2].lower()}"
+    for assignment in (*command.assignments, *(argv[1:] if name in ("export", "env") else ())):
+        if re.match(
+            r"(NODE_TLS_REJECT_UNAUTHORIZED|PYTHONHTTPSVERIFY)=[\"']?0|GIT_SSL_NO_VERIFY=[\"']?(1|true)", assignment
+        ):
+            return assignment
+        if (mode := re.match(r"PGSSLMODE=[\"']?(disable|allow|prefer|require|verify-ca)", assignment)) is not None:
+            return f"sslmode={mode[1]}"
+    return ""
+
+
+def _is_flag(word: str) -> bool:
+    return not any(char in _VALUED for char in word[1 : word.index("k")])
+
+
+def _curable(command: Command) -> bool:
+    name = shell.unwrapped(command)[0].rpartition("/")[2]
+    return name in ("curl", "wget") or "PGSSLMODE" in command.text or _SSLMODE.search(command.text) is not None
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Take the switch out of every command of the script like this one; raise ``sslmode`` to ``verify-full``."""
+    text, script = current_text(context, finding.place), script_at(context, finding.place)
+    if text is None:
+        return None
+    if script is None:
+        changed = "\n".join(_raised(line) for line in text.split("\n"))
+    else:
+        edits = [e for c in script.commands if _switched(c) for e in _dropped(c, script.text)]
+        changed = shell.splice(script.text, edits)
+        lines = {c.line for c in script.commands if _switched(c).startswith("sslmode")}
+        for number in lines:
+            changed = with_line(changed, number, _raised)
+        if not shell.parses(changed) and shell.parses(script.text):
+            return None
+    if changed == text:
+        return None
+    return edited(finding.place, changed, "certificates are checked again; the host must trust the issuer before this runs")
+
+
+def _raised(line: str) -> str:
+    line = _SSLMODE.sub(lambda m: f"{m[1]}verify-full", line)
+    return re.sub(r"\b(PGSSLMODE=[\"']?)(disable|allow|prefer|require|verify-ca)\b", r"\1verify-full", line)
+
+
+def _dropped(command: Command, text: str) -> Iterator[Edit]:
+    """Edits that take the words (or the letter) out."""
+    start = shell.wrapped_by(command)
+    name = command.argv[start].rpartition("/")[2]
+    if name not in ("curl", "wget"):
+        return
+    short, long = _SWITCHES[name]
+    raw = shell.encode(text)
+    for index, word in enumerate(command.argv[start + 1 :], start + 1):
+        begin, end = command.spans[index]
+        if word in long or word == "-k":
+            begin = begin - 1 if raw[begin - 1 : begin] == b" " else begin
+            yield Edit(begin, end, "")
+        elif short is not None and short.match(word) and _is_flag(word):
+            yield Edit(begin, end, word.replace("k", "", 1))
+
+
+BAD = (
+    {"bin/a.sh": "#!/bin/sh\ncurl -sSk https://h.partner.example/x -o f\ncurl -k -u $U:$P https://h.partner.example/x\n"},
+    {"bin/b.sh": "#!/bin/sh\nwget --no-check-certificate https://h.partner.example/x\n"},
+    {"bin/c.sh": "#!/bin/sh\nssh -o StrictHostKeyChecking=no imp@files.partner.example ls\n"},
+    {"conf/db.ini": "url = postgresql://db.lab.example/app?sslmode=require\n"},
+    {"bin/d.sh": "#!/bin/sh\npsql 'host=db1 sslmode=disable dbname=x'\nPGSSLMODE=prefer psql -h db1 x\n"},
+    {"app/x.py": "r = requests.get(url, verify=False)\n", "web/x.js": "new https.Agent({ rejectUnauthorized: false })\n"},
+    {"lib/systemd/system/a.service": "[Service]\nEnvironment=NODE_TLS_REJECT_UNAUTHORIZED=0\nExecStart=/usr/bin/a\n"},
+)
+GOOD = (
+    {"bin/a.sh": "#!/bin/sh\ncurl -k https://localhost:8443/health\ncurl -K conf https://h.partner.example/\n"},
+    {"bin/b.sh": "#!/bin/sh\ncurl -okeep https://h.partner.example/x\npsql 'host=/var/run/postgresql sslmode=disable'\n"},
+    {
+        "conf/db.ini": "url = postgresql://db/app?sslmode=verify-full\n# sslmode=disable\nlocal = postgresql://localhost/x?sslmode=disable\n"
+    },
+    {"site-packages/requests/x.py": "get(u, verify=False)\n", "tests/test_a.py": "get(u, verify=False)\n"},
+    {"app/x.py": "def get(url, verify=False):\n    return 1\n"},
+)

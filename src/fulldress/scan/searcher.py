@@ -1,0 +1,217 @@
+"""Searches the objects of a package for patterns in confined processes of their own, while the caller does other work.
+
+Gives the Context its ``search``. Small packages are searched where they are: a process costs more than they do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import hyperscan
+import msgspec
+
+from fulldress.errors import FulldressError
+from fulldress.formats.patterns import Matcher, Pattern
+from fulldress.model.package import PackageLock
+from fulldress.scan.rule import Looked, looked_at
+from fulldress.scan.searchchild import Object, Searched, SearchRequest
+from fulldress.store import cache
+from fulldress.store.codec import canonical
+from fulldress.store.pack import PACK, RECORD
+
+WORTH_A_PROCESS = 8 << 20
+"""Bytes from which searching in another process is faster."""
+WORTH_TWO = 64 << 20
+WORTH_KEEPING_S = 0.1
+"""Patterns that are compiled faster are not cached."""
+
+
+class Target(NamedTuple):
+    """An object of a content store."""
+
+    sha256: str
+    size: int
+    searched: bool = True
+
+
+class Searcher:
+    """One confined process that searches what is announced in a pipe."""
+
+    def __init__(
+        self, patterns: Sequence[Pattern], inlet: int, *, handles: Sequence[int] = (), folder: Path | None = None
+    ) -> None:
+        """Starts at once. ``inlet``: reading end of the pipe; it is closed here. ``handles``: see ``SearchRequest``."""
+        self.patterns = tuple(patterns)
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        request = SearchRequest(
+            patterns=self.patterns, handles=tuple(handles), inlet=inlet, folder=str(folder.resolve()) if folder else ""
+        )
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-B", "-m", "fulldress.scan.searchchild"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            pass_fds=[inlet, *handles],
+            cwd="/",
+            env={"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        )
+        os.close(inlet)
+        body = msgspec.json.encode(request)
+        self._said = b""
+        self._talk = threading.Thread(
+            target=self._communicate, args=(len(body).to_bytes(8, "little") + body + compiled(self.patterns),), daemon=True
+        )
+        self._talk.start()
+
+    def _communicate(self, request: bytes) -> None:
+        self._said = self._child.communicate(request)[0]
+
+    def results(self, expected: int) -> Searched:
+        """Wait for the end and return what was found in so many objects. Raises FulldressError ``search-failed``."""
+        self._talk.join()
+        try:
+            found = msgspec.msgpack.decode(self._said, type=Searched) if self._child.returncode == 0 else None
+        except msgspec.MsgspecError:
+            found = None
+        if found is None or (found.count != expected and not found.wrong):
+            self._complaints.seek(0)
+            said = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise FulldressError(
+                f"the confined searcher ended with code {self._child.returncode}: {said or 'no word'}",
+                why="what was not searched cannot be called clean",
+                fix="run the command again; if it stays, report it with the package's digest",
+                slug="search-failed",
+            )
+        if found.wrong:
+            raise FulldressError(
+                f"object {found.wrong[0].hex()[:12]}… does not match its digest",
+                why="the package or the store was changed while it was read, or the disk is failing",
+                fix="run the command again on a copy of the package that nobody else writes to",
+                slug="blob-corrupt",
+            )
+        return found
+
+    def close(self) -> None:
+        """End the process, if it still runs."""
+        self._child.kill()
+        self._talk.join()
+        self._complaints.close()
+
+
+def looked(found: Sequence[Object], patterns: Sequence[Pattern]) -> dict[str, Looked]:
+    """A searcher's words as the Context wants them (texts without a match are left out)."""
+    binary = Looked(True, {})
+    return {
+        o.sha256.hex(): Looked(o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding)
+        if o.ends or o.encoding
+        else binary
+        for o in found
+    }
+
+
+def targets_of(lock: PackageLock) -> list[Target]:
+    """The objects of a package that are searched: everything but containers, each once."""
+    sizes = {e.sha256: e.size for e in lock.entries if e.sha256 and e.kind != "container"}
+    return [Target(sha256, size) for sha256, size in sizes.items()]
+
+
+class Local:
+    """A search in this process, for what is small."""
+
+    def __init__(self, read: Callable[[str], bytes], targets: Sequence[Target]) -> None:
+        self._read, self._targets = read, targets
+
+    def __call__(self, patterns: Sequence[Pattern]) -> dict[str, Looked]:
+        """Reads everything."""
+        matcher = Matcher(patterns, compiled(patterns))
+        return {t.sha256: looked_at(self._read(t.sha256), matcher) for t in self._targets}
+
+
+def in_folder(folder: Path, targets: Sequence[Target]) -> Callable[[Sequence[Pattern]], Mapping[str, Looked]]:
+    """A search over files of a content store, in one or two confined processes."""
+
+    def search(patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
+        size = sum(t.size for t in targets)
+        workers = 2 if size > WORTH_TWO and (os.cpu_count() or 1) > 1 else 1
+        ordered = sorted(targets, key=lambda t: -t.size)
+        return run([[_record(t) for t in ordered[n::workers]] for n in range(workers)], patterns, folder=folder)
+
+    return search
+
+
+def _record(target: Target) -> bytes:
+    return RECORD.pack(bytes.fromhex(target.sha256), target.searched, PACK, 0, target.size)
+
+
+def run(
+    shares: Sequence[Sequence[bytes]],
+    patterns: Sequence[Pattern],
+    *,
+    handles: Sequence[int] = (),
+    folder: Path | None = None,
+) -> dict[str, Looked]:
+    """Search objects that are known already, one process for each share of their records."""
+    searchers: list[Searcher] = []
+    try:
+        for share in shares:
+            inlet, outlet = os.pipe()
+            searchers.append(Searcher(patterns, inlet, handles=handles, folder=folder))
+            feed(outlet, share)
+        found: dict[str, Looked] = {}
+        for searcher, share in zip(searchers, shares, strict=True):
+            found |= looked(searcher.results(len(share)).objects, searcher.patterns)
+        return found
+    finally:
+        for searcher in searchers:
+            searcher.close()
+
+
+def feed(outlet: int, share: Sequence[bytes]) -> None:
+    """Write records into a pipe, and close it, without waiting for its reader."""
+    threading.Thread(target=_feed, args=(outlet, b"".join(share)), daemon=True).start()
+
+
+def _feed(outlet: int, records: bytes) -> None:
+    with os.fdopen(outlet, "wb") as pipe:
+        try:
+            pipe.write(records)
+        except BrokenPipeError:
+            return
+
+
+def compiled(patterns: Sequence[Pattern]) -> bytes:
+    """The patterns compiled, from this user's cache when they were compiled before with this library on this processor."""
+    key = hashlib.sha256(canonical([list(patterns), metadata.version("hyperscan"), platform.machine(), _processor()]))
+    name = f"patterns-{key.hexdigest()[:32]}"
+    kept = cache.recall(name)
+    if kept is not None:
+        try:
+            Matcher(patterns, kept)
+        except hyperscan.HyperscanError:
+            kept = None
+    if kept is None:
+        started = time.monotonic()
+        kept = Matcher(patterns).dump()
+        if time.monotonic() - started > WORTH_KEEPING_S:
+            cache.keep(name, kept)
+    return kept
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open("rb") as stream:
+            lines = stream.read(4096).split(b"\n")
+    except OSError:
+        return ""
+    return b"\n".join(line for line in lines if line.startswith((b"model name", b"flags"))).decode("ascii", "replace")

@@ -1,0 +1,149 @@
+"""Secrets in one line of a text, by the kind of file: pairs of keys and values, URLs. Pure; the rules judge the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from fulldress.formats import tokens
+from fulldress.model.finding import Confidence
+from fulldress.scan import secrets
+from fulldress.scan.reading import is_code
+from fulldress.scan.secrets import Worth
+
+CONFIG = (
+    *(".properties", ".ini", ".conf", ".cfg", ".cnf", ".env", ".toml", ".yaml", ".yml", ".json", ".xml", ".config", ".reg"),
+    *(
+        ".service",
+        ".socket",
+        ".timer",
+        ".npmrc",
+        ".pypirc",
+        ".netrc",
+        ".tf",
+        ".tfvars",
+        ".hcl",
+        ".mako",
+        ".plist",
+        ".rc",
+        ".sls",
+    ),
+    *(
+        ".example",
+        ".sample",
+        ".dist",
+        ".template",
+        ".tmpl",
+        ".j2",
+        ".erb",
+        ".in",
+        ".default",
+        ".bak",
+        ".old",
+        ".orig",
+        ".save",
+    ),
+)
+MARKUP = (".xml", ".config", ".plist", ".html")
+_EXAMPLE_HOST = re.compile(
+    r"(?i)@(?:[\w.-]*\.)?(?:example\.(?:com|org|net)|acme\.com|your[\w.-]*|host(?:name|:port)?|server(?:name)?|domain|my-?host)"
+    r"(?![\w.-])"
+)
+_EXAMPLE_USER = re.compile(
+    r"(?i)^(user(name)?|login|scott|nobody|foo|bar|alice|bob|me|name|usr|uname|myuser|joe|john|u|a)\d?$"
+)
+_EXAMPLE_WORD = re.compile(
+    r"(?i)^(pass(word|wd|phrase)?|pwd|pw|secret|tiger|custom|test|user|example|foo|bar|p|b|mypass(word)?|token)\d?$"
+)
+_PAIR = re.compile(
+    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]+?)["']?\s*(?:=>|[:=])\s*"""
+    r"""(?:"([^"]*)"|'([^']*)'|([^"'#\s][^"#]*?))["']?\s*[,;]?\s*(?:\s[#;].*)?$"""
+)
+_JSON = re.compile(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_XML = re.compile(r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|\b([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_NAMED = re.compile(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
+_LITERAL = re.compile(r"""([\w.-]+)["']?\]?\s*(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
+
+
+class Secret(NamedTuple):
+    """A secret in a line, and the key that it stands under (``""`` when it is recognised by its form)."""
+
+    key: str
+    value: str
+    what: str
+    confidence: Confidence = "certain"
+    named: str = ""
+    """What it is called inside the value: the parameter of a URL."""
+    worth: Worth = "real"
+
+
+def found_in(place: str, line: str) -> Iterator[Secret]:
+    """The secrets of one line, each value once; verified provider tokens belong to their own rule."""
+    seen = [t.value for t in tokens.tokens(line)]
+    for secret in _candidates(place, line):
+        if secret.worth and not any(secret.value in value or value in secret.value for value in seen):
+            seen.append(secret.value)
+            yield secret
+
+
+def _candidates(place: str, line: str) -> Iterator[Secret]:
+    found = list(pairs(place, line))
+    key = next((k for k, _ in found), "")
+    code: Confidence = "likely" if is_code(place) else "certain"
+    for match in secrets.URL_USERINFO.finditer(line):
+        yield Secret(key, match[3], "a password in a URL", code, named="password", worth=_in_url(place, line, match))
+    for match in secrets.URL_PARAMETER.finditer(line):
+        yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1], worth=secrets.worth(unquote(match[2])))
+    for name, value in found:
+        if secrets.is_secret_key(name) and "://" not in value:
+            worth = secrets.worth(value)
+            yield Secret(name, value, "a secret", code, worth=worth if worth == "real" or not _is_data(place) else "")
+
+
+def _in_url(place: str, line: str, match: re.Match[str]) -> Worth:
+    """What the password of a URL is worth; documentation's users and hosts have none."""
+    user, word = unquote(match[2]), unquote(match[3])
+    if (
+        _EXAMPLE_HOST.match(line, match.end() - 1)
+        or "[" in match[0]
+        or (_EXAMPLE_WORD.match(word) and _EXAMPLE_USER.match(user))
+    ):
+        return ""
+    if is_code(place) and _EXAMPLE_WORD.match(word):
+        return ""
+    worth = secrets.worth(word)
+    return "weak" if worth and (user == word or word.lower() in secrets.DEFAULTS) else worth
+
+
+def _is_data(place: str) -> bool:
+    """Formats in which a plain word under such a key is more often a name than a password."""
+    return place.endswith((".json", ".xml", ".yaml", ".yml", ".toml", ".tf", ".hcl")) or is_code(place)
+
+
+def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
+    """The keys and values of a line, by the kind of file."""
+    name = re.sub(r"\.(example|sample|dist|template|tmpl|j2|erb|in|bak|old|orig|save|mako)$", "", place.rpartition("/")[2])
+    if name.endswith(".json"):
+        yield from ((k, v.replace("\\/", "/")) for k, v in _JSON.findall(line))
+    elif name.endswith(MARKUP):
+        yield from _NAMED.findall(line)
+        for tag, text, attribute, double, single in _XML.findall(line):
+            yield (tag, text.strip()) if tag else (attribute, double or single)
+    elif is_code(name):
+        yield from ((k, a or b) for k, a, b in _LITERAL.findall(line) if re.search(r"\d", a or b))
+    elif is_settings(place):
+        pair = _PAIR.match(line)
+        if pair is not None:
+            yield pair[1], (pair[2] or pair[3] or pair[4] or "").strip()
+        else:
+            yield from ((k, a or b) for k, a, b in _LITERAL.findall(line))
+
+
+def is_settings(place: str) -> bool:
+    """True for files of keys and values: by suffix, or without one where such files lie."""
+    name = place.rpartition("/")[2]
+    if name.endswith(CONFIG) or name.startswith(".env") or "/cron.d/" in f"/{place}" or "/cron/" in f"/{place}":
+        return True
+    return "." not in name.lstrip(".") or name.startswith(".")

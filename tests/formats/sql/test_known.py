@@ -1,0 +1,79 @@
+"""Online forms that need to know what earlier migrations showed: partitions, keys over nullable columns."""
+
+from __future__ import annotations
+
+import pytest
+
+from fulldress.formats.sql import Catalogue, online_rewrite, script, script_hazards, statements
+
+PARTITIONED = """
+CREATE TABLE event (id bigint, day date NOT NULL, kind text) PARTITION BY RANGE (day);
+CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE event_rest PARTITION OF event DEFAULT;
+INSERT INTO event SELECT g, date '2026-01-01' + g % 60, 'k' || g FROM generate_series(1, 3000) g;
+"""
+KEYED = """
+CREATE TABLE note (id bigint, body text);
+INSERT INTO note SELECT g, 'b' FROM generate_series(1, 3000) g;
+CREATE UNIQUE INDEX note_key ON note (id);
+"""
+CASES = {
+    "partitioned index": (PARTITIONED, "CREATE INDEX event_kind ON event (kind, day);"),
+    "partitioned unique index": (PARTITIONED, "CREATE UNIQUE INDEX event_once ON public.event (id, day) WHERE kind <> 'x';"),
+    "key over a nullable column": (KEYED, "ALTER TABLE note ADD CONSTRAINT note_pkey PRIMARY KEY USING INDEX note_key;"),
+}
+
+
+def known(base: str) -> Catalogue:
+    catalogue = Catalogue(statements(base))
+    catalogue.settle()
+    return catalogue
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_heavy_is_left(name: str) -> None:
+    base, migration = CASES[name]
+    made = online_rewrite(migration, rows={}, known=known(base))
+    assert made is not None
+    assert made.left == ()
+    assert [h for h in script_hazards(script(made.text), {}, known(base)) if not h.mild] == []
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize("name", CASES)
+def test_same_schema(server, name: str) -> None:
+    """Original and online form end alike, and the online form runs twice."""
+    base, migration = CASES[name]
+    made = online_rewrite(migration, rows={}, known=known(base))
+    assert made is not None
+    server.make("fd_known_one", base)
+    server.make("fd_known_two", base)
+    try:
+        server.sql("fd_known_one", migration)
+        server.sql("fd_known_two", made.text)
+        once = server.schema("fd_known_two")
+        assert once == server.schema("fd_known_one")
+        server.sql("fd_known_two", made.text)
+        assert server.schema("fd_known_two") == once
+    finally:
+        server.drop("fd_known_one", "fd_known_two")
+
+
+def test_the_catalogue_of_the_caller_is_left_alone() -> None:
+    catalogue = known(KEYED)
+    online_rewrite("ALTER TABLE note ALTER COLUMN body SET NOT NULL;", rows={}, known=catalogue)
+    assert "body" not in catalogue.tables["note"].not_null
+
+
+def test_a_check_of_an_earlier_migration_spares_the_scan() -> None:
+    """Cross-file: NOT VALID in one migration, VALIDATE in the next, SET NOT NULL in the third."""
+    catalogue = known("CREATE TABLE t (a int);")
+    kinds = []
+    for migration in (
+        "SET lock_timeout = '1s'; ALTER TABLE t ADD CONSTRAINT a_there CHECK (a IS NOT NULL) NOT VALID;",
+        "ALTER TABLE t VALIDATE CONSTRAINT a_there;",
+        "SET lock_timeout = '1s'; ALTER TABLE t ALTER COLUMN a SET NOT NULL;",
+    ):
+        kinds.append([h.kind for h in script_hazards(script(migration), {}, catalogue)])
+        catalogue.settle()
+    assert kinds == [[], [], []]

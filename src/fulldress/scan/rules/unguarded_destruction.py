@@ -78,8 +78,10 @@ def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | N
         severity: Severity = "critical"
     elif _LIKELY_DATA.match(left):
         severity = "high"
+    elif what == "upgrade":
+        return _Verdict("medium", META.confidence, left)  # `/x`: hardly anything that anybody has there, but a mistake
     else:
-        return None  # `/venv`, `/.sst`: nothing that anybody has there
+        return None
     stops = re.search(r"(?m)^\s*set\s+-\w*e|^#!.*sh\s+-\w*e|^\s*set\s+-o\s+errexit", text) is not None
     strict = re.search(r"(?m)^\s*set\s+-\w*u|^\s*set\s+-o\s+nounset", text) is not None
     assigned = [a for a in shellflow.assignments(text) if a.name == name]
@@ -193,7 +195,8 @@ GOOD = (
     {"scripts/b.sh": '#!/bin/bash\nTMP=$(mktemp -d)\nrm -rf "$TMP"/x\nBASE=/opt/app\nrm -rf "$BASE/old"\n'},
     {"README.md": 'rm -rf "$OLD"/x\n'},
     {"scripts/c.sh": '#!/bin/bash\nOLD=$(readlink /x)\n[ -n "$OLD" ] || exit 1\nrm -rf "$OLD"/var\n'},
-    {"scripts/d.sh": '#!/bin/bash\nrm -rf "$OUT/venv"\nR=${1:-/srv/app}\nrm -rf "$R/var"\n'},
+    {"x.deb!/usr/bin/d": '#!/bin/bash\nrm -rf "$OUT/venv"\n'},
+    {"scripts/d.sh": '#!/bin/bash\nR=${1:-/srv/app}\nrm -rf "$R/var"\n'},
     {"x.whl!/pkg-1.dist-info/RECORD": "", "x.whl!/pkg/a.sh": '#!/bin/bash\nrm -rf "$OLD"/var\n'},
     {"usr/share/doc/x/examples/a.sh": '#!/bin/bash\nrm -rf "$OLD"/var\n'},
 )

@@ -32,7 +32,7 @@ def zipped(files: dict[str, str | bytes]) -> bytes:
 def package(tmp_path: Path) -> Path:
     jar = zipped({"bridge.properties": "db.password=geheim1\n"})
     path = tmp_path / "up grade.zip"
-    path.write_bytes(zipped({"lib/bridge.jar": jar, "scripts/a.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/var\n'}))
+    path.write_bytes(zipped({"lib/bridge.jar": jar, "scripts/a.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/lib\n'}))
     return path
 
 
@@ -150,7 +150,7 @@ def test_output_is_written_whole_and_nothing_goes_to_stdout(
 
 def test_diff_shows_what_the_cure_would_change(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", str(package), "--diff") == 0
-    assert '-rm -rf "$OLD"/var' in capsys.readouterr().out
+    assert '-rm -rf "$OLD"/lib' in capsys.readouterr().out
 
 
 def test_only_what_is_new_since_the_previous_package_counts(
@@ -159,7 +159,7 @@ def test_only_what_is_new_since_the_previous_package_counts(
     assert run("scan", str(package), "--baseline", str(package), "--fail-on", "info") == 0
     assert "only what is new since up grade.zip" in capsys.readouterr().out
     later = tmp_path / "later.zip"
-    later.write_bytes(zipped({"v2/a.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/var\nrm -rf "$NEW"/var\n'}))
+    later.write_bytes(zipped({"v2/a.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/lib\nrm -rf "$NEW"/lib\n'}))
     assert run("scan", str(later), "--baseline", str(package), "--format", "json") == 0
     report = json.loads(capsys.readouterr().out)
     assert [x["line"] for x in report["findings"] if x["rule"] == "unguarded-destruction"] == [4]

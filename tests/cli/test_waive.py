@@ -31,7 +31,7 @@ def run(*args: str) -> int:
 def release(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> f.ReleaseFolder:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("a.sh", '#!/bin/bash\nset -e\nrm -rf "$OLD"/var\nsudo ls\n')
+        archive.writestr("a.sh", '#!/bin/bash\nset -e\nrm -rf "$OLD"/lib\nsudo ls\n')
         archive.writestr("a.ini", "db.password=geheim1\n")
     (tmp_path / "p.zip").write_bytes(out.getvalue())
     folder = f.ReleaseFolder(tmp_path / "rel")

@@ -12,7 +12,7 @@ from fulldress.scan.lineage import Before, only_new, unversioned
 from fulldress.scan.samples import context_of
 from fulldress.scan.sweep import sweep
 
-BAD = '#!/bin/bash\nset -e\nrm -rf "$OLD"/var\n'
+BAD = '#!/bin/bash\nset -e\nrm -rf "$OLD"/lib\n'
 INI = "db.password = {}\n"
 
 
@@ -31,7 +31,7 @@ def new(old: dict[str, Any], now: dict[str, Any]) -> FindingsReport:
 def test_another_version_with_other_folders_and_lines_has_nothing_new() -> None:
     old = {"app-4.2.1/run.sh": BAD, "app-4.2.1/conf/a.ini": INI.format("Kx82hd7s")}
     now = {
-        "v5/app-5.0.0-rc1/run.sh": '#!/bin/bash\nset -e\n# more\n\n\nrm -rf "$OLD"/var\n',
+        "v5/app-5.0.0-rc1/run.sh": '#!/bin/bash\nset -e\n# more\n\n\nrm -rf "$OLD"/lib\n',
         "v5/a.ini": f"x = 1\n{INI.format('Kx82hd7s')}",
     }
     report = new(old, now)

@@ -11,7 +11,7 @@ from fulldress.scan.samples import context_of
 from fulldress.scan.sweep import load_rules, sweep
 from fulldress.scan.waivers import Waiver
 
-FILES = {"run.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/var\nls\n', "a.ini": "db.password = Kx82hd7s\n"}
+FILES = {"run.sh": '#!/bin/bash\nset -e\nrm -rf "$OLD"/lib\nls\n', "a.ini": "db.password = Kx82hd7s\n"}
 FAMILIES = {rule.META.slug: rule.META.family for rule in load_rules()}
 
 

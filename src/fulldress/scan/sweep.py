@@ -143,11 +143,12 @@ def _stands_aside(rule: Rule, context: Context) -> str:
 
 
 def _run(rule: Rule, context: Context) -> Iterator[Finding]:
-    """The boundary between the sweep and a rule: whatever a rule raises ends that rule and nothing else."""
-    try:
-        yield from rule.check(context)
-    except Exception as error:
-        yield _raised(rule, error)
+    """What a rule finds; one that raises is a finding of its own, besides what it had found before."""
+    found: list[Finding] = []
+    failed = attempt(lambda: found.extend(rule.check(context)))
+    yield from found
+    if isinstance(failed, Exception):
+        yield _raised(rule, failed)
 
 
 def _raised(rule: Rule, error: Exception) -> Finding:

@@ -25,6 +25,7 @@ from fulldress.scan.scheduled_code import in_code
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
 _CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
+_NOT_SYSTEMD = re.compile(r"!\s*-d\s+/run/systemd/system|-d\s+/run/systemd/system\s*\]?\s*\|\|")
 _MONOTONIC = ("OnUnitActiveSec", "OnUnitInactiveSec", "OnActiveSec", "OnBootSec", "OnStartupSec")
 
 
@@ -69,6 +70,11 @@ def next_firing(job: Job, after: datetime) -> datetime | None:
     elif job.schedule:
         found = crontab.next_firing(job.schedule, start)
     return found.astimezone(after.tzinfo) if found is not None else None
+
+
+def idle_under_systemd(job: Job) -> bool:
+    """True for cron jobs that do nothing where systemd runs, because a timer of the same package does it there."""
+    return job.kind == "cron" and _NOT_SYSTEMD.search(job.command) is not None
 
 
 def firing_between(job: Job, start: datetime, end: datetime) -> datetime | None:

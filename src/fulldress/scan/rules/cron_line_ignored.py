@@ -94,7 +94,7 @@ def _lines(context: Context) -> Iterator[_Ignored]:
 
 def _files(context: Context) -> Iterator[_Ignored]:
     for entry in context.files:
-        match = _FOLDER.search(entry.place)
+        match = _FOLDER.search(entry.place) if "etc/cron." in entry.place else None
         if match is None or _LEFT_BEHIND.search(match[2]) or entry.kind == "directory":
             continue
         if not cronlint.PARTS_NAME.fullmatch(match[2]) and is_debian(context, entry.place):

@@ -62,6 +62,9 @@ def check(context: Context) -> Iterator[Finding]:
         if role(context, script.entry.place) == "library" and script.entry.place not in scheduled:
             continue
         verdict = _verdict(context.estate, uses, scheduled.get(script.entry.place)) if uses else None
+        aside = role(context, script.entry.place) in ("program", "init") and script.entry.place not in scheduled
+        if verdict is not None and aside and verdict.severity == "high":
+            verdict = verdict._replace(severity="medium")  # whoever calls it, it is not the upgrade
         if verdict is not None:
             groups.setdefault(verdict, []).append((script, uses))
     for verdict, found in groups.items():

@@ -142,6 +142,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     del finding  # one for the whole package
     contents: dict[str, bytes | None] = {}
     for script in scripts(context):
+        if role(context, script.entry.place) == "library":
+            continue
         edits = [edit for command in script.commands if command.name == "sudo" for edit in _without(command)]
         if edits:
             contents[script.entry.place] = encode(shell.splice(script.text, edits))

@@ -10,7 +10,7 @@ demo: ## play an upgrade from the vendor's ZIP to the finished run, on real mach
 	@.venv/bin/python -m demo $(ARGS)
 
 test: ## the whole test suite
-	@tools/bootstrap.sh machines
+	@tools/bootstrap.sh tests
 	@.venv/bin/python -m pytest
 
 lint: ## format, lint, types

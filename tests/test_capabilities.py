@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ def test_ci_can_confine_boot_and_ask_a_database() -> None:
     assert sandbox.missing() == ""
     assert os.geteuid() == 0
     assert [
-        name for name in ("systemd-nspawn", "nft", "mkfs.xfs", "rsync", "patch", "dpkg-deb") if not shutil.which(name)
+        name
+        for name in (
+            *("systemd-nspawn", "nft", "mkfs.xfs", "rsync", "patch", "dpkg-deb"),
+            *("jarsigner", "keytool", "rpmbuild", "cpio", "shellcheck", "squawk", "systemd-analyze", "sshd"),
+        )
+        if not shutil.which(name, path=f"{Path(sys.executable).parent}:/usr/sbin:{os.environ['PATH']}")
     ] == []
     assert Path("/usr/lib/postgresql/15/bin/initdb").exists()

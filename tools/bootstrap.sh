@@ -1,11 +1,13 @@
 #!/bin/bash
 # Installs what `make` needs, after saying what and where; does nothing, quickly, when all of it is there.
 #   tools/bootstrap.sh venv      the virtual environment only (lint)
-#   tools/bootstrap.sh machines  Debian packages and the base image of the machines as well (demo, test, bench)
+#   tools/bootstrap.sh machines  Debian packages and the base image of the machines as well (demo, bench)
+#   tools/bootstrap.sh tests     and the programs that tests hold us against (jarsigner, rpmbuild, cpio)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 want=${1:-machines}
 packages="postgresql patch systemd-container mmdebstrap debian-archive-keyring nftables iproute2 xfsprogs rsync binutils openssh-client openssh-server util-linux procps ca-certificates"
+truths="cpio rpm default-jdk-headless"
 state=${FULLDRESS_STATE:-/var/lib/fulldress}
 record=.installed-packages
 
@@ -32,6 +34,7 @@ stamp() { cat requirements.lock pyproject.toml | sha256sum | cut -d ' ' -f 1; }
 debian=no
 command -v dpkg-query > /dev/null && command -v apt-get > /dev/null && debian=yes
 missing=
+[ $want = tests ] && packages="$packages $truths" && want=machines
 [ $want = machines ] && [ $debian = yes ] && missing=$(lack $packages)
 wanted=$(stamp)
 have=$(cat .venv/stamp 2> /dev/null || true)

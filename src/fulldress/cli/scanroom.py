@@ -26,14 +26,23 @@ from fulldress.store.pack import Pack, Piece
 
 DAY = 86_400
 PREFIX = "scan-"
-PACK, READ = "pack", "read"
+PACK, READ, ABOUT = "pack", "read", "about.json"
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What an earlier scan had read."""
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """Which package an earlier scan had read, and how: small, so that other scans are not held up by it."""
 
     version: str
     budgets: Budgets
+    sha256: str
+    size: int
+    kept: str
+    """SHA-256 of the other file."""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What it had read."""
+
     lock: PackageLock
     index: dict[str, Piece]
 
@@ -46,12 +55,19 @@ class Room:
 
     def save(self, lock: PackageLock, pack: Pack) -> None:
         """The package has been taken apart: from now on an interruption loses nothing."""
-        kept = Kept(version=__version__, budgets=self.budgets, lock=lock, index=pack.index)
-        data = msgspec.msgpack.encode(kept)
+        data = msgspec.msgpack.encode(Kept(lock=lock, index=pack.index))
+        about = About(
+            version=__version__,
+            budgets=self.budgets,
+            sha256=lock.sha256,
+            size=lock.size,
+            kept=hashlib.sha256(data).hexdigest(),
+        )
         with suppress(OSError):  # it is only for comfort
-            new = self.folder / f".{READ}"
-            new.write_bytes(hashlib.sha256(data).digest() + data)
-            new.replace(self.folder / READ)
+            (self.folder / READ).write_bytes(data)
+            new = self.folder / f".{ABOUT}"
+            new.write_bytes(msgspec.json.encode(about))
+            new.replace(self.folder / ABOUT)
 
 
 @contextmanager
@@ -70,7 +86,7 @@ def room_for(stream: BufferedReader, budgets: Budgets) -> Iterator[Room]:
     try:
         yield Room(folder, budgets, kept)
     except KeyboardInterrupt:
-        if not (folder / READ).exists() or base is None:
+        if not (folder / ABOUT).exists() or base is None:
             shutil.rmtree(folder, ignore_errors=True)
         raise
     except BaseException:
@@ -88,7 +104,7 @@ def _prune(base: Path) -> None:
     """Remove what nobody will come back for."""
     for folder in base.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            stale = time.time() - folder.stat().st_mtime > DAY or not (folder / READ).exists()
+            stale = time.time() - folder.stat().st_mtime > DAY or not (folder / ABOUT).exists()
             if stale and not _alive(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -100,11 +116,12 @@ def _claimed(base: Path, stream: BufferedReader, budgets: Budgets) -> tuple[Path
     for folder in sorted(base.glob(f"{PREFIX}*")):
         if _alive(folder):
             continue
-        kept = _kept(folder)
-        if kept is None or (kept.version, kept.budgets, kept.lock.size) != (__version__, budgets, size):
+        about = _about(folder)
+        if about is None or (about.version, about.budgets, about.size) != (__version__, budgets, size):
             continue
         sha256 = sha256 or _digest(stream)
-        if kept.lock.sha256 != sha256:
+        kept = _kept(folder, about) if about.sha256 == sha256 else None
+        if kept is None:
             continue
         mine = base / f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
         with suppress(OSError):  # another scan was faster
@@ -112,12 +129,19 @@ def _claimed(base: Path, stream: BufferedReader, budgets: Budgets) -> tuple[Path
     return None
 
 
-def _kept(folder: Path) -> Kept | None:
+def _about(folder: Path) -> About | None:
+    try:
+        return msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _kept(folder: Path, about: About) -> Kept | None:
     try:
         data = (folder / READ).read_bytes()
-        if hashlib.sha256(data[32:]).digest() != data[:32] or not (folder / PACK).is_file():
+        if hashlib.sha256(data).hexdigest() != about.kept or not (folder / PACK).is_file():
             return None
-        return msgspec.msgpack.decode(data[32:], type=Kept)
+        return msgspec.msgpack.decode(data, type=Kept)
     except (OSError, msgspec.MsgspecError):
         return None
 

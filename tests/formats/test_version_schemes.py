@@ -154,7 +154,18 @@ def test_the_same_version_written_differently(scheme: str, left: str, right: str
     assert compare(left, right, scheme) == compare(right, left, scheme) == 0
 
 
-@pytest.mark.parametrize(("left", "right"), [("1-sp-1", "1-ga-1"), ("1-alpha.1", "1-beta.1"), ("1.x", "1-1"), ("1b1", "1a")])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("1-sp-1", "1-ga-1"),
+        ("1-alpha.1", "1-beta.1"),
+        ("1.x", "1-1"),
+        ("1b1", "1a"),
+        ("2", "2-m-1"),
+        ("3.b-1.2", "3.snapshot1"),
+        ("0.ga-1", "0.0.sp-1"),
+    ],
+)
 def test_maven_puts_qualifiers_before_numbers(left: str, right: str) -> None:
     assert compare(left, right, "maven") == -1
 

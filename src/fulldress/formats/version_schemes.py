@@ -186,7 +186,8 @@ def _maven_parse(version: str) -> list[Item]:
         stack.append(fresh)
 
     before = ""
-    for piece in re.findall(r"[0-9]+|[.-]|[^0-9.-]+", version.strip().lower()[:500]):
+    pieces = re.findall(r"[0-9]+|[.-]|[^0-9.-]+", version.strip().lower()[:500])
+    for piece, following in zip_longest(pieces, pieces[1:], fillvalue=""):
         if piece in ".-":
             if before in ("", ".", "-"):
                 here.append(0)
@@ -197,26 +198,20 @@ def _maven_parse(version: str) -> list[Item]:
                 deeper()
             here.append(int(piece) if len(piece) < 19 else piece.lstrip("0"))
         else:
-            if here:
+            # a dot keeps a word beside its number only when a separator follows: 1.x.2, but 1.x1 and 1.x are 1-x1 and 1-x
+            if here and (before not in (".", "-") or following not in (".", "-")):
                 deeper()
-            here.append(_Word(piece))
+            here.append(_word(piece, digits_follow=following[:1].isdecimal()))
         before = piece
-    _expand_short(items)
     for level in reversed(stack):
         _normalise(level)
     return items
 
 
-def _expand_short(level: list[Item]) -> None:
-    """``a1`` is ``alpha-1`` (only before a digit); ``ga``, ``final``, ``release`` are the release itself."""
-    for index, item in enumerate(level):
-        if isinstance(item, list):
-            _expand_short(item)
-        elif isinstance(item, _Word):
-            following = level[index + 1] if index + 1 < len(level) else None
-            number = isinstance(following, list) and bool(following) and not isinstance(following[0], _Word | list)
-            word = _SHORT.get(item, item) if number else item
-            level[index] = _Word(_ALIASES.get(word, word))
+def _word(text: str, *, digits_follow: bool) -> _Word:
+    """``a1`` is ``alpha-1`` (only right before a digit); ``ga``, ``final``, ``release`` are the release itself."""
+    word = _SHORT.get(text, text) if digits_follow else text
+    return _Word(_ALIASES.get(word, word))
 
 
 def _normalise(level: list[Item]) -> None:

@@ -149,3 +149,28 @@ def test_undecodable_bytes_survive_a_splice() -> None:
 
 def test_huge_line() -> None:
     assert names("echo " + "x" * 200_000 + "\nls\n") == ["echo", "ls"]
+
+
+def test_a_group_writes_into_the_pipe() -> None:
+    found = {
+        c.name: (c.pipes_to, c.pipes_args) for c in commands("(crontab -l; echo x) | crontab -\n{ a; b; } | tee -a /f\n")
+    }
+    assert found["echo"] == ("crontab", ("-",))
+    assert found["a"] == found["b"] == ("tee", ("-a", "/f"))
+
+
+@pytest.mark.parametrize(
+    ("text", "runs", "inner"),
+    [
+        ("flock -n /run/l /bin/a x", ("/bin/a", "x"), []),
+        ("flock -n /run/l -c '/bin/a x'", ("flock", "-n", "/run/l", "-c", "/bin/a x"), ["/bin/a x"]),
+        ("runuser -u app -- /bin/a", ("/bin/a",), []),
+        ("runuser app -c '/bin/a'", ("runuser", "app", "-c", "/bin/a"), ["/bin/a"]),
+        ("sudo -u app nice -n 5 timeout 5m env A=b /bin/a", ("/bin/a",), []),
+        ("chrt 10 taskset 3 /bin/a", ("/bin/a",), []),
+    ],
+)
+def test_what_wrappers_run(text: str, runs: tuple[str, ...], inner: list[str]) -> None:
+    (command,) = commands(text)
+    assert shell.unwrapped(command) == runs
+    assert list(shell.nested(command)) == inner

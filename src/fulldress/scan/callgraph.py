@@ -18,7 +18,7 @@ from fulldress.formats.shell import Command
 from fulldress.model.package import Entry
 from fulldress.scan.endpoints import urls
 from fulldress.scan.job import Job
-from fulldress.scan.reading import is_prose, memo
+from fulldress.scan.reading import is_prose, memo, named
 from fulldress.scan.rule import Context
 from fulldress.scan.schedules import command_lines
 from fulldress.scan.targets import LOGINS, Target, targets
@@ -250,7 +250,7 @@ class _Walk:
         if word.endswith("/*"):
             return self._first_of_folder(word[:-1], here, caller)
         name = word.rpartition("/")[2].removeprefix("~")
-        candidates = _by_name(self.context).get(name, [])
+        candidates = named(self.context, name)
         if not candidates:
             return None
         archive = caller.rpartition("!")[0]
@@ -296,15 +296,3 @@ def _expanded(event: Command, values: dict[str, str], folder: str) -> tuple[str,
 def _line_targets(line: str) -> Iterator[Target]:
     for url in urls(line):
         yield Target(url.scheme, url.host)
-
-
-def _by_name(context: Context) -> dict[str, list[Entry]]:
-    """File name -> entries; made once, because paths are looked up often and packages hold many files."""
-
-    def make() -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = {}
-        for entry in context.files:
-            found.setdefault(entry.place.rpartition("/")[2], []).append(entry)
-        return found
-
-    return memo(context, "entries by name", make)

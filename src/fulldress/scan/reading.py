@@ -177,8 +177,21 @@ def with_line(text: str, number: int, change: Callable[[str], str]) -> str:
     return "\n".join(lines)
 
 
+def named(context: Context, name: str) -> list[Entry]:
+    """The entries whose file has that name; the index is made once, because packages hold many files."""
+
+    def make() -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for entry in context.files:
+            found.setdefault(entry.place.rpartition("/")[2].rpartition("!")[2], []).append(entry)
+        return found
+
+    return memo(context, "entries by name", make).get(name, [])
+
+
 def on_host(context: Context, path: str) -> Entry | None:
     """The entry that will lie at an absolute path of the host: ``lims.deb!/usr/bin/x`` or ``rootfs/usr/bin/x``."""
     if not path.startswith("/") or len(path) < 2:
         return None
-    return next((e for e in context.files if e.place.endswith((f"!{path}", path)) or f"/{e.place}" == path), None)
+    found = named(context, path.rpartition("/")[2])
+    return next((e for e in found if e.place.endswith((f"!{path}", path)) or f"/{e.place}" == path), None)

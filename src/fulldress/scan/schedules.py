@@ -19,7 +19,7 @@ from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan.job import Job
-from fulldress.scan.reading import Crontab, Script, crontabs, memo, scripts
+from fulldress.scan.reading import Crontab, Script, crontabs, memo, named, scripts
 from fulldress.scan.rule import Context
 from fulldress.scan.scheduled_code import in_code
 
@@ -178,9 +178,9 @@ def _copied(context: Context, script: Script, command: Command) -> Iterator[Cron
         return
     folder = script.entry.place.rpartition("/")[0]
     wanted = source.rpartition("/")[2]
-    known = {table.entry.place for table in crontabs(context)}
-    for entry in context.files:
-        if "$" in wanted or entry.place.rpartition("/")[2] != wanted or entry.place in known:
+    known = memo(context, "crontab places", lambda: {table.entry.place for table in crontabs(context)})
+    for entry in named(context, wanted):
+        if entry.place in known:
             continue
         if posixpath.dirname(folder) == posixpath.dirname(posixpath.dirname(entry.place)) or entry.place.startswith(folder):
             text = context.text(entry)

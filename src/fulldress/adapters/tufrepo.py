@@ -68,11 +68,16 @@ class Repository(NamedTuple):
 
 
 def load(read: Read, start: bytes, now: datetime) -> Repository:
-    """The repository that ``start`` (bytes of a root file that is trusted) leads to. Raises Broken."""
+    """The repository that ``start`` (bytes of a root file that is trusted) leads to. Raises Broken, and so does its use."""
+    return _proved(lambda: _load(read, start, now))
+
+
+def _proved(work: Callable[[], Any]) -> Any:
+    """Whatever the library says of metadata that do not hold together, as Broken."""
     from tuf.api.exceptions import RepositoryError  # noqa: PLC0415 - loaded when needed: an extra
 
     try:
-        return _load(read, start, now)
+        return work()
     except (RepositoryError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken("altered", shown(str(error) or type(error).__name__, 200)) from error
 
@@ -100,9 +105,12 @@ def _load(read: Read, start: bytes, now: datetime) -> Repository:
     timestamp = checked("timestamp.json", "timestamp", root, None)
     snapshot = checked(_versioned(read, "snapshot", timestamp.snapshot_meta), "snapshot", root, timestamp.snapshot_meta)
 
-    def targets(role: str, above: Any) -> Any:
+    def below(role: str, above: Any) -> Any:
         described = snapshot.meta[f"{role}.json"]
         return checked(_versioned(read, role, described), role, above, described)
+
+    def targets(role: str, above: Any) -> Any:
+        return _proved(lambda: below(role, above))
 
     return Repository(root, targets("targets", root), targets)
 

@@ -13,13 +13,14 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from fulldress.adapters.sigview import Offered, View
 from fulldress.formats.members import shown
 from fulldress.model.package import Entry
 from fulldress.model.signed import SignatureState, SignedBy
 
+T = TypeVar("T")
 Read = Callable[[str], bytes | None]
 MISSING = "the extra `tuf` is not installed (pip install 'fulldress[tuf]'), so it was not checked"
 MAX_METADATA = 16 << 20
@@ -72,7 +73,7 @@ def load(read: Read, start: bytes, now: datetime) -> Repository:
     return _proved(lambda: _load(read, start, now))
 
 
-def _proved(work: Callable[[], Any]) -> Any:
+def _proved(work: Callable[[], T]) -> T:
     """Whatever the library says of metadata that do not hold together, as Broken."""
     from tuf.api.exceptions import RepositoryError  # noqa: PLC0415 - loaded when needed: an extra
 

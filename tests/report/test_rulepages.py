@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fulldress.report.rulepages import pages, rule_page
+from fulldress.scan.rule import cure_of
 from fulldress.scan.sweep import load_rules
 
 DOCS = Path(__file__).parents[2] / "docs/rules"
@@ -28,3 +29,11 @@ def test_a_page_says_what_the_rule_needs_and_whether_it_cures() -> None:
     page = rule_page(rules["endpoint-retired"])
     assert "Needs: estate." in page and "can cure it" in page
     assert "can cure it" not in rule_page(rules["signature-verdict"])
+
+
+def test_the_index_names_every_rule_once_with_severity_family_and_cure() -> None:
+    page = pages()["README.md"]
+    for rule in load_rules():
+        [row] = [line for line in page.splitlines() if line.startswith(f"| [{rule.META.slug}]")]
+        assert rule.META.severity in row
+        assert row.endswith("| yes |" if cure_of(rule) else "| no |")

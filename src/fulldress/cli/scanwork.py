@@ -5,6 +5,7 @@ The one place where unpacking, trust, inventory and matrix meet the rules; ``sca
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
-from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, looked, run, targets_of
+from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, run, targets_of
 from fulldress.scan.sweep import patterns_alone
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -44,16 +45,27 @@ WORTH_SEARCHING_AHEAD = 1 << 20
 PIPE_SIZE = 1 << 20
 
 
+Memory = dict[frozenset[Pattern], dict[str, Looked]]
+"""Patterns -> what was found in each object: an object never changes, so nothing is searched twice for the same."""
+
+
 def release_context(
-    folder: f.ReleaseFolder, lock: PackageLock, blobs: BlobStore, drafted: tuple[StepDraft, ...] = ()
+    folder: f.ReleaseFolder,
+    lock: PackageLock,
+    blobs: BlobStore,
+    drafted: tuple[StepDraft, ...] = (),
+    memory: Memory | None = None,
 ) -> Context:
-    """The context of a release folder: the package (vendor's or adapted) and whatever the earlier stages have written."""
+    """The context of a release folder: the package (vendor's or adapted) and whatever the earlier stages have written.
+
+    ``memory``: shared by the contexts of several states of one package, whose contents are nearly all the same.
+    """
     estate = _with_chain(folder, read_json(folder.path(f.ESTATE), Estate)) if folder.path(f.ESTATE).is_file() else None
     trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
     return Context(
         lock,
         blobs.read,
-        search=_folder_search(lock, blobs),
+        search=_folder_search(targets_of(lock), blobs) if memory is None else _remembering(lock, blobs, memory),
         read_part=blobs.read_at,
         estate=estate,
         impacts=_impacts(folder, estate),
@@ -66,9 +78,21 @@ def release_context(
     )
 
 
-def _folder_search(lock: PackageLock, blobs: BlobStore) -> Search:
+def _remembering(lock: PackageLock, blobs: BlobStore, memory: Memory) -> Search:
+    """Searches only what was not searched before for the same patterns."""
+
+    def search(patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
+        known = memory.setdefault(frozenset(patterns), {})
+        targets = targets_of(lock)
+        if missing := [t for t in targets if t.sha256 not in known]:
+            known.update(_folder_search(missing, blobs)(patterns))
+        return {t.sha256: known[t.sha256] for t in targets if t.sha256 in known}
+
+    return search
+
+
+def _folder_search(targets: Sequence[Target], blobs: BlobStore) -> Search:
     """A large package is searched in confined processes; a small one here, which is over before a process has begun."""
-    targets = targets_of(lock)
     if sandbox.missing() or sum(t.size for t in targets) < WORTH_A_PROCESS:
         return Local(blobs.read, targets)
     return in_folder(blobs.root, targets)
@@ -170,14 +194,21 @@ def _judged(
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
     trust = judge(lock, pack, record, datetime.now(UTC), beside=_beside(package), armoured=armoured)
+    _give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
+
+
+def _give_back() -> None:
+    """Return to the machine what reading has used and no longer needs; not every C library can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Known:
     """What was searched ahead is known; what nobody foresaw is searched for now."""
 
     def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, int]) -> None:
-        self._found = looked(searcher.results(len(targets)).objects, searcher.patterns)
+        self._found = searcher.results(len(targets))
         self._patterns = frozenset(searcher.patterns)
         self._pack, self._targets, self._handles = pack, targets, handles
 

@@ -102,7 +102,7 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
             progress.advance()
         return found
 
-    if context.package.bytes_inspected < crew.WORTH_IT or (os.cpu_count() or 1) < 2:
+    if not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH or (os.cpu_count() or 1) < 2:
         return [one(number) for number in range(len(run))]
     families: dict[str, list[int]] = {}
     for number, rule in enumerate(run):

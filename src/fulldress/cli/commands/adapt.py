@@ -14,7 +14,7 @@ import click
 from fulldress.adapt.apply import Curer, adapt
 from fulldress.cli.adaptout import Choice, Outcome, earlier_numbers, outcome_json, outcome_text, write_outcome, write_package
 from fulldress.cli.curework import hide_secrets
-from fulldress.cli.scanwork import release_context
+from fulldress.cli.scanwork import Memory, release_context
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, Stale, UsageError
 from fulldress.model.finding import Cure, Finding, FindingsReport
@@ -119,10 +119,11 @@ class _Contexts:
     def __init__(self, folder: f.ReleaseFolder, blobs: BlobStore) -> None:
         self._folder, self._blobs = folder, blobs
         self._last: tuple[PackageLock, Context] | None = None
+        self._memory: Memory = {}
 
     def __call__(self, lock: PackageLock) -> Context:
         if self._last is None or self._last[0] is not lock:
-            self._last = (lock, release_context(self._folder, lock, self._blobs))
+            self._last = (lock, release_context(self._folder, lock, self._blobs, memory=self._memory))
         return self._last[1]
 
 

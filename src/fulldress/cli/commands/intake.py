@@ -75,7 +75,7 @@ def command(package: Path | None, unsandboxed: bool, limits: Sequence[str], form
         )
     else:
         click.echo(_text(lock, trust))
-    next_command("fulldress inventory")
+    next_command("fulldress inventory" if trust.verdict == "pinned-ok" else "fulldress trust, and fulldress inventory")
 
 
 def _declared(folder: f.ReleaseFolder) -> Path:

@@ -19,7 +19,7 @@ from fulldress.cli.progress import terminal_progress
 from fulldress.cli.scanout import FORMS, View, show
 from fulldress.cli.scanwork import ALONE, package_context, release_context
 from fulldress.cli.stagework import next_command, stage_work
-from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK
+from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, UsageError
 from fulldress.intake.budgets import Budgets, raised
 from fulldress.model.finding import SEVERITIES, FindingsReport, Severity
 from fulldress.model.package import PackageLock
@@ -98,6 +98,7 @@ def command(
     all that is known of the estate and writes 03-findings/findings.json. Exits 0 unless --fail-on says otherwise, or 1 when
     a rule failed.
     """
+    _spare(output, package, baseline, waivers, vendor)
     ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, chosen(peers))
     if package is not None:
         report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
@@ -107,6 +108,13 @@ def command(
     if any(finding.severity in failing for finding in report.findings):
         return EXIT_FINDINGS
     return EXIT_BROKE if any(finding.rule == RAISED for finding in report.findings) else EXIT_OK
+
+
+def _spare(output: Path | None, *read: Path | None) -> None:
+    """Raises UsageError when the report would be written over something that is read."""
+    for path in read:
+        if output is not None and path is not None and path.exists() and output.exists() and output.samefile(path):
+            raise UsageError(f"--output {output} would write over {path}", why="it is read here", fix="name another file")
 
 
 def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sandboxed: bool) -> FindingsReport:

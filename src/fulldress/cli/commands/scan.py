@@ -104,10 +104,10 @@ def command(
         report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
     else:
         report = _in_folder(f.ReleaseFolder.find(folder), ask)
+    if any(finding.rule == RAISED for finding in report.findings):
+        return EXIT_BROKE  # what a rule did not look at is not known to be fine, whatever --fail-on says
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on else ()
-    if any(finding.severity in failing for finding in report.findings):
-        return EXIT_FINDINGS
-    return EXIT_BROKE if any(finding.rule == RAISED for finding in report.findings) else EXIT_OK
+    return EXIT_FINDINGS if any(finding.severity in failing for finding in report.findings) else EXIT_OK
 
 
 def _spare(output: Path | None, *read: Path | None) -> None:

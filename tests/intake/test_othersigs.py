@@ -365,7 +365,7 @@ def test_a_repository_from_a_recorded_root(tmp_path: Path) -> None:
     assert {s.verdict for s in _at(tmp_path, files, now, "0" * 64).signatures if s.format == "tuf"} == {"unknown-key"}
 
 
-@pytest.mark.parametrize("change", ["target", "timestamp", "root", "expired", "gone"])
+@pytest.mark.parametrize("change", ["target", "timestamp", "root", "expired", "gone", "delegated"])
 def test_a_changed_repository_is_not_fine(change: str, tmp_path: Path) -> None:
     files, now, start = _repository("tuf-on-ci-0.11")
     target = next(n for n in files if n.startswith("targets/") and n.endswith(".artifact"))
@@ -376,6 +376,8 @@ def test_a_changed_repository_is_not_fine(change: str, tmp_path: Path) -> None:
         files["metadata/timestamp.json"] = files["metadata/timestamp.json"].replace(b"2025-", b"2026-", 1)
     elif change == "root":
         files["metadata/2.root.json"] = files["metadata/1.root.json"]
+    elif change == "delegated":
+        files["metadata/2.delegatedrole.json"] = b"{}"
     elif change == "gone":
         del files["metadata/1.targets.json"]
     report = _at(tmp_path, files, now + timedelta(days=9000 if change == "expired" else 0), start)

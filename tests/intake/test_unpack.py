@@ -17,7 +17,23 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.intake.poison import POISON, M, build, deb, good, link, many, nested, stdlib_zip, tar, zip64
+from tests.intake.poison import (
+    POISON,
+    M,
+    build,
+    deb,
+    good,
+    link,
+    many,
+    nested,
+    newc,
+    packed_by,
+    signing_block,
+    stdlib_zip,
+    tar,
+    zip64,
+)
+from tests.intake.rpms import rpm
 
 from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing, NothingToDo, PackageRefused, StateDiskFull, UsageError
@@ -388,6 +404,11 @@ def _samples() -> list[bytes]:
         plain,
         *(pack(plain) for pack in (gzip.compress, lzma.compress, bz2.compress, zstandard.compress)),
         deb(plain, plain),
+        *(build(packed_by(method)) for method in (12, 14, 93, 95)),
+        build(M(), before_directory=signing_block()),
+        newc(a=b"abc" * 9, d__e=b"x"),
+        rpm(),
+        rpm(pack=lambda data: data),
     ]
 
 

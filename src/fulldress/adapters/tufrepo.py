@@ -13,13 +13,14 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from fulldress.adapters.sigview import Offered, View
 from fulldress.formats.members import shown
 from fulldress.model.package import Entry
 from fulldress.model.signed import SignatureState, SignedBy
 
+T = TypeVar("T")
 Read = Callable[[str], bytes | None]
 MISSING = "the extra `tuf` is not installed (pip install 'fulldress[tuf]'), so it was not checked"
 MAX_METADATA = 16 << 20
@@ -68,11 +69,16 @@ class Repository(NamedTuple):
 
 
 def load(read: Read, start: bytes, now: datetime) -> Repository:
-    """The repository that ``start`` (bytes of a root file that is trusted) leads to. Raises Broken."""
+    """The repository that ``start`` (bytes of a root file that is trusted) leads to. Raises Broken, and so does its use."""
+    return _proved(lambda: _load(read, start, now))
+
+
+def _proved(work: Callable[[], T]) -> T:
+    """Whatever the library says of metadata that do not hold together, as Broken."""
     from tuf.api.exceptions import RepositoryError  # noqa: PLC0415 - loaded when needed: an extra
 
     try:
-        return _load(read, start, now)
+        return work()
     except (RepositoryError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken("altered", shown(str(error) or type(error).__name__, 200)) from error
 
@@ -100,9 +106,12 @@ def _load(read: Read, start: bytes, now: datetime) -> Repository:
     timestamp = checked("timestamp.json", "timestamp", root, None)
     snapshot = checked(_versioned(read, "snapshot", timestamp.snapshot_meta), "snapshot", root, timestamp.snapshot_meta)
 
-    def targets(role: str, above: Any) -> Any:
+    def below(role: str, above: Any) -> Any:
         described = snapshot.meta[f"{role}.json"]
         return checked(_versioned(read, role, described), role, above, described)
+
+    def targets(role: str, above: Any) -> Any:
+        return _proved(lambda: below(role, above))
 
     return Repository(root, targets("targets", root), targets)
 

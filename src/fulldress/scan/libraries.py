@@ -21,6 +21,7 @@ _METADATA = re.compile(r"(^|/)[^/]+\.(dist-info/METADATA|egg-info/PKG-INFO)$|(^|
 _CONTROL = re.compile(r"(^|/)DEBIAN/control$")
 _RPM = re.compile(r"(^|/)RPM/control$")
 _NPM = re.compile(r"(^|/)node_modules/(@[^/]+/)?[^/]+/package\.json$")
+_ENDINGS = (".jar", "METADATA", "PKG-INFO", "/control", "package.json")
 MAX_SIZE = 1 << 20
 
 
@@ -56,10 +57,12 @@ def libraries(context: Context) -> list[Library]:
 def _libraries(context: Context) -> Iterator[Library]:
     poms: dict[str, list[Entry]] = {}
     for entry in context.files:
-        if _POM.search(entry.place):
+        if entry.place.endswith("pom.properties") and _POM.search(entry.place):
             poms.setdefault(entry.place.rpartition("!/")[0], []).append(entry)
     named = set()
     for entry in context.files:
+        if not entry.place.endswith(_ENDINGS):
+            continue
         inner = entry.place.rpartition("!/")[2]
         if inner.endswith(".jar"):
             named.add(entry.place)

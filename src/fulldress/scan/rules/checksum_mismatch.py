@@ -49,6 +49,8 @@ META = RuleMeta(
 MAX_HASHED = 64 << 20
 _RECORD = re.compile(r"(^|[/!])[^/!]+\.dist-info/RECORD$")
 _MD5SUMS = re.compile(r"(^|[/!])DEBIAN/md5sums$")
+_NAME = re.compile(r"(?i)sum|sha\d|md5|^RECORD$")
+"""Passes every name of a list, in one look at each of very many names."""
 _UNLISTED = re.compile(
     r"\.dist-info/(RECORD(\.jws|\.p7s)?|direct_url\.json|INSTALLER|REQUESTED)$|\.pyc$|(^|/)DEBIAN(/|$)|^etc/"
 )
@@ -93,7 +95,9 @@ def _contents(context: Context) -> dict[str, list[Entry]]:
 
 def _lists(context: Context) -> Iterator[_List]:
     for entry in context.files:
-        name = posixpath.basename(entry.place)
+        name = entry.place[max(entry.place.rfind("/"), entry.place.rfind("!")) + 1 :]
+        if not _NAME.search(name):
+            continue
         folder = entry.place.removesuffix(name)
         if _RECORD.search(entry.place):
             root = folder[: folder.rstrip("/").rfind("/") + 1]

@@ -57,7 +57,7 @@ class _Part(NamedTuple):
 def check(context: Context) -> Iterator[Finding]:
     """Up to three findings a document."""
     for entry in context.files:
-        if not _NAME.search(entry.place) or entry.size > MAX_SIZE:
+        if not entry.place.endswith((".json", ".JSON")) or not _NAME.search(entry.place) or entry.size > MAX_SIZE:
             continue
         parts = _parts(context.text(entry) or "")
         if parts:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import packages
+from material import packages
 
 WALL, CPU, MEMORY, START = 5.0, 0.5, 512.0, 0.3
 PATIENCE = 1800

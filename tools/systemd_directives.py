@@ -65,7 +65,7 @@ def corrected(since: dict[str, int], known: set[str], older: dict[int, set[str]]
         documented = since.get(name, 0)
         if have and documented > have[0]:
             documented = 0
-        if documented <= lack:
+        if lack and documented <= lack:
             documented = lack + 1  # the earliest that it can be
         if documented:
             found[name] = documented

@@ -66,7 +66,7 @@ def _lost(text: str) -> bool:
     """True when the reader lost a line, or saw a unit where there is none."""
     found: dict[str, list[Directive]] = unit.parse(text)
     if text.startswith("<?xml"):
-        return bool(found)  # a .service of Avahi: no unit at all
+        return bool(set(found) - {""})  # a .service of Avahi: no unit at all
     joined = re.sub(r"\\\n(?:[ \t]*[#;].*\n)*", " ", text)
     lines = [line.strip() for line in joined.split("\n")]
     said = [line for line in lines if line and line[0] not in "#;" and not line.startswith("[") and "=" in line]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -10,12 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.adapt.packages import CRON, PROGRAM, md5, names, package
 from tests.conftest import stand_aside
+from tests.intake.poison import newc, stdlib_zip
+from tests.intake.rpms import rpm
 
+from fulldress.adapt.apply import Curer, adapt
+from fulldress.adapt.lists import broken_signatures
 from fulldress.adapt.repack import repacked
 from fulldress.adapt.tree import changed_places, container_of, edited
 from fulldress.errors import PackageRefused
 from fulldress.formats import zipview
 from fulldress.intake.unpack import unpack
+from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import PackageLock
 from fulldress.store.blobs import BlobStore
 
@@ -170,3 +177,78 @@ def test_any_content_survives_the_way_into_a_jar_in_a_zip(
         assert zipview.records(stream)
     again = unpack(tmp_path / "out", BlobStore(tmp_path / "again"), sandboxed=False)
     assert content(again, BlobStore(tmp_path / "again"), f"in/x.jar!/{place}") == b"#" + data
+
+
+# ---- formats that follow, and formats that are left alone
+
+
+def _opened(folder: Path, name: str, data: bytes) -> tuple[PackageLock, BlobStore]:
+    (folder / name).write_bytes(data)
+    store = BlobStore(folder / "store")
+    return unpack(folder / name, store, sandboxed=False), store
+
+
+def test_a_cpio_archive_is_written_anew(tmp_path: Path) -> None:
+    lock, store = _opened(tmp_path, "p.zip", stdlib_zip(**{"x.cpio": newc(a=b"1", b=b"2")}))
+    after = repacked(lock, edited(lock, {"x.cpio!/a": b"new"}, store), store)
+    again, _ = _opened(tmp_path, "q.cpio", content(after, store, "x.cpio"))
+    assert [(e.place, e.size) for e in again.entries] == [("a", 3), ("b", 1)]
+
+
+def test_the_record_of_a_wheel_follows(tmp_path: Path) -> None:
+    record = "a.py,sha256=x,1\na-1.dist-info/RECORD,,\ngone.py,sha256=y,1\n"
+    wheel = stdlib_zip(**{"a.py": b"1", "gone.py": b"2", "a-1.dist-info/RECORD": record.encode()})
+    lock, store = _opened(tmp_path, "p.zip", stdlib_zip(**{"a.whl": wheel}))
+    edits: dict[str, bytes | None] = {"a.whl!/a.py": b"new", "a.whl!/gone.py": None, "a.whl!/b.py": b"added"}
+    after = repacked(lock, edited(lock, edits, store), store)
+    lines = content(after, store, "a.whl!/a-1.dist-info/RECORD").decode().splitlines()
+    assert lines == [
+        _row("a.py", b"new"),
+        "a-1.dist-info/RECORD,,",
+        _row("b.py", b"added"),
+    ]
+
+
+def _row(name: str, data: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+    return f"{name},sha256={digest},{len(data)}"
+
+
+def test_a_signature_that_cannot_fit_is_taken_out_of_a_changed_jar_alone(tmp_path: Path) -> None:
+    signed = {"META-INF/MANIFEST.MF": b"Manifest-Version: 1.0\n", "META-INF/V.SF": b"s", "META-INF/V.RSA": b"r", "a": b"1"}
+    data = stdlib_zip(**{"x.jar": stdlib_zip(**signed), "y.jar": stdlib_zip(**signed)})
+    lock, store = _opened(tmp_path, "p.zip", data)
+    changed_lock = edited(lock, {"x.jar!/a": b"2"}, store)
+    assert broken_signatures(lock, changed_lock) == ["x.jar"]
+    after = repacked(lock, changed_lock, store)
+    assert {e.place for e in after.entries if ".SF" in e.place or ".RSA" in e.place} == {
+        "y.jar!/META-INF/V.SF",
+        "y.jar!/META-INF/V.RSA",
+    }
+
+
+def test_nothing_inside_an_rpm_is_cured(tmp_path: Path) -> None:
+    lock, store = _opened(tmp_path, "p.zip", stdlib_zip(**{"x.rpm": rpm(), "run.sh": b"sudo one\n"}))
+
+    def check(current: PackageLock) -> list[Finding]:
+        return [_finding(p) for p in ("x.rpm!/RPM/postin", "run.sh") if content(current, store, p) != b"cured"]
+
+    curer = Curer("a-rule", check, lambda _lock, finding: Cure(edits={finding.place: b"cured"}, note="x"))
+    result = adapt(lock, store, [curer])
+    assert result.adaptations[0].places == ("run.sh",)
+    assert lock.sealed_in("x.rpm!/RPM/postin") == "x.rpm"
+    assert lock.sealed_in("run.sh") is None
+
+
+def _finding(place: str) -> Finding:
+    return Finding(
+        rule="a-rule",
+        severity="low",
+        confidence="certain",
+        title="t",
+        place=place,
+        consequence="c",
+        fix="f",
+        curable=True,
+        fingerprint=place,
+    )

@@ -75,7 +75,7 @@ def test_intake_writes_lock_trust_receipt_and_event(release: f.ReleaseFolder) ->
         lock.sha256,
         "packages/lab.deb (deb, 2 members)",
         "trust: unsigned",
-        "next: fulldress inventory",
+        "next: fulldress trust, and fulldress inventory",
     ):
         assert shown in said
 

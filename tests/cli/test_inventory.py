@@ -38,3 +38,35 @@ def test_without_hosts_there_is_nothing_to_do(tmp_path: Path) -> None:
     with pytest.raises(NothingToDo):
         CliRunner().invoke(command, ["--folder", str(tmp_path)], catch_exceptions=False)
     assert not (tmp_path / f.ESTATE).exists()
+
+
+SBOM = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.5",
+    "metadata": {"component": {"type": "device", "name": "appliance"}},
+    "components": [{"type": "library", "name": "openssl", "version": "3.0.1", "purl": "pkg:deb/debian/openssl@3.0.1"}],
+}
+
+
+def test_a_host_that_cannot_be_asked_is_imported_and_exported(tmp_path: Path) -> None:
+    (tmp_path / "release.toml").write_text('name = "r"\n')
+    (tmp_path / "sbom.json").write_text(json.dumps(SBOM))
+    runner = CliRunner()
+    done = runner.invoke(
+        command, ["--folder", str(tmp_path), "--import", str(tmp_path / "sbom.json")], catch_exceptions=False
+    )
+    assert "import:appliance" in done.stdout
+    assert "NOT SEEN" in done.stdout
+    (host,) = read_json(tmp_path / f.ESTATE, Estate).hosts
+    assert (host.imported, host.packages[0].version) == ("sbom.json", "3.0.1")
+    done = runner.invoke(command, ["--folder", str(tmp_path), "--export", "cyclonedx"], catch_exceptions=False)
+    assert json.loads(done.stdout)["components"][0]["components"][1]["name"] == "openssl"
+
+
+def test_a_declared_import_is_read_each_time_and_its_change_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "release.toml").write_text('name = "r"\n[estate]\nimports = ["sbom.json"]\n')
+    (tmp_path / "sbom.json").write_text(json.dumps(SBOM))
+    CliRunner().invoke(command, ["--folder", str(tmp_path)], catch_exceptions=False)
+    assert read_json(tmp_path / f.ESTATE, Estate).hosts[0].name == "import:appliance"
+    (tmp_path / "sbom.json").write_text(json.dumps({**SBOM, "version": 2}))
+    assert [change.file for change in f.ReleaseFolder(tmp_path).changes("inventory")] == ["sbom.json"]

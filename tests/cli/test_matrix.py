@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,53 @@ def test_an_unknown_target_is_asked_for(release: f.ReleaseFolder) -> None:
     with pytest.raises(UsageError, match="offered"):
         run(release)
     assert "NOT OPEN" in run(release, "--to", "9.9").output
+
+
+def package(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as made:
+        for name, text in files.items():
+            made.writestr(name, text)
+    return path
+
+
+def test_diff_of_two_packages_is_a_matrix_file(tmp_path: Path, release: f.ReleaseFolder) -> None:
+    old = package(
+        tmp_path / "lims-4.2.zip", {"lims-4.2/etc/lims.conf": "[http]\nthreads = 4\n[partner]\nurl = http://a.example\n"}
+    )
+    new = package(
+        tmp_path / "lims-5.0.zip", {"lims-5.0/etc/lims.conf": "[http]\nthreads = 8\n[partners]\nurl = http://a.example\n"}
+    )
+    out = tmp_path / "matrix.toml"
+    out.unlink()
+    done = run(release, "diff", str(old), str(new), "-o", str(out), "--no-sandbox")
+    assert "2 rows, 1 of them guessed" in done.stdout
+    assert "GUESSED" in out.read_text()
+    assert run(release).exit_code == 0
+    assert "http.threads,default-changed,5.0,4,8," in release.path(f.MATRIX).read_text()
+    with pytest.raises(UsageError, match="already there"):
+        run(release, "diff", str(old), str(new), "-o", str(out), "--no-sandbox")
+
+
+def test_diff_needs_a_version_and_configuration(tmp_path: Path, release: f.ReleaseFolder) -> None:
+    old, new = package(tmp_path / "a.zip", {"x": "y"}), package(tmp_path / "b.zip", {"x": "y"})
+    with pytest.raises(UsageError, match="version"):
+        run(release, "diff", str(old), str(new))
+    with pytest.raises(NothingToDo, match="configuration"):
+        run(release, "diff", str(old), str(new), "--since", "5.0", "--no-sandbox")
+
+
+def test_import_of_a_document(tmp_path: Path, release: f.ReleaseFolder) -> None:
+    doc = tmp_path / "notes.md"
+    doc.write_text("| Setting | Removed in |\n|---|---|\n| `a.b` | 5.0 |\n| see the manual | 5.0 |\n")
+    done = run(release, "import", str(doc), "--product", "lims")
+    assert 'change = "removed"' in done.stdout
+    assert "not understood, line 4" in done.stderr
+    doc.write_text("no table\n")
+    with pytest.raises(NothingToDo, match="no table"):
+        run(release, "import", str(doc))
+
+
+def test_an_unreadable_document_is_refused(tmp_path: Path, release: f.ReleaseFolder) -> None:
+    (tmp_path / "x.pdf").write_bytes(b"%PDF\0\0")
+    with pytest.raises(UsageError, match="read"):
+        run(release, "import", str(tmp_path / "x.pdf"))

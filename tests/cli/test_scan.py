@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fulldress.cli.app import cli
@@ -68,6 +69,41 @@ def test_fail_on_looks_at_severity(package: Path, tmp_path: Path) -> None:
     mild.write_bytes(zipped({"manifest.json": '{"reboot": "recommended"}'}))
     assert run("scan", str(mild), "--fail-on", "critical") == 0
     assert run("scan", str(mild), "--fail-on", "low") == 10
+
+
+def test_a_rule_that_fails_is_a_finding_and_exit_1(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, silent = [rule for rule in load_rules() if not rule.META.needs][:2]
+    monkeypatch.setattr(broken, "check", lambda _: 1 / 0)
+    monkeypatch.setattr(silent, "LOOKS_FOR", None, raising=False)
+    assert run("scan", str(package), "--format", "json", "--fail-on", "critical") == 1
+    report = msgspec.json.decode(capsys.readouterr().out, type=FindingsReport)
+    failed = [finding for finding in report.findings if finding.rule == "rule-raised"]
+    assert sorted(f.excerpt for f in failed) == sorted([broken.META.slug, silent.META.slug])
+    assert len(report.findings) > len(failed)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("folder", "is a folder"), ("bare.txt", "not a ZIP"), ("https://x.example/p.zip", "is a URL")]
+)
+def test_what_is_no_package_is_refused_with_the_reason(
+    name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "bare.txt").write_text("only text\n")
+    assert run("scan", name if "://" in name else str(tmp_path / name)) in (1, 2)
+    assert said in capsys.readouterr().err
+
+
+def test_what_nobody_could_look_into_is_a_high_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("zeros", bytes(70 << 20))
+        archive.writestr("a.txt", "x")
+    assert run("scan", str(bomb), "--fail-on", "high", "--format", "json") == 10
+    report = msgspec.json.decode(capsys.readouterr().out, type=FindingsReport)
+    assert [(x.severity, x.place) for x in report.findings if x.rule == "uninspected-content"] == [("high", "zeros")]
 
 
 def test_json_is_a_report(package: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from fulldress.cli.commands.trust import command as trust
 from fulldress.cli.commands.vendor import command as vendor
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.intake.accept import CannotBeAccepted
-from fulldress.model.advisory import AdvisoryReport
+from fulldress.model.advisory import AdvisoryReport, ChannelReport
 from fulldress.model.finding import FindingsReport
 from fulldress.model.package import Acceptance, TrustReport
 from fulldress.model.vendor import Dossier, Escalation
@@ -90,7 +90,9 @@ def test_show_says_whether_the_record_is_in_force(release: f.ReleaseFolder) -> N
     said = run(vendor).output
     assert "in force: two people agreed" in said
     Path("vendor.toml").write_text(Path("vendor.toml").read_text() + "# x\n")
-    assert "NOT IN FORCE: nobody proposed it" in run(vendor, "show").output
+    said = run(vendor, "show").output
+    assert "NOT IN FORCE: nobody proposed it" in said
+    assert "\n+# x\n" in said
 
 
 def test_explain_says_the_verdict_and_what_to_do(release: f.ReleaseFolder) -> None:
@@ -212,6 +214,30 @@ def test_fetch_needs_a_record_and_channels(release: f.ReleaseFolder) -> None:
     Path("vendor.approvals.jsonl").unlink()
     with pytest.raises(UsageError, match="no vendor record"):
         run(vendor, "fetch")
+
+
+def test_a_channel_that_is_not_asked_again_keeps_what_it_said(release: f.ReleaseFolder) -> None:
+    text = Path("vendor.toml").read_text()
+    Path("vendor.toml").write_text(text + '[[channel]]\nname = "cd"\nkind = "folder"\nurl = "cd"\ngroup = "cd"\n')
+    run(vendor, "propose", "--by", "Erika", "--reason", "one more channel")
+    run(vendor, "approve", "--by", "Max")
+    for name in ("channels", "cd"):
+        Path(name).mkdir()
+        Path(name, "v-1.json").write_bytes(advisory())
+    run(vendor, "fetch", "--offline")
+    Path("cd/v-1.json").unlink()
+    assert "usb" not in run(vendor, "fetch", "--channel", "cd").output
+    report = read_json(release.path(f.CHANNELS), ChannelReport)
+    assert [(c.name, c.documents) for c in report.channels] == [("usb", 1), ("cd", 0)]
+    assert [d.channel for d in report.documents] == ["usb"]
+
+
+def test_channels_can_be_read_before_the_package_comes(release: f.ReleaseFolder) -> None:
+    release.path(f.PACKAGE_LOCK).unlink()
+    Path("channels").mkdir()
+    assert "then fulldress vendor match" in run(vendor, "fetch").output
+    with pytest.raises(NothingToDo, match="no package to compare"):
+        run(vendor, "match")
 
 
 def test_check_looks_at_files_and_folders_offline(tmp_path: Path, state: Path) -> None:

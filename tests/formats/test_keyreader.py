@@ -89,6 +89,12 @@ def read(text: str, file: str) -> list[tuple[str, str, int]]:
             'Port 22\n# Port 23\nMatch User x\n  ForceCommand "a b"\n',
             [("Port", "22", 1), ("Match User x.ForceCommand", "a b", 4)],
         ),
+        (
+            "redis.conf",
+            "# c\nbind 127.0.0.1 -::1\nsave 60 1 # x\ndir /var/lib\n",
+            [("bind", "127.0.0.1 -::1", 2), ("save", "60 1", 3), ("dir", "/var/lib", 4)],
+        ),
+        ("plain.conf", "a = b c\nd: e\n", [("a", "b c", 1), ("d", "e", 2)]),
         ("a.ini", "[s]\nk = v ; c\n", [("s.k", "v", 2)]),
         ("app.properties", "a.b=c\n", [("a.b", "c", 1)]),
         (".env", "export A='b c'\n", [("A", "b c", 1)]),
@@ -126,3 +132,8 @@ def test_broken_syntax_is_read_without_an_error(text: str, file: str) -> None:
 
 def test_kind_by_content() -> None:
     assert [kind("<?xml version='1.0'?><a/>", "x.conf"), kind('{"a": 1}', "x"), kind("a=1", "x")] == ["xml", "json", "ini"]
+
+
+def test_only_the_plain_family_can_be_written_by_a_step() -> None:
+    assert {key.format for key in keys(YAML, file="a.yaml")} == {"yaml"}
+    assert {key.format for key in keys("a = 1\n", file="a.conf")} == {""}

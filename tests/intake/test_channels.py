@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,16 @@ def test_a_key_of_the_vendor_record_makes_a_document_believed(site: Site, key: K
     assert (document.signature, document.believed) == ("pinned", True)
 
 
+def test_what_a_compromised_key_signed_is_not_believed(site: Site, key: Key) -> None:
+    site.provider(key, directory="/csaf")
+    site.found["/csaf/index.txt"] = b"2026/v-1.json\n"
+    site.publish(advisory(), key)
+    record = VendorRecord(name="V", pin=(VendorPin(fingerprint=key.fingerprint),))
+    wanted = Wanted(void=frozenset({key.fingerprint.upper()}))
+    document = only(site.read("csaf", "/provider-metadata.json", record, wanted))
+    assert (document.signature, document.believed) == ("provider", False)
+
+
 def test_index_txt_does_where_there_is_no_changes_csv(site: Site, key: Key) -> None:
     site.found["/csaf/index.txt"] = b"2026/v-1.json\n"
     site.publish(advisory(), key)
@@ -284,7 +295,7 @@ def test_a_folder_is_verified_with_the_keys_in_it_and_those_of_the_record(tmp_pa
         "white/2026/v-1.json.asc": key.detached(data),
         "white/2026/v-1.json.sha512": sums(data),
         "index.txt": b"white/2026/v-1.json\n",
-        "feed.json": b'{"feed": {}}',
+        "settings.json": b'{"feeds": {}}',
     }
     assert only(folder_of(tmp_path, files)).signature == "provider"
     document = only(folder_of(tmp_path, files, keys=(key.fingerprint,)))
@@ -317,6 +328,25 @@ def test_a_folder_with_everything_wrong_is_reported_and_read_to_its_end(tmp_path
     assert not any(d.believed for d in report.documents)
 
 
+def test_feeds_services_and_aggregators_in_a_folder_are_looked_at_too(tmp_path: Path) -> None:
+    files = {
+        "feed.json": b'{"feed": {"entry": [{"content": {"src": "https://v.example/a.json"}}]}}',
+        "empty.json": b'{"feed": {"entry": []}}',
+        "service.json": b'{"service": {"workspace": [{"collection": [{"href": "https://v.example/feed.json"}]}]}}',
+        "aggregator.json": b'{"csaf_providers": [{"metadata": {"url": "https://v.example/provider-metadata.json"}}]}',
+        "wrong.json": b'{"csaf_providers": 1}',
+        "other.json": b'{"name": "x"}',
+    }
+    found = {d.place: (d.kind, bool(d.problems)) for d in folder_of(tmp_path, files).documents}
+    assert found == {
+        "feed.json": ("rolie", False),
+        "empty.json": ("rolie", True),
+        "service.json": ("rolie", False),
+        "aggregator.json": ("aggregator", False),
+        "wrong.json": ("aggregator", True),
+    }
+
+
 def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "secret.json").write_bytes(advisory())
@@ -335,3 +365,19 @@ def test_a_thread_is_dated_by_the_day_above_the_words(tmp_path: Path) -> None:
     text = f"#1 someone, 2026-08-19 09:12\nhello\n\n#2 vendor, 2026-08-21 16:48\nNew key:\n{PRINT}\n\n#3 2026-08-22\nok"
     [mention] = folder_of(tmp_path, {"thread.txt": text.encode()}).mentions
     assert (mention.dated, mention.tone) == ("2026-08-21T16:48:00Z", "announces")
+
+
+def test_security_txt_leads_to_the_provider_it_names(site: Site, key: Key) -> None:
+    site.provider(key, "/feed.json")
+    site.found["/feed.json"] = site.feed("/csaf/2026/v-1.json")
+    site.publish(advisory(), key)
+    text = f"Contact: mailto:s@v.example\nExpires: 2099-01-01T00:00:00Z\nCSAF: {site.base}/provider-metadata.json\n"
+    site.found["/security.txt"] = text.encode()
+    assert only(site.read("security-txt", "/security.txt")).signature == "provider"
+
+
+def test_a_page_of_unclosed_scripts_takes_no_time(site: Site) -> None:
+    site.found["/news"] = b"<!doctype html><html>" + PRINT.encode() + b" <script>" * 500_000
+    began = time.monotonic()
+    assert [m.fingerprint for m in site.read("text", "/news").mentions] == [PRINT.lower()]
+    assert time.monotonic() - began < 3

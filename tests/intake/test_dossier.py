@@ -12,7 +12,7 @@ from fulldress.intake.dossier import Material, dossier, markdown
 from fulldress.intake.escalate import answered, open_case
 from fulldress.model.advisory import ChannelReport, ChannelState, KeyMention
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
-from fulldress.model.vendor import DossierItem, Rotation
+from fulldress.model.vendor import DossierItem, KnownRelease, Rotation
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OLD, NEW, OTHER = "aa" * 20, "bb" * 20, "cc" * 20
@@ -132,6 +132,11 @@ def test_the_second_path_and_the_last_release() -> None:
     change = items(previous=lock(b="3", c="4"))["previous"]
     assert change.answer == "1 added, 1 removed, 1 changed, 0 the same."
     assert change.evidence == ("+ a", "- c", "~ b")
+
+
+def test_a_package_that_came_before_is_recognised() -> None:
+    known = msgspec.structs.replace(RECORD, release=(KnownRelease(version="4.2", sha256="0" * 64, received="2025-01-01"),))
+    assert "came before, as 4.2" in items(record=known)["previous"].answer
 
 
 def test_strangers_words_make_no_markup() -> None:

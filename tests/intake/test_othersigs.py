@@ -6,10 +6,12 @@ import base64
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import minisign
@@ -295,7 +297,8 @@ def test_jarsigner_and_this_reader_agree(tmp_path: Path) -> None:
 
 # ---- sigstore
 
-BUNDLES = Path(__file__).parents[3] / "shared/corpora/sigstore/test/assets/bundle-verify"
+CORPORA = Path(os.environ.get("FULLDRESS_CORPORA", Path(__file__).parents[3] / "shared/corpora"))
+BUNDLES = CORPORA / "sigstore/test/assets/bundle-verify"
 WHO = (
     "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/"
     "extremely-dangerous-oidc-beacon.yml@refs/heads/main"
@@ -330,3 +333,50 @@ def test_without_the_extra_a_bundle_is_named_and_not_taken_for_fine(monkeypatch:
     facts = Sigstore().judge(b"{}", Entry(place="a", kind="file", sha256="0" * 64))
     assert facts.state == "keyless"
     assert "not installed" in facts.reason
+
+
+# ---- TUF
+
+REPOSITORIES = CORPORA / "tuf/static_data"
+
+
+def _repository(name: str) -> tuple[dict[str, bytes], datetime, str]:
+    pytest.importorskip("tuf", reason="the extra tuf is not installed")
+    folder = REPOSITORIES / name
+    if not folder.is_dir():
+        pytest.skip("no ../shared/corpora here")
+    found = [p for part in ("metadata", "targets") for p in (folder / part).rglob("*") if p.is_file()]
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in found}
+    start = hashlib.sha256((folder / "initial_root.json").read_bytes()).hexdigest()
+    return files, datetime.fromisoformat((folder / "faketime").read_text().strip()), start
+
+
+def _at(folder: Path, files: dict[str, bytes], now: datetime, pin: str) -> TrustReport:
+    (folder / "p.zip").write_bytes(stdlib_zip(**files))
+    store = BlobStore(folder / "store")
+    return judge(unpack(folder / "p.zip", store, sandboxed=False), store, record("tuf", pin), now)
+
+
+def test_a_repository_from_a_recorded_root(tmp_path: Path) -> None:
+    files, now, start = _repository("tuf-on-ci-0.11")
+    good = _at(tmp_path, files, now, start)
+    assert {s.verdict for s in good.signatures if s.format == "tuf"} == {"pinned-ok"}
+    assert not [u for u in good.uncovered if u.startswith("targets/")]
+    assert {s.verdict for s in _at(tmp_path, files, now, "0" * 64).signatures if s.format == "tuf"} == {"unknown-key"}
+
+
+@pytest.mark.parametrize("change", ["target", "timestamp", "root", "expired", "gone"])
+def test_a_changed_repository_is_not_fine(change: str, tmp_path: Path) -> None:
+    files, now, start = _repository("tuf-on-ci-0.11")
+    target = next(n for n in files if n.startswith("targets/") and n.endswith(".artifact"))
+    if change == "target":
+        files[target] += b"x"
+    elif change == "timestamp":
+        files["metadata/timestamp.json"] = files["metadata/timestamp.json"].replace(b'"version": 2', b'"version": 3')
+        files["metadata/timestamp.json"] = files["metadata/timestamp.json"].replace(b"2025-", b"2026-", 1)
+    elif change == "root":
+        files["metadata/2.root.json"] = files["metadata/1.root.json"]
+    elif change == "gone":
+        del files["metadata/1.targets.json"]
+    report = _at(tmp_path, files, now + timedelta(days=9000 if change == "expired" else 0), start)
+    assert report.verdict == ("revoked-or-weak" if change == "expired" else "bad"), report.explanation

@@ -137,3 +137,11 @@ def test_the_proposal_keeps_the_text_of_the_record(path: Path) -> None:
     agreed(path)
     assert standing(path).events[0].data["record"] == RECORD
     assert vendor.person("A  B") == "a b"
+
+
+def test_the_second_person_sees_the_change(path: Path) -> None:
+    agreed(path)
+    path.write_text(RECORD.replace('"ab"', '"cd"'))
+    lines = vendor.change(path, standing(path))
+    assert '-fingerprint = "ab"' in lines
+    assert '+fingerprint = "cd"' in lines

@@ -113,6 +113,12 @@ ROW = st.builds(
     instead=CELL,
     value=CELL,
     consequence=CELL,
+    type=st.sampled_from(["", "integer", "boolean"]),
+    range=st.sampled_from(["", "1..64"]),
+    values=st.lists(CELL, max_size=3).map(tuple),
+    silent_fallback=st.booleans(),
+    complete=st.booleans(),
+    scheme=st.sampled_from(["", "rpm"]),
 )
 
 
@@ -135,3 +141,60 @@ def test_no_cell_is_a_formula(start: str) -> None:
 def test_a_csv_of_another_shape_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         matrix.from_csv(text)
+
+
+FORM = """\
+product = "lims"
+scheme = "semver"
+complete = true
+[[key]]
+key = "http.threads"
+type = "integer"
+range = "1..64"
+[[key]]
+key = "hybrid.mode"
+values = ["active-active", "read-only"]
+silent-fallback = true
+[[key]]
+key = "hybrid.preview"
+change = "removed"
+since = "5.0.0-rc.1"
+"""
+
+
+def test_what_values_a_key_takes(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(FORM)
+    rows = {row.key: row for row in matrix.load([tmp_path / "m.toml"]).rows}
+    assert (rows["http.threads"].change, rows["http.threads"].range, rows["http.threads"].complete) == (
+        "known",
+        "1..64",
+        True,
+    )
+    assert rows["hybrid.mode"].silent_fallback
+    assert matrix.form(rows["hybrid.mode"]) == "active-active | read-only, SILENT FALLBACK"
+
+
+def test_the_declared_scheme_orders_the_versions(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(FORM)
+    rows = matrix.load([tmp_path / "m.toml"]).rows
+    assert [row.key for row in matrix.between(rows, "5.0.0-beta.11", "5.0.0")] == ["hybrid.preview"]
+    assert matrix.between(rows, "5.0.0-rc.1", "5.0.0") == []
+    assert {row.key for row in matrix.holding(rows, "4.9.9")} == {"http.threads", "hybrid.mode"}
+
+
+def test_each_use_is_named_with_its_host(rows: tuple[MatrixRow, ...]) -> None:
+    found = {i.row.key: i.places for i in matrix.impacts(rows, estate(("hybrid.legacy_mode", "on")), "4.2", "5.0")}
+    assert found["hybrid.legacy_mode"] == ("machine:a:/etc/lims.conf:1",)
+
+
+@pytest.mark.parametrize("line", ['type = "colour"', 'range = "few"', 'values = "on"', "silent-fallback = 1"])
+def test_a_form_that_cannot_be_understood_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "m.toml").write_text(f'[[key]]\nkey = "a"\n{line}\n')
+    with pytest.raises(UsageError):
+        matrix.load([tmp_path / "m.toml"])
+
+
+def test_an_unknown_scheme_is_refused_when_the_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text('scheme = "gentoo"\n')
+    with pytest.raises(UsageError, match="gentoo"):
+        matrix.load([tmp_path / "m.toml"])

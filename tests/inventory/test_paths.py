@@ -76,3 +76,15 @@ def test_the_offered_version_comes_from_names_inside_the_package(place: str, ver
         name="x.zip", sha256="0", size=0, format="zip", entries=(Entry(place=place, kind="container"),), bytes_inspected=0
     )
     assert offered_version(lock, "lims") == version
+
+
+def test_the_declared_scheme_decides_which_version_is_newer() -> None:
+    versions = [
+        VersionRow(version="2024.10", from_="2024.4", scheme="calendar"),
+        VersionRow(version="24.04", required_stop=True, scheme="calendar"),
+    ]
+    found = upgrade_path(versions, ESTATE, "lims", "2023-12-01", "2024.10")
+    assert (found.stops, found.known) == (("24.04",), True)
+    rpms = [VersionRow(version="5.0^20260101-1", scheme="rpm")]
+    assert upgrade_path(rpms, ESTATE, "lims", "5.0-3", "5.0^20260101-1").known
+    assert not upgrade_path(rpms, ESTATE, "lims", "5.0.1-1", "5.0^20260101-1").known

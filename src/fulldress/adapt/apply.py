@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from fulldress.adapt.lists import broken_signatures
 from fulldress.adapt.patch import patch
 from fulldress.adapt.repack import repacked
 from fulldress.adapt.tree import changed_places, edited
@@ -164,6 +165,9 @@ def _adaptation(
 ) -> tuple[Adaptation, bytes]:
     safety: Literal["safe", "review"] = "safe" if all(d.cure.safety == "safe" for d in done) else "review"
     notes = list(dict.fromkeys(d.cure.note for d in done))
+    notes += [
+        f"the signature of {jar} is taken out: it cannot fit what was changed" for jar in broken_signatures(before, after)
+    ]
     text = patch(before, after, blobs, hide)
     head = "".join(f"# {line}\n" for line in (f"{number:04} {slug} ({safety})", *(" ".join(n.split()) for n in notes)))
     adaptation = Adaptation(

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 import msgspec
 
+from fulldress.adapt import lists
 from fulldress.adapt.tree import changed_places, container_of
 from fulldress.errors import UsageError
 from fulldress.formats import arview, cpio
@@ -51,7 +52,7 @@ def whole_package(lock: PackageLock, blobs: BlobStore) -> str:
     Raises UsageError for a package that was no archive.
     """
     members = [_member(e, e.place, blobs) for e in lock.entries if not container_of(e.place)]
-    if lock.format not in ("zip", "deb") and not lock.format.startswith("tar"):
+    if lock.format not in ("zip", "deb") and not lock.format.startswith(("tar", "cpio")):
         raise UsageError(
             f"a package of the format {lock.format!r} is not written as one file",
             why="it came as something else than an archive of files",
@@ -65,6 +66,9 @@ def _rebuild(place: str, entries: dict[str, Entry], blobs: BlobStore) -> None:
     prefix = f"{place}!/"
     if container.format == "deb":
         _follow_md5sums(prefix, entries, blobs)
+    if container.format == "zip":
+        lists.drop_signatures(place, entries)
+        lists.follow_record(place, entries, blobs)
     inside = [
         _member(e, e.place.removeprefix(prefix), blobs)
         for e in entries.values()

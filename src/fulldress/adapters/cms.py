@@ -58,7 +58,7 @@ def _der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-@lru_cache(4096)  # a pool of some hundred is gone through for each of them
+@lru_cache(512)  # a pool of some hundred is gone through for each of them
 def _load(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 

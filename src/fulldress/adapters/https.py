@@ -131,7 +131,9 @@ class Https:
         failed: OSError | None = None
         for address in addresses[:4]:
             try:
-                return socket.create_connection((str(address), port), timeout=self._seconds)
+                made = socket.create_connection((str(address), port), timeout=self._seconds / min(len(addresses), 4))
+                made.settimeout(self._seconds)
+                return made
             except OSError as error:
                 failed = error
         raise failed or OSError("no address")

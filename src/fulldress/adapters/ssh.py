@@ -94,9 +94,8 @@ class _Loop:
             return future.result()
         except concurrent.futures.CancelledError as error:
             raise SshFailed("the work over SSH was given up") from error
-        except BaseException:
-            future.cancel()
-            raise
+        finally:
+            future.cancel()  # Ctrl-C; without effect on what is done
 
 
 class SshHost:

@@ -5,6 +5,7 @@ The one place where unpacking, trust, inventory and matrix meet the rules; ``sca
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
-from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, looked, run, targets_of
+from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, run, targets_of
 from fulldress.scan.sweep import patterns_alone
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -136,14 +137,16 @@ def _matrix(folder: f.ReleaseFolder) -> tuple[MatrixRow, ...]:
 
 
 @contextmanager
-def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, progress: Progress | None) -> Iterator[Context]:
+def package_context(
+    package: Path, *, vendor: Path | None, sandboxed: bool, progress: Progress | None, budgets: Budgets = ALONE
+) -> Iterator[Context]:
     """The context of a package on its own, as long as the block lasts: unpacked, and judged against a vendor record if any.
 
     Two confined processes work side by side: one takes the package apart, one searches what the first has brought out.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(opened(package))
-        room = stack.enter_context(room_for(stream, ALONE))
+        room = stack.enter_context(room_for(stream, budgets))
         mode = "r+b" if room.kept else "w+b"
         handles = (stack.enter_context((room.folder / PACK).open(mode, buffering=0)).fileno(), stream.fileno())
         ahead = sandboxed and os.fstat(stream.fileno()).st_size >= WORTH_SEARCHING_AHEAD
@@ -155,7 +158,7 @@ def package_context(package: Path, *, vendor: Path | None, sandboxed: bool, prog
                 feed(outlet, [_record(t, pack) for t in targets_of(lock)])
         else:
             begun = reading(
-                stream, package.name, handles[0], ALONE, sandboxed=sandboxed, listener=outlet, folder=room.folder
+                stream, package.name, handles[0], budgets, sandboxed=sandboxed, listener=outlet, folder=room.folder
             )
             reader = stack.enter_context(begun)
             searcher = _ahead(stack, inlet, handles) if ahead else None
@@ -191,14 +194,21 @@ def _judged(
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
     trust = judge(lock, pack, record, datetime.now(UTC), beside=_beside(package), armoured=armoured)
+    _give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
+
+
+def _give_back() -> None:
+    """Return to the machine what reading has used and no longer needs; not every C library can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Known:
     """What was searched ahead is known; what nobody foresaw is searched for now."""
 
     def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, int]) -> None:
-        self._found = looked(searcher.results(len(targets)).objects, searcher.patterns)
+        self._found = searcher.results(len(targets))
         self._patterns = frozenset(searcher.patterns)
         self._pack, self._targets, self._handles = pack, targets, handles
 

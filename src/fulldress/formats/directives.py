@@ -43,7 +43,6 @@ OLD_VALUES = {
     ("StandardError", "syslog"): "journal",
     ("StandardOutput", "syslog+console"): "journal+console",
     ("StandardError", "syslog+console"): "journal+console",
-    ("KillMode", "none"): "mixed or control-group",
 }
 """(directive, value) -> what to write instead."""
 _GROUPS = {

@@ -18,6 +18,11 @@ _LEAST = 8
 """Characters from which a text without a mark can be told from chance."""
 
 
+def is_narrow(head: bytes) -> bool:
+    """True when nothing says that it is binary or made of wide characters: no NUL, no mark."""
+    return b"\0" not in head[:HEAD] and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+
+
 def encoding_of(head: bytes) -> str:
     """``utf-16``, ``utf-16-le``, ``utf-32-be`` ... of a text of wide characters; ``""`` for anything else."""
     head = head[:HEAD]
@@ -53,7 +58,7 @@ def as_utf8(data: bytes, encoding: str) -> bytes:
 def as_text(data: bytes) -> str | None:
     """The text that the bytes are, or None for binaries. Bytes that are no UTF-8 are kept as lone surrogates."""
     head = data[:HEAD]
-    if b"\0" not in head:
+    if is_narrow(head):
         return data.decode("utf-8", "surrogateescape")
     encoding = encoding_of(head)
     return data.decode(encoding, "replace") if encoding and len(data) <= MAX_WIDE else None

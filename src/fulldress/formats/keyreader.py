@@ -19,8 +19,11 @@ from fulldress.model.estate import ConfigKey
 
 MAX_KEYS = 20_000
 MAX_DEPTH = 40
+MAX_YAML = 256 << 10
+"""Larger YAML is data more often than configuration, and would take seconds: it is read line by line, without nesting."""
 _POSTGRES = re.compile(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf$|/postgresql/.*\.conf$")
 _NGINX = re.compile(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
+_WORDS = re.compile(r"(?!export\s)[A-Za-z][\w.-]*\s+[^\s=:]")
 _SSH = re.compile(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
 _SETTING = re.compile(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
 
@@ -31,17 +34,18 @@ class NotThatFormat(ValueError):
 
 def keys(text: str, *, file: str) -> list[ConfigKey]:
     """Every key of a file in order, duplicates included; secrets too. Never raises."""
-    reader = READERS.get(kind(text, file))
+    form = kind(text, file)
+    reader = READERS.get(form)
     if reader is not None:
         try:
-            return [ConfigKey(file=file, key=key, value=value, line=line) for key, value, line in _bounded(reader(text))]
+            return [ConfigKey(file=file, key=k, value=v, line=n, format=form) for k, v, n in _bounded(reader(text))]
         except (NotThatFormat, RecursionError):
             pass
     return config.keys(text, file=file)
 
 
 def kind(text: str, file: str) -> str:
-    """yaml, json, xml, nginx, postgresql, ssh or ini."""
+    """yaml, json, xml, nginx, postgresql, ssh, words or ini."""
     suffix = PurePosixPath(file).suffix.lower()
     if suffix in (".yaml", ".yml"):
         return "yaml"
@@ -54,7 +58,18 @@ def kind(text: str, file: str) -> str:
     if _SSH.search(file):
         return "ssh"
     begins = text.lstrip("\ufeff \t\r\n")[:6]
-    return "xml" if begins.startswith("<?xml") else "json" if begins[:1] == "{" else "ini"
+    if begins.startswith("<?xml") or begins[:1] == "{":
+        return "xml" if begins[:1] == "<" else "json"
+    return "words" if suffix in ("", ".conf", ".cfg") and _in_words(text) else "ini"
+
+
+def _in_words(text: str) -> bool:
+    """True when almost every line is a keyword and its value without a sign between them (redis, chrony, monit)."""
+    lines = [line.strip() for line in text.split("\n")[:2000]]
+    lines = [line for line in lines if line and line[0] not in "#;!"]
+    if not lines or any(line[0] == "[" for line in lines):
+        return False
+    return sum(_WORDS.match(line) is not None for line in lines) >= 0.9 * len(lines)
 
 
 Found = tuple[str, str, int]
@@ -74,6 +89,8 @@ def _yaml(text: str) -> Iterator[Found]:
     from ruamel.yaml import YAML  # noqa: PLC0415 - loaded when needed: only for YAML files
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - the same
 
+    if len(text) > MAX_YAML:
+        raise NotThatFormat
     reader = YAML(typ="safe", pure=True)
     try:
         documents = list(reader.compose_all(io.StringIO(text)))
@@ -229,6 +246,17 @@ def _ssh(text: str) -> Iterator[Found]:
             yield block + words[0], words[1].strip().strip('"'), number
 
 
+# --- a keyword and the rest of the line
+
+
+def _words(text: str) -> Iterator[Found]:
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.strip().split(None, 1)
+        if words and words[0][0] not in "#;!":
+            value = re.sub(r"\s+#.*$", "", words[1]).strip() if len(words) == 2 else ""
+            yield words[0], value.strip('"'), number
+
+
 READERS: dict[str, Callable[[str], Iterator[Found]]] = {
     "yaml": _yaml,
     "json": _json,
@@ -236,5 +264,6 @@ READERS: dict[str, Callable[[str], Iterator[Found]]] = {
     "nginx": _nginx,
     "postgresql": _postgresql,
     "ssh": _ssh,
+    "words": _words,
 }
 """Kind -> reader; ``ini`` is ``formats/config.py``."""

@@ -22,7 +22,7 @@ HINTS = (
     r"70617373776[fF]7264|50415353574[fF]5244|2d2d2d2d2d424547494e",
     r"(?i)passw(or)?d(%3d|%3a|%22%3a)",
     r"(?i)base64\s{1,4}(-d|-D|--decode|-di)\b|(base64_decode|b64decode|atob|FromBase64String|Base64\.decode)\s?\(|\bb64dec\b",
-    r"(?i)authorization['\"]?\s{0,3}[:=,]\s{0,3}['\"]?basic\s{1,3}[A-Z0-9+/]{8}",
+    r"(?i)authorization['\"]?[\s:=,]{1,4}['\"]?basic\s{1,3}[A-Z0-9+/]{8}",
 )
 """Where something wrapped may hold a secret, for the search of every byte: gzip's beginning, the words for passwords and
 keys as base64 (at each of its three offsets) and hex, URL-encoded assignments, and programs that decode."""

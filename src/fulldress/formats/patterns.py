@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import hyperscan
 import msgspec
 
-from fulldress.formats.encodings import HEAD, as_utf8, encoding_of
+from fulldress.formats.encodings import HEAD, as_utf8, encoding_of, is_narrow
 
 MAX_HITS = 10_000
 """Hits of one pattern kept for one object; what is beyond is counted (``Found.dropped``) and never silently lost."""
@@ -122,7 +122,7 @@ class Matcher:
     def look(self, data: bytes) -> Seen:
         """Search one object that lies in memory, texts of wide characters in their UTF-8 form."""
         head = data[:HEAD]
-        if b"\0" not in head:
+        if is_narrow(head):
             return Seen(False, "", self.search(data) if len(data) <= BLOCK else self.search_pieces(_cut(data)))
         encoding = encoding_of(head)
         plain = as_utf8(data, encoding) if encoding else data

@@ -199,9 +199,12 @@ class _Reader:
     def _note_pipe(self, stages: list[Node]) -> None:
         for left, right in pairwise(stages):
             source, sink = _last_command(left), _first_command(right)
-            if source is not None and sink is not None:
-                self._pipes_to[source.id] = self.text(sink.child_by_field_name("name"))
-                self._pipes_args[source.id] = tuple(self.text(w) for w in sink.named_children if w.type != "command_name")
+            if sink is None:
+                continue
+            grouped = left.type in ("subshell", "compound_statement")  # `(a; b) | c`: both write into the pipe
+            for writer in _commands_in(left) if grouped else [source] if source is not None else []:
+                self._pipes_to[writer.id] = self.text(sink.child_by_field_name("name"))
+                self._pipes_args[writer.id] = tuple(self.text(w) for w in sink.named_children if w.type != "command_name")
 
     def command(self, node: Node, top: bool, function: str) -> Command | None:
         words, assignments, inline = self._parts(node)
@@ -279,6 +282,16 @@ def _last_command(node: Node) -> Node | None:
             return None
         node = body if body is not None else children[-1]
     return node
+
+
+def _commands_in(node: Node) -> list[Node]:
+    found, stack = [], [node]
+    while stack:
+        one = stack.pop()
+        if one.type == "command":
+            found.append(one)
+        stack.extend(one.named_children)
+    return found
 
 
 def _first_command(node: Node) -> Node | None:

@@ -28,10 +28,12 @@ _MEANING: dict[Verdict, str] = {
 
 _NEXT: dict[Verdict, str] = {
     "pinned-ok": "Go on.",
-    "rotated-by-chain": "Confirm the change of keys with {contact}; pin the new key in vendor.toml as an act of its own.",
+    "rotated-by-chain": "Confirm the change of keys with {contact}, and that the old key was not compromised "
+    "(`fulldress trust escalate`); pin the new key in vendor.toml as an act of its own.",
     "same-ca-new-leaf": "Ask {contact} whether this certificate is theirs (fingerprint read aloud); then pin it.",
     "unknown-key": "Do not run it yet. Ask {contact}: is this fingerprint yours, when and why did it change, was the old "
-    "key compromised? Look for the announcement at two independent places. Two people accept this one digest, or nobody.",
+    "key compromised? (`fulldress trust escalate` writes it.) Look for the announcement at two independent places "
+    "(`fulldress vendor fetch`, `fulldress trust dossier`). Two people accept this one digest, or nobody.",
     "revoked-or-weak": "Do not run it. Ask {contact} for the release signed by a valid key, and when the old one ended.",
     "unsigned": "Ask {contact} for a signature, or for the digest over a second channel, and compare: sha256 {digest}.",
     "bad": "Do not run it. Keep the file, download it again over another path, and report the difference to {contact}.",

@@ -1,8 +1,12 @@
-"""How much of this machine a package may use while it is taken apart. No logic."""
+"""How much of this machine a package may use while it is taken apart, and how a person raises a limit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+
+from fulldress.errors import UsageError
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -35,3 +39,15 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
     def deadline(self, size: int) -> float:
         """Seconds that a package of so many bytes may take."""
         return self.seconds * max(1.0, size / QUICK)
+
+
+def raised(base: Budgets, limits: Sequence[str]) -> Budgets:
+    """The budgets with limits as people write them (``NAME=NUMBER``); raises UsageError for what is no limit."""
+    known = [field.name for field in msgspec.structs.fields(Budgets) if field.name != "lenient"]
+    given: dict[str, int] = {}
+    for limit in limits:
+        name, _, number = limit.partition("=")
+        if name not in known or not number.replace("_", "").isdigit() or int(number) == 0:
+            raise UsageError(f"--budget {limit!r} is no limit", fix=f"write NAME=NUMBER, NAME one of {', '.join(known)}")
+        given[name] = int(number)
+    return msgspec.convert({**msgspec.structs.asdict(base), **given}, Budgets)

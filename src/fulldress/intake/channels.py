@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ from fulldress.store.blobs import BlobStore
 
 MOST = 200
 """Documents of one channel, newest first."""
+SECONDS = 900.0
+"""After that no further document of a channel is begun; what is left out is counted."""
 MOST_FEEDS = 20
 MOST_KEYS = 10
 MOST_FILES = 50_000
@@ -55,6 +58,8 @@ class Wanted(NamedTuple):
     since: str = ""
     """ISO date: older documents are left out."""
     most: int = MOST
+    void: frozenset[str] = frozenset()
+    """Keys of the record that the vendor's contact called compromised: what they sign is not believed."""
 
 
 def read_channels(
@@ -95,12 +100,13 @@ class _Reading:
         self, channel: Channel, record: VendorRecord, fetch: Fetch, blobs: BlobStore, now: datetime, wanted: Wanted
     ) -> None:
         self.channel, self.fetch, self.blobs, self.now, self.wanted = channel, fetch, blobs, now, wanted
-        self.keyring = Keyring(channel, record)
+        self.keyring = Keyring(channel, record, wanted.void)
         self.allowed = allowed(channel) if channel.kind != "folder" else Allowed(frozenset())
         self.documents: list[Document] = []
         self.mentions: list[KeyMention] = []
         self.errors: list[str] = []
         self.left_out = 0
+        self.until = time.monotonic() + SECONDS
         self.summed = False
         """Folder: checksums lie beside documents here, so that a document without one stands out."""
 
@@ -133,7 +139,7 @@ class _Reading:
             case "csaf-document":
                 self._listed([providers.Listed(url, "", (f"{url}.sha512", f"{url}.sha256"), f"{url}.asc")])
             case "security-txt":
-                self._single("security-txt", url)
+                self._security_txt(url)
             case "feed":
                 self._single("feed", url, MAX_FEED)
             case "text":
@@ -159,6 +165,16 @@ class _Reading:
         data = self._get(url, limit)
         if data is not None:
             self._take(kind, url, data, Beside())
+
+    def _security_txt(self, url: str) -> None:
+        data = self._get(url, SMALL)
+        if data is None:
+            return
+        self._take("security-txt", url, data, Beside())
+        for line in data.decode("utf-8", "replace").splitlines()[:200]:
+            name, _, value = line.partition(":")
+            if name.strip().lower() == "csaf":
+                self._provider(value.strip())
 
     def _take(self, kind: DocumentKind, place: str, data: bytes, beside: Beside) -> None:
         looked = look(self.channel, kind, place, data, beside, self.keyring, self.blobs, self.now)
@@ -223,7 +239,8 @@ class _Reading:
             csafs = sum(d.kind == "csaf" for d in self.documents)
             if entry.url in known:
                 continue
-            if csafs >= self.wanted.most or (entry.updated and entry.updated < self.wanted.since):
+            old = bool(entry.updated) and entry.updated < self.wanted.since
+            if old or csafs >= self.wanted.most or time.monotonic() > self.until:
                 self.left_out += 1
                 continue
             known.add(entry.url)
@@ -264,7 +281,7 @@ class _Reading:
             data = self._small(path, LARGE) if kind is not None else None
             if kind is None or data is None:
                 continue
-            if kind == "csaf" and not _is_csaf(data):
+            if kind == "csaf" and (kind := _json_kind(data)) is None:
                 continue
             self._take(kind, path.relative_to(root).as_posix(), data, self._lying_beside(path, kind))
 
@@ -323,13 +340,19 @@ def _kind_of(path: Path) -> DocumentKind | None:
     return "text" if name.endswith(TEXTS) and name != "index.txt" else None
 
 
-class _Outline(msgspec.Struct):
-    document: msgspec.Raw | None = None
+_JSON: tuple[tuple[str, DocumentKind], ...] = (
+    ("document", "csaf"),
+    ("feed", "rolie"),
+    ("service", "rolie"),
+    ("csaf_providers", "aggregator"),
+    ("metadata_version", "provider-metadata"),
+)
 
 
-def _is_csaf(data: bytes) -> bool:
-    """True for JSON with a ``document``, and for what claims to be JSON but is not: the latter must be reported."""
+def _json_kind(data: bytes) -> DocumentKind | None:
+    """What a JSON file is by its first level; one that claims to be JSON and is not is taken as CSAF, to be reported."""
     try:
-        return msgspec.json.decode(data, type=_Outline).document is not None
+        found = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return True
+        return "csaf"
+    return next((kind for name, kind in _JSON if name in found), None)

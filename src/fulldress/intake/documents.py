@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import itertools
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,9 +58,10 @@ class _Said(NamedTuple):
 class Keyring:
     """The keys that can check a channel's documents: those of the vendor record, and those that the provider names."""
 
-    def __init__(self, channel: Channel, record: VendorRecord) -> None:
+    def __init__(self, channel: Channel, record: VendorRecord, void: frozenset[str] = frozenset()) -> None:
         self.means = OpenPgp()
-        self.pinned = {_hex(k) for k in channel.keys} | {_hex(p.fingerprint) for p in record.pin if p.kind == "openpgp"}
+        named = {_hex(k) for k in channel.keys} | {_hex(p.fingerprint) for p in record.pin if p.kind == "openpgp"}
+        self.pinned = named - {_hex(v) for v in void}
         self.files: list[bytes] = [k.encode() for k in record.keys]
 
     def add(self, data: bytes, fingerprint: str = "") -> bool:
@@ -119,7 +121,7 @@ def look(
         problems=tuple(problems[:MAX_PROBLEMS]),
         believed=signature == "pinned" and not problems,
     )
-    return Looked(document, tuple(_mentions(channel, place, said))[:MAX_MENTIONS])
+    return Looked(document, tuple(itertools.islice(_mentions(channel, place, said), MAX_MENTIONS)))
 
 
 def _read(kind: DocumentKind, place: str, data: bytes, now: datetime, keyring: Keyring) -> _Said:
@@ -130,6 +132,10 @@ def _read(kind: DocumentKind, place: str, data: bytes, now: datetime, keyring: K
             return _feed(data)
         if kind == "provider-metadata":
             return _provider(data)
+        if kind == "rolie":
+            return _rolie(data)
+        if kind == "aggregator":
+            return _said_of(len(providers.aggregator(data)), "provider")
         if kind == "security-txt":
             return _security_txt(place, data, now, keyring)
     except ValueError as error:
@@ -161,6 +167,16 @@ def _provider(data: bytes) -> _Said:
     return _Said(found.last_updated, (), ((found.last_updated, named),))
 
 
+def _rolie(data: bytes) -> _Said:
+    if b'"service"' in data[:200]:
+        return _said_of(len(providers.service(data)), "feed")
+    return _said_of(len(providers.rolie(data)), "document")
+
+
+def _said_of(count: int, what: str) -> _Said:
+    return _Said("", () if count else (f"it lists no {what}",), ())
+
+
 def _security_txt(place: str, data: bytes, now: datetime, keyring: Keyring) -> _Said:
     text = data
     if data.startswith(securitytxt.CLEAR_SIGNED):
@@ -190,9 +206,23 @@ def _plain(data: bytes) -> str:
     """Text of a page: markup away, entities read. Good enough to look for fingerprints; nothing is rendered."""
     text = data.decode("utf-8", "replace")
     if "<" in text[:2000] and re.search(r"(?i)<(?:html|body|p|div|!doctype)\b", text[:5000]):
-        text = re.sub(r"(?is)<(script|style)\b.{0,200000}?</\1\s*>", " ", text)
+        text = _without_programs(text)
         text = html.unescape(re.sub(r"<[^<>]{0,2000}>", " ", text))
     return text
+
+
+def _without_programs(text: str) -> str:
+    """The page without its scripts and styles; one that is never closed takes the rest along."""
+    kept, lower, at = [], text.lower(), 0
+    for match in re.finditer(r"<(script|style)\b", lower):
+        if match.start() < at:
+            continue
+        kept.append(text[at : match.start()])
+        end = lower.find(f"</{match[1]}", match.end())
+        if end < 0:
+            return " ".join(kept)
+        at = end
+    return " ".join([*kept, text[at:]])
 
 
 def _dated_parts(text: str) -> Iterator[tuple[str, str]]:

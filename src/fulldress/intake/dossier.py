@@ -200,6 +200,11 @@ def _second(given: Material) -> DossierItem:
 
 def _previous(given: Material) -> DossierItem:
     question = "What changed since the last release?"
+    again = [r for r in (given.record.release if given.record else ()) if r.sha256.lower() == given.lock.sha256]
+    if again:
+        return _item(
+            question, "yes", f"Nothing: these bytes came before, as {shown(again[0].version)}, {again[0].received}."
+        )
     if given.previous is None:
         how = "fulldress trust dossier --previous ../last-release"
         return _item(question, "not-checked", "The last release is not at hand.", how=how)

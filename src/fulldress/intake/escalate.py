@@ -122,7 +122,7 @@ We tell neither the digest nor the fingerprint that we see: please read yours to
 
 `fulldress trust answer --by NAME --asked PERSON --outcome confirmed --fingerprint "AS READ ALOUD" --why planned`
 
-No answer by the deadline is an answer too: `--outcome no-answer`. The package is not installed then.
+No answer by the deadline is an answer too: `--outcome no-answer`. Silence is no consent.
 """
 
 

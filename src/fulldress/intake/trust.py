@@ -20,6 +20,7 @@ from fulldress.adapters.minisign import Minisign
 from fulldress.adapters.openpgp import OpenPgp
 from fulldress.adapters.sigstore import Sigstore
 from fulldress.adapters.sigview import Checker, View
+from fulldress.adapters.tufrepo import Tuf
 from fulldress.formats import checksums, rpm
 from fulldress.formats.members import shown
 from fulldress.intake import advice
@@ -102,7 +103,7 @@ def judge(
     ``compromised``: fingerprints of pinned keys whose word is void since the vendor said that they were stolen.
     ``armoured``: SHA-256 of the objects in which ``ARMOUR`` occurs, when they were searched already; else all are read.
     """
-    means = means or Means(OpenPgp(), X509(), (Minisign(), Jar(), Sigstore()))
+    means = means or Means(OpenPgp(), X509(), (Minisign(), Jar(), Sigstore(), Tuf()))
     return _Judge(lock, blobs, vendor, now, means, compromised, armoured).report(beside or {})
 
 

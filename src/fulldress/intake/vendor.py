@@ -6,6 +6,7 @@ In force is the record whose digest was proposed by one person and approved by a
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import unicodedata
 from pathlib import Path
@@ -63,6 +64,15 @@ def standing(record: Path) -> Standing:
         elif event.kind == APPROVED and proposal is not None and _agrees(event.data, proposal):
             in_force, proposal = str(proposal["after"]), None
     return Standing(file_digest(record), in_force, proposal, events)
+
+
+def change(record: Path, now: Standing) -> list[str]:
+    """What the record as it is changes of the one in force, line by line: what the second person looks at."""
+    texts = {str(e.data.get("after")): str(e.data.get("record", "")) for e in now.events if e.kind == PROPOSED}
+    before = texts.get(now.in_force, "").splitlines()
+    after = record.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
+    named = f"in force {now.in_force[:16]}" if now.in_force else "nothing"
+    return list(difflib.unified_diff(before, after, named, f"{record.name} {now.digest[:16]}", lineterm="", n=1))
 
 
 def _agrees(approval: dict[str, Any], proposal: dict[str, Any]) -> bool:

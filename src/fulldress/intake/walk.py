@@ -34,6 +34,10 @@ def walk(pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambd
     return _Walker(pack, budgets, tick, give).package(name)
 
 
+MAX_WASTE = 4 << 30
+"""Bytes unpacked at most for members that turn out to be over a limit."""
+
+
 class _Spent(Exception):
     """A budget is used up. Where the package is only looked at, the part is listed; else it is a refusal."""
 
@@ -52,6 +56,7 @@ class _Walker:
         self.ledger: list[Covered] = []
         self.inspected = 0
         self.written = 0
+        self.wasted = 0
         self.package_size = 0
         self.inside: list[str] = []
         """The archives that are open now, outermost first: where a refusal happened."""
@@ -218,10 +223,12 @@ class _Walker:
         return content
 
     def _file(self, member: Member, place: str, stream: Region) -> None:
+        before = self.written
         try:
             sha256, size, head = self._put(member, place, stream)
         except _Spent as spent:
             self._passed_over(spent, place, member.size)
+            self._waste(before)
             self.give(_entry(member, place, kind="file", size=member.size))
             return
         kind, closed = self._sort(sha256, size, head)
@@ -230,11 +237,12 @@ class _Walker:
             self.give(_entry(member, place, kind="file", size=size, sha256=sha256))
             self._account(place, size, closed)
             return
-        depth, format_ = len(self.inside), kind
+        depth, format_, before = len(self.inside), kind, self.written
         try:
             format_ = self._open(self.pack.region(sha256), kind, place, posixpath.basename(member.name))
         except _Spent as spent:
             self._passed_over(spent, place, size)
+            self._waste(before)
             del self.inside[depth:]
         self.give(_entry(member, place, kind="container", size=size, sha256=sha256, format=format_))
 
@@ -243,6 +251,13 @@ class _Walker:
         if not self.budgets.lenient:
             raise refusal("archive-bomb", str(spent)) from None
         self.not_inspected.append(NotInspected(place=place, size=size, reason=f"{LIMIT}: {spent.limit}"))
+
+    def _waste(self, before: int) -> None:
+        """What was unpacked in vain does not count against the others; but it may not be done over and over."""
+        self.wasted += self.written - before
+        self.written = before
+        if self.wasted > MAX_WASTE:
+            raise refusal("archive-bomb", f"{self.wasted} bytes were unpacked in vain, for members that are over a limit")
 
     def _put(self, member: Member, place: str, stream: Region) -> tuple[str, int, bytes]:
         """Keep the content; returns digest, size and the first bytes."""

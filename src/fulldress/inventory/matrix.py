@@ -160,7 +160,7 @@ def impacts(rows: Iterable[MatrixRow], estate: Estate, installed: str, target: s
         here = [(host.name, use) for host in estate.hosts for use in host.config if fnmatchcase(use.key, row.key)]
         uses = tuple(use for _, use in here)
         if _breaks(row, uses):
-            places = tuple(f"{host}:{use.file}:{use.line}" for host, use in here)
+            places = tuple(f"{host.rstrip(':')}:{use.file}:{use.line}" for host, use in here)
             found.append(KeyImpact(row=row, uses=uses, cure=cure(row), places=places))
     return tuple(found)
 

@@ -219,10 +219,9 @@ SQL
             tell "liquibase lock" DATABASECHANGELOGLOCK 0 NULL "GROUP_CONCAT(IF(LOCKED, CONCAT('locked by ', COALESCE(LOCKEDBY, '?')), NULL))"
             tell alembic alembic_version "COUNT(*)" "GROUP_CONCAT(version_num)" "IF(1 < COUNT(*), 'several heads', NULL)"
             tell django django_migrations "COUNT(*)" "(SELECT GROUP_CONCAT(x) FROM (SELECT CONCAT(app, '.', MAX(name)) AS x FROM django_migrations GROUP BY app) y)" NULL
-            case $tables in
-              *schema_migrations:*dirty*) tell golang-migrate schema_migrations "COUNT(*)" "MAX(version)" "IF(MAX(dirty), 'dirty', NULL)" ;;
-              *) tell rails schema_migrations "COUNT(*)" "MAX(version)" NULL ;;
-            esac
+            if grep -qE '^schema_migrations:.*\bdirty\b' <<<"$tables"; then
+              tell golang-migrate schema_migrations "COUNT(*)" "MAX(version)" "IF(MAX(dirty), 'dirty', NULL)"
+            else tell rails schema_migrations "COUNT(*)" "MAX(version)" NULL; fi
             tell goose goose_db_version "SUM(is_applied)" "(SELECT version_id FROM goose_db_version WHERE is_applied ORDER BY id DESC LIMIT 1)" NULL
             tell sqlx _sqlx_migrations "SUM(success)" "MAX(version)" "GROUP_CONCAT(IF(success, NULL, CONCAT('failed: ', version)))"
             tell knex knex_migrations "COUNT(*)" "(SELECT name FROM knex_migrations ORDER BY id DESC LIMIT 1)" NULL

@@ -47,7 +47,7 @@ def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | No
         )
     if progress:
         progress.start("asking the hosts", len(hosts))
-    with ThreadPoolExecutor(max_workers=min(8, len(hosts))) as pool:
+    with ThreadPoolExecutor(max_workers=min(16, len(hosts))) as pool:
         facts = []
         for fact in pool.map(lambda host: survey_host(host, declared), hosts):
             facts.append(fact)

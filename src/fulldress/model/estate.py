@@ -38,6 +38,8 @@ class ConfigKey(msgspec.Struct, frozen=True, kw_only=True):
     """Section and key joined by a dot: ``hybrid.enable``."""
     value: str
     line: int
+    format: str = ""
+    """yaml, json, xml, nginx, postgresql, ssh or words; empty for ``key = value``, the only one that a step can write."""
 
 
 class CronJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,11 +126,12 @@ class TrustReport(msgspec.Struct, frozen=True, kw_only=True):
 class VendorPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks.
 
-    For minisign and signify the public key itself (its base64) will do; for sigstore ``ISSUER IDENTITY``.
+    For minisign and signify the public key itself (its base64) will do; for sigstore ``ISSUER IDENTITY``; for TUF the
+    SHA-256 of a root file.
     """
 
     fingerprint: str
-    kind: Literal["openpgp", "x509", "minisign", "signify", "sigstore"] = "openpgp"
+    kind: Literal["openpgp", "x509", "minisign", "signify", "sigstore", "tuf"] = "openpgp"
     """``x509`` is for CMS and JAR signatures too."""
     not_before: str = ""
     not_after: str = ""

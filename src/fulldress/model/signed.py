@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-SignatureFormat = Literal["openpgp", "cms", "x509", "minisign", "signify", "jar", "sigstore"]
+SignatureFormat = Literal["openpgp", "cms", "x509", "minisign", "signify", "jar", "sigstore", "tuf"]
 
 SignatureState = Literal["intact", "altered", "weak", "keyless", "unreadable"]
 """intact: it signs exactly these bytes; altered: it does not; weak: revoked, expired, or an algorithm that can be forged;
@@ -21,7 +21,8 @@ class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     """Of the primary key (OpenPGP) or of the certificate (SHA-256), lower-case hex; a key id when that is all there is.
 
-    Of the 32 bytes of the key (minisign, signify); issuer and identity, a blank between them (sigstore).
+    Of the 32 bytes of the key (minisign, signify); issuer and identity, a blank between them (sigstore);
+    SHA-256 of the root file that it began with (tuf).
     """
     signer: str = ""
     issuer: str = ""

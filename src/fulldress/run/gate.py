@@ -19,8 +19,8 @@ from fulldress.store.folder import ReleaseFolder
 class PackageNotAccepted(NoGo):
     """The package carries no signature of a key recorded for its vendor, and nobody has decided what that means.
 
-    Ask the contact that was recorded beforehand. Then two people accept exactly this digest in
-    ``01-package/acceptance.toml``: ``package-sha256``, ``by = ["…", "…"]``, ``reason``. Pinning the key is a separate act.
+    Ask the contact that was recorded beforehand (``fulldress trust escalate``). Then each of two people says
+    ``fulldress trust accept --by NAME --reason TEXT``, about exactly this digest. Pinning the key is a separate act.
     """
 
     slug = "package-not-accepted"
@@ -89,7 +89,7 @@ def require_trusted(folder: ReleaseFolder) -> None:
         raise PackageNotAccepted(
             f"the package is not signed by a key recorded for its vendor: {trust.verdict}",
             why="whoever made this package may not be the vendor, and a rehearsal cannot tell",
-            fix=f"{trust.next_action} Record the decision in {f.ACCEPTANCE}: package-sha256, by (two people), reason.",
+            fix=f"{trust.next_action} Then each of two people: fulldress trust accept --by NAME --reason TEXT",
         )
 
 

@@ -16,6 +16,8 @@ _HEADER = re.compile(
 _LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
 _MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
 
+_DEFINED = re.compile(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
+_IN_CODE = re.compile(r"""(?i)\b(?:password|passwd|secret|token)\s*=\s*\\?["']([^"'$\\]{4,})\\?["']""")
 _MOUNTED = re.compile(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
 
 
@@ -135,6 +137,10 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, word, f"the value of --{before[1]}")
     if word.startswith("pass:"):
         yield Secret(index, word[5:], "a passphrase")
+    if (defined := _DEFINED.match(word)) is not None and secrets.worth(defined[1]):
+        yield Secret(index, defined[1], "a password in a property")
+    if (code := _IN_CODE.search(word)) is not None and secrets.worth(code[1]) == "real":
+        yield Secret(index, code[1], "a password in code")
     if (mounted := _MOUNTED.search(word)) is not None:
         yield Secret(index, mounted[1], "a password")
     for match in secrets.URL_USERINFO.finditer(word):

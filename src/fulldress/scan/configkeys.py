@@ -16,7 +16,7 @@ from fulldress.model.estate import ConfigKey, MatrixRow
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.package import Entry
 from fulldress.scan.configuration import answered, remove_key, set_key
-from fulldress.scan.reading import current_text, edited, is_prose, memo
+from fulldress.scan.reading import current_text, edited, is_prose, is_vendored, memo
 from fulldress.scan.rule import Context
 
 MAX_BYTES = 1 << 20
@@ -64,11 +64,16 @@ def _sources(context: Context) -> Iterator[Source]:
     names = {
         PurePosixPath(key.file).name for host in (context.estate.hosts if context.estate else ()) for key in host.config
     }
+    words = {row.key.rpartition(".")[2].strip("*?") for row in context.matrix} - {""}
     for entry in context.files:
-        if entry.size > MAX_BYTES or is_prose(entry.place) or not _configures(entry.place, names):
+        if entry.size > MAX_BYTES or is_prose(entry.place) or is_vendored(entry.place):
+            continue
+        if not _configures(entry.place, names):
             continue
         text = context.text(entry)
-        keys = tuple(keyreader.keys(text, file=entry.place)) if text is not None else ()
+        if text is None or not any(word in text for word in words):
+            continue
+        keys = tuple(keyreader.keys(text, file=entry.place))
         if any(_row(key.key, context.matrix) for key in keys):
             yield Source(entry, "", entry.place, keys)
 
@@ -89,7 +94,6 @@ def _of(source: Source, rows: Sequence[MatrixRow]) -> Iterator[Problem]:
     seen: dict[str, ConfigKey] = {}
     complete = any(row.complete for row in rows)
     present = {key.key for key in source.keys}
-    repeats = keyreader.kind("", source.file) in ("nginx", "xml", "yaml", "json")
     for key in source.keys:
         row = _row(key.key, rows)
         if row is None:
@@ -98,7 +102,7 @@ def _of(source: Source, rows: Sequence[MatrixRow]) -> Iterator[Problem]:
         if row.key == key.key and (why := keycheck.problem(row, key.value)):
             yield Problem(source, key, "value", why, row, keycheck.corrected(row, key.value))
         first = seen.setdefault(key.key, key)
-        if first is not key and first.value != key.value and not repeats:
+        if first is not key and first.value != key.value and not key.format:
             why = f"“{first.value}” in line {first.line} and “{key.value}” in line {key.line}: one of them is ignored"
             yield Problem(source, key, "duplicate", why, row)
 
@@ -130,7 +134,7 @@ def _alike(left: str, right: str) -> float:
 
 def where(problem: Problem) -> str:
     """``host:file:line`` or, in the package, the line."""
-    place = f"{problem.source.host}:" if problem.source.host else ""
+    place = f"{problem.source.host.rstrip(':')}:" if problem.source.host else ""
     return f"{place}{problem.source.file}:{problem.key.line}"
 
 
@@ -144,7 +148,7 @@ def curable(problem: Problem) -> bool:
     """True when what was meant is known, and the file is one that can be written back as it was."""
     if problem.kind == "duplicate" or not problem.meant or problem.key.value == "<secret>":
         return False
-    return keyreader.kind("", problem.source.file) == "ini"
+    return not problem.key.format
 
 
 def unanswered(context: Context) -> Iterator[Problem]:

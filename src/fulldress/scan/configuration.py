@@ -10,8 +10,11 @@ KIND = "config-key"
 
 
 def file_for(estate: Estate | None, key: str) -> str:
-    """The file where a key belongs: one that holds the key, its section, or any key at all; "" when there is none."""
-    known = [entry for host in estate.hosts for entry in host.config] if estate is not None else []
+    """The file where a key belongs: one that holds the key, its section, or any key at all; "" when there is none.
+
+    Only files that a step can write: YAML, JSON, XML and their like are for people.
+    """
+    known = [entry for host in estate.hosts for entry in host.config if not entry.format] if estate is not None else []
     section = key.rpartition(".")[0]
     for fits in (lambda k: k == key, lambda k: k.rpartition(".")[0] == section, lambda _: True):
         for entry in known:

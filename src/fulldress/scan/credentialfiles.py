@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.scan import secrets
@@ -132,7 +133,44 @@ def _service_account(text: str) -> Iterator[Credential]:
         yield Credential(text.count("\n", 0, at) + 1, key, str(found.get("client_email", "")))
 
 
+def _colons(text: str) -> Iterator[Credential]:
+    """``user:password`` in each line (rsync, Postfix with a host in front, chpasswd)."""
+    for number, line in _lines(text):
+        found = re.match(r"^\s*(?:\S+\s+)?([^\s:#]{1,80}):(\S+)\s*$", line)
+        if found is not None:
+            yield Credential(number, found[2], found[1], secrets.worth(found[2]))
+
+
+def _chap(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        words = [w.strip("\"'") for w in line.split()]
+        if len(words) >= 3:
+            yield Credential(number, words[2], words[0], secrets.worth(words[2]))
+
+
+def _cloud_init(text: str) -> Iterator[Credential]:
+    inside = False
+    for number, line in _lines(text):
+        if not line.startswith((" ", "-")):
+            inside = line.startswith("chpasswd")
+        found = re.match(r"""^\s+(?:-\s+)?["']?([a-z_][\w-]*):([^\s"':]+)["']?\s*$""", line) if inside else None
+        if found is not None:
+            yield Credential(number, found[2], found[1], secrets.worth(found[2]))
+
+
+def _expect(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.search(r"""\bsend\s+(?:--\s+)?"([^"\\$\s]{4,})\\[rn]""", line)
+        if found is not None and secrets.worth(found[1]) == "real":
+            yield Credential(number, found[1], "a prompt")
+
+
 KINDS = (
+    Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
+    Kind("rsync passwords", re.compile(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
+    Kind("PPP secrets", re.compile(r"(^|[/!])(chap|pap)-secrets$"), _chap),
+    Kind("cloud-init user data", re.compile(r"(^|[/!])(user-data|cloud-(init|config))[\w.-]*$"), _cloud_init),
+    Kind("expect script", re.compile(r"\.(exp|expect)$"), _expect),
     Kind("PostgreSQL password file", re.compile(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass),
     Kind("netrc", re.compile(r"(^|[/!])[._]?netrc$"), _netrc),
     Kind("htpasswd", re.compile(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"), _htpasswd),
@@ -160,6 +198,21 @@ KINDS = (
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
+_SOME = re.compile(
+    r"(?i)pgpass|netrc|htpasswd|htdigest|passwdfile|users\.auth|config|dockercfg|tomcat-users|credentials|\.cnf$|s3cfg|boto|s3fs|"
+    r"rclone|sasl_?passwd|relay_?passwd|smtp_auth|rsync|(chap|pap)-secrets|user-data|cloud-init|\.exp(ect)?$|npmrc|pypirc|pip\.conf|yarnrc|secrets$|\.smb$|(admin|kubelet)\.conf$"
+)
+
+
+def is_whole(place: str) -> bool:
+    """True when all that is secret in such a file is read here; user data and scripts hold anything else too."""
+    kind = kind_of(place)
+    return kind is not None and kind.name not in ("cloud-init user data", "expect script")
+
+
+@lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
+    if not _SOME.search(place.rpartition("/")[2]):
+        return None
     return next((kind for kind in KINDS if kind.place.search(place)), None)

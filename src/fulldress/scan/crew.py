@@ -5,6 +5,7 @@ A fork shares all that was read and searched. Rules of one family stay together,
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ Done = dict[int, list[Finding]]
 """Number of a rule -> what it found."""
 WORTH_IT = 24 << 20
 """Bytes of content from which a second process pays."""
+TOO_MUCH = 2 << 30
+"""Bytes of content from which two processes would need more memory than a scan may take."""
 
 
 def shared_out(groups: Sequence[Sequence[int]], run: Callable[[int], list[Finding]]) -> Done:
@@ -29,8 +32,10 @@ def shared_out(groups: Sequence[Sequence[int]], run: Callable[[int], list[Findin
     os.write(inlet, bytes(range(len(groups))))
     os.close(inlet)
     answers, answering = os.pipe()
+    gc.freeze()  # a collection would write to every object, and so end their being shared
     helper = os.fork()
     if not helper:
+        gc.disable()
         _helper(groups, run, queue, answering)
     os.close(answering)
     try:
@@ -38,6 +43,7 @@ def shared_out(groups: Sequence[Sequence[int]], run: Callable[[int], list[Findin
         theirs = _answer(answers)
         helper = _ended(helper)
     finally:
+        gc.unfreeze()
         for handle in (queue, answers):
             os.close(handle)
         if helper:

@@ -27,7 +27,7 @@ def _missing(context: Context) -> dict[str, tuple[str, ...]]:
         here = {p.name.partition(":")[0] for host in hosts for p in host.packages}
         found: dict[str, tuple[str, ...]] = {}
         for entry in context.files:
-            if here and _CONTROL.search(entry.place):
+            if here and entry.place.endswith("control") and _CONTROL.search(entry.place):
                 archive = entry.place.rpartition("!")[0]
                 names = _depends(context.text(entry) or "")
                 found[archive] = tuple(alternatives[0] for alternatives in names if not here & set(alternatives))

@@ -58,10 +58,9 @@ TOOLS: tuple[Tool, ...] = (
     Tool("knex", re.compile(r"\bknex\b[^\n;|&]*\bmigrate:latest\b"), True),
 )
 RUNS_A_TOOL = Pattern(
-    r"alembic[^\n]{0,80}upgrade|flask\s+db\s+upgrade|(manage\.py|django-admin)\s+migrate|typeorm[^\n]{0,80}migration:run"
-    r"|drizzle-kit\s+(migrate|push)|dotnet\s+ef\s+database\s+update|efbundle|sequelize(-cli)?\s+db:migrate|dbmate[^\n]{0,80}(up|migrate)"
-    r"|goose[^\n]{0,80}\bup\b|flyway[^\n]{0,80}migrate|liquibase[^\n]{0,80}update|(rails|rake)[^\n]{0,40}db:(migrate|prepare)"
-    r"|\bmigrate\s+-[^\n]{0,200}\bup\b|prisma\s+migrate\s+deploy|sqlx\s+migrate\s+run|knex[^\n]{0,80}migrate:latest"
+    r"""(alembic|flask)[^\n]*upgrade|(manage\.py|django-admin|drizzle-kit|prisma|sqlx)[\s"',]+(migrate|push)|migration:run"""
+    r"""|ef[\s"',]+database[\s"',]+update|efbundle|db:(migrate|prepare)|migrate:latest|dbmate[^\n]*(up|migrate)"""
+    r"""|goose[^\n]*\bup\b|flyway[^\n]*migrate|liquibase[^\n]*update|\bmigrate[\s"',]+-[^\n]*\bup\b"""
 )
 """Lines that may start a migration tool."""
 ADVISORY = Pattern(r"(?i)pg_(try_)?advisory_(xact_)?lock", once=True)

@@ -19,8 +19,9 @@ from fulldress.formats.sql import Hazard, HazardKind
 from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan.migration_files import Source, fresh, natural, sources, version_of
+from fulldress.scan.migration_files import Source, fresh, natural, sources
 from fulldress.scan.migration_runs import Run, lock_timeout_of, role_timeout, runs
+from fulldress.scan.migration_state import applied, rows
 from fulldress.scan.reading import current_text, encode, memo
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -85,19 +86,6 @@ class Migration(NamedTuple):
         return hard + sorted({h.kind for h in self.hazards if h.mild} - set(hard), key=RANK.index)
 
 
-def rows(context: Context) -> dict[str, int]:
-    """Rows per table as the inventory counted them; empty without an inventory."""
-    hosts = context.estate.hosts if context.estate is not None else ()
-    return {table: count for host in hosts for database in host.databases for table, count in database.tables.items()}
-
-
-def installed_version(context: Context) -> tuple[int, ...]:
-    """The schema version that the estate's databases are at; () when nobody knows, or when they differ."""
-    hosts = context.estate.hosts if context.estate is not None else ()
-    found = {d.schema_version for host in hosts for d in host.databases if d.schema_version}
-    return version_of(found.pop()) if len(found) == 1 else ()
-
-
 def migrations(context: Context) -> list[Migration]:
     """Every migration of the package that is not applied yet, with its hazards."""
     return memo(context, "migrations", lambda: list(_migrations(context)))
@@ -117,12 +105,14 @@ class _Series:
 
 
 def _migrations(context: Context) -> Iterator[Migration]:
-    counted, installed = rows(context), installed_version(context)
+    counted = rows(context)
     series: dict[str, _Series] = {}
     functions = _functions(context)
+    named = {s.entry.place for run in runs(context) for s in run.sources}
     for source in sources(context):
         place = source.entry.place
-        folder = _series_of(place)
+        source = source._replace(certain=source.certain or place in named)
+        folder = series_of(place)
         state = series.get(folder) or series.setdefault(folder, _Series(context, functions))
         session = sql.Session(_single(context, source), _patience(context, place), functions)
         parsed = sql.script(source.text, session=session)
@@ -131,14 +121,14 @@ def _migrations(context: Context) -> Iterator[Migration]:
         found = [_weighed(h, before) for h in found]
         state.made |= {name for name, table in state.known.tables.items() if table.fresh}
         state.known.settle()
-        version = version_of(place)
-        if installed and version and len(version) == len(installed) and version <= installed:
+        if applied(context, source):
             continue
         hurt = {h.relation for h in found if not h.mild and h.relation}
-        yield Migration(source, tuple(found), bool(hurt) and bool(hurt & before))
+        made = {name for name in hurt & before if sql.rows_of(counted, name) is None}
+        yield Migration(source, tuple(found), bool(made))
 
 
-def _series_of(place: str) -> str:
+def series_of(place: str) -> str:
     """The folder of a series; Prisma keeps each migration in a folder of its own."""
     folder = place.rpartition("/")[0]
     return folder.rpartition("/")[0] if place.endswith("/migration.sql") else folder
@@ -188,7 +178,7 @@ def findings(context: Context, meta: RuleMeta) -> Iterator[Finding]:
         if not migration.kinds:
             continue
         if migration.historic or not migration.source.plain:
-            together.setdefault(_series_of(migration.entry.place), []).append(migration)
+            together.setdefault(series_of(migration.entry.place), []).append(migration)
         elif migration.kinds[0] == meta.slug:
             yield _finding(context, meta, migration)
     for folder, listed in together.items():
@@ -241,7 +231,7 @@ def _finding(context: Context, meta: RuleMeta, migration: Migration) -> Finding:
 def _together(context: Context, meta: RuleMeta, folder: str, listed: list[Migration], worst: Migration) -> Finding:
     """One finding for all migrations of a series."""
     hazard = _hazard(worst)
-    total = sum(1 for s in sources(context) if _series_of(s.entry.place) == folder)
+    total = sum(1 for s in sources(context) if series_of(s.entry.place) == folder)
     ranked = sorted(listed, key=lambda m: (-RANK.index(m.kinds[0]), natural(m.entry.place)), reverse=True)
     heavy = [m for m in listed if m.kinds[0] in sql.ONLINE - {"migration-without-lock-timeout"}]
     named = "; ".join(
@@ -323,7 +313,7 @@ def known_before(context: Context, place: str) -> sql.Catalogue:
         for source in sources(context):
             if source.entry.place == place:
                 break
-            if _series_of(source.entry.place) == _series_of(place):
+            if series_of(source.entry.place) == series_of(place):
                 for statement in sql.statements(source.text):
                     state.known.take(statement)
                 state.known.settle()
@@ -352,4 +342,4 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return Cure(edits={finding.place: encode(guard + made.text)}, note=note, safety="review")
 
 
-__all__ = ["RANK", "Migration", "Run", "cure", "findings", "migrations", "rows", "runs"]
+__all__ = ["RANK", "Migration", "Run", "cure", "findings", "migrations", "rows", "runs", "series_of"]

@@ -6,6 +6,7 @@ A secret-looking value means something else in each of them; every secret and en
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from fulldress.scan.reading import is_prose, is_vendored
@@ -15,7 +16,7 @@ Standing = Literal["acting", "example", "library", "silent"]
 _TRANSLATION = re.compile(
     r"(?i)(^|/)(i18n|l10n|locales?|lang|langs|languages|translations?|nls|po)(/|[._-][^/]*$)"
     r"|(^|[/_.-])(localstrings|messages?|strings|translations?|resources|texts)([_.-][a-z]{2}([_-][a-z]{2,4})?)?\."
-    r"(properties|json|ya?ml|xml|resx|ini)$|_[a-z]{2}(_[A-Z]{2})?\.properties$|\.(po|pot|mo|resx|xlf|xliff|ts|ftl|arb)$"
+    r"(properties|json|ya?ml|xml|resx|ini)$|_[a-z]{2}(_[A-Z]{2})?\.properties$|\.(po|pot|mo|resx|xlf|xliff|ftl|arb)$"
 )
 _TEST = re.compile(
     r"(?i)(^|[/!])(tests?|testing|testdata|test[_-]?data|test[_-]resources|test_util\w*|_?fixtures?|vectors?|mocks?|spec|specs|"
@@ -54,6 +55,7 @@ def is_schema(place: str) -> bool:
     return _SCHEMA.search(place) is not None
 
 
+@lru_cache(maxsize=1 << 16)
 def standing(place: str) -> Standing:
     """How much what stands in a file weighs. ``silent``: nothing in there is a setting of this package."""
     if is_prose(place) or is_translation(place) or is_schema(place):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple, TypeVar, cast
 
 from fulldress.formats import crontab, shell
@@ -90,6 +91,7 @@ def _crontabs(context: Context) -> Iterator[Crontab]:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
 
+@lru_cache(maxsize=1 << 16)
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
     return _PROSE.search(place) is not None

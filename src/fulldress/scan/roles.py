@@ -14,10 +14,10 @@ from fulldress.scan.rule import Context
 
 Role = Literal["upgrade", "program", "init", "library"]
 _TEST = re.compile(
-    r"(^|[!/])(_?tests?|testing|[a-z0-9]+_tests?|t|spec|fixtures?|examples?|samples?|contrib|docs?)/|(^|/)usr/share/doc/"
+    r"(^|[!/])(_?tests?|testing|[a-z0-9]+_tests?|t|spec|fixtures?|examples?|samples?|contrib|docs?)/|(^|/)usr/share/(doc|bug)/"
 )
 _INIT = re.compile(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
-_PROGRAM = re.compile(r"(^|[!/])(usr|sbin|lib|libexec|opt)/|![/]?s?bin/")
+_PROGRAM = re.compile(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
 _MAINTAINER = re.compile(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
 
 

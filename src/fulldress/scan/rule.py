@@ -23,7 +23,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of
+from fulldress.formats.encodings import HEAD, as_text, as_utf8, encoding_of, is_narrow
 from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact, MatrixRow
@@ -95,7 +95,7 @@ class Line(NamedTuple):
 
 MAX_WHOLE = 16 << 20
 """Larger texts are never held in memory whole; their lines are read from around the hits."""
-MAX_KEPT = 48 << 20
+MAX_KEPT = 24 << 20
 """Bytes of decoded texts, and of contents, that are kept for the next rule."""
 
 ReadPart = Callable[[str, int, int], bytes]
@@ -243,7 +243,7 @@ class Context:
         if self._searched and entry.kind != "container":
             return False
         head = self._read_part(entry.sha256, 0, HEAD)
-        return b"\0" in head and not encoding_of(head)
+        return not is_narrow(head) and not encoding_of(head)
 
     def around(self, hit: Hit, before: int = 256, after: int = 256) -> bytes:
         """The bytes around the end of a match."""

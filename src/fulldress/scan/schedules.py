@@ -19,12 +19,13 @@ from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan.job import Job
-from fulldress.scan.reading import Script, crontabs, memo, scripts
+from fulldress.scan.reading import Crontab, Script, crontabs, memo, scripts
 from fulldress.scan.rule import Context
 from fulldress.scan.scheduled_code import in_code
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
 _CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
+_NOT_SYSTEMD = re.compile(r"!\s*-d\s+/run/systemd/system|-d\s+/run/systemd/system\s*\]?\s*\|\|")
 _MONOTONIC = ("OnUnitActiveSec", "OnUnitInactiveSec", "OnActiveSec", "OnBootSec", "OnStartupSec")
 
 
@@ -71,6 +72,11 @@ def next_firing(job: Job, after: datetime) -> datetime | None:
     return found.astimezone(after.tzinfo) if found is not None else None
 
 
+def idle_under_systemd(job: Job) -> bool:
+    """True for cron jobs that do nothing where systemd runs, because a timer of the same package does it there."""
+    return job.kind == "cron" and _NOT_SYSTEMD.search(job.command) is not None
+
+
 def firing_between(job: Job, start: datetime, end: datetime) -> datetime | None:
     """The first firing in the interval, both ends included; one that may be delayed into it counts at its latest start."""
     early = start - timedelta(seconds=job.delay) - timedelta(minutes=1)
@@ -107,8 +113,27 @@ def window_of(context: Context) -> tuple[datetime, datetime] | None:
     return start, start + timedelta(minutes=release.window.minutes)
 
 
+def tables(context: Context) -> list[Crontab]:
+    """Every crontab of the package: those in cron's own places, and files that scripts copy or install there."""
+
+    def make() -> list[Crontab]:
+        found = {table.entry.place: table for table in crontabs(context)}
+        for script in scripts(context):
+            for command in script.commands:
+                for table in _copied(context, script, command):
+                    found.setdefault(table.entry.place, table)
+        return list(found.values())
+
+    return memo(context, "cron tables", make)
+
+
+def is_system(table: Crontab) -> bool:
+    """True where a user stands before the command; read from the jobs, because a copied file says it by its target only."""
+    return any(job.user for job in table.jobs) or "cron.d/" in table.entry.place or table.entry.place.endswith("etc/crontab")
+
+
 def _cron_jobs(context: Context) -> Iterator[Job]:
-    for table in crontabs(context):
+    for table in tables(context):
         yield from _of_table(context, table.entry.place, table.text, table.jobs)
 
 
@@ -128,7 +153,6 @@ def _written_jobs(context: Context) -> Iterator[Job]:
     for script in scripts(context):
         lines = script.text.split("\n")
         for command in script.commands:
-            yield from _copied(context, script, command)
             yield from _at(script, command)
             target = " ".join((*command.redirects, *command.argv[1:], command.pipes_to, *command.pipes_args))
             system = _CRON_FILE.search(target) is not None
@@ -141,7 +165,7 @@ def _written_jobs(context: Context) -> Iterator[Job]:
                 yield Job(script.entry.place, line, job.schedule, job.command, False, text, user=job.user)
 
 
-def _copied(context: Context, script: Script, command: Command) -> Iterator[Job]:
+def _copied(context: Context, script: Script, command: Command) -> Iterator[Crontab]:
     """``install x.cron /etc/cron.d/x`` and ``crontab x.cron``: the file, when it is in the package under another name."""
     argv = shell.unwrapped(command)
     name = argv[0].rpartition("/")[2] if argv else ""
@@ -161,7 +185,7 @@ def _copied(context: Context, script: Script, command: Command) -> Iterator[Job]
         if posixpath.dirname(folder) == posixpath.dirname(posixpath.dirname(entry.place)) or entry.place.startswith(folder):
             text = context.text(entry)
             if text is not None:
-                yield from _of_table(context, entry.place, text, crontab.jobs(text, file=entry.place, system=system))
+                yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
 
 def _at(script: Script, command: Command) -> Iterator[Job]:

@@ -1,6 +1,6 @@
 """The confined searcher: ``python -m fulldress.scan.searchchild``, started by ``searcher`` and by nobody else.
 
-Looks for the patterns in every object that it is told of, verifies each against its digest, and reports once, at the end.
+Looks for the patterns in every object that it is told of, verifies each against its digest, and reports what it found.
 Hyperscan meets hostile bytes here, where nothing but the objects themselves can be read and nothing be written.
 """
 
@@ -17,9 +17,12 @@ from typing import BinaryIO
 import msgspec
 
 from fulldress.adapters import sandbox
-from fulldress.formats.encodings import HEAD, MAX_WIDE, encoding_of
+from fulldress.formats.encodings import HEAD, MAX_WIDE, encoding_of, is_narrow
 from fulldress.formats.patterns import BLOCK, Found, Matcher, Pattern, Seen
 from fulldress.store.pack import RECORD, Region
+
+BATCH = 500
+"""Objects reported together."""
 
 
 class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +50,14 @@ class Object(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Searched(msgspec.Struct, frozen=True, kw_only=True):
-    """The report."""
+    """One part of the report; the numbers are in the last."""
 
     objects: list[Object]
     """Those in which there is anything to say: the others are texts without a match."""
-    count: int
+    last: bool = False
+    count: int = 0
     """How many were searched."""
-    wrong: list[bytes]
+    wrong: list[bytes] = []
     """Digests that their objects do not have."""
     bytes_read: int = 0
 
@@ -84,7 +88,15 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
             if seen == PLAIN:
                 continue
             objects.append(Object(sha256, seen.binary, seen.encoding, seen.found.ends, seen.found.dropped))
-    out.write(msgspec.msgpack.encode(Searched(objects=objects, wrong=wrong, count=count, bytes_read=total)))
+            if len(objects) >= BATCH:
+                _send(out, Searched(objects=objects))
+                objects = []
+    _send(out, Searched(objects=objects, wrong=wrong, count=count, bytes_read=total, last=True))
+
+
+def _send(out: BinaryIO, report: Searched) -> None:
+    data = msgspec.msgpack.encode(report)
+    out.write(len(data).to_bytes(8, "little") + data)
     out.flush()
 
 
@@ -121,7 +133,7 @@ def examined(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | N
 def _large(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | None:
     """An object that is not held in memory whole."""
     head = region.part(0, HEAD).read()
-    encoding = encoding_of(head) if b"\0" in head and region.size <= MAX_WIDE else ""
+    encoding = encoding_of(head) if not is_narrow(head) and region.size <= MAX_WIDE else ""
     hasher = hashlib.sha256()
 
     def pieces() -> Iterator[bytes]:
@@ -136,7 +148,7 @@ def _large(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | Non
     elif encoding:
         seen = matcher.look(b"".join(pieces()))
     else:
-        seen = Seen(b"\0" in head, "", matcher.search_pieces(pieces()))
+        seen = Seen(not is_narrow(head), "", matcher.search_pieces(pieces()))
     return seen if hasher.digest() == sha256 else None
 
 

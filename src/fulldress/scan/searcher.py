@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -68,23 +69,33 @@ class Searcher:
         )
         os.close(inlet)
         body = msgspec.json.encode(request)
-        self._said = b""
+        self.found: dict[str, Looked] = {}
+        self._last: Searched | None = None
         self._talk = threading.Thread(
-            target=self._communicate, args=(len(body).to_bytes(8, "little") + body + compiled(self.patterns),), daemon=True
+            target=self._converse, args=(len(body).to_bytes(8, "little") + body + compiled(self.patterns),), daemon=True
         )
         self._talk.start()
 
-    def _communicate(self, request: bytes) -> None:
-        self._said = self._child.communicate(request)[0]
+    def _converse(self, request: bytes) -> None:
+        assert self._child.stdin is not None and self._child.stdout is not None
+        with suppress(BrokenPipeError):
+            self._child.stdin.write(request)
+            self._child.stdin.close()
+        said = self._child.stdout
+        while self._last is None and (length := said.read(8)):
+            try:
+                part = msgspec.msgpack.decode(said.read(int.from_bytes(length, "little")), type=Searched)
+            except msgspec.MsgspecError:
+                break
+            self.found |= looked(part.objects, self.patterns)
+            self._last = part if part.last else None
+        self._child.wait()
 
-    def results(self, expected: int) -> Searched:
+    def results(self, expected: int) -> dict[str, Looked]:
         """Wait for the end and return what was found in so many objects. Raises FulldressError ``search-failed``."""
         self._talk.join()
-        try:
-            found = msgspec.msgpack.decode(self._said, type=Searched) if self._child.returncode == 0 else None
-        except msgspec.MsgspecError:
-            found = None
-        if found is None or (found.count != expected and not found.wrong):
+        last = self._last
+        if last is None or (last.count != expected and not last.wrong):
             self._complaints.seek(0)
             said = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise FulldressError(
@@ -93,29 +104,35 @@ class Searcher:
                 fix="run the command again; if it stays, report it with the package's digest",
                 slug="search-failed",
             )
-        if found.wrong:
+        if last.wrong:
             raise FulldressError(
-                f"object {found.wrong[0].hex()[:12]}… does not match its digest",
+                f"object {last.wrong[0].hex()[:12]}… does not match its digest",
                 why="the package or the store was changed while it was read, or the disk is failing",
                 fix="run the command again on a copy of the package that nobody else writes to",
                 slug="blob-corrupt",
             )
-        return found
+        return self.found
 
     def close(self) -> None:
         """End the process, if it still runs."""
         self._child.kill()
         self._talk.join()
-        self._complaints.close()
+        for pipe in (self._child.stdin, self._child.stdout, self._complaints):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
+BINARY = Looked(True, {})
+"""A binary without a match: most objects that are worth a word are this one."""
 
 
 def looked(found: Sequence[Object], patterns: Sequence[Pattern]) -> dict[str, Looked]:
     """A searcher's words as the Context wants them (texts without a match are left out)."""
-    binary = Looked(True, {})
     return {
         o.sha256.hex(): Looked(o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding)
         if o.ends or o.encoding
-        else binary
+        else BINARY
         for o in found
     }
 
@@ -170,7 +187,7 @@ def run(
             feed(outlet, share)
         found: dict[str, Looked] = {}
         for searcher, share in zip(searchers, shares, strict=True):
-            found |= looked(searcher.results(len(share)).objects, searcher.patterns)
+            found |= searcher.results(len(share))
         return found
     finally:
         for searcher in searchers:

@@ -15,36 +15,9 @@ from fulldress.scan.secrets import Worth
 
 CONFIG = (
     *(".properties", ".ini", ".conf", ".cfg", ".cnf", ".env", ".toml", ".yaml", ".yml", ".json", ".xml", ".config", ".reg"),
-    *(
-        ".service",
-        ".socket",
-        ".timer",
-        ".npmrc",
-        ".pypirc",
-        ".netrc",
-        ".tf",
-        ".tfvars",
-        ".hcl",
-        ".mako",
-        ".plist",
-        ".rc",
-        ".sls",
-    ),
-    *(
-        ".example",
-        ".sample",
-        ".dist",
-        ".template",
-        ".tmpl",
-        ".j2",
-        ".erb",
-        ".in",
-        ".default",
-        ".bak",
-        ".old",
-        ".orig",
-        ".save",
-    ),
+    *(".bat", ".cmd", ".ps1", ".psm1", ".ks", ".preseed", ".tfstate", ".gradle", ".groovy", ".spec", ".service", ".socket"),
+    *(".timer", ".npmrc", ".pypirc", ".netrc", ".tf", ".tfvars", ".hcl", ".mako", ".plist", ".rc", ".sls", ".default"),
+    *(".example", ".sample", ".dist", ".template", ".tmpl", ".j2", ".erb", ".in", ".bak", ".old", ".orig", ".save"),
 )
 MARKUP = (".xml", ".config", ".plist", ".html")
 _EXAMPLE_HOST = re.compile(
@@ -65,6 +38,38 @@ _JSON = re.compile(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _XML = re.compile(r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|\b([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _NAMED = re.compile(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
 _LITERAL = re.compile(r"""([\w.-]+)["']?\]?\s*(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
+
+
+_INLINE = re.compile(r"""(?<![\w$-])((?:-D)?[\w.-]*[A-Za-z])=["']?([^\s,;&'"<>]{6,})""")
+_SPACED = re.compile(
+    r"""^\s*(?:ENV\s+|ARG\s+)?([A-Za-z][\w.-]*)[ \t]+(?:--\w+\s+)?"""
+    r"""(?:"([^"\s]{4,})"|'([^'\s]{4,})'|([^\s"'=:]\S{3,}))\s*;?\s*$"""
+)
+_ENTRY = re.compile(r"""<\w+\s[^<>]*\b(?:key|name)\s*=\s*["']([^"']+)["'][^<>]*>([^<]+)<""")
+_JSON_NAMED = re.compile(r'"(?:key|name)"\s*:\s*"([^"]+)"\s*,\s*"value"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
+_FORMS = (
+    (re.compile(r"""["'`][\w.-]+:([^@\s"'`:/]{4,})@(?:tcp|udp|unix)\("""), "a password in a connection string"),
+    (
+        re.compile(r"""(?i)ConvertTo-SecureString\s+(?:-String\s+)?["']([^"'$]+)["'].*-AsPlainText"""),
+        "a plain password",
+    ),
+    (re.compile(r"(?i)\bnet\s+use\s.*/user:\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
+    (re.compile(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
+    (
+        re.compile(r"""\bauth\s*=\s*\(\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']\s*\)"""),
+        "a password for basic authentication",
+    ),
+    (re.compile(r"(?i)^\s*d-i\s+\S*password\S*\s+password\s+(\S{4,})"), "a password in a preseed file"),
+    (re.compile(r"""(?i)^\s*createUser\s+\S+\s+(?:MD5|SHA\S*)\s+"?([^\s"]{4,})"""), "an SNMP passphrase"),
+)
+FORMS_LOOK_LIKE = (
+    r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
+    r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}use\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
+    r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
+    r"[ \t]{1,8}[^\s=:{(]",
+    r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}\"|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
+)
 
 
 class Secret(NamedTuple):
@@ -96,6 +101,9 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
         yield Secret(key, match[3], "a password in a URL", code, named="password", worth=_in_url(place, line, match))
     for match in secrets.URL_PARAMETER.finditer(line):
         yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1], worth=secrets.worth(unquote(match[2])))
+    for form, what in _FORMS:
+        for match in form.finditer(line):
+            yield Secret(key, match[1], what, "likely", worth="real" if secrets.worth(match[1]) == "real" else "")
     for name, value in found:
         if secrets.is_secret_key(name) and "://" not in value:
             worth = secrets.worth(value)
@@ -125,10 +133,13 @@ def _is_data(place: str) -> bool:
 def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     """The keys and values of a line, by the kind of file."""
     name = re.sub(r"\.(example|sample|dist|template|tmpl|j2|erb|in|bak|old|orig|save|mako)$", "", place.rpartition("/")[2])
-    if name.endswith(".json"):
+    if name.endswith((".json", ".tfstate", ".ipynb")):
+        yield from _JSON_NAMED.findall(line)
         yield from ((k, v.replace("\\/", "/")) for k, v in _JSON.findall(line))
     elif name.endswith(MARKUP):
         yield from _NAMED.findall(line)
+        line = _CDATA.sub(r"\1", line)
+        yield from _ENTRY.findall(line)
         for tag, text, attribute, double, single in _XML.findall(line):
             yield (tag, text.strip()) if tag else (attribute, double or single)
     elif is_code(name):
@@ -139,11 +150,30 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
             yield pair[1], (pair[2] or pair[3] or pair[4] or "").strip()
         else:
             yield from ((k, a or b) for k, a, b in _LITERAL.findall(line))
+            yield from _loose(name, line)
+
+
+def _loose(name: str, line: str) -> Iterator[tuple[str, str]]:
+    """Keys and values inside a line (``a=b c=d``), and directives with a blank between; only what is surely no word."""
+    for key, value in _INLINE.findall(line):
+        if secrets.worth(value) == "real":
+            yield key, value
+    spaced = _SPACED.match(line) if not name.endswith((".yaml", ".yml", ".toml", ".tf", ".hcl")) else None
+    if spaced is not None:
+        value = spaced[2] or spaced[3] or spaced[4]
+        if secrets.worth(value) == "real":
+            yield spaced[1], value
 
 
 def is_settings(place: str) -> bool:
     """True for files of keys and values: by suffix, or without one where such files lie."""
     name = place.rpartition("/")[2]
-    if name.endswith(CONFIG) or name.startswith(".env") or "/cron.d/" in f"/{place}" or "/cron/" in f"/{place}":
+    if (
+        name.endswith(CONFIG)
+        or "ockerfile" in name
+        or name.startswith(".env")
+        or "/cron.d/" in f"/{place}"
+        or "/cron/" in f"/{place}"
+    ):
         return True
     return "." not in name.lstrip(".") or name.startswith(".")

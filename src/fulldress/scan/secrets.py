@@ -20,7 +20,24 @@ _NAMES = re.compile(
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
-    *("client secret", "auth pass", "pass word", "pass phrase", "db pw", "bind pw", "root pw", "auth token"),
+    *(
+        "client secret",
+        "auth pass",
+        "bindpw",
+        "rootpw",
+        "requirepass",
+        "masterauth",
+        "psk",
+        "wpa psk",
+        "bind pw",
+        "rpc secret",
+        "pass word",
+        "pass phrase",
+        "db pw",
+        "bind pw",
+        "root pw",
+        "auth token",
+    ),
 }
 _COUNTING = re.compile(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
@@ -96,7 +113,7 @@ def is_secret_key(key: str) -> bool:
         words.pop()
     if not words:
         return False
-    if not (_NAMES.search(words[-1]) or " ".join(words[-2:]) in _PHRASES):
+    if not (_NAMES.search(words[-1]) or words[-1] in _PHRASES or " ".join(words[-2:]) in _PHRASES):
         return False
     return not (words[-1] in ("compass", "bypass", "surpass") or _COUNTING.search("_".join(words)))
 
@@ -130,7 +147,7 @@ def is_real(value: str) -> bool:
     return len(bare) >= 4 and not _NOT_A_VALUE.match(bare)
 
 
-_HINT = re.compile(r"(?i)://|pass|secret|token|key|auth|pwd|identified|\s-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}")
+_HINT = re.compile(r"(?i)://|pass|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}")
 _AUTHORIZATION = re.compile(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
 _ASSIGNMENT = re.compile(
     r"(?i)([A-Za-z0-9_.-]*(?:passw(?:or)?d|passwd|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"

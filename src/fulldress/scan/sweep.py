@@ -19,7 +19,7 @@ import msgspec
 from fulldress.errors import NothingToDo
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, FindingsReport
-from fulldress.model.package import PackageLock, TrustReport
+from fulldress.model.package import SEALED, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan import crew, secrets
 from fulldress.scan import rules as rules_package
@@ -102,7 +102,7 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
             progress.advance()
         return found
 
-    if context.package.bytes_inspected < crew.WORTH_IT or (os.cpu_count() or 1) < 2:
+    if not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH or (os.cpu_count() or 1) < 2:
         return [one(number) for number in range(len(run))]
     families: dict[str, list[int]] = {}
     for number, rule in enumerate(run):
@@ -199,11 +199,22 @@ def as_shown(context: Context, finding: Finding) -> Finding:
         finding,
         place=_printable(finding.place),
         title=_printable(secrets.hidden(finding.title[:MAX_READ]))[:MAX_TITLE],
+        curable=finding.curable and not _sealed(context, finding.place),
         excerpt=_printable(secrets.hidden(finding.excerpt[:MAX_READ]))[:MAX_EXCERPT],
     )
     return msgspec.structs.replace(
         shown, fingerprint=fingerprint(context, shown), lineage=lineage(shown, _line(context, shown))
     )
+
+
+def _sealed(context: Context, place: str) -> bool:
+    """True inside an archive that is read but never rewritten: no cure can be offered there."""
+    key = "sealed"
+    if key not in context.memo:
+        inside = tuple(f"{e.place}!/" for e in context.package.entries if e.kind == "container" and e.format in SEALED)
+        context.memo[key] = ("",) if context.package.format in SEALED else inside
+    sealed = context.memo[key]
+    return isinstance(sealed, tuple) and place.startswith(sealed)
 
 
 def _printable(text: str) -> str:

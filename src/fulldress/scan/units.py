@@ -59,7 +59,7 @@ def units(context: Context) -> list[UnitFile]:
 def _units(context: Context) -> Iterator[UnitFile]:
     for entry in context.files:
         place = entry.place
-        dropin = _DROPIN.search(place)
+        dropin = _DROPIN.search(place) if place.endswith(".conf") else None
         if not (place.endswith(SUFFIXES) or dropin) or entry.kind == "container":
             continue
         if is_prose(place) or is_vendored(place) or _EXAMPLE.search(place):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ def test_what_is_no_document_is_a_problem_and_never_a_crash(data: bytes) -> None
     found = check(data)
     assert not found.valid
     assert found.problems[0].test in ("json", "schema")
+
+
+def test_what_would_take_for_ever_to_compare_is_refused() -> None:
+    flags = [{"label": "component_not_present", "product_ids": [f"P{n}"]} for n in range(50_000)]
+    began = time.monotonic()
+    found = check(encoded({**document(), "vulnerabilities": [{"flags": flags}]}))
+    assert "50,000 flags" in found.problems[0].text
+    assert time.monotonic() - began < 3
 
 
 def test_the_library_leaves_logging_as_it_was() -> None:

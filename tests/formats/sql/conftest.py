@@ -35,6 +35,13 @@ class Server:
     def sql(self, database: str, text: str) -> str:
         return self.run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-", stdin=text)
 
+    def told(self, database: str, text: str) -> str:
+        """What the server says on the side while it runs a script."""
+        argv = self.argv("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-")
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, user="postgres", timeout=120, cwd="/")
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
     def make(self, database: str, text: str) -> None:
         self.run("createdb", database)
         self.sql(database, text)

@@ -114,4 +114,4 @@ def test_deep_nesting_is_refused_not_followed(link: str, end: str, depth: int) -
 
 def test_deep_blocks_are_not_followed() -> None:
     text = "DO $$ BEGIN " + "IF true THEN " * 50_000 + "NULL;" + " END IF;" * 50_000 + " END $$; DROP TABLE t;"
-    assert [s.kind for s in statements(text)] == ["do_stmt", "drop_stmt"]
+    assert [s.kind for s in statements(text)] == ["do_stmt", "hidden", "drop_stmt"]

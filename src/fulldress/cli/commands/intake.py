@@ -17,7 +17,7 @@ from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.cli.trustwork import judged, vendor_record
 from fulldress.errors import UsageError
-from fulldress.intake.budgets import Budgets
+from fulldress.intake.budgets import Budgets, raised
 from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.report.columns import columns, shown
@@ -52,7 +52,7 @@ def command(package: Path | None, unsandboxed: bool, limits: Sequence[str], form
     """
     release = f.ReleaseFolder.find(folder)
     path = package or _declared(release)
-    budgets = _budgets(limits)
+    budgets = raised(Budgets(), limits)
     with stage_work(release, "intake") as work:
         vendor_record(release, work)  # a record that nobody agreed on is said before the work, not after it
         blobs = BlobStore(state_dir() / "blobs")
@@ -75,7 +75,7 @@ def command(package: Path | None, unsandboxed: bool, limits: Sequence[str], form
         )
     else:
         click.echo(_text(lock, trust))
-    next_command("fulldress inventory")
+    next_command("fulldress inventory" if trust.verdict == "pinned-ok" else "fulldress trust, and fulldress inventory")
 
 
 def _declared(folder: f.ReleaseFolder) -> Path:
@@ -83,19 +83,6 @@ def _declared(folder: f.ReleaseFolder) -> Path:
     if not name:
         raise UsageError("no package is named", why="release.toml has no `package`", fix="set it, or say --package FILE.zip")
     return folder.path(name)
-
-
-def _budgets(limits: Sequence[str]) -> Budgets:
-    known = {field.name: field for field in msgspec.structs.fields(Budgets)}
-    given: dict[str, float] = {}
-    for limit in limits:
-        name, _, number = limit.partition("=")
-        if name not in known or not number.replace("_", "").isdigit() or int(number) == 0:
-            raise UsageError(
-                f"--budget {limit!r} is no limit", fix=f"write NAME=NUMBER, with NAME one of {', '.join(known)}"
-            )
-        given[name] = int(number)
-    return msgspec.convert(given, Budgets)
 
 
 # ---- what the screen says

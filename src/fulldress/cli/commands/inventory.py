@@ -107,7 +107,7 @@ def _asked_rows(host: HostFacts) -> list[tuple[str, str]]:
         ("schedules", f"{len(host.cron)} cron jobs, {len(host.timers)} timers" + (f", next {due}" if due else "")),
         ("listeners", f"{len(host.listeners)}: {', '.join(str(p) for p in sorted({x.port for x in host.listeners})[:12])}"),
         ("accounts", f"{len(host.accounts)}, {len(host.sudo)} sudo rules" + (f", {free} without password" if free else "")),
-        ("changed files", _changed(host)),
+        ("changed or gone", _changed(host)),
         ("certificates", f"{len(host.certificates)}" + (f", the first ends {ends[:10]}" if ends else "")),
         ("commands", str(len(host.commands))),
         ("trusted roots", str(len(host.certificate_sha256))),

@@ -17,9 +17,10 @@ from fulldress.cli.curework import shown_cures
 from fulldress.cli.peerwork import chosen, with_peers
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.scanout import FORMS, View, show
-from fulldress.cli.scanwork import package_context, release_context
+from fulldress.cli.scanwork import ALONE, package_context, release_context
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, UsageError
+from fulldress.intake.budgets import Budgets, raised
 from fulldress.model.finding import SEVERITIES, FindingsReport, Severity
 from fulldress.model.package import PackageLock
 from fulldress.report.text import summary
@@ -65,6 +66,13 @@ class Ask(NamedTuple):
 @click.option(
     "--vendor", type=click.Path(path_type=Path, exists=True), help="With PACKAGE: the record of the vendor's keys."
 )
+@click.option(
+    "--budget",
+    "limits",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="With PACKAGE: raise a limit: depth=9, stub_bytes=300000.",
+)
 @click.option("--no-sandbox", is_flag=True, help="With PACKAGE: unpack without confinement, on a kernel that has none.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path(), help="The release folder (default: here or above)."
@@ -80,6 +88,7 @@ def command(
     waivers: Path | None,
     peers: str,
     vendor: Path | None,
+    limits: tuple[str, ...],
     no_sandbox: bool,
     folder: Path,
 ) -> int:
@@ -92,7 +101,7 @@ def command(
     _spare(output, package, baseline, waivers, vendor)
     ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, chosen(peers))
     if package is not None:
-        report = _alone(package, ask, vendor, sandboxed=not no_sandbox)
+        report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
     else:
         report = _in_folder(f.ReleaseFolder.find(folder), ask)
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on else ()
@@ -108,10 +117,10 @@ def _spare(output: Path | None, *read: Path | None) -> None:
             raise UsageError(f"--output {output} would write over {path}", why="it is read here", fix="name another file")
 
 
-def _alone(package: Path, ask: Ask, vendor: Path | None, *, sandboxed: bool) -> FindingsReport:
+def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sandboxed: bool) -> FindingsReport:
     progress = terminal_progress()
     before = read_before(ask.baseline, sandboxed=sandboxed) if ask.baseline else None
-    with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress) as context:
+    with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress, budgets=budgets) as context:
         report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
         _show(report, context, ask.view)
     if ask.view.form == "text":

@@ -22,7 +22,7 @@ from fulldress.intake.components import components
 from fulldress.inventory import paths
 from fulldress.model.advisory import AdvisoryReport, ChannelReport, Document
 from fulldress.model.package import PackageLock, TrustReport, VendorRecord
-from fulldress.model.vendor import Channel
+from fulldress.model.vendor import Channel, Escalation
 from fulldress.report.columns import columns, shown
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -58,7 +58,7 @@ def command(context: click.Context, folder: Path) -> None:
 @command.command()
 @click.pass_obj
 def show(folder: Path) -> None:
-    """The record, whether two people agreed on it, and what its channels are."""
+    """The record, whether two people agreed on it, and what changed since they did."""
     path = _record(folder)
     record, now = read_toml(path, VendorRecord), vendors.standing(path)
     since = f" (recorded {record.contact_recorded})" if record.contact_recorded else ""
@@ -75,6 +75,8 @@ def show(folder: Path) -> None:
     history = [(f"{datetime.fromtimestamp(e.at, UTC):%Y-%m-%d %H:%M}", *_event(e.kind, e.data)) for e in now.events]
     if history:
         click.echo("\n" + columns(("when", "what", "who", "record", "reason"), history, widest=60))
+    if not now.approved:
+        click.echo("\n" + "\n".join(map(shown, vendors.change(path, now))))
     next_command(_next(now))
 
 
@@ -156,15 +158,40 @@ def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most:
     chosen = _chosen(record, names, offline)
     base = release.path(release.release().vendor).parent
     now = datetime.now(UTC)
-    wanted = reading.Wanted(since, most)
+    wanted = reading.Wanted(since, most, _void(release))
     with release.locked("`fulldress vendor fetch`"):
         report = reading.read_channels(record, chosen, Https(), BlobStore(state_dir() / "blobs"), base, now, wanted)
+        fresh, report = report, _with_kept(release, report, record)
         write_json(release.path(f.CHANNELS), report)
-        said = {"channels": [c.name for c in report.channels], "documents": len(report.documents)}
+        said = {"channels": [c.name for c in fresh.channels], "documents": len(fresh.documents)}
         Journal(release.path(JOURNAL)).append("vendor-fetched", **said)
-    click.echo(_channels_text(report))
+    click.echo(_channels_text(fresh))
+    if not release.path(f.PACKAGE_LOCK).is_file():
+        next_command("fulldress intake, then fulldress vendor match")
+        return
     click.echo("\n" + _matches_text(_matched(release, report, record)))
     next_command("fulldress trust dossier, or fulldress scan")
+
+
+def _void(release: f.ReleaseFolder) -> frozenset[str]:
+    """Keys whose word is void since the contact said that they were compromised."""
+    asked = read_json(release.path(f.ESCALATION), Escalation) if release.path(f.ESCALATION).is_file() else None
+    return asked.compromised if asked else frozenset()
+
+
+def _with_kept(release: f.ReleaseFolder, fresh: ChannelReport, record: VendorRecord) -> ChannelReport:
+    """What was read now, and what was read before of the channels that were not asked this time."""
+    path = release.path(f.CHANNELS)
+    if not path.is_file():
+        return fresh
+    before = read_json(path, ChannelReport)
+    kept = {c.name for c in record.channel} - {c.name for c in fresh.channels}
+    return msgspec.structs.replace(
+        fresh,
+        channels=(*(c for c in before.channels if c.name in kept), *fresh.channels),
+        documents=(*(d for d in before.documents if d.channel in kept), *fresh.documents),
+        mentions=(*(m for m in before.mentions if m.channel in kept), *fresh.mentions),
+    )
 
 
 def _chosen(record: VendorRecord, names: tuple[str, ...], offline: bool) -> list[Channel]:

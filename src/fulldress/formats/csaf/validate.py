@@ -18,6 +18,9 @@ MAX_DOCUMENT = 32 << 20
 MAX_DEPTH = 120
 """Nesting of JSON; product trees of real documents stay below 40."""
 MAX_PROBLEMS = 200
+COMPARED = ("flags", "ids", "involvements")
+MAX_COMPARED = 1000
+"""Of these no two may be equal, and every one is compared with every other."""
 
 _FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a test of the library may raise on a document that nobody thought of."""
@@ -94,6 +97,9 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
+        for name in COMPARED:
+            if isinstance(many := value.get(name), list) and len(many) > MAX_COMPARED:
+                raise ValueError(f"it has {len(many):,} {name} in one place, over {MAX_COMPARED:,}")
         return list(value.values())
     return value if isinstance(value, list) else []
 

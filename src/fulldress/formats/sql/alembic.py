@@ -6,6 +6,7 @@ Only what a call says literally is read; a branch for another database is left o
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from typing import Any
 
@@ -48,6 +49,8 @@ _TYPES = {
     "foreignkey": "bigint",
     "onetoonefield": "bigint",
 }
+MAX_ROUNDS = 64
+"""Loops over more names than that are not followed."""
 _STRINGS = {"string", "unicode", "varchar", "charfield", "slugfield", "emailfield", "urlfield", "stringid", "filefield"}
 
 
@@ -64,11 +67,17 @@ def constant(node: ast.expr | None) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("strip", "lstrip"):
         return constant(node.func.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(v.value) if isinstance(v, ast.Constant) else "fd_run_time" for v in node.values)
+        return "".join(_piece(value) for value in node.values)
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError):
         return None
+
+
+def _piece(value: ast.expr) -> str:
+    """A part of an f-string; the stand-in for what only the program knows."""
+    inner = value.value if isinstance(value, ast.FormattedValue) else value
+    return str(inner.value) if isinstance(inner, ast.Constant) else "fd_run_time"
 
 
 def called(call: ast.Call) -> str:
@@ -119,6 +128,28 @@ def sql_type(node: ast.expr | None, unknown: str = "text") -> str:
     return _TYPES.get(word, unknown)
 
 
+class _Bound(ast.NodeTransformer):
+    """Puts a loop's value in the place of its variable."""
+
+    def __init__(self, variable: str, value: str) -> None:
+        self.variable, self.value = variable, value
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id == self.variable and isinstance(node.ctx, ast.Load):
+            return ast.copy_location(ast.Constant(self.value), node)
+        return node
+
+
+def _rounds(loop: ast.For) -> list[list[ast.stmt]]:
+    """The bodies of a loop over a few written names, one for each; [] for every other loop."""
+    values = constant(loop.iter)
+    if not isinstance(loop.target, ast.Name) or not isinstance(values, (list, tuple)) or len(values) > MAX_ROUNDS:
+        return []
+    if not all(isinstance(value, str) for value in values):
+        return []
+    return [[_Bound(loop.target.id, value).visit(copy.deepcopy(stmt)) for stmt in loop.body] for value in values]
+
+
 class Alembic:
     """One revision's ``upgrade``."""
 
@@ -142,6 +173,9 @@ class Alembic:
             self._branch(stmt)
         elif isinstance(stmt, ast.With):
             self._with(stmt)
+        elif isinstance(stmt, ast.For) and (rounds := _rounds(stmt)):
+            for body in rounds:
+                self._body(body)
         elif isinstance(stmt, (ast.For, ast.While)):
             if any(isinstance(c, ast.Call) and called(c).rpartition(".")[2] == "execute" for c in ast.walk(stmt)):
                 self.sheet.doubt(stmt.lineno, "statements sent in a loop")

@@ -6,6 +6,7 @@ from typing import Any
 
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.sql.bounds import condition, outside
 from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.names import dotted, relation, type_of, volatile
 
@@ -134,9 +135,11 @@ def _partition(name: str, cmd: Any, catalogue: Catalogue, effects: Effects) -> N
             effects.lock(table, mode)
         return
     effects.lock(name, "ShareUpdateExclusive")
-    for table in (child, default):
+    bounds = condition(catalogue.table(name).partition_key, bound.bound)
+    for table, wanted in ((child, bounds), (default, outside(bounds))):
         effects.lock(table, "AccessExclusive")
-        effects.scans |= {table} - {""}
+        if not catalogue.proves(table, wanted):
+            effects.scans |= {table} - {""}
 
 
 def constraints(column: Any, kind: int) -> list[Any]:

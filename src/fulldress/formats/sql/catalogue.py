@@ -12,8 +12,9 @@ import msgspec
 import postgast
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.sql.bounds import implies, key_of
 from fulldress.formats.sql.grammar import Unreadable, parse
-from fulldress.formats.sql.names import columns, conjuncts, dotted, null_test, relation, type_of
+from fulldress.formats.sql.names import columns, conjuncts, dotted, expression, null_test, relation, type_of
 from fulldress.formats.sql.parse import Statement
 
 ColumnType = tuple[str, tuple[int, ...]]
@@ -32,6 +33,8 @@ class Constraint(msgspec.Struct):
     """Columns of a key."""
     reads: frozenset[str] = frozenset()
     """Columns that a check reads."""
+    body: str = ""
+    """The condition of a check."""
     cascades: bool = False
     """A foreign key that deletes or changes its rows with the parent's."""
 
@@ -59,6 +62,8 @@ class Table(msgspec.Struct):
     default_partition: str = ""
     partition_of: str = ""
     partitioned: bool = False
+    partition_key: str = ""
+    """The one column that it is partitioned by."""
 
 
 class Catalogue:
@@ -107,6 +112,11 @@ class Catalogue:
             c.valid and (column in c.not_null or (c.kind == "unseen" and column in label))
             for label, c in found.constraints.items()
         )
+
+    def proves(self, name: str, wanted: str) -> bool:
+        """True when a validated CHECK of the table says so."""
+        found = self.tables.get(name)
+        return found is not None and any(c.valid and implies(c.body, wanted) for c in found.constraints.values())
 
     def take(self, statement: Statement) -> None:
         """Learns from one statement."""
@@ -166,6 +176,7 @@ class Catalogue:
             self._attach(parent, name, default=node.partbound.is_default)
         table.fresh = table.shown = True
         table.partitioned = node.HasField("partspec")
+        table.partition_key = key_of(node.partspec) if table.partitioned else ""
 
     def _attach(self, parent: str, child: str, *, default: bool) -> None:
         self.table(parent).partitions.add(child)
@@ -232,6 +243,7 @@ class Catalogue:
             frozenset(proven),
             tuple(keys),
             frozenset(columns(node.raw_expr)) if kind == "check" else frozenset(),
+            expression(node.raw_expr) if kind == "check" else "",
             node.fk_del_action in ("c", "n", "d"),
         )
         if kind in ("unique", "primary", "exclude") and not node.indexname:

@@ -65,8 +65,6 @@ def _block(text: str, functions: Mapping[str, str], depth: int) -> Iterator[tupl
     try:
         tree = plpgsql(text)
     except Unreadable:
-        if re.search(r"(?i)language\s+\W?(?!plpgsql|sql\b)\w+", text) is None:
-            return
         yield "hidden", " ".join(text.split())[:200], None, 0
         return
     for query, line, dynamic in _queries(tree):
@@ -118,13 +116,17 @@ def _executed(expression: str) -> Iterator[Found]:
     try:
         target = parse(f"SELECT {expression}").stmts[0].stmt.select_stmt.target_list[0].res_target.val
     except (Unreadable, IndexError):
+        yield "hidden", expression[:200], None
         return
     yield from sent_text(target)
 
 
 def sent_text(value: Any) -> Iterator[Found]:
     """The statements in an expression that makes SQL text."""
-    text = template(value)
+    try:
+        text = template(value)
+    except RecursionError:
+        text = AT_RUN_TIME
     try:
         if text.strip() == AT_RUN_TIME:
             raise Unreadable(text)

@@ -29,7 +29,7 @@ _ALONE = re.compile(
 )
 _PLACES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Flyway", re.compile(r"(?:^|/)[VRB][\d._]*__[^/]+\.sql$")),
-    ("Prisma", re.compile(r"(?:^|/)\d{8,}\w*/migration\.sql$")),
+    ("Prisma", re.compile(r"(?:^|/)\d+\w*/migration\.sql$")),
     ("drizzle", re.compile(r"(?i)(?:^|/)drizzle/\d+_[^/]+\.sql$")),
     ("golang-migrate", re.compile(r"(?:^|/)\d+_[^/]+\.up\.sql$")),
 )

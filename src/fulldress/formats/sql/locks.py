@@ -15,6 +15,7 @@ import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.altering import Effects, alter_table
+from fulldress.formats.sql.bounds import condition, outside
 from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.names import dotted, relation
 from fulldress.formats.sql.parse import Statement
@@ -100,7 +101,9 @@ def _create(node: Any, catalogue: Catalogue, effects: Effects) -> None:
         effects.lock(parent, "AccessExclusive")
         if default := catalogue.table(parent).default_partition:
             effects.lock(default, "AccessExclusive")
-            effects.scans.add(default)
+            bounds = condition(catalogue.table(parent).partition_key, node.partbound)
+            if not catalogue.proves(default, outside(bounds)):
+                effects.scans.add(default)
 
 
 def _index(node: Any, catalogue: Catalogue, effects: Effects) -> None:

@@ -216,6 +216,20 @@ END''')
 SET lock_timeout = '{LOCK_TIMEOUT}';"""
 
 
+def partition(parent: str, child: str, sql: str, checks: Sequence[tuple[str, str]]) -> list[str]:
+    """A partition attached (or made) by ``sql``; ``checks``: (table, condition) that are proved before and dropped after."""
+    name = "fd_partition_bound"
+    mine = f"inhparent = {literal(parent)}::regclass AND inhrelid = to_regclass({literal(child)})"
+    there = f"EXISTS (SELECT FROM pg_inherits WHERE {mine})"
+    pieces = []
+    for table, condition in checks:
+        add = f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID"
+        pieces.append(attempt(add, unless=f"{there} OR {has_constraint(table, name)}"))
+        pieces.append(attempt(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}", unless=there))
+    pieces.append(attempt(sql, unless=there))
+    return [*pieces, *(attempt(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}") for table, _ in checks)]
+
+
 def without_timeout(sql: str) -> str:
     """A statement that must wait as long as it needs, because a cancelled one leaves rubbish (CONCURRENTLY)."""
     return f"SET lock_timeout = 0;\n{sql.rstrip(';')};\nSET lock_timeout = '{LOCK_TIMEOUT}';"

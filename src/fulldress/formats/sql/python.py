@@ -18,9 +18,9 @@ def read_python(place: str, text: str) -> Shadow | None:
         return None
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+        return Alembic().read(tree) if alembic else _Django(place).read(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return Alembic().read(tree) if alembic else _Django(place).read(tree)
 
 
 class _Django:

@@ -31,6 +31,7 @@ from fulldress.formats.sql.names import (
     written,
 )
 from fulldress.formats.sql.parse import Script, Statement, script
+from fulldress.formats.sql.partitions import index_pieces, partition_pieces
 from fulldress.formats.sql.tables import Pieces, alter
 
 VERSION_TABLE = re.compile(
@@ -165,6 +166,8 @@ class _Rewriter:
                 )
         elif kind == "variable_set_stmt":
             self._set(statement)
+        elif kind in ("create_stmt", "alter_table_stmt") and self._partition(statement):
+            return
         elif kind == "alter_table_stmt" and statement.node.objtype == pb.OBJECT_TABLE:
             pieces = alter(statement, self.catalogue, self.rows, self.backfills.get(relation(statement.node.relation), {}))
             self._added(statement)
@@ -181,6 +184,14 @@ class _Rewriter:
             self._other_rows(statement)
         else:
             self._other(statement)
+
+    def _partition(self, statement: Statement) -> bool:
+        pieces = partition_pieces(statement, self.catalogue, _repeatable(statement))
+        if pieces:
+            self._put(
+                statement, *pieces, change="CHECKs that are validated while others write spare the scan under its lock"
+            )
+        return bool(pieces)
 
     def _pieces(self, statement: Statement, pieces: Pieces) -> None:
         self._put(statement, *pieces.sql, change="; ".join(pieces.changes))
@@ -217,25 +228,12 @@ class _Rewriter:
             return
         qualified = ".".join(ident(part) for part in (node.relation.schemaname, name) if part)
         if self.catalogue.table(table).partitioned or self.catalogue.table(table).partitions:
-            self._partitioned_index(statement, node, qualified)
+            pieces = index_pieces(node, qualified, index_name(node))
+            self._put(statement, *pieces, change=f"index {name} is built CONCURRENTLY on each partition and attached")
             return
         node.concurrent = True
         sql = online.concurrent_index(deparse("index_stmt", node), qualified, table=written(node.relation))
         self._put(statement, sql, change=f"index {name} is built CONCURRENTLY, checked for validity")
-
-    def _partitioned_index(self, statement: Statement, node: Any, qualified: str) -> None:
-        """ON ONLY for the whole, CONCURRENTLY for each partition, then attached: the whole becomes valid by itself."""
-        table = written(node.relation)
-        name = node.idxname
-        ending = index_name(node).removeprefix(node.relation.relname)
-        node.relation.inh = False
-        whole = online.attempt(deparse("index_stmt", node))
-        part = pb.IndexStmt()
-        part.CopyFrom(node)
-        part.relation.inh, part.relation.schemaname = True, ""
-        part.relation.relname, part.idxname, part.concurrent = online.PARTITION, online.PART_INDEX, True
-        sql = online.partition_indexes(table, qualified, ending, deparse("index_stmt", part))
-        self._put(statement, whole, sql, change=f"index {name} is built CONCURRENTLY on each partition and attached")
 
     def _drop(self, statement: Statement) -> None:
         node = pb.DropStmt()

@@ -36,6 +36,7 @@ from fulldress.formats import checksums
 from fulldress.formats.checksums import Listed
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
+from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -69,14 +70,25 @@ def check(context: Context) -> Iterator[Finding]:
     """Up to four findings a list: changed, gone, not named, weak."""
     for found in _lists(context):
         inside = {
-            place.removeprefix(found.root): entry
-            for place, entry in (
-                (e.place, e) for e in context.package.entries if e.kind in ("file", "container", "hardlink")
-            )
-            if place.startswith(found.root) and "!/" not in place.removeprefix(found.root)
+            entry.place.removeprefix(found.root): entry
+            for entry in _contents(context).get(found.entry.place.rpartition("!/")[0], ())
+            if entry.place.startswith(found.root)
         }
         yield from _compared(context, found, inside)
         yield from _uncovered(found, inside)
+
+
+def _contents(context: Context) -> dict[str, list[Entry]]:
+    """Files by the archive that they lie in."""
+
+    def make() -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for entry in context.package.entries:
+            if entry.kind in ("file", "container", "hardlink"):
+                found.setdefault(entry.place.rpartition("!/")[0], []).append(entry)
+        return found
+
+    return memo(context, "contents of archives", make)
 
 
 def _lists(context: Context) -> Iterator[_List]:

@@ -56,7 +56,7 @@ def check(context: Context) -> Iterator[Finding]:
             excerpt=f"{use.file}: {use.key} = {use.value}",
             consequence=f"{_sentence(row.consequence) or 'The new version ignores it without a word.'}",
             fix=impact.cure[:1].upper() + impact.cure[1:] + ".",
-            curable=row.change == "removed" or use.value != SECRET,
+            curable=not use.format and (row.change == "removed" or use.value != SECRET),
         )
 
 
@@ -80,16 +80,18 @@ def _steps(row: MatrixRow, use: ConfigKey) -> tuple[StepDraft, ...]:
 def cure(context: Context, finding: Finding) -> Cure | None:
     """Steps of the plan: the file belongs to the estate, not to the package."""
     for impact, use in _uses(context):
-        if finding.excerpt == f"{use.file}: {use.key} = {use.value}":
+        if finding.excerpt == f"{use.file}: {use.key} = {use.value}" and not use.format:
             return Cure(steps=_steps(impact.row, use), note=f"{impact.cure} in {use.file}", safety="review")
     return None
 
 
 _USE = ConfigKey(file="/etc/app/app.conf", key="hybrid.legacy_mode", value="on", line=12)
+_IN_YAML = ConfigKey(file="/etc/app/app.yaml", key="hybrid.legacy_mode", value="on", line=2, format="yaml")
 _ROW = MatrixRow(product="app", key="hybrid.legacy_mode", change="removed", since="5.0", consequence="5.0 ignores the key")
 _RENAMED = MatrixRow(product="app", key="hybrid.legacy_mode", change="renamed", since="5.0", instead="hybrid.mode")
 
 BAD = (
+    Sample(files={"README": "x"}, impacts=(KeyImpact(row=_ROW, uses=(_IN_YAML,), cure="remove hybrid.legacy_mode"),)),
     Sample(files={"README": "x"}, impacts=(KeyImpact(row=_ROW, uses=(_USE,), cure="remove hybrid.legacy_mode"),)),
     Sample(files={"README": "x"}, impacts=(KeyImpact(row=_RENAMED, uses=(_USE,), cure="rename it to hybrid.mode"),)),
 )

@@ -48,9 +48,11 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _files(context: Context, impact: KeyImpact) -> list[str]:
     """Where the key has to be set: where it has the wrong value, else where it belongs."""
-    wrong = sorted({use.file for use in impact.uses if use.value.strip().lower() != impact.row.value.lower()})
+    wrong = [use for use in impact.uses if use.value.strip().lower() != impact.row.value.lower()]
+    if wrong:  # one that no step can write (YAML, XML ...) leaves all of them to a person
+        return [] if any(use.format for use in wrong) else sorted({use.file for use in wrong})
     one = file_for(context.estate, impact.row.key)
-    return wrong or ([one] if one else [])
+    return [one] if one else []
 
 
 def _answered(context: Context, impact: KeyImpact) -> bool:
@@ -101,6 +103,7 @@ def _estate(*keys: ConfigKey) -> Estate:
 
 
 _WRONG = ConfigKey(file="/etc/app/app.conf", key="hybrid.enable", value="false", line=3)
+_IN_JSON = ConfigKey(file="/etc/app/app.json", key="hybrid.enable", value="false", line=3, format="json")
 _NEAR = ConfigKey(file="/etc/app/app.conf", key="hybrid.mode", value="x", line=3)
 _ROW = MatrixRow(
     product="app",
@@ -118,6 +121,7 @@ BAD = (
     ),
     Sample(files={"R": "x"}, impacts=(KeyImpact(row=_ROW, uses=(_WRONG,), cure="set hybrid.enable = true"),)),
     Sample(files={"R": "x"}, impacts=(KeyImpact(row=_ROW, uses=(), cure="set hybrid.enable = true"),)),
+    Sample(files={"R": "x"}, impacts=(KeyImpact(row=_ROW, uses=(_IN_JSON,), cure="set hybrid.enable = true"),)),
     Sample(files={"R": "x"}, impacts=(KeyImpact(row=_DEFAULT, uses=(), cure="set http.threads = 8"),)),
 )
 GOOD = (

@@ -105,6 +105,9 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 _REST = {"VERSION": "1\n"}
 BAD = (
+    {"etc/postfix/sasl_passwd": "[smtp.partner.example]:587 user:geheim1\n", "etc/rsyncd.secrets": "bak:geheim1\n"},
+    {"etc/ppp/chap-secrets": 'client * "geheim1" *\n', "cloud-init.yml": "chpasswd:\n  list: |\n    root:geheim1\n"},
+    {"bin/login.exp": '#!/usr/bin/expect\nsend "geheim1\\r"\n'},
     {**_REST, "home/app/.pgpass": "# app\ndb:5432:app:app:geheim1\n"},
     {**_REST, ".netrc": "machine files.partner.example\n  login imp\n  password geheim1\n"},
     {**_REST, "root/.my.cnf": "[client]\nuser = bak\npassword = 'geheim1'\n"},

@@ -34,9 +34,9 @@ from fulldress.formats.cronlint import Flaw
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan.callgraph import short
-from fulldress.scan.reading import crontabs, current_text, edited, with_line
+from fulldress.scan.reading import current_text, edited, with_line
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import is_debian
+from fulldress.scan.schedules import is_debian, is_system, tables
 
 META = RuleMeta(
     slug="cron-line-ignored",
@@ -82,9 +82,8 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _lines(context: Context) -> Iterator[_Ignored]:
-    for table in crontabs(context):
-        system = "cron.d/" in table.entry.place or table.entry.place.endswith("crontab")
-        for flaw in cronlint.flaws(table.text, system=system):
+    for table in tables(context):
+        for flaw in cronlint.flaws(table.text, system=is_system(table)):
             if flaw.trouble != "fields" or table.jobs:
                 yield _Ignored(table.entry, flaw.line, _SAYS[flaw.trouble], flaw.text, flaw.trouble != "fields")
         zone = next((s for s in cronlint.settings(table.text) if s.name == "CRON_TZ"), None)
@@ -94,7 +93,7 @@ def _lines(context: Context) -> Iterator[_Ignored]:
 
 def _files(context: Context) -> Iterator[_Ignored]:
     for entry in context.files:
-        match = _FOLDER.search(entry.place)
+        match = _FOLDER.search(entry.place) if "etc/cron." in entry.place else None
         if match is None or _LEFT_BEHIND.search(match[2]) or entry.kind == "directory":
             continue
         if not cronlint.PARTS_NAME.fullmatch(match[2]) and is_debian(context, entry.place):
@@ -110,20 +109,20 @@ def _files(context: Context) -> Iterator[_Ignored]:
 def cure(context: Context, finding: Finding) -> Cure | None:
     """The missing user (root unless another job of the file names one), the newline, the escaped %."""
     text = current_text(context, finding.place)
-    table = next((t for t in crontabs(context) if t.entry.place == finding.place), None)
+    table = next((t for t in tables(context) if t.entry.place == finding.place), None)
     if text is None or table is None or not finding.line:
         return None
     flaw = next(
         (
             f
-            for f in cronlint.flaws(text, system=True)
+            for f in cronlint.flaws(text, system=is_system(table))
             if f.line == finding.line and finding.title.endswith(_SAYS[f.trouble])
         ),
         None,
     )
     if flaw is None:
         return None
-    wrong = {f.line for f in cronlint.flaws(text, system=True)}
+    wrong = {f.line for f in cronlint.flaws(text, system=is_system(table))}
     user = next((job.user for job in table.jobs if job.line not in wrong), "root")
     return edited(finding.place, _mended(text, flaw, user), "cron runs the job now")
 
@@ -137,6 +136,10 @@ def _mended(text: str, flaw: Flaw, user: str) -> str:
 
 
 BAD = (
+    {
+        "up.sh": "#!/bin/sh\nset -e\ninstall -m 644 cron/acme /etc/cron.d/acme\n",
+        "cron/acme": "30 2 * * * /opt/bin/report --all\n*/5 * * * * acme date +%F\n",
+    },
     {"app.deb!/etc/cron.d/app": "30 1 * * * /usr/bin/backup\n"},
     {"app.deb!/etc/cron.d/app": "30 1 * * * root /usr/bin/backup"},
     {"app.deb!/etc/cron.d/app": "30 1 * * * root tar -cf /b/$(date +%F).tar /srv\n"},

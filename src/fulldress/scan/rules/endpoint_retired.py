@@ -26,13 +26,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from fulldress.formats import shell
+from fulldress.formats import binaries, shell
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
 from fulldress.scan.endpoints import names_host, redirected, replacement
+from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, current_text, encode, is_comment, script_at, with_line
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
@@ -61,6 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
             yield _finding(context, context.estate, host, curable, curable=True)
         if len(curable) < len(places):
             yield _finding(context, context.estate, host, [hit for hit in places if hit not in curable], curable=False)
+        yield from _in_binaries(context, host)
 
 
 def _finding(context: Context, estate: Estate, host: str, found: list[Hit], *, curable: bool) -> Finding:
@@ -88,8 +90,20 @@ def _advice(estate: Estate, host: str) -> str:
     return "Declare its successor under [estate.replacements], or take the call out."
 
 
+def _forms(host: str) -> tuple[str, ...]:
+    """A name as people write it and as DNS carries it: ``müller.example``, ``xn--mller-kva.example``."""
+    bare = host.rstrip(".")
+    forms = [bare]
+    try:
+        forms.append(bare.encode("idna").decode("ascii"))
+        forms.append(forms[-1].encode("ascii").decode("idna"))
+    except UnicodeError:
+        pass  # no name that DNS could carry: as it is written, then
+    return tuple(dict.fromkeys(forms))
+
+
 def _named(host: str) -> Pattern:
-    return Pattern(f"(?i){re.escape(host.rstrip('.'))}")
+    return Pattern("(?i)" + "|".join(re.escape(form) for form in _forms(host)))
 
 
 def looks_for(context: Context) -> tuple[Pattern, ...]:
@@ -98,8 +112,23 @@ def looks_for(context: Context) -> tuple[Pattern, ...]:
 
 
 def _places(context: Context, host: str) -> list[Hit]:
-    pattern = names_host(host)
-    return [hit for hit in acting_lines(context, _named(host)) if pattern.search(hit[2])]
+    patterns = [names_host(form) for form in _forms(host)]
+    return [hit for hit in acting_lines(context, _named(host)) if any(p.search(hit[2]) for p in patterns)]
+
+
+def _in_binaries(context: Context, host: str) -> Iterator[Finding]:
+    """One finding for each binary that holds the name (a class, a program, a database)."""
+    told: set[str] = set()
+    for hit in context.hits(_named(host)):
+        place = hit.entry.place
+        if place in told or not context.is_binary(hit.entry) or standing(place) in ("silent", "library"):
+            continue
+        text = binaries.printable(context.around(hit, before=200, after=200), min(200, hit.end) - 1)
+        if any(names_host(form).search(text) for form in _forms(host)):
+            told.add(place)
+            yield _finding(
+                context, context.estate or Estate(taken="", hosts=()), host, [(hit.entry, 0, text)], curable=False
+            )
 
 
 def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | None]:
@@ -151,6 +180,11 @@ REPLACED = Estate(
     replacements={"sftp.old.example": "sftp.new.example"},
 )
 BAD = (
+    Sample(files={"bin/tool": b"\x7fELF\0\0\0sftp://sftp.old.example:22/in\0"}, estate=RETIRED),
+    Sample(
+        files={"conf/app.ini": "[a]\nhost = XN--MLLER-KVA.example\n"},
+        estate=Estate(taken="2026-10-01T00:00:00Z", hosts=(), retired=("müller.example",)),
+    ),
     Sample(
         files={"lib/b.jar!/bridge.properties": "# bridge\nbridge.sftp=sftp://import@SFTP.old.example./out\n"},
         estate=REPLACED,
@@ -159,6 +193,7 @@ BAD = (
     Sample(files={"conf/app.ini": "[a]\nhost = sftp.old.example\n"}, estate=RETIRED),
 )
 GOOD = (
+    Sample(files={"bin/tool": b"\x7fELF\0\0\0my-sftp.old.example\0"}, estate=RETIRED),
     Sample(files={"README.md": "Formerly sftp.old.example\n"}, estate=RETIRED),
     Sample(files={"conf/app.ini": "# host = sftp.old.example\nhost = sftp.old.example.net\n"}, estate=RETIRED),
     Sample(files={"conf/app.ini": "host = my-sftp.old.example\n"}, estate=RETIRED),

@@ -57,7 +57,7 @@ CHANGING = frozenset(
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all scripts that change things and ignore errors, at the one that changes most."""
-    found = sorted(careless(context), key=lambda hit: -len(hit[1]))
+    found = sorted(careless(context), key=lambda hit: (role(context, hit[0].entry.place) != "upgrade", -len(hit[1])))
     if found:
         script, changing = found[0]
         names = [s.entry.place.rpartition("/")[2] for s, _ in found]
@@ -66,7 +66,7 @@ def check(context: Context) -> Iterator[Finding]:
         )
         yield Finding(
             rule=META.slug,
-            severity=META.severity,
+            severity=META.severity if role(context, script.entry.place) == "upgrade" else "low",
             confidence=META.confidence,
             title=f"{them} errors: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",
             place=script.entry.place,

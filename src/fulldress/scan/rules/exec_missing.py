@@ -47,6 +47,8 @@ META = RuleMeta(
 ELF = Pattern(r"\A\x7fELF", once=True)
 LOOKS_FOR = (ELF,)
 _ON_PATH = re.compile(r"^/(usr/)?(local/)?s?bin/[^/]+$")
+_VENDORS = ("/opt/", "/srv/", "/usr/local/", "/home/", "/var/")
+"""Folders that vendors fill alone; programs of the others may come with any other package."""
 _MACHINES = {0x03: "i386", 0x28: "arm", 0x3E: "amd64", 0xB7: "arm64", 0xF3: "riscv64", 0x15: "ppc64", 0x16: "s390x"}
 _NAMES = {
     "x86_64": "amd64",
@@ -115,7 +117,7 @@ def _trouble(context: Context, path: str, found: UnitFile) -> _Trouble | None:
             _Trouble(f"{why}, unless {more[0]} brings it", "low", "possible") if more else _Trouble(why, "high", "certain")
         )
     folder = path.rpartition("/")[0]
-    if found.folder and not _ON_PATH.match(path) and any(p.rpartition("/")[0] == folder for p in _shipped(context)):
+    if found.folder and path.startswith(_VENDORS) and any(p.rpartition("/")[0] == folder for p in _shipped(context)):
         return _Trouble("is not in the package, which ships others of that folder", "medium", "likely")
     return None
 

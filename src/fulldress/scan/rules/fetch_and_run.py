@@ -1,8 +1,9 @@
 """The installation fetches code from the network and runs it.
 
 ## What it does
-Finds downloads that are piped into a shell or interpreter, `eval` and process substitution of a download, and package
-managers that install by name from a public registry (pip, npm, gem, apt, dnf, docker pull of a moving tag).
+Finds downloads that are piped into a shell or interpreter or saved and then run, `eval` and process substitution of a
+download, package managers that install by name from a public registry (pip, npm, gem, apt, dnf, docker pull), and container
+images by a tag that moves.
 
 ## Why it matters
 What runs on the day is not what was scanned and rehearsed; the day's network decides, and nobody has signed it.
@@ -23,12 +24,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Confidence, Finding
 from fulldress.scan import secrets
-from fulldress.scan.reading import scripts
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, scripts
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -41,26 +45,95 @@ META = RuleMeta(
 FETCHERS = {"curl", "wget", "fetch"}
 RUNNERS = shell.SHELLS | {"python", "python3", "perl", "ruby", "node", "php", "sudo", "xargs", "env"}
 _SUBSTITUTED = re.compile(r"(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
+CONSEQUENCE = "What runs on the day is not what was scanned and rehearsed."
+FIX = "Have the vendor ship it inside the package, and install it from there."
+_IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|FROM\s)")
+LOOKS_FOR = (_IMAGE,)
+_MOVING = re.compile(
+    r"""^\s*(?:-\s*)?(?:image\s*:|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::latest)?)["']?\s*(?:AS\s.*)?$"""
+)
 _LOCAL = re.compile(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each command that brings code in from the network."""
+    yield from _images(context)
     for script in scripts(context):
+        saved: set[str] = set()
         for command in script.commands:
+            runs = _runs_saved(command, saved)
+            if runs:
+                yield _finding(script.entry.place, command, f"{runs} is downloaded and run", "certain")
+            saved |= _saves(command)
             what, confidence = _fetched(command)
             if what:
-                yield Finding(
-                    rule=META.slug,
-                    severity="high" if confidence == "certain" else "medium",
-                    confidence=confidence,
-                    title=what,
-                    place=script.entry.place,
-                    line=command.line,
-                    excerpt=secrets.hidden(command.text),
-                    consequence="What runs on the day is not what was scanned and rehearsed.",
-                    fix="Have the vendor ship it inside the package, and install it from there.",
-                )
+                yield _finding(script.entry.place, command, what, confidence)
+
+
+def _finding(place: str, command: Command, what: str, confidence: Confidence) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="high" if confidence == "certain" else "medium",
+        confidence=confidence,
+        title=what,
+        place=place,
+        line=command.line,
+        excerpt=secrets.hidden(command.text),
+        consequence=CONSEQUENCE,
+        fix=FIX,
+    )
+
+
+def _images(context: Context) -> Iterator[Finding]:
+    """Container images by a tag that moves, in compose files, manifests and Dockerfiles: one finding for each file."""
+    told: set[str] = set()
+    for entry, number, line in acting_lines(context, _IMAGE):
+        match = _MOVING.match(line)
+        if match is None or entry.place in told or standing(entry.place) != "acting":
+            continue
+        if not (entry.place.endswith((".yml", ".yaml")) or "ockerfile" in entry.place.rpartition("/")[2]):
+            continue
+        told.add(entry.place)
+        yield Finding(
+            rule=META.slug,
+            severity="medium",
+            confidence="certain",
+            title=f"the image {match[1]} is fetched by a tag that moves",
+            place=entry.place,
+            line=number,
+            excerpt=line.strip(),
+            consequence=CONSEQUENCE,
+            fix="Pin it by digest (name@sha256:...), and have the vendor ship it inside the package.",
+        )
+
+
+def _saves(command: Command) -> set[str]:
+    """The files into which a command downloads."""
+    argv = shell.unwrapped(command)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    if name not in FETCHERS:
+        return set()
+    option = re.compile(r"-[a-zA-Z]*o|--output" if name == "curl" else r"-[a-zA-Z]*O|--output-document")
+    outputs = {word for before, word in pairwise(argv) if option.fullmatch(before)}
+    outputs |= {r.lstrip("> ") for r in command.redirects if r.startswith(">")}
+    if name == "curl" and {"-O", "--remote-name"} & set(argv):
+        outputs |= {word.rpartition("/")[2] for word in argv if "://" in word}
+    if name == "wget" and not {"-O", "--output-document"} & set(argv):
+        outputs |= {word.rpartition("/")[2].partition("?")[0] for word in argv if "://" in word}
+    return {o for o in outputs if o and o not in ("-", "/dev/null") and "://" not in o}
+
+
+def _runs_saved(command: Command, saved: set[str]) -> str:
+    """The downloaded file that a command runs or installs, or ``""``."""
+    argv = shell.unwrapped(command)
+    if not argv or not saved:
+        return ""
+    names = {s.rpartition("/")[2] for s in saved}
+    name = argv[0].rpartition("/")[2]
+    if argv[0] in saved or (argv[0].startswith(("./", "/")) and name in names):
+        return name
+    installs = name in RUNNERS or name in ("source", ".", "dpkg", "rpm") or argv[:2] == ("chmod", "+x")
+    return next((w.rpartition("/")[2] for w in argv[1:] if w in saved), "") if installs else ""
 
 
 def _fetched(command: Command) -> tuple[str, Confidence]:
@@ -98,12 +171,17 @@ def _from_registry(name: str, rest: tuple[str, ...]) -> str:
 
 
 BAD = (
+    {"scripts/d.sh": "#!/bin/sh\ncurl -fsSLo /tmp/i.sh https://get.partner.example/i.sh\nsh /tmp/i.sh -y\n"},
+    {"scripts/e.sh": "#!/bin/sh\nwget https://get.partner.example/tool\nchmod +x tool\n./tool\n"},
+    {"deploy/compose.yml": "services:\n  a:\n    image: registry.partner.example/a:latest\n"},
     {"scripts/a.sh": "#!/bin/bash\ncurl -fsSL https://get.partner.example/i.sh | sudo bash -s -- -y\n"},
     {"scripts/b.sh": "#!/bin/bash\nbash <(wget -qO- https://get.partner.example/i.sh)\n"},
     {"scripts/c.sh": '#!/bin/sh\neval "$(curl -s https://get.partner.example/env)"\n'},
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
 )
 GOOD = (
+    {"deploy/compose.yml": "services:\n  a:\n    image: partner/a:1.2.3\n  b:\n    image: ${IMAGE}\n"},
+    {"scripts/d.sh": "#!/bin/sh\ncurl -fsSo /tmp/v.json https://h.partner.example/v\njq . /tmp/v.json\n"},
     {"scripts/a.sh": "#!/bin/bash\ncurl -fsS https://h.partner.example/x | jq .\n"},
     {"scripts/b.sh": "#!/bin/bash\npip install --no-index ./x.whl\napt-get install -y ./x.deb\ndpkg -i x.deb\n"},
     {"scripts/c.sh": "#!/bin/bash\npip install ./x.whl\npip --version\n"},

@@ -50,7 +50,7 @@ def check(context: Context) -> Iterator[Finding]:
         for source in listed:
             for statement in sql.statements(source.text):
                 known.take(statement)
-            for table, _ in known.uncovered():
+            for table in known.tables:
                 first.setdefault(table, source)
         bare = known.uncovered()
         if bare:

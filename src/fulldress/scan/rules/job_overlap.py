@@ -32,7 +32,7 @@ from fulldress.scan.callgraph import Reach, reaches
 from fulldress.scan.job import Job
 from fulldress.scan.reading import Script, current_text, edited, script_at
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import jobs, period_of
+from fulldress.scan.schedules import idle_under_systemd, jobs, period_of
 
 META = RuleMeta(
     slug="job-overlap",
@@ -55,7 +55,7 @@ _LOCKS = re.compile(
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each job."""
     for job in jobs(context):
-        if job.kind != "cron" or not 0 < period_of(job) <= SHORT_S:
+        if job.kind != "cron" or idle_under_systemd(job) or not 0 < period_of(job) <= SHORT_S:
             continue
         found = reaches(context, job)
         slow = _slow(context, job, found)

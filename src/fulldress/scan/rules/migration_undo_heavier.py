@@ -53,7 +53,8 @@ _HEAVY = {
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each down script."""
+    """One finding for each folder of down scripts, at the worst."""
+    worst: dict[str, list[tuple[Entry, Migration, Hazard]]] = {}
     ups = {(m.entry.place.rpartition("/")[0], stem(m.entry.place)): m for m in migrations(context)}
     by_name = {stem(m.entry.place): m for m in migrations(context)}
     for entry, text in context.texts(".sql"):
@@ -63,7 +64,11 @@ def check(context: Context) -> Iterator[Finding]:
         if up is not None:
             worse = _worse(up, sql.hazards(text, rows(context)))
             if worse is not None:
-                yield _finding(entry, up, worse)
+                worst.setdefault(entry.place.rpartition("/")[0], []).append((entry, up, worse))
+    for listed in worst.values():
+        # The latest of the worst: it is the likeliest to be taken back.
+        chosen = min(reversed(listed), key=lambda item: RANK.index(item[2].kind))
+        yield _finding(*chosen, others=len(listed) - 1)
 
 
 def _worse(up: Migration, down: list[Hazard]) -> Hazard | None:
@@ -73,12 +78,13 @@ def _worse(up: Migration, down: list[Hazard]) -> Hazard | None:
     return min(new, key=lambda h: RANK.index(h.kind), default=None)
 
 
-def _finding(entry: Entry, up: Migration, hazard: Hazard) -> Finding:
+def _finding(entry: Entry, up: Migration, hazard: Hazard, others: int) -> Finding:
+    more = f" (and {others} more)" if others else ""
     return Finding(
         rule=META.slug,
-        severity=META.severity,
+        severity="low" if up.historic else META.severity,
         confidence=META.confidence,
-        title=f"{META.title}: {NAMES[hazard.kind]}",
+        title=f"{META.title}: {NAMES[hazard.kind]}{more}",
         place=entry.place,
         line=hazard.statement.line,
         excerpt=" ".join(hazard.statement.text.split())[:200],

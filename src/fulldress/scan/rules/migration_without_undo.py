@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from fulldress.formats import sql
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.migration_files import is_down, stem
-from fulldress.scan.migrations import migrations
+from fulldress.scan.migrations import Migration, migrations, series_of
 from fulldress.scan.reading import current_text, encode
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -41,37 +41,62 @@ META = RuleMeta(
 )
 
 
+MANY = 6
+"""A series with so many migrations that have no way back is told as one."""
+
+
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each migration without a down script: info where one can be derived."""
-    downs = [entry.place for entry in context.files if entry.place.endswith(".sql") and is_down(entry.place)]
+    """One finding for each migration without a down script: info where one can be derived; long series together."""
+    downs = {stem(entry.place) for entry in context.files if entry.place.endswith(".sql") and is_down(entry.place)}
+    series: dict[str, list[Migration]] = {}
     for migration in migrations(context):
         place = migration.entry.place
-        if not migration.source.plain or not migration.source.certain:
-            continue
-        if _has_down(place, downs) or not _changes(migration.text):
-            continue
-        derivable = sql.derive_down(migration.text) is not None
-        name = place.rpartition("/")[2]
-        yield Finding(
-            rule=META.slug,
-            severity="info" if derivable else META.severity,
-            confidence="certain" if derivable else META.confidence,
-            title=f"{name} has no way back" + ("; one can be derived" if derivable else ""),
-            place=place,
-            consequence="A rollback leaves the new schema under the old version."
-            if derivable
-            else "It changes what was there before: only a restore brings that back, and loses what was entered since.",
-            fix="Take the derived down script after review." if derivable else "Ask the vendor for the down script.",
-            curable=derivable,
-        )
+        if migration.source.plain and migration.source.certain and stem(place) not in downs and _changes(migration.text):
+            series.setdefault(series_of(place), []).append(migration)
+    for folder, listed in series.items():
+        if len(listed) >= MANY:
+            yield from _together(folder, listed)
+        else:
+            yield from map(_finding, listed)
+
+
+def _finding(migration: Migration) -> Finding:
+    derivable = sql.derive_down(migration.text) is not None
+    name = migration.entry.place.rpartition("/")[2]
+    return Finding(
+        rule=META.slug,
+        severity="info" if derivable else META.severity,
+        confidence="certain" if derivable else META.confidence,
+        title=f"{name} has no way back" + ("; one can be derived" if derivable else ""),
+        place=migration.entry.place,
+        consequence="A rollback leaves the new schema under the old version."
+        if derivable
+        else "It changes what was there before: only a restore brings that back, and loses what was entered since.",
+        fix="Take the derived down script after review." if derivable else "Ask the vendor for the down script.",
+        curable=derivable,
+    )
+
+
+def _together(folder: str, listed: list[Migration]) -> Iterator[Finding]:
+    lossy = [m for m in listed if sql.derive_down(m.text) is None]
+    named = ", ".join(m.entry.place.removeprefix(folder + "/") for m in reversed(lossy[-4:]))
+    yield Finding(
+        rule=META.slug,
+        severity="low" if any(m.historic for m in listed) else META.severity if lossy else "info",
+        confidence=META.confidence,
+        title=f"{len(listed)} migrations in {folder or 'the package'} have no way back"
+        + (f"; for {len(listed) - len(lossy)} one can be derived" if len(lossy) < len(listed) else ""),
+        place=(lossy or listed)[-1].entry.place,
+        consequence=f"These change what was there before: {named}. Only a restore brings that back." if lossy else _ADDED,
+        fix="Ask the vendor for the down scripts of those that are to run.",
+    )
+
+
+_ADDED = "They only add: a rollback leaves the new schema under the old version."
 
 
 def _changes(text: str) -> bool:
     return any(s.kind not in ("select_stmt", "variable_set_stmt", "transaction_stmt") for s in sql.statements(text))
-
-
-def _has_down(place: str, downs: list[str]) -> bool:
-    return any(stem(down) == stem(place) for down in downs)
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:

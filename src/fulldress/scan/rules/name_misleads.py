@@ -65,7 +65,7 @@ def _way(part: str, windows: bool) -> str:
             return "hold letters of no width"
     if part[0] == "~" or _OPTION.match(part):
         return "begin with a hyphen or a tilde"
-    if windows and (_RESERVED.match(part) or _SHORT.match(part) or part[-1] in ". "):
+    if _SHORT.match(part) or (windows and (_RESERVED.match(part) or part[-1] in ". ")):
         return "are changed or reserved on Windows"
     return ""
 
@@ -109,10 +109,10 @@ BAD = (
     {"scripts/-rf": "x"},
     {"a.deb!/opt/~root": "x"},
     {"setup.exe": "MZ", "data/NUL.txt": "x"},
-    {"setup.exe": "MZ", "PROGRA~1": "x"},
+    {"data/PROGRA~1/x": "x"},
 )
 GOOD = (
     {"Änderungen.txt": "x", "日本語.md": "x", "a-b": "x", "x~": "x"},
     {"kernel/aux.c": "x", "con.txt": "x", "docs/to be continued\u2026": "x"},
-    {"lib/PROGRA~1": "x"},
+    {"a/main.c.~1~": "x"},
 )

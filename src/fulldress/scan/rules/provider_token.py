@@ -29,9 +29,9 @@ from fulldress.formats import shell, tokens
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
+from fulldress.scan import commandsecrets, secrets
 from fulldress.scan.places import is_test, standing
-from fulldress.scan.reading import current_text, edited, is_code, is_prose, is_vendored, with_line
+from fulldress.scan.reading import current_text, edited, is_code, is_prose, is_vendored, memo, script_at, with_line
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.secretreport import Spot, findings, redacted
 from fulldress.scan.vault import secret_file, with_loader
@@ -52,7 +52,8 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each line with a token, or one for the file."""
     by_place: dict[str, list[Spot]] = {}
     for line in context.lines(*LOOKS_FOR):
-        found = _meant(line.entry.place, line.text)
+        told = _told(context, line.entry.place)
+        found = [t for t in _meant(line.entry.place, line.text) if t.value not in told]
         if found:
             shown = redacted(line.text, *(t.value for t in found))
             by_place.setdefault(line.entry.place, []).append(_spot(line.entry, line.number, found[0], shown))
@@ -64,6 +65,15 @@ def check(context: Context) -> Iterator[Finding]:
                 by_place[hit.entry.place] = [_spot(hit.entry, 0, found[0], f"{found[0].kind} {secrets.HIDDEN}")]
     for place, spots in by_place.items():
         yield from findings(META.slug, place, spots, consequence=_CONSEQUENCE, fix=_FIX)
+
+
+def _told(context: Context, place: str) -> frozenset[str]:
+    """What another rule says of the commands of a script: one finding for one secret is enough."""
+    script = script_at(context, place)
+    if script is None:
+        return frozenset()
+    values = (s.value for command in script.commands for s in commandsecrets.found_in(command))
+    return memo(context, (META.slug, script.entry.sha256), lambda: frozenset(values))
 
 
 def _meant(place: str, text: str) -> list[tokens.Token]:

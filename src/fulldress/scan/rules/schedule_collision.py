@@ -29,14 +29,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from fulldress.formats import crontab
-from fulldress.model.estate import CronJob, Estate, HostFacts
+from fulldress.formats import calendar, crontab
+from fulldress.model.estate import CronJob, Estate, HostFacts, Timer
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.release import Declared, Release, Window
 from fulldress.scan import secrets
 from fulldress.scan.job import Job
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import jobs, next_firing, window_of
+from fulldress.scan.schedules import idle_under_systemd, jobs, next_firing, window_of
 
 META = RuleMeta(
     slug="schedule-collision",
@@ -62,6 +62,14 @@ class _Own(NamedTuple):
     backup: bool
 
 
+class _OwnTimer(NamedTuple):
+    """A timer of the estate that starts a backup inside the window."""
+
+    host: HostFacts
+    timer: Timer
+    at: datetime
+
+
 def check(context: Context) -> Iterator[Finding]:
     """One finding for the estate's jobs in the window, one for each job of the package that collides."""
     window = window_of(context)
@@ -71,7 +79,12 @@ def check(context: Context) -> Iterator[Finding]:
     own = [o for o in _in_window(context, *window) if any(step not in context.drafted for step in _steps(o))]
     if own:
         yield _window_finding(own, window)
+    timers = [t for t in _timers_in_window(context, *window) if any(s not in context.drafted for s in _timer_steps(t))]
+    if timers:
+        yield _timer_finding(timers, window)
     for job in jobs(context):
+        if idle_under_systemd(job):
+            continue
         why = _with_backup(context.estate, job, window[0]) or _twice(context.estate, job)
         if why:
             yield Finding(
@@ -104,6 +117,21 @@ def _window_finding(own: list[_Own], window: tuple[datetime, datetime]) -> Findi
     )
 
 
+def _timer_finding(own: list[_OwnTimer], window: tuple[datetime, datetime]) -> Finding:
+    names = ", ".join(f"{o.timer.name} at {o.at:%H:%M} on {o.host.hostname or o.host.name}" for o in own[:4])
+    return Finding(
+        rule=META.slug,
+        severity="high",
+        confidence=META.confidence,
+        title=f"backups by timer fall into the window {window[0]:%H:%M}–{window[1]:%H:%M}: {names}",
+        place="",
+        excerpt="; ".join(f"OnCalendar={text}" for o in own[:4] for text in o.timer.calendar)[:200],
+        consequence="A dump through a migration waits for its locks, or makes it wait, and holds half of either schema.",
+        fix="Hold these timers for the window, or move the window.",
+        curable=True,
+    )
+
+
 def _in_window(context: Context, start: datetime, end: datetime) -> Iterator[_Own]:
     assert context.estate is not None
     product = context.release.estate.product if context.release is not None else ""
@@ -115,6 +143,29 @@ def _in_window(context: Context, start: datetime, end: datetime) -> Iterator[_Ow
             at = crontab.next_firing(job.schedule, start - timedelta(minutes=1))
             if at is not None and at <= end:
                 yield _Own(host, job, at, backup)
+
+
+def _timers_in_window(context: Context, start: datetime, end: datetime) -> Iterator[_OwnTimer]:
+    """Timers of the estate that start a backup inside the window."""
+    assert context.estate is not None
+    for host in context.estate.hosts:
+        for timer in host.timers:
+            if not _BACKUP.search(f"{timer.name} {timer.activates}"):
+                continue
+            for text in timer.calendar:
+                event = calendar.parse(text)
+                at = calendar.next_elapse(event, start - timedelta(minutes=1)) if event is not None else None
+                if at is not None and at <= end:
+                    yield _OwnTimer(host, timer, at)
+                    break
+
+
+def _timer_steps(own: _OwnTimer) -> tuple[StepDraft, ...]:
+    name = own.timer.name
+    return (
+        StepDraft(kind="unit", title=f"Hold {name} for the window", params={"action": "stop", "unit": name}),
+        StepDraft(kind="unit", title=f"Start {name} again", when="after", params={"action": "start", "unit": name}),
+    )
 
 
 def _with_backup(estate: Estate, job: Job, start: datetime) -> str:
@@ -162,7 +213,9 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     window = window_of(context)
     if finding.place or window is None:
         return None
-    steps = [step for own in _in_window(context, *window) for step in _steps(own) if step not in context.drafted]
+    drafts = [step for own in _in_window(context, *window) for step in _steps(own)]
+    drafts += [step for own in _timers_in_window(context, *window) for step in _timer_steps(own)]
+    steps = [step for step in drafts if step not in context.drafted]
     steps.sort(key=lambda step: step.when == "after")
     return Cure(steps=tuple(steps), note="the estate's jobs are held for the window", safety="review") if steps else None
 
@@ -174,13 +227,17 @@ RELEASE = Release(
 )
 
 
-def _estate(*lines: str) -> Estate:
+def _estate(*lines: str, timer: str = "") -> Estate:
     cron = tuple(crontab.jobs("\n".join(lines) + "\n", file="/etc/cron.d/own"))
-    host = HostFacts(name="h", hostname="h", os="debian", os_version="12", timezone="Europe/Vienna", cron=cron)
+    timers = (Timer(name="pgbackrest.timer", activates="pgbackrest.service", calendar=(timer,)),) if timer else ()
+    host = HostFacts(
+        name="h", hostname="h", os="debian", os_version="12", timezone="Europe/Vienna", cron=cron, timers=timers
+    )
     return Estate(taken="2026-10-01T00:00:00Z", hosts=(host,))
 
 
 BAD = (
+    Sample(files={"a": "x\n"}, estate=_estate(timer="Sun 03:00"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("45 2 * * * postgres pg_dumpall -f /b/all"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("0 3 * * 0 lims /opt/lims/bin/report"), release=RELEASE),
     Sample(
@@ -195,6 +252,7 @@ BAD = (
     ),
 )
 GOOD = (
+    Sample(files={"a": "x\n"}, estate=_estate(timer="Sun 04:00"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("45 1 * * * postgres pg_dumpall -f /b/all"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("0 3 * * 1-6 postgres pg_dumpall -f /b/all"), release=RELEASE),
     Sample(

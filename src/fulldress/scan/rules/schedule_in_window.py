@@ -28,9 +28,10 @@ from collections.abc import Iterator
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.release import Declared, Release, Window
 from fulldress.scan import scheduled_code
+from fulldress.scan.job import Job
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import firing_between, jobs, silenced, window_of
+from fulldress.scan.schedules import firing_between, idle_under_systemd, jobs, period_of, silenced, window_of
 
 META = RuleMeta(
     slug="schedule-in-window",
@@ -50,6 +51,8 @@ def check(context: Context) -> Iterator[Finding]:
         return
     start, end = window
     for job in jobs(context):
+        if idle_under_systemd(job):
+            continue
         firing = firing_between(job, start, end)
         if firing is not None:
             later = f" or up to {job.delay / 60:.0f} min later" if job.delay else ""
@@ -60,7 +63,7 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         yield Finding(
             rule=META.slug,
-            severity=META.severity if firing is not None and not job.delay else "medium",
+            severity=META.severity if firing is not None and not job.delay and not _often(job) else "medium",
             confidence=META.confidence if not job.delay else "likely",
             title=f"job “{job.schedule}” {when}, in the window {start:%H:%M}–{end:%H:%M}",
             place=job.place,
@@ -70,6 +73,11 @@ def check(context: Context) -> Iterator[Finding]:
             fix="Hold the job until the run is done, or move the window.",
             curable=not job.timer and job.kind == "cron",
         )
+
+
+def _often(job: Job) -> bool:
+    """True for a job that fires at least every hour: it falls into every window, and is built for that."""
+    return 0 < period_of(job) <= 3600
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
@@ -99,6 +107,9 @@ BAD = (
     Sample(files={"j.java": '@Scheduled(cron = "0 45 2 * * 7")\n'}, release=RELEASE),
 )
 GOOD = (
+    Sample(
+        files={"etc/cron.d/app": "0 3 * * * root test -x /usr/bin/x -a \\! -d /run/systemd/system && x\n"}, release=RELEASE
+    ),
     Sample(files={"etc/cron.d/app": "0 4 * * * app /usr/lib/app/import\n# 0 3 * * * app x\n"}, release=RELEASE),
     Sample(files={"etc/cron.d/app": "0 3 * * 1-5 app /usr/lib/app/import\n"}, release=RELEASE),
     Sample(files={"a.rpm!/etc/cron.d/a": "CRON_TZ=UTC\n0 3 * * * app /usr/lib/app/import\n"}, release=RELEASE),

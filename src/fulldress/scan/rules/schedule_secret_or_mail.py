@@ -32,8 +32,9 @@ from fulldress.formats.cronlint import Setting
 from fulldress.model.finding import Finding
 from fulldress.scan.callgraph import short
 from fulldress.scan.endpoints import outside
-from fulldress.scan.reading import Crontab, crontabs
+from fulldress.scan.reading import Crontab
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.schedules import tables
 
 META = RuleMeta(
     slug="schedule-secret-or-mail",
@@ -49,7 +50,7 @@ _KEPT = re.compile(r">|\|\s*(logger|systemd-cat|tee|mail|chronic)|\b(chronic|log
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such line."""
-    for table in crontabs(context):
+    for table in tables(context):
         for setting in cronlint.settings(table.text):
             if _SECRET.search(setting.name) and not _HARMLESS.search(setting.value):
                 yield _secret(table, setting)

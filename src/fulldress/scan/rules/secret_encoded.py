@@ -1,8 +1,8 @@
-"""A secret is encoded: base64, hex, gzip, URL-encoding, UTF-16, or a Kubernetes Secret.
+"""A secret is encoded: base64, hex, gzip, URL-encoding, or a Kubernetes Secret.
 
 ## What it does
 Decodes where something encoded may hold a secret (Kubernetes Secrets, `base64 -d`, the words for passwords and keys as
-base64 or hex, gzip in base64, `Authorization: Basic`, UTF-16 files) and looks into the result, up to three layers deep.
+base64 or hex, gzip in base64, `Authorization: Basic`) and looks into the result, up to three layers deep.
 Hashes, images and sealed secrets decode to nothing that can be read.
 
 ## Why it matters
@@ -32,10 +32,9 @@ from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
 from fulldress.scan.anytext import secrets_of
-from fulldress.scan.credentialfiles import kind_of
+from fulldress.scan.credentialfiles import is_whole
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secretlines import found_in
 from fulldress.scan.secretreport import Spot, findings, severity_of
 
 META = RuleMeta(
@@ -46,10 +45,8 @@ META = RuleMeta(
     confidence="certain",
 )
 _SECRET = Pattern(r"^\s{0,8}[\"']?kind[\"']?\s{0,4}:\s{0,4}[\"']?Secret\b")
-_WIDE = Pattern(r"\A(\xff\xfe|\xfe\xff)[^\x00]\x00|\A(\xff\xfe|\xfe\xff)\x00[^\x00]", once=True)
 _HINTS = tuple(Pattern(regex) for regex in layers.HINTS)
-LOOKS_FOR = (_SECRET, _WIDE, *_HINTS)
-MAX_WIDE = 2 << 20
+LOOKS_FOR = (_SECRET, *_HINTS)
 MAX_MANIFEST = 1 << 20
 _DATA = re.compile(r"""^(\s*)["']?(data|stringData)["']?\s*:\s*\{?\s*$""")
 _ITEM = re.compile(r"""^(\s*)["']?([\w.-]+)["']?\s*:\s*["']?([^"'\s,}]+)["']?\s*,?\s*$""")
@@ -68,24 +65,12 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         for what in _decoded(line.text):
             _add(found, line.entry, line.number, f"{what}, encoded,", f"{what}: {secrets.HIDDEN}")
-    for entry in context.matching(_WIDE):
-        if entry.size <= MAX_WIDE and _weighs(entry):
-            for number, text in enumerate(context.read(entry).decode("utf-16", "replace").split("\n"), 1):
-                for secret in found_in(entry.place, text.strip()):
-                    if secret.worth == "real":
-                        _add(
-                            found,
-                            entry,
-                            number,
-                            f"{secret.what} under {secret.key} (UTF-16)",
-                            f"{secret.key} {secrets.HIDDEN}",
-                        )
     for place, spots in found.items():
         yield from findings(META.slug, place, [spots[n] for n in sorted(spots)])
 
 
 def _weighs(entry: Entry) -> bool:
-    return standing(entry.place) in ("acting", "example") and kind_of(entry.place) is None
+    return standing(entry.place) in ("acting", "example") and not is_whole(entry.place)
 
 
 def _add(found: dict[str, dict[int, Spot]], entry: Entry, line: int, what: str, shown: str) -> None:
@@ -142,7 +127,6 @@ BAD = (
     {"k8s/s.yaml": "kind: Service\n---\nkind: Secret\nstringData:\n  DB_PASSWORD: geheim1\n"},
     {"bin/a.sh": f"#!/bin/sh\necho {_b64('curl -u svc:geheim1 https://h.partner.example/' + chr(10))} | base64 -d | sh\n"},
     {"conf/a.json": f'{{"blob": "{_b64(_b64("db.password=geheim1"))}", "x": "{_b64("db.password=geheim1")}"}}\n'},
-    {"win/a.ini": "[db]\r\npassword=geheim1\r\n".encode("utf-16")},
     {"app/a.py": f'headers = {{"Authorization": "Basic {_b64("svc:geheim1")}"}}\n'},
     {"conf/a.conf": "x=" + b"password=geheim1".hex() + "\n"},
     {"conf/b.conf": "q=user%3Dapp%26password%3Dgeheim1\n"},

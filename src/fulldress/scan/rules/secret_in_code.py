@@ -58,7 +58,14 @@ _CALLS: tuple[tuple[str, int], ...] = (
     (r"new\s{1,4}(Client|Connection|Session)", 2),
 )
 _ANY = "|".join(regex for regex, _ in _CALLS)
-LOOKS_FOR = (Pattern(rf"({_ANY})\s{{0,4}}\("),)
+_KEYED = Pattern(
+    r"\b(setProperty|put|set|addProperty|option|setHeader|setAttribute)\s{0,2}\(\s{0,2}[\"'][^\"']{0,60}"
+    r"([pP]assw(or)?d|PASSWORD|[sS]ecret|SECRET|[tT]oken)[\"']\s{0,2},\s{0,2}[\"'][^\"']{4}"
+)
+LOOKS_FOR = (Pattern(rf"({_ANY})\s{{0,4}}\("), _KEYED)
+_PAIR = re.compile(
+    r"""\b(?:setProperty|put|set|addProperty|option|setHeader|setAttribute)\s*\(\s*["']([^"']{1,80})["']\s*,\s*["']([^"'\\]{4,})["']"""
+)
 _FINDERS = tuple((re.compile(rf"(?:{regex})\s{{0,4}}\("), position) for regex, position in _CALLS)
 _LITERAL = re.compile(
     r"""^\s*[bBuUrR]?(?:"([^"\\]*)"|'([^'\\]*)')(?:\.toCharArray\(\)|\.encode\([^)]*\)|\.to_string\(\))?\s*$"""
@@ -86,6 +93,9 @@ def _arguments(text: str, number: int) -> Iterator[tuple[str, str]]:
     """(password, the line) for each call that begins in a line."""
     lines = text.split("\n")
     rest = "\n".join(lines[number - 1 : number + 12])[: MAX_CALL + len(lines[number - 1])]
+    for key, value in _PAIR.findall(lines[number - 1]):
+        if secrets.is_secret_key(key) and secrets.worth(value) == "real":
+            yield value, lines[number - 1]
     for finder, position in _FINDERS:
         for match in finder.finditer(lines[number - 1]):
             arguments = split(rest[match.end() :])
@@ -122,6 +132,7 @@ def split(text: str) -> list[str]:
 
 
 BAD = (
+    {"src/Tls.java": 'System.setProperty("javax.net.ssl.keyStorePassword", "geheim1");\n'},
     {"src/Db.java": 'class Db { void x() { c = DriverManager.getConnection(url, "app", "geheim1"); } }\n'},
     {"src/Pool.java": 'c = DriverManager\n  .getConnection("jdbc:x:y", user(1, 2),\n   "geheim1");\n'},
     {"www/db.php": "<?php\n$l = mysqli_connect('db', 'app', 'geheim1');\n$d = new PDO('mysql:x', 'app', 'geheim1');\n"},

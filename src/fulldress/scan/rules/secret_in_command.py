@@ -29,11 +29,13 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import secrets
 from fulldress.scan.commandsecrets import Secret, found_in
 from fulldress.scan.endpoints import urls
+from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
 from fulldress.scan.rule import MAX_LINE, Context, RuleMeta
 from fulldress.scan.secretreport import redacted
@@ -46,9 +48,14 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
+_EXEC = Pattern(r"^Exec[A-Z][A-Za-z]{2,12}\s{0,2}=[^\n]{0,400}(pass|token|secret|key|\s-u\s?|\s-p|://)")
+LOOKS_FOR = (_EXEC,)
+_HISTORIES = (".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history")
+MAX_HISTORY = 1 << 20
 CONSEQUENCE = "Everyone who has the package, and every user of the host while it runs, can read and use it."
 FIX = "Rotate it, and read it from a secret file instead."
 
+_DEFINED = re.compile(r"""-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken)=([^\s"'$]+)""")
 _ASSIGNED = re.compile(r"""^\s*([A-Za-z_]\w*)=("[^"$`]*"|'[^']*'|[^\s"'$`;&|()]+)\s*(?:#.*)?$""")
 
 
@@ -61,6 +68,7 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, found)
         for line, name, _value in _assigned(script.text):
             yield _assignment(script.entry.place, line, name)
+    yield from _elsewhere(context)
     for table in crontabs(context):
         for job in table.jobs:
             found = [s for command in shell.commands(job.command) for s in found_in(command)]
@@ -72,8 +80,27 @@ def _assigned(text: str) -> Iterator[tuple[int, str, str]]:
     """(line, name, value) of secrets assigned on a line of their own."""
     for number, line in enumerate(text.split("\n"), 1):
         match = _ASSIGNED.match(line[:MAX_LINE])
-        if match is not None and secrets.is_secret_key(match[1]) and secrets.worth(match[2]):
+        defined = _DEFINED.search(line[:MAX_LINE]) if re.match(r"\s*(export\s+)?\w+=", line) else None
+        if defined is not None and secrets.worth(defined[1]):
+            yield number, line.partition("=")[0].strip(), defined[1]
+        elif match is not None and secrets.is_secret_key(match[1]) and secrets.worth(match[2]):
             yield number, match[1], match[2]
+
+
+def _elsewhere(context: Context) -> Iterator[Finding]:
+    """Commands in units, and in the histories of shells."""
+    for line in context.lines(_EXEC):
+        if line.entry.place.endswith((".service", ".conf")) and standing(line.entry.place) == "acting":
+            value = line.text.partition("=")[2].lstrip("-+!@: ")
+            found = [s for command in shell.commands(value) for s in found_in(command)]
+            if found:
+                yield _in_table(line.entry.place, line.number, value, found)
+    for entry in context.files:
+        if entry.place.endswith(_HISTORIES) and entry.size < MAX_HISTORY:
+            for command in shell.commands(context.text(entry) or ""):
+                found = list(found_in(command))
+                if found:
+                    yield _in_table(entry.place, command.line, command.text, found)
 
 
 def _in_table(place: str, line: int, command: str, found: list[Secret]) -> Finding:
@@ -81,7 +108,7 @@ def _in_table(place: str, line: int, command: str, found: list[Secret]) -> Findi
         rule=META.slug,
         severity=META.severity,
         confidence=META.confidence,
-        title=f"{found[0].kind} in a scheduled command",
+        title=f"{found[0].kind} in a command of {place.rpartition('/')[2]}",
         place=place,
         line=line,
         excerpt=redacted(command, *(s.value for s in found)),
@@ -181,6 +208,10 @@ def _referring(raw: str, value: str, name: str) -> str:
 
 
 BAD = (
+    {"a.service": "[Service]\nExecStart=-/usr/bin/app --db-password geheim1\n"},
+    {"root/.bash_history": "ls\nmysql -uroot -pgeheim1\n"},
+    {"bin/setenv.sh": '#!/bin/sh\nJAVA_OPTS="$JAVA_OPTS -Djavax.net.ssl.keyStorePassword=geheim1"\n'},
+    {"bin/p.sh": "#!/bin/sh\npython3 -c \"import x; x.connect(password='geheim1')\"\n"},
     {"scripts/g.sh": "#!/bin/sh\nsmbclient //fs/x -U imp%geheim1\nldapsearch -x -w geheim1 -b dc=x\n"},
     {"scripts/h.sh": "#!/bin/sh\nmount -t cifs -o username=imp,password=geheim1 //fs/x /mnt\nhtpasswd -cb f u geheim1\n"},
     {"scripts/i.sh": "#!/bin/sh\necho 'root:geheim1' | chpasswd\naz login -u x -p geheim1\nenv PGPASSWORD=geheim1 psql\n"},

@@ -32,11 +32,11 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
-from fulldress.scan.credentialfiles import kind_of
+from fulldress.scan.credentialfiles import is_whole
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, current_text, edited, is_code, memo, with_line
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secretlines import MARKUP, found_in
+from fulldress.scan.secretlines import FORMS_LOOK_LIKE, MARKUP, found_in
 from fulldress.scan.secretreport import MANY, Spot, findings, redacted, severity_of
 from fulldress.scan.vault import secret_file
 
@@ -54,6 +54,7 @@ LOOKS_FOR = (
     ),
     Pattern(r"://[^\s/:@'\"<>$]{0,200}:[^\s/@'\"<>]{1,200}@"),
     Pattern(r"(?i)(key|name)\s?=\s?[\"'][^\"']{0,60}(pass|secret|token|key)[^\"']{0,20}[\"']\s{1,8}value\s?="),
+    *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _WRAPPED = re.compile(r"(?m)^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
@@ -88,7 +89,7 @@ def _spot(place: str, number: int, line: str) -> Spot | None:
 
 def _not_read(context: Context, entry: Entry) -> frozenset[int] | range:
     """Lines that another rule reads (scripts, credential files, Kubernetes secrets) or nobody (comments in markup)."""
-    if standing(entry.place) == "silent" or standing(entry.place) == "library" or kind_of(entry.place) is not None:
+    if standing(entry.place) == "silent" or standing(entry.place) == "library" or is_whole(entry.place):
         return range(1 << 40)
     return memo(context, (META.slug, entry.sha256, entry.place), lambda: _skipped(context, entry))
 
@@ -159,6 +160,15 @@ BAD = (
     {"lib/b.jar!/bridge.properties": "jdbc.url=jdbc:postgresql://db:5432/app?user=bridge&password=Br1dge-2023\n"},
     {"conf/web.config": '<add key="SmtpPassword" value="geheim1"/>\n<a password=\'geheim1\'/>\n'},
     {"conf/app.env": "A_PASSWORD=geheim1\nB_PASSWORD=geheim1\nC_TOKEN=geheim1a\nexport D_SECRET=geheim1b\nE=1\n"},
+    {"win/app.ini": "[db]\r\npassword=geheim1\r\n".encode("utf-16")},
+    {
+        "Dockerfile": "ENV DB_PASSWORD geheim1\n",
+        "etc/ldap.conf": "bindpw geheim1\n",
+        "hosts": "db1 ansible_password=geheim1 x=1\n",
+    },
+    {"a.ps1": '$p = ConvertTo-SecureString "geheim1" -AsPlainText\n', "a.go": 'Open("mysql", "app:geheim1@tcp(db)/x")\n'},
+    {"a.xml": '<entry key="password">geheim1</entry>\n<password><![CDATA[geheim1]]></password>\n'},
+    {"a.py": 'get(u, auth=("svc", "geheim1"))\n', "a.cmd": "net use Z: \\\\fs\\x /user:imp geheim1\r\n"},
     {"conf/cache.ini": "url = redis://:geheim1@cache:6379/0\n", "conf/weak.ini": "password = changeme\n"},
     {"conf/app.ini": "[db]\nuser = app\npassword = geheim1\n"},
     {"conf/app.yaml": "db:\n  password: 'geheim1'\n"},

@@ -45,7 +45,7 @@ LOOKS_FOR = (
     Pattern(r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{1,200}\bpassword\s{0,9}=?\s{0,9}[eE]?'[^']{3}"),
     Pattern(r"(?i)\bidentified\s{1,9}(with\s{1,9}\S{1,40}\s{1,9})?(by|as)\s{1,9}(password\s{1,9})?['\"]?[^\s'\"]{3}"),
     Pattern(r"(?i)\bdblink\w{0,30}\s{0,4}\([^;]{0,200}password\s{0,4}="),
-    Pattern(r"(?i)\bconnection\s{1,9}'[^';]{0,200}password\s{0,4}="),
+    Pattern(r"(?i)\b(connection|primary_conninfo|conninfo)\s{0,9}=?\s{0,9}'[^';]{0,200}password\s{0,4}="),
     Pattern(r"(?i)\bset\s{1,9}password\s{1,9}(for\s{1,9}[^\s=]{1,60}\s{0,9})?=\s{0,9}(password\s{0,4}\()?\s{0,4}'"),
 )
 _FORMS = (
@@ -57,7 +57,7 @@ _FORMS = (
         r"(?P<x>(?!values\b|externally\b|globally\b|password\b|random\b)[A-Za-z]\w*\d\w*)\b)"
     ),
     re.compile(r"(?is)\bdblink\w*\s*\([^;]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
-    re.compile(r"(?is)\bconnection\s+'[^';]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
+    re.compile(r"(?is)\b(?:connection|primary_conninfo|conninfo)\s*=?\s*'[^';]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
     re.compile(r"(?is)\bset\s+password\s+(?:for\s+[^\s=]+\s*)?=\s*(?:password\s*\()?\s*'(?P<v>[^']{3,})'"),
 )
 _VERIFIER = re.compile(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
@@ -135,6 +135,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 BAD = (
+    {"sql/007.sql": "ALTER SYSTEM SET primary_conninfo = 'host=a user=r password=geheim1';\n"},
     {"sql/001.sql": "CREATE ROLE app LOGIN PASSWORD 'geheim1';\n"},
     {"sql/002.sql": "create user mapping for app server s\n  options (user 'x', password 'geheim1');\n"},
     {"sql/003.sql": "CREATE USER 'a'@'%' IDENTIFIED BY 'geheim1';\nSET PASSWORD FOR x = PASSWORD('geheim1');\n"},

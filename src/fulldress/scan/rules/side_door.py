@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from fulldress.formats import shell
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan.reading import edited, script_at, scripts
+from fulldress.scan.reading import edited, memo, script_at, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -62,7 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         for command in script.commands:
             hit = opened(command)
-            if hit is None:
+            if hit is None or _own_service(context, command, hit[1]):
                 continue
             severity, title = hit
             yield Finding(
@@ -77,6 +77,15 @@ def check(context: Context) -> Iterator[Finding]:
                 fix="Ask the vendor which single permission is needed, and give that one.",
                 curable=_chmod_word(command) > 0,
             )
+
+
+def _own_service(context: Context, command: Command, title: str) -> bool:
+    """True when a script stops a guard that its package brings itself: a firewall's own removal, for example."""
+    name = title.rpartition(" ")[2]
+    if not title.startswith(("stops ", "disables ", "masks ")) or name not in command.text:
+        return False
+    own = memo(context, "own services", lambda: {e.place.rpartition("/")[2] for e in context.package.entries})
+    return f"{name}.service" in own
 
 
 def opened(command: Command) -> tuple[Severity, str] | None:

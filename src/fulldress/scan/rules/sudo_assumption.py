@@ -62,6 +62,9 @@ def check(context: Context) -> Iterator[Finding]:
         if role(context, script.entry.place) == "library" and script.entry.place not in scheduled:
             continue
         verdict = _verdict(context.estate, uses, scheduled.get(script.entry.place)) if uses else None
+        aside = role(context, script.entry.place) in ("program", "init") and script.entry.place not in scheduled
+        if verdict is not None and aside and verdict.severity == "high":
+            verdict = verdict._replace(severity="medium")  # whoever calls it, it is not the upgrade
         if verdict is not None:
             groups.setdefault(verdict, []).append((script, uses))
     for verdict, found in groups.items():
@@ -139,6 +142,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     del finding  # one for the whole package
     contents: dict[str, bytes | None] = {}
     for script in scripts(context):
+        if role(context, script.entry.place) == "library":
+            continue
         edits = [edit for command in script.commands if command.name == "sudo" for edit in _without(command)]
         if edits:
             contents[script.entry.place] = encode(shell.splice(script.text, edits))

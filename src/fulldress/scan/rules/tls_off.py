@@ -102,7 +102,7 @@ def check(context: Context) -> Iterator[Finding]:
             what = _switched(command)
             if what and standing(script.entry.place) == "acting" and (script.entry.place, what) not in seen:
                 seen.add((script.entry.place, what))
-                severity = META.severity if "sslmode" in what else "high"
+                severity = "high" if _exposes(command, what) else META.severity
                 yield _finding(script.entry.place, command.line, what, command.text, severity, curable=_curable(command))
     for entry, number, line in acting_lines(context, *LOOKS_FOR):
         if standing(entry.place) != "acting" or script_at(context, entry.place) is not None or _LOOPBACK.search(line):
@@ -114,6 +114,14 @@ def check(context: Context) -> Iterator[Finding]:
             code = is_code(entry.place)
             severity = "low" if code else META.severity
             yield _finding(entry.place, number, what, line, severity, curable=mode is not None and not code)
+
+
+def _exposes(command: Command, what: str) -> bool:
+    """True when a credential is sent, or what is downloaded is run, over a connection that nobody checked."""
+    if not what.startswith(("curl", "wget")):
+        return False
+    credential = re.search(r"(?i)\s(-u|--user|--oauth2-bearer)\b|authorization\s*:|token|passw", command.text) is not None
+    return credential or command.pipes_to.rpartition("/")[2] in (*shell.SHELLS, "sudo", "python3", "tar")
 
 
 def _declared(line: str) -> bool:

@@ -2,7 +2,9 @@
 
 ## What it does
 Finds `rm -r`, `chown -R`, `chmod -R`, `find -delete` and `shred` whose path begins with a variable that nothing
-guards: an empty value turns `"$OLD"/var/*` into `/var/*`. Also `rm -rf` of a system directory by name.
+guards: an empty value turns `"$OLD"/var/*` into `/var/*`. Also `rm -rf` of a system directory by name, and what leaves
+nothing behind: `mkfs`, `wipefs`, `dd` onto a device, `dropdb`, `DROP DATABASE` and `DROP SCHEMA` in a command or
+here-document.
 
 ## Why it matters
 The variable is empty exactly when something else went wrong, and then the command destroys what it was not meant for.
@@ -67,8 +69,10 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, name, verdict)
                 continue
             system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
-            if system:
-                yield _finding(script.entry.place, command, "", _Verdict("critical", "certain", system))
+            lost = system or ("" if what in ("library", "init") else wrecked(command))
+            if lost:
+                severity: Severity = "critical" if system or what == "upgrade" else "low"
+                yield _finding(script.entry.place, command, "", _Verdict(severity, "certain" if system else "likely", lost))
 
 
 def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | None:
@@ -78,8 +82,10 @@ def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | N
         severity: Severity = "critical"
     elif _LIKELY_DATA.match(left):
         severity = "high"
+    elif what == "upgrade":
+        return _Verdict("medium", META.confidence, left)  # `/x`: hardly anything that anybody has there, but a mistake
     else:
-        return None  # `/venv`, `/.sst`: nothing that anybody has there
+        return None
     stops = re.search(r"(?m)^\s*set\s+-\w*e|^#!.*sh\s+-\w*e|^\s*set\s+-o\s+errexit", text) is not None
     strict = re.search(r"(?m)^\s*set\s+-\w*u|^\s*set\s+-o\s+nounset", text) is not None
     assigned = [a for a in shellflow.assignments(text) if a.name == name]
@@ -106,6 +112,31 @@ def _finding(place: str, command: Command, name: str, verdict: _Verdict) -> Find
         fix=f"Run it only when {name} has a value." if name else "Take the command out, and ask the vendor what it was for.",
         curable=bool(name),
     )
+
+
+def wrecked(command: Command) -> str:
+    """What a command leaves nothing of: a file system, a device, a database; ``""`` for every other command."""
+    for text in shell.nested(command):
+        for inner in shell.commands(text):
+            if found := wrecked(inner):
+                return found
+    argv = shell.unwrapped(command)
+    name, words = (argv[0].rpartition("/")[2], argv[1:]) if argv else ("", ())
+    plain = [w for w in words if not w.startswith("-")]
+    if re.fullmatch(r"mkfs(\.\w+)?|wipefs|blkdiscard|mkswap", name) and any(w.startswith("/dev/") for w in plain):
+        return next(w for w in plain if w.startswith("/dev/"))
+    if name == "dd":
+        device = next((w[3:] for w in words if w.startswith("of=/dev/")), "")
+        return "" if re.match(r"/dev/(null|stdout|zero|tty|shm/)", device) else device
+    if name == "dropdb":
+        return f"the database {plain[-1] if plain else ''}".strip()
+    if name in ("psql", "mysql", "mariadb", "sqlplus"):
+        match = _DROPS.search(" ".join(words)) or _DROPS.search(re.sub(r"(?m)^\s*--.*$", "", command.heredoc))
+        return f"the {match[1].lower()} {match[2]}" if match is not None else ""
+    return ""
+
+
+_DROPS = re.compile(r"(?i)\bDROP\s+(DATABASE|SCHEMA)\s+(?:IF\s+EXISTS\s+)?([\w.\"$-]+)")
 
 
 def _targets(command: Command) -> tuple[str, ...]:
@@ -183,17 +214,22 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/bash\nset -e\nmkfs.ext4 -F /dev/sdb1\n"},
+    {"up.sh": "#!/bin/bash\nset -e\nsu postgres -c 'psql -c \"DROP DATABASE app\"'\n"},
+    {"up.sh": "#!/bin/bash\nset -e\npsql app <<EOF\nBEGIN;\nDROP SCHEMA old CASCADE;\nEOF\n"},
     {"scripts/a.sh": '#!/bin/bash\nOLD=$(readlink /opt/app/previous)\nrm -rf "$OLD"/var/cache/app/*\n'},
     {"scripts/b.sh": "#!/bin/sh\ncd / && rm -fr ${PREFIX}/lib\n"},
     {"app.deb!/postrm": "#!/bin/sh\nchown -R app $APP_HOME/data\n"},
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"up.sh": "#!/bin/bash\nset -e\ndd if=/dev/zero of=/dev/null count=1\npsql -c 'DROP TABLE tmp_x'\necho mkfs /dev/sdb\n"},
     {"scripts/a.sh": '#!/bin/bash\nrm -rf "${OLD:?}"/var/cache\nrm -f "$FILE"\nrm -rf /opt/app/cache\n'},
     {"scripts/b.sh": '#!/bin/bash\nTMP=$(mktemp -d)\nrm -rf "$TMP"/x\nBASE=/opt/app\nrm -rf "$BASE/old"\n'},
     {"README.md": 'rm -rf "$OLD"/x\n'},
     {"scripts/c.sh": '#!/bin/bash\nOLD=$(readlink /x)\n[ -n "$OLD" ] || exit 1\nrm -rf "$OLD"/var\n'},
-    {"scripts/d.sh": '#!/bin/bash\nrm -rf "$OUT/venv"\nR=${1:-/srv/app}\nrm -rf "$R/var"\n'},
+    {"x.deb!/usr/bin/d": '#!/bin/bash\nrm -rf "$OUT/venv"\n'},
+    {"scripts/d.sh": '#!/bin/bash\nR=${1:-/srv/app}\nrm -rf "$R/var"\n'},
     {"x.whl!/pkg-1.dist-info/RECORD": "", "x.whl!/pkg/a.sh": '#!/bin/bash\nrm -rf "$OLD"/var\n'},
     {"usr/share/doc/x/examples/a.sh": '#!/bin/bash\nrm -rf "$OLD"/var\n'},
 )

@@ -1,6 +1,6 @@
 """Vendor-like packages of any size out of what lies on a Debian machine; the same seed and machine give the same package.
 
-Used by ``bench/inspection.py``.  Run: .venv/bin/python bench/packages.py 200 /tmp/p200.zip [--seed 7]
+Used by ``bench/inspection.py``.  Run: .venv/bin/python bench/material/packages.py 200 /tmp/p200.zip [--seed 7]
 """
 
 from __future__ import annotations

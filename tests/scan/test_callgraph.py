@@ -1,0 +1,126 @@
+"""From a job to what it reaches, by every way in which one thing starts another."""
+
+from __future__ import annotations
+
+import pytest
+
+from fulldress.scan.callgraph import files, hosts, reaches, run_by
+from fulldress.scan.samples import context_of
+from fulldress.scan.schedules import jobs
+
+RUN = "#!/bin/sh\nset -e\ncurl -fsS https://partner.test.net/x\n"
+
+
+def chains(files_: dict[str, str]) -> list[str]:
+    context = context_of(files_)
+    (job, *_) = jobs(context)
+    return [reach.chain for reach in hosts(context, job)]
+
+
+def test_the_chain_names_every_place() -> None:
+    assert chains(
+        {
+            "a.deb!/etc/cron.d/x": "SHELL=/bin/sh\n\n0 3 * * * root /usr/bin/sync.sh\n",
+            "a.deb!/usr/bin/sync.sh": "#!/bin/sh\n. /etc/x.conf\n\nsftp -b - in@$HOST\n",
+            "a.deb!/etc/x.conf": "HOST=sftp.partner.test.net\n",
+        }
+    ) == ["etc/cron.d/x:3 → usr/bin/sync.sh:4 → sftp://sftp.partner.test.net"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/usr/bin/run",
+        "run",
+        "flock -n /run/l /usr/bin/run",
+        "flock -n /run/l -c '/usr/bin/run --x'",
+        "nice -n 10 ionice -c3 timeout 5m /usr/bin/run",
+        "su - app -c '/usr/bin/run'",
+        "sudo -n -u app /usr/bin/run",
+        "runuser -u app -- /usr/bin/run",
+        "bash -c 'cd / && /usr/bin/run'",
+        "env A=b sh /usr/bin/run",
+        "cd /usr/bin && ./run",
+        "test -x /usr/bin/run && /usr/bin/run >/dev/null 2>&1",
+        "P=/usr/bin; $P/run",
+        "/usr/bin/run | logger -t run",
+        "systemd-cat -t run /usr/bin/run",
+        "chronic /usr/bin/run",
+    ],
+)
+def test_wrappers_and_shells(command: str) -> None:
+    context = context_of({"a.deb!/etc/cron.d/x": f"0 3 * * * root {command}\n", "a.deb!/usr/bin/run": RUN})
+    (job,) = jobs(context)
+    assert [r.target.host for r in hosts(context, job) if r.target] == ["partner.test.net"]
+
+
+def test_run_parts() -> None:
+    assert (
+        len(
+            chains(
+                {
+                    "a.deb!/etc/cron.d/x": "0 3 * * * root run-parts /etc/x.d\n",
+                    "a.deb!/etc/x.d/1": RUN,
+                    "a.deb!/etc/x.d/2": RUN.replace("partner", "other"),
+                }
+            )
+        )
+        == 2
+    )
+
+
+def test_a_unit_that_a_job_starts() -> None:
+    assert chains(
+        {
+            "a.deb!/etc/cron.d/x": "0 3 * * * root systemctl start imp.service\n",
+            "a.deb!/lib/systemd/system/imp.service": "[Service]\nExecStart=/usr/bin/run\n",
+            "a.deb!/usr/bin/run": RUN,
+        }
+    ) == ["etc/cron.d/x:1 → lib/systemd/system/imp.service:2 → usr/bin/run:3 → https://partner.test.net"]
+
+
+def test_programs_in_other_languages_by_their_lines() -> None:
+    context = context_of(
+        {
+            "a.deb!/etc/cron.d/x": "0 3 * * * root python3 -m imp.main\n",
+            "a.deb!/usr/lib/imp/main.py": "CONF = '/etc/imp.toml'\n# https://not.test.net/\n",
+            "a.deb!/etc/imp.toml": "url = 'sftp://in.test.net/x'\n",
+        }
+    )
+    (job,) = jobs(context)
+    assert [e.place.rpartition("/")[2] for e in files(context, job)] == ["main.py", "imp.toml"]
+    assert [r.chain for r in hosts(context, job)] == [
+        "etc/cron.d/x:1 → usr/lib/imp/main.py:1 → etc/imp.toml:1 → sftp://in.test.net"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "url"),
+    [
+        ("scp f in@h.test.net:/x", "sftp://h.test.net"),
+        ("rsync -a -e ssh /x h.test.net:/y", "rsync://h.test.net"),
+        ("ssh -p 22 -i k u@h.test.net ls", "ssh://h.test.net"),
+        ("psql -h h.test.net -d x", "psql://h.test.net"),
+        ("mysqldump --host=h.test.net x", "mysqldump://h.test.net"),
+        ("sshpass -p x sftp -o A=b u@h.test.net", "sftp://h.test.net"),
+        ("curl h.test.net/x", "http://h.test.net"),
+        ("nc h.test.net 99", "tcp://h.test.net"),
+    ],
+)
+def test_hosts_by_the_roles_of_arguments(command: str, url: str) -> None:
+    assert [r.target.url for r in run_by(context_of({"a": "x"}), command) if r.target] == [url]
+
+
+def test_what_only_prints_a_host_reaches_nothing() -> None:
+    assert run_by(context_of({"a": "x"}), "echo https://h.test.net/; logger h.test.net") == []
+
+
+def test_a_deep_chain_and_a_circle_end() -> None:
+    deep = {f"r/usr/bin/s{n}": f"#!/bin/sh\n/usr/bin/s{n + 1}\n/usr/bin/s{n}\n" for n in range(30)}
+    assert len(run_by(context_of(deep), "/usr/bin/s0")) <= 10
+
+
+def test_reaches_is_made_once() -> None:
+    context = context_of({"etc/cron.d/x": "0 3 * * * root /usr/bin/run\n", "usr/bin/run": RUN})
+    (job,) = jobs(context)
+    assert reaches(context, job) is reaches(context, job)

@@ -104,10 +104,10 @@ def command(
         report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
     else:
         report = _in_folder(f.ReleaseFolder.find(folder), ask)
+    if any(finding.rule == RAISED for finding in report.findings):
+        return EXIT_BROKE  # before anything else: the verdict of half a look is none
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on else ()
-    if any(finding.severity in failing for finding in report.findings):
-        return EXIT_FINDINGS
-    return EXIT_BROKE if any(finding.rule == RAISED for finding in report.findings) else EXIT_OK
+    return EXIT_FINDINGS if any(finding.severity in failing for finding in report.findings) else EXIT_OK
 
 
 def _spare(output: Path | None, *read: Path | None) -> None:

@@ -101,6 +101,13 @@ def test_what_only_may_be_a_migration_is_never_worse_than_medium() -> None:
     assert findings({"migrations/1.sql": HEAVY})[0].severity == "critical"
 
 
+def test_migrations_in_a_folder_of_libraries_are_told_and_low() -> None:
+    place = "usr/lib/python3/dist-packages/lims/migrations/0002_x.py"
+    assert [(f.rule, f.severity, f.place) for f in findings({place: DJANGO})] == [
+        ("migration-without-lock-timeout", "low", place)
+    ]
+
+
 def test_a_file_that_a_script_runs_is_one() -> None:
     files: dict[str, str | bytes] = {"sql/things.sql": HEAVY, "run.sh": "#!/bin/sh\npsql -d app -f sql/things.sql\n"}
     assert ("table-rewrite", "critical") in {(f.rule, f.severity) for f in findings(files)}

@@ -173,9 +173,10 @@ def _sources(context: Context) -> Iterator[Source]:
             yield Source(entry, up, tool, what == "migration", single)
     for entry in context.files:
         reader = embedded.reader(entry.place)
-        if reader is None or entry.size > MAX_SQL or _OTHER.search(entry.place) or is_vendored(entry.place):
+        if reader is None or entry.size > MAX_SQL or _OTHER.search(entry.place):
             continue
         program = context.text(entry)
         read = reader(entry.place, program) if program is not None else None
         if read is not None:
-            yield Source(entry, read.text, read.tool, True, read.single, read.unread)
+            # In a library's folder it may be the product's own: told, but low.
+            yield Source(entry, read.text, read.tool, not is_vendored(entry.place), read.single, read.unread)

@@ -22,7 +22,7 @@ from fulldress.model.package import Entry
 from fulldress.scan.migration_files import Source, fresh, natural, sources
 from fulldress.scan.migration_runs import Run, lock_timeout_of, role_timeout, runs
 from fulldress.scan.migration_state import applied, rows
-from fulldress.scan.reading import current_text, encode, memo
+from fulldress.scan.reading import current_text, encode, is_vendored, memo
 from fulldress.scan.rule import Context, RuleMeta
 
 RANK: tuple[HazardKind, ...] = (
@@ -197,6 +197,8 @@ def _hazard(migration: Migration) -> Hazard:
 def _severity(meta: RuleMeta, migration: Migration) -> Severity:
     if _hazard(migration).mild:
         return "info"
+    if is_vendored(migration.entry.place):
+        return "low"
     strong = meta.severity in ("critical", "high")
     return "medium" if strong and (migration.historic or not migration.source.certain) else meta.severity
 

@@ -296,7 +296,7 @@ def page(tools: list[Tool], rows: list[tuple[Set, dict[str, tuple[list[str], lis
     lines += [
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `python bench/peers.py --write docs/comparison.md`. In brackets: traps"
     ]
-    lines += ["reported, which hold nothing. A dash: the program looks at no such files.", ""]
+    lines += ["reported, which hold nothing. A dash: the program says nothing about any of these files.", ""]
     lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for one, scores in rows:
         cells = [_cell(one, scores[tool.name]) for tool in tools]

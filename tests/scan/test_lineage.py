@@ -10,7 +10,7 @@ import pytest
 from fulldress.model.finding import FindingsReport
 from fulldress.scan.lineage import Before, only_new, unversioned
 from fulldress.scan.samples import context_of
-from fulldress.scan.sweep import sweep
+from fulldress.scan.sweep import RAISED, sweep
 
 BAD = '#!/bin/bash\nset -e\nrm -rf "$OLD"/lib\n'
 INI = "db.password = {}\n"
@@ -59,6 +59,15 @@ def test_a_more_severe_finding_is_new() -> None:
     report, before = swept({"run.sh": BAD})
     mild = tuple(msgspec.structs.replace(f, severity="low") for f in before.findings)
     assert only_new(report, context.package, msgspec.structs.replace(before, findings=mild)).findings != ()
+
+
+def test_a_rule_that_failed_is_never_known() -> None:
+    context = context_of({"run.sh": BAD})
+    report, before = swept({"run.sh": BAD})
+    failed = msgspec.structs.replace(report.findings[0], rule=RAISED)
+    both = (failed, *report.findings)
+    known = msgspec.structs.replace(before, findings=both)
+    assert only_new(msgspec.structs.replace(report, findings=both), context.package, known).findings == (failed,)
 
 
 def test_a_lock_alone_knows_the_files_that_did_not_change() -> None:

@@ -16,6 +16,8 @@ from fulldress.report.sanitise import clipped, visible
 
 SCREENFUL = 15
 """Findings on one screen; the rest is counted."""
+FEW = 4
+"""Rules that stood aside are named on the first screen when they are no more."""
 MAX_DIFF = 24
 """Lines of a cure's diff on the screen."""
 
@@ -53,7 +55,7 @@ def findings_text(
     hidden = len(report.findings) - count
     if hidden > 0:
         blocks.append(f"and {hidden} less dangerous one{'s'[: hidden > 1]}: --all shows everything")
-    blocks.append("\n".join(_closing(report, lock, paint, width)))
+    blocks.append("\n".join(_closing(report, lock, paint, width, everything)))
     return "\n\n".join(blocks)
 
 
@@ -120,8 +122,13 @@ def _wrapped(text: str, first: str, rest: str, width: int) -> str:
     )
 
 
-def _closing(report: FindingsReport, lock: PackageLock, paint: Paint, width: int) -> Iterator[str]:
-    for slugs, reason in aside(report):
+def _closing(report: FindingsReport, lock: PackageLock, paint: Paint, width: int, everything: bool) -> Iterator[str]:
+    reasons = aside(report)
+    if len(report.rules_stood_aside) > FEW and not everything:
+        said = "; ".join(dict.fromkeys(part for _, reason in reasons for part in reason.split("; ")))
+        yield _wrapped(f"{len(report.rules_stood_aside)} rules stood aside (--all names them): {said}", "", "  ", width)
+        reasons = []
+    for slugs, reason in reasons:
         yield _wrapped(f"not looked for: {', '.join(slugs)}: {reason}", "", "  ", width)
     for name, said in sorted(report.peers.items()):
         yield _wrapped(f"{name}: {said}", "", "  ", width)

@@ -19,6 +19,8 @@ from fulldress.model.package import PackageLock
 _VERSION = re.compile(
     r"(?<![A-Za-z0-9])v?\d+(?:[.:~+-]\d+)+(?:[.~+-]?(?:rc|beta|alpha|deb|ubuntu|el|p|post|dev)[A-Za-z0-9]*)*", re.IGNORECASE
 )
+FAILED = "rule-raised"
+"""A rule that failed is never known: nobody looked."""
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NUMBER = re.compile(r"\d+")
 
@@ -69,7 +71,9 @@ def only_new(report: FindingsReport, lock: PackageLock, before: Before) -> Findi
     new: list[Finding] = []
     known = 0
     for finding in report.findings:
-        if had[_key(finding)] > 0 and worst[_key(finding)] <= SEVERITIES.index(finding.severity):
+        if finding.rule == FAILED:
+            new.append(finding)
+        elif had[_key(finding)] > 0 and worst[_key(finding)] <= SEVERITIES.index(finding.severity):
             had[_key(finding)] -= 1
             known += 1
         elif finding.place in same and finding.rule not in before.rules_run:

@@ -46,7 +46,7 @@ def command(check: bool, accept_safe: bool, only: str, skip: str, output: Path |
 
     Cures are applied one at a time over the current content; a rule's edits make one numbered patch. Cures that are plan
     steps are noted for the planner. Writes 04-adaptations/: read review.md there, then leave out what you do not want.
-    Exits 0; with --check 10 when curable findings are left; 1 when a cure failed.
+    Exits 0; 1 when a cure failed; with --check 10 when curable findings are left.
     """
     release = f.ReleaseFolder.find(folder)
     with stage_work(release, "adapt") as work:
@@ -76,9 +76,9 @@ def command(check: bool, accept_safe: bool, only: str, skip: str, output: Path |
         )
     click.echo(outcome_json(outcome) if form == "json" else outcome_text(outcome))
     next_command("fulldress plan")
-    if check and left:
-        return EXIT_FINDINGS
-    return EXIT_BROKE if result.failures else EXIT_OK
+    if result.failures:
+        return EXIT_BROKE
+    return EXIT_FINDINGS if check and left else EXIT_OK
 
 
 def _inputs(folder: f.ReleaseFolder) -> tuple[PackageLock, FindingsReport]:

@@ -109,8 +109,8 @@ def grep(folder: Path, key: str, form: str) -> None:
         said = [(row.key, row.change, row.since, matrix.cure(row), matrix.form(row), row.consequence) for row in rows]
         blocks.append(columns(("key", "change", "since", "write instead", "takes", "or else"), said))
     if uses:
-        rows = [(u.key, u.value, f"{host.rstrip(':')}:{_place(u)}") for host, u in uses]
-        blocks.append(columns(("key", "value", "place"), rows))
+        lines = [(u.key, u.value, f"{host.rstrip(':')}:{_place(u)}") for host, u in uses]
+        blocks.append(columns(("key", "value", "place"), lines))
     click.echo("\n\n".join(blocks))
 
 

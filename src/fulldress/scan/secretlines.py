@@ -31,16 +31,20 @@ _EXAMPLE_WORD = re.compile(
     r"(?i)^(pass(word|wd|phrase)?|pwd|pw|secret|tiger|custom|test|user|example|foo|bar|p|b|mypass(word)?|token)\d?$"
 )
 _PAIR = re.compile(
-    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]+?)["']?\s*(?:=>|[:=])\s*"""
+    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]{1,120}?)["']?\s{0,40}(?:=>|[:=])\s{0,40}"""
     r"""(?:"([^"]*)"|'([^']*)'|([^"'#\s][^"#]*?))["']?\s*[,;]?\s*(?:\s[#;].*)?$"""
 )
 _JSON = re.compile(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_XML = re.compile(r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|\b([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_XML = re.compile(
+    r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|(?<![\w.:-])([\w.:-]{1,120})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')"""
+)
 _NAMED = re.compile(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
-_LITERAL = re.compile(r"""([\w.-]+)["']?\]?\s*(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
+_LITERAL = re.compile(
+    r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
+)
 
 
-_INLINE = re.compile(r"""(?<![\w$-])((?:-D)?[\w.-]*[A-Za-z])=["']?([^\s,;&'"<>]{6,})""")
+_INLINE = re.compile(r"""(?<![\w.$-])((?:-D)?[\w.-]{0,120})=["']?([^\s,;&'"<>]{6,})""")
 _SPACED = re.compile(
     r"""^\s*(?:ENV\s+|ARG\s+)?([A-Za-z][\w.-]*)[ \t]+(?:--\w+\s+)?"""
     r"""(?:"([^"\s]{4,})"|'([^'\s]{4,})'|([^\s"'=:]\S{3,}))\s*;?\s*$"""
@@ -70,6 +74,10 @@ FORMS_LOOK_LIKE = (
     r"[ \t]{1,8}[^\s=:{(]",
     r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}\"|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
 )
+
+
+MAX_PAIR = 2048
+"""Longer lines hold more than one key and value."""
 
 
 class Secret(NamedTuple):
@@ -145,7 +153,7 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     elif is_code(name):
         yield from ((k, a or b) for k, a, b in _LITERAL.findall(line) if re.search(r"\d", a or b))
     elif is_settings(place):
-        pair = _PAIR.match(line)
+        pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None
         if pair is not None:
             yield pair[1], (pair[2] or pair[3] or pair[4] or "").strip()
         else:

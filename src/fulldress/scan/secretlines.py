@@ -155,7 +155,10 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     elif is_settings(place):
         pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None
         if pair is not None:
-            yield pair[1], (pair[2] or pair[3] or pair[4] or "").strip()
+            value = (pair[2] or pair[3] or pair[4] or "").strip()
+            yield pair[1], value
+            if " " in value and "=" in value:  # Environment=PORT=8080 API_SECRET=...
+                yield from _loose(name, value)
         else:
             yield from ((k, a or b) for k, a, b in _LITERAL.findall(line))
             yield from _loose(name, line)

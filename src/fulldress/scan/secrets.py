@@ -90,7 +90,7 @@ PROVIDER = re.compile(
     r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==|(?<=SharedAccessKey=)[A-Za-z0-9+/]{43}="
     r")(?![A-Za-z0-9])"
 )
-URL_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
+URL_USERINFO = re.compile(r"(?i)(?<![a-z])([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
 URL_PARAMETER = re.compile(r"(?i)([?&;](?:password|passwd|pwd|secret|token|api_?key|access_token)=)([^\s&;'\"<>]+)")
 _WORD = r"""('[^']*'|"[^"]*"|[^\s'"]+)"""
 _ARGUMENTS = (

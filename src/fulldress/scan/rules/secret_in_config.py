@@ -58,6 +58,8 @@ LOOKS_FOR = (
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _WRAPPED = re.compile(r"(?m)^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
+_ASSIGNMENTS = r"""\"[^\"]*\"|'[^']*'|\S+"""
+"""The words of a unit's ``Environment=``."""
 MAX_MARKUP = 2 << 20
 
 
@@ -145,7 +147,9 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
         return text, []
     path = secret_file(context)
     if place.endswith(".service") and line.lstrip().startswith("Environment"):
-        return with_line(text, number, lambda _line: f"EnvironmentFile={path}"), [path]
+        rest = [word for word in re.findall(_ASSIGNMENTS, line.partition("=")[2]) if not any(s.value in word for s in found)]
+        kept = f"Environment={' '.join(rest)}\n" if rest else ""
+        return with_line(text, number, lambda _line: f"{kept}EnvironmentFile={path}"), [path]
     stem = place.rpartition("/")[2].partition(".")[0]
     names = []
     for secret in found:
@@ -174,6 +178,7 @@ BAD = (
     {"conf/app.yaml": "db:\n  password: 'geheim1'\n"},
     {"conf/app.json": '{"db":{"user":"app","password":"geheim1"},"x":1}\n'},
     {"conf/app.xml": "<db>\n  <password>geheim1</password>\n</db>\n"},
+    {"lib/systemd/system/a.service": "[Service]\nEnvironment=PORT=8080 API_SECRET=geheim1a\n"},
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=DB_PASSWORD=geheim1\nExecStart=/bin/true\n"},
     {"etc/cron.d/app": "API_TOKEN=geheim12\n0 1 * * * root /bin/true\n"},
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},

@@ -53,6 +53,8 @@ _ENTRY = re.compile(r"""<\w+\s[^<>]*\b(?:key|name)\s*=\s*["']([^"']+)["'][^<>]*>
 _JSON_NAMED = re.compile(r'"(?:key|name)"\s*:\s*"([^"]+)"\s*,\s*"value"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _WHOLE_URL = re.compile(r"[a-z]://[^\s'\"<>]*$")
 MAX_URL = 300
+_DOTTED = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+"""``support.class.actionscript.2``: the name of something, not a secret."""
 GENERATED = 1000
 """Characters of a line of a program that no person wrote: its names are those of parsers and grammars."""
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
@@ -163,7 +165,7 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     elif is_code(name):
         made = len(line) > GENERATED
         found = ((k, a or b) for k, a, b in _LITERAL.findall(line) if re.search(r"\d", a or b))
-        yield from ((k, value) for k, value in found if not made or _mixed(value))
+        yield from ((k, value) for k, value in found if _mixed(value) or not (made or _DOTTED.fullmatch(value)))
     elif is_settings(place):
         pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None
         if pair is not None:

@@ -50,7 +50,7 @@ _COUNTING = re.compile(
 )
 _NOT_A_VALUE = re.compile(
     r"""(?ix) ^(
-      | \$.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*

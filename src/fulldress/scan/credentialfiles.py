@@ -171,7 +171,24 @@ def _expect(text: str) -> Iterator[Credential]:
             yield Credential(number, found[1], "a prompt")
 
 
+def _userlist(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.match(r'^"([^"]+)"\s+"([^"]+)"', line)
+        if found is not None:
+            verifier = re.match(r"SCRAM-SHA-256\$|md5[0-9a-f]{32}$", found[2])
+            yield Credential(number, found[2], found[1], "weak" if verifier else secrets.worth(found[2]))
+
+
+def _ipsec(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.search(r':\s*(PSK|EAP|XAUTH|NTLM)\s+"([^"]+)"', line)
+        if found is not None:
+            yield Credential(number, found[2], found[1], secrets.worth(found[2]))
+
+
 KINDS = (
+    Kind("pgbouncer users", re.compile(r"(^|[/!])userlist\.txt$"), _userlist),
+    Kind("IPsec secrets", re.compile(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
     Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
     Kind("rsync passwords", re.compile(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
     Kind("PPP secrets", re.compile(r"(^|[/!])(chap|pap)-secrets$"), _chap),
@@ -198,14 +215,18 @@ KINDS = (
         _pairs,
     ),
     Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
-    Kind("package registry login", re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"), _registry),
+    Kind(
+        "package registry login",
+        re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
+        _registry,
+    ),
     Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
 )
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
 _SOME = re.compile(
-    r"(?i)pgpass|netrc|htpasswd|htdigest|passwdfile|users\.auth|config|dockercfg|tomcat-users|credentials|\.cnf$|s3cfg|boto|s3fs|"
+    r"(?i)pgpass|userlist\.txt|ipsec|netrc|htpasswd|htdigest|passwdfile|users\.auth|config|dockercfg|tomcat-users|credentials|\.cnf$|s3cfg|boto|s3fs|"
     r"rclone|sasl_?passwd|relay_?passwd|smtp_auth|rsync|(chap|pap)-secrets|user-data|cloud-init|\.exp(ect)?$|npmrc|pypirc|pip\.(conf|ini)|yarnrc|secrets$|\.smb$|(admin|kubelet)\.conf$"
 )
 

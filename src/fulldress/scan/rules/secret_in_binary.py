@@ -129,7 +129,14 @@ def _in_company(data: bytes) -> Iterator[str]:
 
 def _rows(data: bytes) -> Iterator[str]:
     """Rows of settings: a name that says secret, and a value behind it."""
-    for group in binaries.of_sqlite(data):
+    groups = list(binaries.of_sqlite(data))
+    columns = {
+        c for g in groups for t in g.texts if t[:12].upper() == "CREATE TABLE" for c in re.findall(r"[(,]\s*[\"`]?(\w+)", t)
+    }
+    column = next((c for c in sorted(columns) if secrets.is_secret_key(c) and re.search(r"(?i)passw|pwd|secret", c)), "")
+    if column and any(shaped(text) for group in groups for text in group.texts):
+        yield f"a password's form in the company of the column {column}"
+    for group in groups:
         for name, value in zip(group.texts, group.texts[1:], strict=False):
             if (
                 len(name) < 80

@@ -65,7 +65,9 @@ def _filled(place: str, data: bytes, files: Mapping[str, bytes], keys: list[rsa.
     """What stands for ``@word``: material that cannot be written down."""
     word = data.decode(errors="replace").strip()
     if word == "@sums":
-        return b"".join(b"%s  %s\n" % (hashlib.sha256(b"old").hexdigest().encode(), n.encode()) for n in ("install.sh", "gone.sh"))
+        return b"".join(
+            b"%s  %s\n" % (hashlib.sha256(b"old").hexdigest().encode(), n.encode()) for n in ("install.sh", "gone.sh")
+        )
     if word == "@record":
         top = place.partition("!/")[0]
         inside = {p.partition("!/")[2]: d for p, d in files.items() if p.startswith(top) and not p.endswith("RECORD")}
@@ -143,7 +145,9 @@ def _tar(files: Mapping[str, bytes], prefix: str = "") -> bytes:
 
 
 def _deb(files: Mapping[str, bytes]) -> bytes:
-    control = b"Package: tms-batch\nVersion: 6.2.0-1\nArchitecture: all\nMaintainer: K <k@corvid.example>\nDescription: jobs\n"
+    control = (
+        b"Package: tms-batch\nVersion: 6.2.0-1\nArchitecture: all\nMaintainer: K <k@corvid.example>\nDescription: jobs\n"
+    )
     sums = "".join(f"{hashlib.md5(d, usedforsecurity=False).hexdigest()}  {p}\n" for p, d in files.items()).encode()
     parts = {
         "debian-binary": b"2.0\n",

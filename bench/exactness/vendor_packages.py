@@ -38,7 +38,8 @@ HOST = HostFacts(
     os_version="12",
     timezone="Europe/Berlin",
     units=tuple(
-        Unit(name=n if "." in n else f"{n}.service", load="loaded", active="active", sub="running") for n in (*UNITS, *TARGETS)
+        Unit(name=n if "." in n else f"{n}.service", load="loaded", active="active", sub="running")
+        for n in (*UNITS, *TARGETS)
     ),
     packages=tuple(InstalledPackage(name=n, version=v) for n, v in PACKAGES.items()),
     databases=(
@@ -110,6 +111,13 @@ def _rows(house: House, findings: tuple[Finding, ...], how: str) -> list[Row]:
     missed = Counter(m.name for m in hazards if m not in seen)
     return [
         Row(f"{house.name} {how}: hazards found", len(seen), len(hazards), True, "-", ", ".join(missed)),
-        Row(f"{house.name} {how}: as severe", len(loud), len(hazards), True, "-", ", ".join(m.name for m in seen if m not in loud)),
+        Row(
+            f"{house.name} {how}: as severe",
+            len(loud),
+            len(hazards),
+            True,
+            "-",
+            ", ".join(m.name for m in seen if m not in loud),
+        ),
         Row(f"{house.name} {how}: traps alarmed", len(false), len(traps), not false, "0", ", ".join(m.name for m in false)),
     ]

@@ -100,7 +100,11 @@ def _runs(context: Context) -> Iterator[Run]:
             chosen = tuple(s for s in known if s.entry.place.rpartition("/")[2] in named)
             feeds = _reads_file(words) or any("<" in r for r in command.redirects)
             if not chosen and feeds and "$" in named:
-                chosen = _looped(known, script.text, named) or tuple(s for s in known if s.certain and s.plain) or tuple(s for s in known if s.plain)
+                chosen = (
+                    _looped(known, script.text, named)
+                    or tuple(s for s in known if s.certain and s.plain)
+                    or tuple(s for s in known if s.plain)
+                )
             single = any(w == "--single-transaction" or re.fullmatch(r"-[A-Za-z]*1[A-Za-z]*", w) for w in words)
             if chosen:
                 yield Run(script, command, chosen, single)

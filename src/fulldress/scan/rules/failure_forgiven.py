@@ -65,7 +65,7 @@ def check(context: Context) -> Iterator[Finding]:
         for pardon in _pardons(script):
             yield _finding(script, pardon.command, f"{_name(pardon.command)} may fail unnoticed: “|| {pardon.what}”", True)
         for command in _blind_cd(script):
-            yield _finding(script, command, f"goes on where it is when “{command.text}” fails", False)
+            yield _finding(script, command, f"goes on where it is when “{command.text}” fails", _wipes(script, command))
 
 
 def _finding(script: Script, command: Command, title: str, vital: bool) -> Finding:
@@ -82,6 +82,15 @@ def _finding(script: Script, command: Command, title: str, vital: bool) -> Findi
         else "The commands below work in the wrong folder.",
         fix="Let the script end there." if vital else "Write cd ... || exit 1.",
         curable=True,
+    )
+
+
+def _wipes(script: Script, cd: Command) -> bool:
+    """True when what follows removes everything in the folder that the script is in."""
+    after = [c for c in script.commands if c.start > cd.start][:3]
+    return any(
+        _name(c) == "rm" and any(re.match(r"-\w*[rR]", w) for w in c.argv) and any(w in ("*", ".", "./*") for w in c.argv)
+        for c in after
     )
 
 

@@ -1,4 +1,4 @@
-"""Makes the three vendor packages of ``material/vendors``: marks come off, files go into archives, archives into packages."""
+"""Makes the vendor packages of ``material/vendors``: marks come off, files go into archives, archives into packages."""
 
 from __future__ import annotations
 

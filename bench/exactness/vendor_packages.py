@@ -27,7 +27,11 @@ UNITS = ("nginx", "cron", "ssh", "postgresql", "postgresql@15-main", "tomcat9", 
 TARGETS = ("network.target", "network-online.target", "multi-user.target", "timers.target")
 PACKAGES = {"postgresql-15": "15.18-0+deb12u1", "python3": "3.11.2-1", "openjdk-17-jre": "17.0.12", "nginx": "1.22.1-9"}
 ACCOUNTS = {"root": 0, "www-data": 33, "postgres": 109, "tmsapp": 990, "helio": 991, "mbk": 992}
-COMMANDS = "bash sh psql curl wget sftp ssh scp rsync java python3 python3.11 systemctl nginx crontab flock rm useradd sed"
+COMMANDS = "bash sh psql curl wget sftp ssh scp rsync java python3 python3.11 systemctl nginx crontab flock rm useradd sed "
+COMMANDS += (
+    "cat cp mv ln mkdir chmod chown dirname readlink mktemp id find install sleep ls tar gzip unzip date grep awk dd su "
+)
+COMMANDS += "sysctl pkill dpkg apt-get ldconfig at"
 TABLES = dict.fromkeys(
     ("shipment", "carrier", "tracking_event", "reading", "meter", "reading_part", "document", "folder"), 4_000_000
 )
@@ -85,8 +89,15 @@ def scanned(house: House, folder: Path, estate: Estate | None) -> tuple[Finding,
 
 def told(mark: Mark, findings: tuple[Finding, ...]) -> list[Finding]:
     """The findings that name the marked line, first or among further places."""
-    named = re.compile(rf"{re.escape(mark.place.rpartition('/')[2])}:{mark.line}(?!\d)")
-    return [f for f in findings if (_same(f.place, mark.place) and f.line == mark.line) or named.search(_said(f))]
+    name = re.escape(mark.place.rpartition("/")[2])
+    named = re.compile(rf"{name}:{mark.line}(?!\d)|{name}:\d[^;]*\(lines? (?:\d+, )*{mark.line}\b")
+    further = re.compile(rf"\(lines? (?:\d+, )*{mark.line}\b")
+    return [
+        f
+        for f in findings
+        if (_same(f.place, mark.place) and (f.line in (0, mark.line) or further.search(f.consequence)))
+        or named.search(_said(f))
+    ]
 
 
 def _same(place: str, marked: str) -> bool:

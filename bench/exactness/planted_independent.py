@@ -14,17 +14,15 @@ import random
 import string
 import subprocess
 import sys
-import tempfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.exactness import Row
 from bench.exactness import _independent_binaries as binaries
 from bench.exactness import _independent_texts as texts
 
 _ALNUM = string.ascii_letters + string.digits
-_WORDS = "Kestrel Harbour Winter Maple Falcon Granite Copper Lantern Meadow Orchid Saffron Tundra Walnut Zephyr".split()
+_WORDS = ["Kestrel", "Harbour", "Winter", "Maple", "Falcon", "Granite", "Copper", "Lantern", "Meadow", "Orchid", "Saffron", "Tundra", "Walnut", "Zephyr"]
 
 
 class Plant(NamedTuple):

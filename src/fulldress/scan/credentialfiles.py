@@ -198,7 +198,11 @@ KINDS = (
         _pairs,
     ),
     Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
-    Kind("package registry login", re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"), _registry),
+    Kind(
+        "package registry login",
+        re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
+        _registry,
+    ),
     Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
 )
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)

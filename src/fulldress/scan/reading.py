@@ -72,10 +72,40 @@ def scripts(context: Context) -> list[Script]:
 def _scripts(context: Context) -> Iterator[Script]:
     named = {e.place for e in context.files if e.place.endswith(_SHELL_ENDS) and SHELL_NAMES.search(e.place)}
     named |= {e.place for e in context.matching(SHEBANG)}
+    found: list[Script] = []
     for entry in context.files:
         text = context.text(entry) if entry.place in named and entry.size <= MAX_PARSED else None
         if text is not None and shell.is_shell(entry.place, text):
-            yield Script(entry, text, memo(context, ("shell", entry.sha256), lambda t=text: shell.commands(t)))  # type: ignore[misc]
+            found.append(_parsed(context, entry, text))
+    yield from found
+    yield from _libraries(context, found)
+
+
+def _parsed(context: Context, entry: Entry, text: str) -> Script:
+    return Script(entry, text, memo(context, ("shell", entry.sha256), lambda: shell.commands(text)))
+
+
+_LIBRARY = re.compile(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
+_FUNCTION = re.compile(r"(?m)^\s*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
+
+
+def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
+    """Files of functions without a first line of their own, which a script of the same archive sources."""
+    seen = {script.entry.place for script in known}
+    for script in known:
+        root = script.entry.place.rpartition("!")[0]
+        for command in script.commands:
+            if command.name not in (".", "source") or len(command.argv) < 2:
+                continue
+            path = re.sub(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*", "", command.argv[1])
+            if not _LIBRARY.match(path.rpartition("/")[2]):
+                continue
+            for entry in named(context, path.rpartition("/")[2]):
+                here = entry.place not in seen and entry.place.rpartition("!")[0] == root and entry.place.endswith(path)
+                text = context.text(entry) if here and entry.size <= MAX_PARSED else None
+                if text is not None and not text.startswith("#!") and _FUNCTION.search(text):
+                    seen.add(entry.place)
+                    yield _parsed(context, entry, text)
 
 
 def script_at(context: Context, place: str) -> Script | None:

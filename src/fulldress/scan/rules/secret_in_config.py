@@ -214,7 +214,8 @@ GOOD = (
     },
     {"conf/s.yaml": "properties:\n  a:\n    description: |\n      Use this:\n\n        'api_key': 'geheim1x'\n"},
     {
-        "api/Block.php": "'action=block&user=a&token=123ABC'\n$u .= \"#?secret={$secret}\";\nprotected $dummyPassword = 'geheim1';\n"
+        "api/Block.php": "'action=block&user=a&token=123ABC'\n$u .= \"#?secret={$secret}\";\n"
+        "protected $dummyPassword = 'geheim1';\n"
     },
     {"web/a.chunk.js": "x" * 1000 + ';y={token:"keyword.$0",password:"@words12"}\n'},
     {"README.md": "password = geheim1\n"},

@@ -225,10 +225,24 @@ KINDS = (
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
-_SOME = re.compile(
-    r"(?i)pgpass|userlist\.txt|ipsec|netrc|htpasswd|htdigest|passwdfile|users\.auth|config|dockercfg|tomcat-users|credentials|\.cnf$|s3cfg|boto|s3fs|"
-    r"rclone|sasl_?passwd|relay_?passwd|smtp_auth|rsync|(chap|pap)-secrets|user-data|cloud-init|\.exp(ect)?$|npmrc|pypirc|pip\.(conf|ini)|yarnrc|secrets$|\.smb$|(admin|kubelet)\.conf$"
+_SOME = (
+    *(
+        "pgpass",
+        "userlist.txt",
+        "netrc",
+        "passwd",
+        "htdigest",
+        "users.auth",
+        "config",
+        "dockercfg",
+        "tomcat-users",
+        "credentials",
+        ".cnf",
+    ),
+    *("s3cfg", "boto", "s3fs", "rclone", "smtp_auth", "rsync", "secrets", "user-data", "cloud-init", ".exp", "npmrc"),
+    *("pypirc", "pip.conf", "pip.ini", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
 )
+"""In the lower-case name of every file that is one of the kinds: most names can be passed over at a glance."""
 
 
 def is_whole(place: str) -> bool:
@@ -240,6 +254,7 @@ def is_whole(place: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
-    if not _SOME.search(place.rpartition("/")[2]):
+    name = place.rpartition("/")[2].lower()
+    if not any(part in name for part in _SOME):
         return None
     return next((kind for kind in KINDS if kind.place.search(place)), None)

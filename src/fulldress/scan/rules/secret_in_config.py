@@ -213,7 +213,10 @@ GOOD = (
         "a.js": "const PREFIX_API_KEY = 'n8n_api_';\n",
     },
     {"conf/s.yaml": "properties:\n  a:\n    description: |\n      Use this:\n\n        'api_key': 'geheim1x'\n"},
-    {"api/Block.php": "'action=block&user=a&token=123ABC'\n$u .= \"#?secret={$secret}\";\n$dummyPassword = 'geheim1';\n"},
+    {
+        "api/Block.php": "'action=block&user=a&token=123ABC'\n$u .= \"#?secret={$secret}\";\n"
+        "protected $dummyPassword = 'geheim1';\n"
+    },
     {"web/a.chunk.js": "x" * 1000 + ';y={token:"keyword.$0",password:"@words12"}\n'},
     {"README.md": "password = geheim1\n"},
     {"web/i18n/de.json": '{"password": "Kennwort1"}\n', "x/LocalStrings_fr.properties": "a.noPassword=Aucun mot1\n"},

@@ -78,6 +78,13 @@ def script_at(context: Context, place: str) -> Script | None:
     return next((s for s in scripts(context) if s.entry.place == place), None)
 
 
+def stops_on_errors(script: Script) -> bool:
+    """True when the script sets -e (or errexit), in its shebang or in a command."""
+    if re.match(r"#![^\n]*sh\s+-\w*e", script.text):
+        return True
+    return any(c.name == "set" and any(re.match(r"-[a-z]*e|errexit", w) for w in c.argv[1:]) for c in script.commands)
+
+
 def crontabs(context: Context) -> list[Crontab]:
     """Every crontab: files of etc/cron.d, etc/crontab, users' crontabs."""
     return memo(context, "crontabs", lambda: list(_crontabs(context)))

@@ -200,11 +200,8 @@ def feed(outlet: int, share: Sequence[bytes]) -> None:
 
 
 def _feed(outlet: int, records: bytes) -> None:
-    with os.fdopen(outlet, "wb") as pipe:
-        try:
-            pipe.write(records)
-        except BrokenPipeError:
-            return
+    with suppress(BrokenPipeError), os.fdopen(outlet, "wb") as pipe:  # closing writes what is left, so it breaks there too
+        pipe.write(records)
 
 
 def compiled(patterns: Sequence[Pattern]) -> bytes:

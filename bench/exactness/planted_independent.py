@@ -18,11 +18,26 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.exactness import _independent_binaries as binaries
-from bench.exactness import _independent_texts as texts
+from exactness import _independent_binaries as binaries
+from exactness import _independent_texts as texts
 
 _ALNUM = string.ascii_letters + string.digits
-_WORDS = ["Kestrel", "Harbour", "Winter", "Maple", "Falcon", "Granite", "Copper", "Lantern", "Meadow", "Orchid", "Saffron", "Tundra", "Walnut", "Zephyr"]
+_WORDS = [
+    "Kestrel",
+    "Harbour",
+    "Winter",
+    "Maple",
+    "Falcon",
+    "Granite",
+    "Copper",
+    "Lantern",
+    "Meadow",
+    "Orchid",
+    "Saffron",
+    "Tundra",
+    "Walnut",
+    "Zephyr",
+]
 
 
 class Plant(NamedTuple):
@@ -190,9 +205,7 @@ def traps(seed: int = 20260407) -> list[Plant]:
 
 def judged(hits: list[tuple[str, int]], plants: list[Plant]) -> list[Plant]:
     """The plants that were named: the right file, and the right line where the file is a plain text."""
-    return [
-        one for one in plants if any(one.path in place and (not one.line or line == one.line) for place, line in hits)
-    ]
+    return [one for one in plants if any(one.path in place and (not one.line or line == one.line) for place, line in hits)]
 
 
 def _ours(folder: Path) -> list[tuple[str, int]]:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from fulldress.formats import shell
 from fulldress.formats.patterns import Pattern
@@ -184,9 +185,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
         if number == finding.line:
             if f":{value}@" in script.text.split("\n")[number - 1]:
                 whole, name = name, f"{name.upper()}_PASSWORD"
-                text = with_line(
-                    text, number, lambda x, w=whole, v=value, n=name: f"{x[: x.index(w)]}{_in_url(x[x.index(w) :], v, n)}"
-                )  # type: ignore[misc]
+                text = with_line(text, number, partial(_in_url, whole, value, name))
             else:
                 text = with_line(text, number, lambda line, name=name: f'{line[: line.index("=")]}="${{{name}:?}}"')  # type: ignore[misc]
             names.append(name)
@@ -199,10 +198,10 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return edited(finding.place, text, f"secret replaced by {', '.join(sorted(set(names)))}, read from {path}")
 
 
-def _in_url(assignment: str, value: str, name: str) -> str:
+def _in_url(variable: str, value: str, name: str, line: str) -> str:
     """``URL=scheme://user:value@host`` with a reference in the password's place."""
-    before, _, raw = assignment.partition("=")
-    return f"{before}={_referring(raw, value, name)}"
+    start = line.index("=", line.index(variable)) + 1
+    return line[:start] + _referring(line[start:], value, name)
 
 
 def _referring(raw: str, value: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
 def room(module: str) -> str:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else ""
@@ -33,7 +44,7 @@ def room(module: str) -> str:
 
 def imports(path: Path) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -71,14 +82,14 @@ def test_a_room_imports_only_from_below(path: Path) -> None:
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(SRC)))
 def test_a_module_says_what_it_is_for_and_stays_small(path: Path) -> None:
     text = path.read_text()
-    assert ast.get_docstring(ast.parse(text)), "a module opens with what it is for and what it may not do"
+    assert ast.get_docstring(tree(path)), "a module opens with what it is for and what it may not do"
     assert len(text.splitlines()) <= 600
 
 
 def outside(path: Path) -> set[str]:
     """The modules of others that a file imports, in either form; what only types need (``TYPE_CHECKING``) counts too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -112,9 +123,7 @@ def test_nouns_and_parsers_do_no_io(path: Path) -> None:
 
 @pytest.mark.parametrize("path", nouns_and_parsers(), ids=lambda p: str(p.relative_to(SRC)))
 def test_nouns_and_parsers_open_nothing(path: Path) -> None:
-    called = {
-        n.func.id for n in ast.walk(ast.parse(path.read_bytes())) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
-    }
+    called = {n.func.id for n in nodes(path) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert called & {"open", "print", "input", "exec", "eval", "__import__"} == set()
 
 
@@ -136,7 +145,7 @@ def test_nothing_but_the_command_line_ends_or_prints() -> None:
     for path in files():
         if room(module_of(path)) == "cli" or '__name__ == "__main__"' in path.read_text():
             continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit", "exit", "quit", "click.echo"):
                 loud.append(f"{path.relative_to(SRC)}:{node.lineno}")
     assert loud == []
@@ -146,7 +155,7 @@ def test_nothing_but_the_command_line_ends_or_prints() -> None:
 def test_no_function_is_longer_than_sixty_lines(path: Path) -> None:
     tall = [
         f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
     ]
     assert tall == []
@@ -156,7 +165,7 @@ def test_few_broad_excepts() -> None:
     broad = [
         f"{path.relative_to(SRC)}:{node.lineno}"
         for path in files()
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
     ]

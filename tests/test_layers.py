@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -127,6 +128,17 @@ def test_nouns_and_parsers_open_nothing(path: Path) -> None:
     assert called & {"open", "print", "input", "exec", "eval", "__import__"} == set()
 
 
+def test_nobody_names_a_rule() -> None:
+    """The sweep finds rules by their folder; what several of them need lies beside it."""
+    named = [
+        f"{p.relative_to(SRC)}:{line}"
+        for p in files()
+        for line, name in imports(p)
+        if name.startswith("fulldress.scan.rules.")
+    ]
+    assert named == []
+
+
 RULES = sorted(p for p in (SRC / "scan" / "rules").glob("*.py") if p.stem != "__init__")
 
 
@@ -159,6 +171,25 @@ def test_no_function_is_longer_than_sixty_lines(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
     ]
     assert tall == []
+
+
+def called_by_others(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Public classes, functions and methods. Not the signatures of a Protocol: its class says what they do."""
+    for node in tree(path).body:
+        inside = node.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_") else []
+        for one in (node, *inside):
+            if (
+                not isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                or ast.unparse(one.body[0]) == "..."
+            ):
+                continue
+            if not one.name.startswith(("_", "visit_")):
+                yield one
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(SRC)))
+def test_what_others_call_is_described(path: Path) -> None:
+    assert [one.name for one in called_by_others(path) if not ast.get_docstring(one)] == []
 
 
 def test_few_broad_excepts() -> None:

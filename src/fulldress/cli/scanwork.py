@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fulldress.cli.scanroom import PACK, room_for
+from fulldress.cli.trustwork import beside
 from fulldress.formats.patterns import Pattern
 from fulldress.intake import vendor as vendors
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.trust import ARMOUR, BESIDE, judge
+from fulldress.intake.trust import ARMOUR, judge
 from fulldress.intake.unpack import opened, reading
 from fulldress.model.package import PackageLock
 from fulldress.ports import Progress
@@ -91,7 +92,7 @@ def _judged(
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
-    trust = judge(lock, pack, record, datetime.now(UTC), beside=_beside(package), armoured=armoured)
+    trust = judge(lock, pack, record, datetime.now(UTC), beside=beside(package), armoured=armoured)
     _give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
 
@@ -119,9 +120,3 @@ class _Known:
                 self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
             self._patterns |= frozenset(missing)
         return self._found
-
-
-def _beside(package: Path) -> dict[str, bytes]:
-    """Detached signatures that lie next to the package."""
-    candidates = [package.with_name(package.name + suffix) for suffix in BESIDE]
-    return {path.name: path.read_bytes() for path in candidates if path.is_file() and path.stat().st_size < 1 << 20}

@@ -7,6 +7,7 @@ the estate; writes ``03-findings/findings.json``.
 from __future__ import annotations
 
 import os
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -159,7 +160,7 @@ def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sa
         report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
         _show(report, context, ask.view)
     if ask.view.form == "text":
-        next_command(f"fulldress new NAME --package {package}   (to judge it against your estate and adapt it)")
+        next_command(f"fulldress new NAME --package {shlex.quote(str(package))}   (judges it against your estate)")
     return report
 
 

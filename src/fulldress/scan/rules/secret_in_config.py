@@ -57,7 +57,7 @@ LOOKS_FOR = (
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_WRAPPED = re.compile(r"(?m)^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
+_WRAPPED = re.compile(r"(?m)^[^\S\n]*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
 MAX_MARKUP = 2 << 20
 
 

@@ -31,7 +31,7 @@ from fulldress.model.package import Acceptance, PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, run, targets_of
-from fulldress.scan.sweep import patterns_alone
+from fulldress.scan.sweep import load_rules, patterns_alone
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
 from fulldress.store.codec import read_json, read_toml
@@ -162,6 +162,7 @@ def package_context(
             )
             reader = stack.enter_context(begun)
             searcher = _ahead(stack, inlet, handles) if ahead else None
+            load_rules()  # while the reader reads
             lock, pack = reader.wait(progress)
             room.save(lock, pack)
         stack.callback(pack.close)
@@ -218,7 +219,9 @@ class _Known:
             more = run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
             for sha256, new in more.items():
                 old = self._found.get(sha256)
-                self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
+                self._found[sha256] = (
+                    Looked(new.binary, {**old.ends, **new.ends}, new.encoding, old.dropped + new.dropped) if old else new
+                )
             self._patterns |= frozenset(missing)
         return self._found
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fulldress.formats.patterns import MAX_HITS
 from fulldress.model.finding import Finding
 from fulldress.model.package import LIMIT, NotInspected
 from fulldress.scan.rule import Context, RuleMeta, Sample
@@ -53,6 +54,19 @@ def check(context: Context) -> Iterator[Finding]:
             excerpt="; ".join(p.place for p in parts[:6]),
             consequence="Nothing is known about it, and no other rule has seen it.",
             fix="Ask the vendor for a form that can be read, or accept it by a waiver.",
+        )
+    crowded = context.crowded()
+    if crowded:
+        places = "; ".join(entry.place for entry, _ in crowded[:6])
+        yield Finding(
+            rule=META.slug,
+            severity="low",
+            confidence=META.confidence,
+            title=f"{sum(n for _, n in crowded):,} matches in {len(crowded)} of the files were too many to be judged",
+            place=crowded[0][0].place,
+            excerpt=places,
+            consequence=f"Of each pattern the first {MAX_HITS:,} matches in a file were judged; the others are not known.",
+            fix="Look at the file by hand: it is a log, a dump or data, and hardly belongs into a package.",
         )
 
 

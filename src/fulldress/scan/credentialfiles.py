@@ -7,7 +7,6 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.scan import secrets
@@ -222,7 +221,6 @@ def is_whole(place: str) -> bool:
     return kind is not None and kind.name not in ("cloud-init user data", "expect script")
 
 
-@lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
     name = place.rpartition("/")[2].lower()

@@ -135,7 +135,6 @@ def _crontabs(context: Context) -> Iterator[Crontab]:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
 
-@lru_cache(maxsize=1 << 16)
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
     folder, slash, name = place.rpartition("/")
@@ -186,32 +185,35 @@ def acting_lines(context: Context, *patterns: Pattern, among: Among | None = Non
         place = line.entry.place
         if is_comment(line.text):
             continue
-        if place.endswith(".py") and line.number in _docstrings_of(context, line.entry):
+        if place.endswith(".py") and _in_docstring(context, line.entry, line.number):
             continue
         yield line.entry, line.number, line.text
 
 
-def _docstrings_of(context: Context, entry: Entry) -> frozenset[int]:
-    return memo(context, ("docstrings", entry.sha256), lambda: _docstrings((context.text(entry) or "").split("\n")))
+def _in_docstring(context: Context, entry: Entry, number: int) -> bool:
+    key = ("docstrings", entry.sha256)
+    marks = memo(context, key, lambda: _docstrings((context.text(entry) or "").split("\n")))
+    return number < len(marks) and bool(marks[number])
 
 
 _DOCSTRING = re.compile(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
 
 
-def _docstrings(lines: list[str]) -> frozenset[int]:
-    """Numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a stranger's)."""
-    found: set[int] = set()
+def _docstrings(lines: list[str]) -> bytes:
+    """1 at the numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a
+    stranger's). A byte a line, because it is kept for every program of the package."""
+    found = bytearray(len(lines) + 2)
     quotes = ""
     for number, line in enumerate(lines, 1):
         if not quotes:
             opening = _DOCSTRING.match(line)
             if opening is not None:
-                found.add(number)
+                found[number] = 1
                 quotes = "" if opening[1] in line[opening.end() :] else opening[1]
         else:
-            found.add(number)
+            found[number] = 1
             quotes = "" if quotes in line else quotes
-    return frozenset(found)
+    return bytes(found)
 
 
 def encode(text: str) -> bytes:

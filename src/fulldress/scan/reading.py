@@ -152,7 +152,11 @@ def _is_prose_folder(folder: str) -> bool:
     return _PROSE_FOLDER.search(folder) is not None
 
 
-CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
+CODE = (
+    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
+    *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
+)
 """Suffixes of programs: their lines are examples and constants more often than settings."""
 
 
@@ -168,7 +172,8 @@ def is_code(place: str) -> bool:
 
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
-    return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
+    bare = line.lstrip()
+    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
 
 
 def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:

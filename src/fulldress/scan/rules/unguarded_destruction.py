@@ -307,6 +307,7 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 BAD = (
     {"up.sh": "#!/bin/sh\nset -e\npkill -9 -f python\n"},
+    {"a/up.sh": "#!/bin/sh\nset -e\n. ./lib/functions\nend\n", "a/lib/functions": "end() {\n  pkill java\n}\n"},
     {"up.sh": '#!/bin/sh\nset -e\nBASE=/srv/app\nrm -rf "$BASE/$STALE_RELEASE"\n'},
     {"up.sh": "#!/bin/bash\nset -e\nmkfs.ext4 -F /dev/sdb1\n"},
     {"up.sh": "#!/bin/bash\nset -e\nsu postgres -c 'psql -c \"DROP DATABASE app\"'\n"},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
+import msgspec
 
 from fulldress import __version__
 from fulldress.model.finding import SEVERITIES, FindingsReport

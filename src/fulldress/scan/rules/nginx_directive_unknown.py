@@ -102,9 +102,7 @@ BAD = (
     {"a/nginx/a.conf": "upstream app {\n  server 127.0.0.1:1;\n  keepalive_timeot 5s;\n}\n"},
 )
 GOOD = (
-    {
-        "etc/nginx/sites-available/a": "server {\n    listen 80;\n    # client_max_body_sise 20m;\n    more_set_headers 'A: b';\n}\n"
-    },
+    {"etc/nginx/sites-available/a": "server {\n    listen 80;\n    # client_max_body_sise 2m;\n    more_set 'A: b';\n}\n"},
     {"etc/nginx/lua.conf": "server {\n    content_by_lua_file /x.lua;\n    set $client_max_body_sise 1;\n}\n"},
     {"etc/app/app.conf": "server {\n    client_max_body_sise 20m;\n}\n"},
 )

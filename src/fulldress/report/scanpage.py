@@ -9,17 +9,15 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 import msgspec
 
 from fulldress import __version__
 from fulldress.model.finding import SEVERITIES, FindingsReport
 from fulldress.model.package import PackageLock
 from fulldress.report.cure import ShownCure, diff_lines
-from fulldress.report.sanitise import visible
+from fulldress.report.templates import templates
 from fulldress.report.text import SCREENFUL, aside, on_screen, summary, where
 from fulldress.scan.rule import Rule
 
@@ -48,14 +46,7 @@ def scan_page(
     report: FindingsReport, lock: PackageLock, rules: Iterable[Rule], cures: Mapping[str, ShownCure] | None = None
 ) -> str:
     """The page. ``cures``: fingerprint -> what the finding's cure would change."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
+    environment = templates()
     hit = {f.rule for f in report.findings}
     counts = Counter(f.severity for f in report.findings)
     return environment.get_template("scan.html.j2").render(

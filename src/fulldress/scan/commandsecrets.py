@@ -18,6 +18,8 @@ _MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
 
 _DEFINED = re.compile(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
 _IN_CODE = re.compile(r"""(?i)\b(?:password|passwd|secret|token)\s*=\s*\\?["']([^"'$\\]{4,})\\?["']""")
+_CRYPTED = re.compile(r"\$(?:[1567]|y|gy|2[abxy])\$[A-Za-z0-9./$=,]{16}")
+"""A hash of crypt(3), which looks like a variable to everyone else."""
 _MOUNTED = re.compile(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
 
 
@@ -65,7 +67,7 @@ def found_in(command: Command) -> Iterator[Secret]:
     seen: set[str] = set()
     for secret in _candidates(command):
         form = secret.kind.startswith("the value of")
-        real = secrets.worth(secret.value) if form else secrets.is_real(secret.value)
+        real = secrets.worth(secret.value) if form else secrets.is_real(secret.value) or _CRYPTED.match(secret.value)
         if secret.value not in seen and real:
             seen.add(secret.value)
             yield secret

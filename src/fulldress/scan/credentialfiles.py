@@ -103,6 +103,12 @@ def _wordpress(text: str) -> Iterator[Credential]:
         yield Credential(text.count("\n", 0, match.start()) + 1, value, match[1], worth)
 
 
+def _registry(text: str) -> Iterator[Credential]:
+    """A token or password under its key, or in the URL of the index."""
+    yield from _pairs(text)
+    yield from _urls(text)
+
+
 _SECRET_KEYS = re.compile(
     r"(?i)^\s*(?:export\s+)?(?://[^\s:]+/:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
     r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*[\"']?([^\"'\s#]+)"
@@ -192,16 +198,22 @@ KINDS = (
         _pairs,
     ),
     Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
-    Kind("package registry login", re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.conf|\.yarnrc|\.gem/credentials)$"), _pairs),
+    Kind(
+        "package registry login",
+        re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
+        _registry,
+    ),
     Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
 )
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
-_SOME = re.compile(
-    r"(?i)pgpass|netrc|htpasswd|htdigest|passwdfile|users\.auth|config|dockercfg|tomcat-users|credentials|\.cnf$|s3cfg|boto|s3fs|"
-    r"rclone|sasl_?passwd|relay_?passwd|smtp_auth|rsync|(chap|pap)-secrets|user-data|cloud-init|\.exp(ect)?$|npmrc|pypirc|pip\.conf|yarnrc|secrets$|\.smb$|(admin|kubelet)\.conf$"
+_SOME = (
+    *("pgpass", "netrc", "passwd", "htdigest", "users.auth", "config", "dockercfg", "tomcat-users", "credentials", ".cnf"),
+    *("s3cfg", "boto", "s3fs", "rclone", "smtp_auth", "rsync", "secrets", "user-data", "cloud-init", ".exp", "npmrc"),
+    *("pypirc", "pip.conf", "pip.ini", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
 )
+"""In the lower-case name of every file that is one of the kinds: most names can be passed over at a glance."""
 
 
 def is_whole(place: str) -> bool:
@@ -213,6 +225,7 @@ def is_whole(place: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
-    if not _SOME.search(place.rpartition("/")[2]):
+    name = place.rpartition("/")[2].lower()
+    if not any(part in name for part in _SOME):
         return None
     return next((kind for kind in KINDS if kind.place.search(place)), None)

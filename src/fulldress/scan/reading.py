@@ -16,21 +16,26 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob
 from fulldress.model.finding import Cure
 from fulldress.model.package import Entry
-from fulldress.scan.rule import Context
+from fulldress.scan.rule import Among, Context
 
 T = TypeVar("T")
 MAX_PARSED = 1 << 20
 """Scripts over 1 MiB are not parsed: real ones are a few KiB, and a syntax tree costs a hundredfold."""
 
 SHELL_NAMES = re.compile(r"\.(sh|bash)$|(^|/)(pre|post)(inst|rm)$")
+_SHELL_ENDS = (".sh", ".bash", "inst", "rm")
 SHEBANG = Pattern(r"\A#![^\n]{0,200}sh\b", once=True)
 """The first line of a shell script."""
 
-_PROSE = re.compile(
-    r"(?i)(^|/)(readme|changelog|changes|news|copying|licen[cs]e|copyright|notice|authors|todo|history|faq)[^/]*$"
-    r"|(^|/)(metadata|pkg-info)$|\.(cdx|spdx)\.(json|xml)$"
-    r"|\.(md|rst|adoc|html?|css|svg|asc|pem|crt|sig|sha256|sum|pot?|csv|txt\.gz)$|(^|/)(usr/share/doc|docs?|man\d?)/"
+_PROSE_NAMES = (
+    *("readme", "changelog", "changes", "news", "copying", "license", "licence", "copyright", "notice", "authors"),
+    *("todo", "history", "faq"),
 )
+_PROSE_ENDS = (
+    *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
+    *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
+)
+_PROSE_FOLDER = re.compile(r"(?i)(^|/)(usr/share/doc|docs?|man\d?)/")
 _VENDORED = re.compile(r"(^|/)(site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__)/")
 _CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
 _USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
@@ -65,7 +70,7 @@ def scripts(context: Context) -> list[Script]:
 
 
 def _scripts(context: Context) -> Iterator[Script]:
-    named = {e.place for e in context.files if SHELL_NAMES.search(e.place)}
+    named = {e.place for e in context.files if e.place.endswith(_SHELL_ENDS) and SHELL_NAMES.search(e.place)}
     named |= {e.place for e in context.matching(SHEBANG)}
     found: list[Script] = []
     for entry in context.files:
@@ -124,6 +129,8 @@ def crontabs(context: Context) -> list[Crontab]:
 
 def _crontabs(context: Context) -> Iterator[Crontab]:
     for entry in context.files:
+        if "cron" not in entry.place:
+            continue
         system, user = bool(_CRON.search(entry.place)), bool(_USER_CRON.search(entry.place))
         text = context.text(entry) if system or user else None
         if text is not None:
@@ -133,7 +140,19 @@ def _crontabs(context: Context) -> Iterator[Crontab]:
 @lru_cache(maxsize=1 << 16)
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
-    return _PROSE.search(place) is not None
+    folder, slash, name = place.rpartition("/")
+    name = name.lower()
+    return (
+        name.startswith(_PROSE_NAMES)
+        or name.endswith(_PROSE_ENDS)
+        or name in ("metadata", "pkg-info")
+        or _is_prose_folder(folder + slash)
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_prose_folder(folder: str) -> bool:
+    return _PROSE_FOLDER.search(folder) is not None
 
 
 CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
@@ -155,14 +174,19 @@ def is_comment(line: str) -> bool:
     return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
 
 
-def acting_lines(context: Context, *patterns: Pattern) -> Iterator[tuple[Entry, int, str]]:
+def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:
     """(entry, line number, line) of every text line with a match that is neither prose nor comment.
 
     Docstrings of Python programs and the sources of third-party libraries are prose too.
     """
-    for line in context.lines(*patterns):
+
+    def wanted(entry: Entry) -> bool:
+        place = entry.place
+        return not is_prose(place) and not (is_code(place) and is_vendored(place)) and (among is None or among(entry))
+
+    for line in context.lines(*patterns, among=wanted):
         place = line.entry.place
-        if is_prose(place) or (is_code(place) and is_vendored(place)) or is_comment(line.text):
+        if is_comment(line.text):
             continue
         if place.endswith(".py") and line.number in _docstrings_of(context, line.entry):
             continue

@@ -31,22 +31,30 @@ _EXAMPLE_WORD = re.compile(
     r"(?i)^(pass(word|wd|phrase)?|pwd|pw|secret|tiger|custom|test|user|example|foo|bar|p|b|mypass(word)?|token)\d?$"
 )
 _PAIR = re.compile(
-    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]+?)["']?\s*(?:=>|[:=])\s*"""
+    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]{1,120}?)["']?\s{0,40}(?:=>|[:=])\s{0,40}"""
     r"""(?:"([^"]*)"|'([^']*)'|([^"'#\s][^"#]*?))["']?\s*[,;]?\s*(?:\s[#;].*)?$"""
 )
 _JSON = re.compile(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_XML = re.compile(r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|\b([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_XML = re.compile(
+    r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|(?<![\w.:-])([\w.:-]{1,120})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')"""
+)
 _NAMED = re.compile(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
-_LITERAL = re.compile(r"""([\w.-]+)["']?\]?\s*(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
+_LITERAL = re.compile(
+    r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
+)
 
 
-_INLINE = re.compile(r"""(?<![\w$-])((?:-D)?[\w.-]*[A-Za-z])=["']?([^\s,;&'"<>]{6,})""")
+_INLINE = re.compile(r"""(?<![\w.$-])((?:-D)?[\w.-]{0,120})=["']?([^\s,;&'"<>]{6,})""")
 _SPACED = re.compile(
     r"""^\s*(?:ENV\s+|ARG\s+)?([A-Za-z][\w.-]*)[ \t]+(?:--\w+\s+)?"""
     r"""(?:"([^"\s]{4,})"|'([^'\s]{4,})'|([^\s"'=:]\S{3,}))\s*;?\s*$"""
 )
 _ENTRY = re.compile(r"""<\w+\s[^<>]*\b(?:key|name)\s*=\s*["']([^"']+)["'][^<>]*>([^<]+)<""")
 _JSON_NAMED = re.compile(r'"(?:key|name)"\s*:\s*"([^"]+)"\s*,\s*"value"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_WHOLE_URL = re.compile(r"[a-z]://[^\s'\"<>]*$")
+MAX_URL = 300
+GENERATED = 1000
+"""Characters of a line of a program that no person wrote: its names are those of parsers and grammars."""
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
 _FORMS = (
     (re.compile(r"""["'`][\w.-]+:([^@\s"'`:/]{4,})@(?:tcp|udp|unix)\("""), "a password in a connection string"),
@@ -70,6 +78,10 @@ FORMS_LOOK_LIKE = (
     r"[ \t]{1,8}[^\s=:{(]",
     r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}\"|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
 )
+
+
+MAX_PAIR = 2048
+"""Longer lines hold more than one key and value."""
 
 
 class Secret(NamedTuple):
@@ -100,6 +112,12 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
     for match in secrets.URL_USERINFO.finditer(line):
         yield Secret(key, match[3], "a password in a URL", code, named="password", worth=_in_url(place, line, match))
     for match in secrets.URL_PARAMETER.finditer(line):
+        if (
+            is_code(place)
+            and match[1][0] in "?&"
+            and not _WHOLE_URL.search(line, max(0, match.start() - MAX_URL), match.start())
+        ):
+            continue  # a piece of a query: programs show how to call them
         yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1], worth=secrets.worth(unquote(match[2])))
     for form, what in _FORMS:
         for match in form.finditer(line):
@@ -143,14 +161,24 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
         for tag, text, attribute, double, single in _XML.findall(line):
             yield (tag, text.strip()) if tag else (attribute, double or single)
     elif is_code(name):
-        yield from ((k, a or b) for k, a, b in _LITERAL.findall(line) if re.search(r"\d", a or b))
+        made = len(line) > GENERATED
+        found = ((k, a or b) for k, a, b in _LITERAL.findall(line) if re.search(r"\d", a or b))
+        yield from ((k, value) for k, value in found if not made or _mixed(value))
     elif is_settings(place):
-        pair = _PAIR.match(line)
+        pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None
         if pair is not None:
-            yield pair[1], (pair[2] or pair[3] or pair[4] or "").strip()
+            value = (pair[2] or pair[3] or pair[4] or "").strip()
+            yield pair[1], value
+            if " " in value and "=" in value:  # Environment=PORT=8080 API_SECRET=...
+                yield from _loose(name, value)
         else:
             yield from ((k, a or b) for k, a, b in _LITERAL.findall(line))
             yield from _loose(name, line)
+
+
+def _mixed(value: str) -> bool:
+    """True for letters of both cases with digits, which no name of a grammar's token is."""
+    return re.search(r"[\s(){}@$.]", value) is None and all(re.search(kind, value) for kind in ("[a-z]", "[A-Z]", r"\d"))
 
 
 def _loose(name: str, line: str) -> Iterator[tuple[str, str]]:

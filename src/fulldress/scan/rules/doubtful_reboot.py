@@ -27,11 +27,12 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
-from fulldress.scan.rule import MAX_LINE, Context, RuleMeta
+from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
     slug="doubtful-reboot",
@@ -43,6 +44,9 @@ META = RuleMeta(
 _VAGUE = r"(recommended|advised|suggested|optional|maybe|may be (?:required|needed)|might|should|if needed)"
 _JSON = re.compile(rf'(?i)"[\w-]*(?:reboot|restart)[\w-]*"\s*:\s*"[^"]*{_VAGUE}[^"]*"')
 _TEXT = re.compile(rf"(?i)\breboot\b[^.\n]{{0,60}}\b{_VAGUE}|\b{_VAGUE}\b[^.\n]{{0,30}}\b(?:a |to )?reboot\b")
+_SETTING = Pattern(r'(?i)(reboot|restart)[\w-]{0,60}"\s{0,20}:\s{0,20}"')
+_WORD = Pattern(r"(?i)\breboot\b")
+LOOKS_FOR = (_SETTING, _WORD)
 ASK = StepDraft(
     kind="check",
     title="Nothing that runs waits for a reboot",
@@ -61,7 +65,7 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _done(context)
     if ASK in context.drafted:
         return
-    hits = [*_hits(context, _JSON, (".json",)), *_hits(context, _TEXT, _READ)]
+    hits = [*_hits(context, _SETTING, _JSON, (".json",)), *_hits(context, _WORD, _TEXT, _READ)]
     if hits:
         place, number, line, word = hits[0]
         others = f"; {len(hits) - 1} more that do not settle it" if len(hits) > 1 else ""
@@ -120,12 +124,13 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return Cure(steps=(ASK,), note="the plan checks after the upgrade whether anything waits for a reboot", safety="safe")
 
 
-def _hits(context: Context, pattern: re.Pattern[str], suffixes: tuple[str, ...]) -> Iterator[tuple[str, int, str, str]]:
-    for entry, text in context.texts(*suffixes):
-        for number, line in enumerate(text.split("\n"), 1):
-            match = pattern.search(line[:MAX_LINE]) if "boot" in line.lower() or "restart" in line.lower() else None
-            if match is not None:
-                yield entry.place, number, match[0].strip(), next(g for g in match.groups() if g)
+def _hits(
+    context: Context, near: Pattern, pattern: re.Pattern[str], suffixes: tuple[str, ...]
+) -> Iterator[tuple[str, int, str, str]]:
+    for line in context.lines(near, among=lambda entry: entry.place.endswith(suffixes)):
+        match = pattern.search(line.text)
+        if match is not None:
+            yield line.entry.place, line.number, match[0].strip(), next(g for g in match.groups() if g)
 
 
 BAD = (

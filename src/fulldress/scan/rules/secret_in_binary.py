@@ -103,6 +103,8 @@ def _in_company(data: bytes) -> Iterator[str]:
         return
     else:
         groups = [binaries.of_pyc(data)]
+    lower = data.lower()
+    telling = b"pass" in lower or b"pwd" in lower or b"secret" in lower
     for group in groups:
         if group is None:
             continue
@@ -113,7 +115,7 @@ def _in_company(data: bytes) -> Iterator[str]:
         named = next(
             (
                 n
-                for n in group.names
+                for n in (group.names if telling else ())
                 if re.fullmatch(r"[\w.-]{3,60}", n)
                 and secrets.is_secret_key(n)
                 and re.search(r"(?i)passw|pwd.|secret|[a-z_]pass$", n)

@@ -42,7 +42,9 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
-    Pattern(r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{1,200}\bpassword\s{0,9}=?\s{0,9}[eE]?'[^']{3}"),
+    Pattern(
+        r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{0,200}[\s,(]password\s{0,9}=?\s{0,9}[eE]?'[^']{3}"
+    ),
     Pattern(r"(?i)\bidentified\s{1,9}(with\s{1,9}\S{1,40}\s{1,9})?(by|as)\s{1,9}(password\s{1,9})?['\"]?[^\s'\"]{3}"),
     Pattern(r"(?i)\bdblink\w{0,30}\s{0,4}\([^;]{0,200}password\s{0,4}="),
     Pattern(r"(?i)\b(connection|primary_conninfo|conninfo)\s{0,9}=?\s{0,9}'[^';]{0,200}password\s{0,4}="),
@@ -50,7 +52,7 @@ LOOKS_FOR = (
 )
 _FORMS = (
     re.compile(
-        r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{1,300}?\bpassword\s*=?\s*[eE]?'(?P<v>[^']{3,})'"
+        r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{0,300}?[\s,(]password\s*=?\s*[eE]?'(?P<v>[^']{3,})'"
     ),
     re.compile(
         r"(?is)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?(?:'(?P<v>[^']+)'|\"(?P<w>[^\"]+)\"|"
@@ -158,5 +160,6 @@ GOOD = (
     {"sql/001.sql": "CREATE ROLE app LOGIN;\nALTER ROLE app PASSWORD NULL;\n-- ALTER ROLE app PASSWORD 'geheim1';\n"},
     {"sql/002.sql": "ALTER ROLE app PASSWORD :'pw';\nALTER USER a IDENTIFIED BY '${DB_PASSWORD}';\n"},
     {"app/roles.py": "execute(\"ALTER ROLE x PASSWORD '%s'\" % word)\n", "README.md": "ALTER ROLE x PASSWORD 'geheim1';\n"},
+    {"cli/a.js": "cmd('user:reset-user-password', ['user:reset-password1x'])\n"},
     {"sql/003.sql": "COMMENT ON COLUMN users.password IS 'bcrypt1';\n"},
 )

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a file's text is one string, however long
 """The text files of the independent set of planted secrets: what a vendor's package holds, with a hole for each value.
 
 A template has ``@S@`` where its secret goes (and ``@T@`` where a second, unremarkable word of the same seed goes), so that

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fulldress.errors import NothingToDo, UsageError
+from fulldress.formats.patterns import MAX_HITS, Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan.rule import Context, Rule, RuleMeta
 from fulldress.scan.samples import context_of
@@ -213,3 +214,12 @@ def test_no_content_makes_a_rule_raise(files: dict[str, bytes]) -> None:
     report = sweep(context_of(files))
     assert [f.title for f in report.findings if f.rule == "rule-raised"] == []
     msgspec.json.encode(report)
+
+
+def test_matches_beyond_the_most_that_are_kept_are_told() -> None:
+    looks = Pattern("needle")
+    rules = [r for r in load_rules() if r.META.slug == "uninspected-content"]
+    seeking = cast("Rule", SimpleNamespace(META=rule(slug="b").META, check=lambda _: iter(()), LOOKS_FOR=(looks,)))
+    report = sweep(context(many="needle\n" * (MAX_HITS + 7), few="needle\n"), [seeking, *rules])
+    assert [(f.place, f.severity) for f in report.findings] == [("many", "low")]
+    assert report.findings[0].title.startswith("7 matches in 1")

@@ -7,7 +7,6 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.scan import secrets
@@ -81,7 +80,7 @@ def _docker(text: str) -> Iterator[Credential]:
 
 
 def _kube(text: str) -> Iterator[Credential]:
-    pattern = r"""(?m)^\s*["']?(token|password|client-key-data)["']?\s*:\s*["']?([^\s"',]+)"""
+    pattern = r"""(?m)^[^\S\n]*["']?(token|password|client-key-data)["']?\s*:\s*["']?([^\s"',]+)"""
     for match in re.finditer(pattern, text):
         yield Credential(text.count("\n", 0, match.start(2)) + 1, match[2], match[1], secrets.worth(match[2]))
 
@@ -251,7 +250,6 @@ def is_whole(place: str) -> bool:
     return kind is not None and kind.name not in ("cloud-init user data", "expect script")
 
 
-@lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
     name = place.rpartition("/")[2].lower()

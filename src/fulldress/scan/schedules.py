@@ -204,6 +204,9 @@ def _at(script: Script, command: Command) -> Iterator[Job]:
     """``echo CMD | at 03:00`` and ``systemd-run --on-calendar=... CMD``."""
     if command.pipes_to == "at" and command.name in ("echo", "printf"):
         yield Job(script.entry.place, command.line, "", " ".join(command.argv[1:]), False, command.text, kind="at")
+    elif command.name in ("at", "batch") and "-f" in command.argv[:-1]:
+        run = command.argv[command.argv.index("-f") + 1]
+        yield Job(script.entry.place, command.line, "", run, False, command.text, kind="at")
     elif command.name == "systemd-run":
         when = next((w.partition("=")[2] for w in command.argv if w.startswith("--on-calendar=")), "")
         if when:
@@ -253,8 +256,3 @@ def command_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip() and not line.lstrip().startswith(("#", "//", ";")):
             yield number, line
-
-
-def is_script(place: str, text: str) -> bool:
-    """True for a text with a shebang or a shell script by name."""
-    return text.startswith("#!") or shell.is_shell(place, text)

@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.calls import split
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
@@ -109,28 +110,6 @@ def _arguments(text: str, number: int) -> Iterator[tuple[str, str]]:
                 and (position or (len(arguments) == 1 and secrets.worth(value) == "real"))
             ):
                 yield value, lines[number - 1]
-
-
-def split(text: str) -> list[str]:
-    """The arguments of a call up to its closing parenthesis; empty when it does not close in the text."""
-    arguments: list[str] = []
-    depth, quote, begin = 0, "", 0
-    for at, char in enumerate(text):
-        if quote:
-            if char == quote and text[at - 1] != "\\":
-                quote = ""
-        elif char in "\"'`":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            if depth == 0:
-                return [*arguments, text[begin:at]]
-            depth -= 1
-        elif char == "," and depth == 0:
-            arguments.append(text[begin:at])
-            begin = at + 1
-    return []
 
 
 BAD = (

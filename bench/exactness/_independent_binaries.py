@@ -141,7 +141,9 @@ def programs(words: list[str]) -> dict[str, bytes]:
         "lib/orbit/settings.pyc": _pyc(f'HOST = "db1"\nDB_PASSWORD = "{words[2]}"\n'),
         "share/orbit/seed.db": _sqlite(words[3]),
         "web/rules.wasm": _wasm(f"https://rules:{words[4]}@rules.orbit-billing.com/v1".encode()),
-        "tools/windows/OrbitTray.exe": _pe(f"Server=sql1;Database=Orbit;User Id=sa;Password={words[5]};".encode("utf-16-le")),
+        "tools/windows/OrbitTray.exe": _pe(
+            f"Server=sql1;Database=Orbit;User Id=sa;Password={words[5]};".encode("utf-16-le")
+        ),
     }
 
 

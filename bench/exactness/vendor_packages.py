@@ -117,7 +117,7 @@ def _said(finding: Finding) -> str:
 
 
 def _loud(findings: list[Finding], severity: str) -> bool:
-    return any(SEVERITIES.index(f.severity) <= SEVERITIES.index(severity) for f in findings)  # type: ignore[arg-type]
+    return any(SEVERITIES.index(f.severity) <= SEVERITIES.index(severity) for f in findings)
 
 
 def _rows(house: House, findings: tuple[Finding, ...], how: str) -> list[Row]:

@@ -14,16 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fulldress.cli.scanroom import PACK, room_for
+from fulldress.cli.trustwork import beside
 from fulldress.formats.patterns import Pattern
 from fulldress.intake import vendor as vendors
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.trust import ARMOUR, BESIDE, judge
+from fulldress.intake.trust import ARMOUR, judge
 from fulldress.intake.unpack import opened, reading
 from fulldress.model.package import PackageLock
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import Local, Searcher, Target, feed, run, targets_of
-from fulldress.scan.sweep import patterns_alone
+from fulldress.scan.sweep import load_rules, patterns_alone
 from fulldress.store.pack import PACKAGE, RECORD, Pack, Piece
 
 ALONE = Budgets(lenient=True)
@@ -60,6 +61,7 @@ def package_context(
             )
             reader = stack.enter_context(begun)
             searcher = _ahead(stack, inlet, handles) if ahead else None
+            load_rules()  # while the reader reads
             lock, pack = reader.wait(progress)
             room.save(lock, pack)
         stack.callback(pack.close)
@@ -91,7 +93,7 @@ def _judged(
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
-    trust = judge(lock, pack, record, datetime.now(UTC), beside=_beside(package), armoured=armoured)
+    trust = judge(lock, pack, record, datetime.now(UTC), beside=beside(package), armoured=armoured)
     _give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
 
@@ -116,12 +118,8 @@ class _Known:
             more = run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
             for sha256, new in more.items():
                 old = self._found.get(sha256)
-                self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
+                self._found[sha256] = (
+                    Looked(new.binary, {**old.ends, **new.ends}, new.encoding, old.dropped + new.dropped) if old else new
+                )
             self._patterns |= frozenset(missing)
         return self._found
-
-
-def _beside(package: Path) -> dict[str, bytes]:
-    """Detached signatures that lie next to the package."""
-    candidates = [package.with_name(package.name + suffix) for suffix in BESIDE]
-    return {path.name: path.read_bytes() for path in candidates if path.is_file() and path.stat().st_size < 1 << 20}

@@ -123,6 +123,13 @@ def script_at(context: Context, place: str) -> Script | None:
     return next((s for s in scripts(context) if s.entry.place == place), None)
 
 
+def stops_on_errors(script: Script) -> bool:
+    """True when the script sets -e (or errexit), in its shebang or in a command."""
+    if re.match(r"#![^\n]*sh\s+-\w*e", script.text):
+        return True
+    return any(c.name == "set" and any(re.match(r"-[a-z]*e|errexit", w) for w in c.argv[1:]) for c in script.commands)
+
+
 def crontabs(context: Context) -> list[Crontab]:
     """Every crontab: files of etc/cron.d, etc/crontab, users' crontabs."""
     return memo(context, "crontabs", lambda: list(_crontabs(context)))
@@ -138,7 +145,6 @@ def _crontabs(context: Context) -> Iterator[Crontab]:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
 
-@lru_cache(maxsize=1 << 16)
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
     folder, slash, name = place.rpartition("/")
@@ -156,7 +162,11 @@ def _is_prose_folder(folder: str) -> bool:
     return _PROSE_FOLDER.search(folder) is not None
 
 
-CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
+CODE = (
+    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
+    *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
+)
 """Suffixes of programs: their lines are examples and constants more often than settings."""
 
 
@@ -172,7 +182,8 @@ def is_code(place: str) -> bool:
 
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
-    return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
+    bare = line.lstrip()
+    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
 
 
 def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:
@@ -189,32 +200,35 @@ def acting_lines(context: Context, *patterns: Pattern, among: Among | None = Non
         place = line.entry.place
         if is_comment(line.text):
             continue
-        if place.endswith(".py") and line.number in _docstrings_of(context, line.entry):
+        if place.endswith(".py") and _in_docstring(context, line.entry, line.number):
             continue
         yield line.entry, line.number, line.text
 
 
-def _docstrings_of(context: Context, entry: Entry) -> frozenset[int]:
-    return memo(context, ("docstrings", entry.sha256), lambda: _docstrings((context.text(entry) or "").split("\n")))
+def _in_docstring(context: Context, entry: Entry, number: int) -> bool:
+    key = ("docstrings", entry.sha256)
+    marks = memo(context, key, lambda: _docstrings((context.text(entry) or "").split("\n")))
+    return number < len(marks) and bool(marks[number])
 
 
 _DOCSTRING = re.compile(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
 
 
-def _docstrings(lines: list[str]) -> frozenset[int]:
-    """Numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a stranger's)."""
-    found: set[int] = set()
+def _docstrings(lines: list[str]) -> bytes:
+    """1 at the numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a
+    stranger's). A byte a line, because it is kept for every program of the package."""
+    found = bytearray(len(lines) + 2)
     quotes = ""
     for number, line in enumerate(lines, 1):
         if not quotes:
             opening = _DOCSTRING.match(line)
             if opening is not None:
-                found.add(number)
+                found[number] = 1
                 quotes = "" if opening[1] in line[opening.end() :] else opening[1]
         else:
-            found.add(number)
+            found[number] = 1
             quotes = "" if quotes in line else quotes
-    return frozenset(found)
+    return bytes(found)
 
 
 def encode(text: str) -> bytes:

@@ -256,8 +256,3 @@ def command_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip() and not line.lstrip().startswith(("#", "//", ";")):
             yield number, line
-
-
-def is_script(place: str, text: str) -> bool:
-    """True for a text with a shebang or a shell script by name."""
-    return text.startswith("#!") or shell.is_shell(place, text)

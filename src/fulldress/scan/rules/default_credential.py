@@ -28,13 +28,13 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
+from fulldress.formats.calls import split
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import is_code, is_comment
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.rules.secret_in_code import split
 from fulldress.scan.secretreport import Spot, findings, redacted, severity_of
 
 META = RuleMeta(

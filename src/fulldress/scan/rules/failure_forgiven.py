@@ -31,10 +31,9 @@ from typing import NamedTuple
 from fulldress.formats import shell, shellflow
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.reading import Script, edited, script_at, scripts
+from fulldress.scan.reading import Script, edited, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.rules.errors_ignored import stops_on_errors
 
 META = RuleMeta(
     slug="failure-forgiven",

@@ -139,9 +139,10 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
     shown = command.text
     for secret in found:
         shown = shown.replace(secret.value, secrets.HIDDEN)
+    weak = all(s.kind.startswith("the value of") and secrets.worth(s.value) == "weak" for s in found)
     return Finding(
         rule=META.slug,
-        severity=META.severity,
+        severity="medium" if weak else META.severity,
         confidence=META.confidence,
         title=f"{found[0].kind} in the command line of {shell.unwrapped(command)[0]}",
         place=place,
@@ -244,6 +245,7 @@ GOOD = (
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},
     {"scripts/a.sh": '#!/bin/bash\nsshpass -p "$PASSWORD" sftp import@files.partner.example\nsshpass -e sftp x@y\n'},
     {"scripts/b.sh": '#!/bin/bash\ncurl -H "Authorization: Bearer ${TOKEN:?}" https://h.partner.example/v1\n'},
+    {"scripts/b.sh": "#!/bin/sh\nmysql -u app -p`app_pass` -h $1\n"},
     {"scripts/c.sh": "#!/bin/sh\npsql -p 5432 -U app\nmysql -u root -p app\nexport PASSWORD_FILE=/etc/x\n"},
     {"scripts/d.sh": '#!/bin/sh\nTOKEN=$(cat /etc/x)\nPASSWORD="${PASSWORD:?}"\nTOKEN=\n'},
     {"lib/db.sh": 'DB_URL="postgresql://app:${DB_PASSWORD:?}@db/app"\nU=https://db.lab.internal/x\n'},

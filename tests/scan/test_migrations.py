@@ -140,3 +140,11 @@ def test_further_hazards_are_named_with_their_lines() -> None:
     text = "ALTER TABLE t ALTER COLUMN a TYPE bigint;\nCREATE INDEX i ON t (b);\nCREATE INDEX j ON t (c);\n"
     (told,) = [f for f in findings(Sample(files={"migrations/01.sql": text})) if f.rule == "table-rewrite"]
     assert "an index build that blocks writers (lines 2, 3)" in told.consequence
+
+
+def test_very_many_change_scripts_that_nothing_runs_are_one_finding() -> None:
+    files = {f"maintenance/archives/patch-{n:c}{n}.sql": f"ALTER TABLE t{n} DROP COLUMN c;\n" for n in range(97, 119)}
+    report = sweep(context_of(files))
+    told = [f for f in report.findings if f.rule.startswith("migration-without-lock")]
+    assert len(told) == 1
+    assert told[0].severity not in ("critical", "high")

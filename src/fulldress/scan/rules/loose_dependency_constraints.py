@@ -49,8 +49,12 @@ _LOOSE = re.compile(r"^\s*(|\*|~|\^|x|latest|any|>=?\s*[\w.+~-]+)\s*$")
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each manifest."""
-    for entry in context.matching(_STATED, among=lambda e: e.place.endswith(".json")):
+    """One finding for each manifest of the package itself; those of the extensions that it brings along lie deeper."""
+    stated = context.matching(_STATED, among=lambda e: e.place.endswith(".json"))
+    own = min((entry.place.count("/") for entry in stated), default=0)
+    for entry in stated:
+        if entry.place.count("/") > own:
+            continue
         text = context.text(entry) or ""
         loose = _loose_in(entry, text)
         if loose:

@@ -22,11 +22,14 @@ Read it by hand, ask the vendor, and rehearse it: the rehearsal shows its locks 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
 
 from fulldress.formats import sql
 from fulldress.model.finding import Finding
 from fulldress.scan.migration_files import foreign
-from fulldress.scan.migrations import migrations
+from fulldress.scan.migrations import migrations, series_of
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -38,9 +41,34 @@ META = RuleMeta(
 )
 
 
+MOST = 3
+"""Scripts of one folder that are told one by one."""
+
+
+class _Blind(NamedTuple):
+    """A script with something that was not looked into, and the first such thing."""
+
+    place: str
+    line: int
+    text: str
+    count: int
+    historic: bool
+
+
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each script, at the first thing that was not looked into."""
+    """One finding for each script, at the first thing that was not looked into; one for a folder of many."""
     yield from _foreign(context)
+    blind: dict[str, list[_Blind]] = {}
+    for found in _blind(context):
+        blind.setdefault(series_of(found.place), []).append(found)
+    for folder, scripts in blind.items():
+        if len(scripts) > MOST:
+            yield _together(folder, scripts)
+        else:
+            yield from (_finding(script) for script in scripts)
+
+
+def _blind(context: Context) -> Iterator[_Blind]:
     names = {entry.place.rpartition("/")[2] for entry in context.files}
     for migration in migrations(context):
         if not migration.source.certain or not migration.entry.place.endswith(".sql"):
@@ -53,7 +81,7 @@ def check(context: Context) -> Iterator[Finding]:
                 blind.append((meta.line, meta.text))
         if blind:
             line, text = min(blind)
-            yield _finding(migration.entry.place, line, text, len(blind))
+            yield _Blind(migration.entry.place, line, text, len(blind), migration.historic)
 
 
 def _foreign(context: Context) -> Iterator[Finding]:
@@ -74,21 +102,33 @@ def _foreign(context: Context) -> Iterator[Finding]:
         )
 
 
-def _finding(place: str, line: int, text: str, count: int) -> Finding:
+def _finding(blind: _Blind) -> Finding:
+    count, name = blind.count, blind.place.rpartition("/")[2]
     return Finding(
         rule=META.slug,
         severity=META.severity,
         confidence=META.confidence,
-        title=f"{count} statement{'s' * (count > 1)} in {place.rpartition('/')[2]} could not be read",
-        place=place,
-        line=line,
-        excerpt=" ".join(text[:1000].split())[:200],
+        title=f"{count} statement{'s' * (count > 1)} in {name} could not be read",
+        place=blind.place,
+        line=blind.line,
+        excerpt=" ".join(blind.text[:1000].split())[:200],
         consequence="Nobody knows what it locks, rewrites or loses until it runs.",
         fix="Read it by hand and rehearse it.",
     )
 
 
+def _together(folder: str, scripts: list[_Blind]) -> Finding:
+    named = ", ".join(script.place.rpartition("/")[2] for script in scripts[:4])
+    return msgspec.structs.replace(
+        _finding(scripts[0]),
+        severity="low" if all(script.historic for script in scripts) else META.severity,
+        title=f"{len(scripts)} scripts in {folder.rpartition('/')[2]} could not be read whole",
+        consequence=f"Nobody knows what they lock, rewrite or lose until they run: {named} ...",
+    )
+
+
 BAD = (
+    {f"migrations/{n}.sql": "SELECT 1;\nSELEC 2;\n" for n in range(1, 6)},
     {"migrations/1.sql": "SELECT 1;\nSELEC 2;\n"},
     {"migrations/1.sql": "\\i ../elsewhere/2.sql\n"},
     {"sql/mysql/1.sql": "ALTER TABLE `t` MODIFY a bigint;\n"},

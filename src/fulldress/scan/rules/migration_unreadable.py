@@ -51,7 +51,7 @@ class _Blind(NamedTuple):
     place: str
     line: int
     text: str
-    count: int
+    statements: int
     historic: bool
 
 
@@ -103,7 +103,7 @@ def _foreign(context: Context) -> Iterator[Finding]:
 
 
 def _finding(blind: _Blind) -> Finding:
-    count, name = blind.count, blind.place.rpartition("/")[2]
+    count, name = blind.statements, blind.place.rpartition("/")[2]
     return Finding(
         rule=META.slug,
         severity=META.severity,

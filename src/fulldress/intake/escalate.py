@@ -189,7 +189,7 @@ def answered(
     if fingerprint and (len(read) < SHORTEST or re.search("[^0-9a-f]", read)):
         raise UsageError(
             f"{fingerprint!r} is no whole fingerprint",
-            why="an answer is evidence and stays; a part of a fingerprint can be made to fit, and a slip would count as a no",
+            why="an answer is evidence and stays; a part can be made to fit, and a slip would count as a no",
             fix=f"write all its digits (0-9, a-f; at least {SHORTEST}), with blanks or colons as you like",
         )
     if outcome == "confirmed" and case.signers and not read:

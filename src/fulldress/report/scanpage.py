@@ -9,17 +9,15 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 from markupsafe import Markup, escape
 
 from fulldress import __version__
 from fulldress.model.finding import SEVERITIES, FindingsReport
 from fulldress.model.package import PackageLock
 from fulldress.report.cure import ShownCure, diff_lines
-from fulldress.report.sanitise import visible
+from fulldress.report.templates import templates
 from fulldress.report.text import SCREENFUL, aside, looked_into, summary, where
 from fulldress.scan.rule import Rule
 
@@ -56,14 +54,7 @@ def scan_page(
     report: FindingsReport, lock: PackageLock, rules: Iterable[Rule], cures: Mapping[str, ShownCure] | None = None
 ) -> str:
     """The page. ``cures``: fingerprint -> what the finding's cure would change."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
+    environment = templates()
     environment.filters["typed"] = _typed
     hit = {f.rule for f in report.findings}
     counts = Counter(f.severity for f in report.findings)

@@ -19,8 +19,9 @@ from fulldress.cli.curework import shown_cures
 from fulldress.cli.groups import Sectioned
 from fulldress.cli.peerwork import chosen, with_peers
 from fulldress.cli.progress import terminal_progress
+from fulldress.cli.releasework import release_context
 from fulldress.cli.scanout import FORMS, View, show
-from fulldress.cli.scanwork import ALONE, package_context, release_context
+from fulldress.cli.scanwork import ALONE, package_context
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, UsageError
 from fulldress.intake.budgets import Budgets, raised

@@ -30,7 +30,7 @@ import msgspec
 
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan import endpointuse, secrets
+from fulldress.scan import endpointuse, secretlines, secrets
 from fulldress.scan.endpoints import PLAINTEXT, outside, redirected, replacement, urls
 from fulldress.scan.endpointuse import Use, in_programs
 from fulldress.scan.reading import current_text, encode, with_line
@@ -85,7 +85,7 @@ def _finding(estate: Estate | None, host: str, uses: list[Use]) -> Finding | Non
     fixed = bool(_PRIVATE.match(host))
     if not (known or plain or fixed):
         return None
-    exposed = [u for u in plain if secrets.hidden(u.text) != u.text]
+    exposed = [u for u in plain if secrets.hidden(said := _said(u)) != said]
     severity: Severity = "high" if exposed else "medium" if plain or known else "low"
     first = next(iter(exposed or [u for u in plain if u.line] or [u for u in uses if u.line] or uses))
     return Finding(
@@ -108,6 +108,11 @@ def _finding(estate: Estate | None, host: str, uses: list[Use]) -> Finding | Non
         else "Declare the route to use under [estate.replacements].",
         curable=known is not None and any(u.line for u in uses),
     )
+
+
+def _said(use: Use) -> str:
+    """What belongs to the URL: its line, or only itself where the line is generated code of any length."""
+    return use.text if len(use.text) <= secretlines.GENERATED else use.url.text
 
 
 def _title(host: str, uses: list[Use], plain: list[Use], exposed: list[Use]) -> str:

@@ -23,6 +23,7 @@ Revoke the token at the provider and look at its audit log; give each installati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell, tokens
@@ -45,6 +46,10 @@ META = RuleMeta(
 )
 _CONSEQUENCE = "It works from anywhere for everyone who has the package, until its owner revokes it."
 _FIX = "Revoke it at the provider, look at its audit log, and read a new one from outside the package."
+CHECKED = ("GitHub token", "npm token")
+"""Kinds with a checksum: nobody writes such a value as an example by accident."""
+_SHOWN = re.compile(r"""(?i)^\s*["']?(placeholder|examples?|helper_?text|hint|tooltip)["']?\s*[:=]|\be\.g\.\s""")
+"""Lines of a form that show how a value looks."""
 LOOKS_FOR = tuple(Pattern(regex) for regex in tokens.LOOKS_LIKE)
 
 
@@ -80,14 +85,14 @@ def _meant(place: str, text: str) -> list[tokens.Token]:
     """The tokens that weigh anything at this place."""
     if standing(place) == "silent" or (is_vendored(place) and is_test(place)):
         return [] if not is_prose(place) or is_vendored(place) else list(_certain(text))
-    found = list(tokens.tokens(text))
+    found = [t for t in tokens.tokens(text) if t.kind in CHECKED or not _SHOWN.search(text)]
     return [t for t in found if t.kind != "JSON web token"] if is_vendored(place) or is_test(place) else found
 
 
 def _certain(text: str) -> Iterator[tokens.Token]:
     """In documentation, only what a checksum confirms."""
     for token in tokens.tokens(text):
-        if token.kind in ("GitHub token", "npm token"):
+        if token.kind in CHECKED:
             yield token
 
 
@@ -139,5 +144,6 @@ GOOD = (
     {"conf/aws.ini": "aws_access_key_id = AKIA" + "IOSFODNN7EXAMPLE\n"},
     {"conf/a.ini": "t = gh" + "p_" + "0123456789abcdefghijABCDEFGHIJ012345\n"},
     {"conf/b.ini": "t = ey" + "Jub3Rqc29uZm9y.eyJub3Rqc29uZm9y.c2ln\nu = xo" + "xb-xxxxxxxxxxxx-xxxxxxxxxxxx\n"},
+    {"dist/form.js": f"placeholder: 'e.g. {_LIVE}',\n"},
     {"node_modules/jwt/test/a.js": f"verify('{_JWT}')\n", "README.md": f"Use `{_JWT}`\n"},
 )

@@ -155,7 +155,7 @@ def _time(folder: f.ReleaseFolder, text: str) -> datetime | None:
 
 
 @command.command(
-    epilog='Example:  fulldress trust answer --by "E. Muster" --asked "Ms A" --outcome confirmed --why lost --fingerprint 4A…'
+    epilog='Example:  fulldress trust answer --by "E. M." --asked "Ms A" --outcome confirmed --why lost --fingerprint 4A…'
 )
 @BY
 @click.option("--asked", default="", help="The person you spoke to.")

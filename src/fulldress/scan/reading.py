@@ -93,19 +93,28 @@ def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
     """Files of functions without a first line of their own, which a script of the same archive sources."""
     seen = {script.entry.place for script in known}
     for script in known:
-        root = script.entry.place.rpartition("!")[0]
-        for command in script.commands:
-            if command.name not in (".", "source") or len(command.argv) < 2:
+        for entry in sourced(context, script):
+            if entry.place in seen or not _LIBRARY.match(entry.place.rpartition("/")[2]):
                 continue
-            path = re.sub(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*", "", command.argv[1])
-            if not _LIBRARY.match(path.rpartition("/")[2]):
-                continue
-            for entry in named(context, path.rpartition("/")[2]):
-                here = entry.place not in seen and entry.place.rpartition("!")[0] == root and entry.place.endswith(path)
-                text = context.text(entry) if here and entry.size <= MAX_PARSED else None
-                if text is not None and not text.startswith("#!") and _FUNCTION.search(text):
-                    seen.add(entry.place)
-                    yield _parsed(context, entry, text)
+            text = context.text(entry) if entry.size <= MAX_PARSED else None
+            if text is not None and not text.startswith("#!") and _FUNCTION.search(text):
+                seen.add(entry.place)
+                yield _parsed(context, entry, text)
+
+
+_BEFORE = re.compile(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
+"""What stands before the part of a path that names a file of the package: variables, dots."""
+
+
+def sourced(context: Context, script: Script) -> Iterator[Entry]:
+    """The files of the same archive that a script reads in with ``.`` or ``source``, by the end of their path."""
+    root = script.entry.place.rpartition("!")[0]
+    for command in script.commands:
+        if command.name in (".", "source") and len(command.argv) > 1:
+            path = _BEFORE.sub("", command.argv[1])
+            for entry in named(context, path.rpartition("/")[2]) if path else ():
+                if entry.place.rpartition("!")[0] == root and f"/{entry.place}".endswith((f"/{path}", f"!{path}")):
+                    yield entry
 
 
 def script_at(context: Context, place: str) -> Script | None:

@@ -25,9 +25,9 @@ read.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
-from functools import partial
 
 from fulldress.formats import shell
 from fulldress.formats.patterns import Pattern
@@ -184,11 +184,9 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     text = shell.splice(script.text, edits)
     for number, name, value in _assigned(script.text):
         if number == finding.line:
-            if f":{value}@" in script.text.split("\n")[number - 1]:
-                whole, name = name, f"{name.upper()}_PASSWORD"
-                text = with_line(text, number, partial(_in_url, whole, value, name))
-            else:
-                text = with_line(text, number, lambda line, name=name: f'{line[: line.index("=")]}="${{{name}:?}}"')  # type: ignore[misc]
+            whole = name
+            name = f"{name.upper()}_PASSWORD" if f":{value}@" in script.text.split("\n")[number - 1] else name
+            text = with_line(text, number, functools.partial(_referred, whole=whole, value=value, name=name))
             names.append(name)
     if not names:
         return None
@@ -199,10 +197,12 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return edited(finding.place, text, f"secret replaced by {', '.join(sorted(set(names)))}, read from {path}")
 
 
-def _in_url(variable: str, value: str, name: str, line: str) -> str:
-    """``URL=scheme://user:value@host`` with a reference in the password's place."""
-    start = line.index("=", line.index(variable)) + 1
-    return line[:start] + _referring(line[start:], value, name)
+def _referred(line: str, *, whole: str, value: str, name: str) -> str:
+    """An assignment with a reference for its value, or for the password of the URL that it holds."""
+    if whole == name:
+        return f'{line[: line.index("=")]}="${{{name}:?}}"'
+    before, _, raw = line.partition("=")
+    return f"{before}={_referring(raw, value, name)}"
 
 
 def _referring(raw: str, value: str, name: str) -> str:

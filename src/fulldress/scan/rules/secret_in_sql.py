@@ -86,6 +86,8 @@ def check(context: Context) -> Iterator[Finding]:
         for value, at in _values(text):
             line = data.count(b"\n", 0, start + len(text[:at].encode("utf-8", "surrogateescape"))) + 1
             spot = _spot(place, line, text, value, at)
+            if spot is not None and spot.curable and _quoted(data[:start].decode("utf-8", "replace") + text, start + at):
+                spot = spot._replace(curable=False)
             if spot is not None:
                 seen.setdefault(place, {}).setdefault(line, spot)
     for place, spots in seen.items():
@@ -139,6 +141,14 @@ def _first(text: str, value: str) -> bool:
     return any(match["v"] == value for match in _FORMS[0].finditer(text))
 
 
+def _quoted(text: str, at: int) -> bool:
+    """True inside a dollar-quoted body, where psql fills in no variables."""
+    tag = ""
+    for match in re.finditer(r"\$\w*\$", text[:at]):
+        tag = match[0] if not tag else "" if match[0] == tag else tag
+    return bool(tag)
+
+
 def cure(context: Context, finding: Finding) -> Cure | None:
     """In a file for psql, read the password from the environment; other files are the vendor's to change."""
     text = current_text(context, finding.place)
@@ -147,7 +157,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     changed, count = text, 0
     for form in _FORMS[:1]:
         for match in reversed(list(form.finditer(changed))):
-            if secrets.worth(match["v"]) and not _VERIFIER.match(match["v"]):
+            if secrets.worth(match["v"]) and not _VERIFIER.match(match["v"]) and not _quoted(changed, match.start("v")):
                 changed = changed[: match.start("v") - 1] + ":'fulldress_password'" + changed[match.end("v") + 1 :]
                 count += 1
     if not count:

@@ -53,12 +53,17 @@ def test_every_dependency_is_justified() -> None:
 
 
 def test_the_scan_in_the_readme_is_what_the_scan_prints(tmp_path: Path) -> None:
-    """Whoever changes what the scan says of the demo's package brings the first page up to date."""
+    """Whoever changes the words that the scan has for the demo's package brings the first page up to date."""
     (tmp_path / "vendor.zip").write_bytes(package.package_bytes())
     command = [sys.executable, "-m", "fulldress.cli.main", "scan", "vendor.zip"]
     waive = () if sandbox.missing() == "" else ("--no-sandbox",)
     done = subprocess.run([*command, *waive], cwd=tmp_path, capture_output=True, text=True, check=True)
-    printed = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+    printed = {_counted(line) for line in [*done.stdout.splitlines(), *done.stderr.splitlines()]}
     block = (ROOT / "README.md").read_text().split("```console\n")[1].split("```")[0]
     shown = [line for line in block.splitlines() if not line.startswith(("$ ", "[...]"))]
-    assert [line for line in shown if line not in printed] == []
+    assert [line for line in shown if _counted(line) not in printed] == []
+
+
+def _counted(line: str) -> str:
+    """Without the figures of the last lines: one more rule is not another first page."""
+    return re.sub(r"\d+(?= (?:critical|high|medium|low|info|of|rules|less|can)\b|$)", "N", line)

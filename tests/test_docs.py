@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from demo import package
+from fulldress.adapters import sandbox
 from fulldress.cli.reference import PAGES, every_error
 
 ROOT = Path(__file__).parent.parent
@@ -48,3 +50,20 @@ def test_every_dependency_is_justified() -> None:
     pinned = re.findall(r'"([a-z0-9-]+)==', (ROOT / "pyproject.toml").read_text())
     justified = (ROOT / "docs/dependencies.md").read_text()
     assert [name for name in pinned if name not in justified and name not in ("hatchling", "types-jsonschema")] == []
+
+
+def test_the_scan_in_the_readme_is_what_the_scan_prints(tmp_path: Path) -> None:
+    """Whoever changes the words that the scan has for the demo's package brings the first page up to date."""
+    (tmp_path / "vendor.zip").write_bytes(package.package_bytes())
+    command = [sys.executable, "-m", "fulldress.cli.main", "scan", "vendor.zip"]
+    waive = () if sandbox.missing() == "" else ("--no-sandbox",)
+    done = subprocess.run([*command, *waive], cwd=tmp_path, capture_output=True, text=True, check=True)
+    printed = {_counted(line) for line in [*done.stdout.splitlines(), *done.stderr.splitlines()]}
+    block = (ROOT / "README.md").read_text().split("```console\n")[1].split("```")[0]
+    shown = [line for line in block.splitlines() if not line.startswith(("$ ", "[...]"))]
+    assert [line for line in shown if _counted(line) not in printed] == []
+
+
+def _counted(line: str) -> str:
+    """Without the figures of the last lines: one more rule is not another first page."""
+    return re.sub(r"\d+(?= (?:critical|high|medium|low|info|of|rules|less|can)\b|$)", "N", line)

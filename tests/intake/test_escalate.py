@@ -165,3 +165,9 @@ def test_an_acceptance_of_another_package_does_not_count() -> None:
 def test_the_file_says_the_same_when_it_is_read_again() -> None:
     made = accept(report(), None, None, 'E "x" \\ \x1b\n', 'said: "yes"\nand more', NOW)
     assert msgspec.convert(tomllib.loads(toml(made)), Acceptance) == made
+
+
+@pytest.mark.parametrize("slip", ["AS READ ALOUD", "4a1b 22", "zz" * 20])
+def test_what_is_no_whole_fingerprint_is_not_recorded_as_an_answer(slip: str) -> None:
+    with pytest.raises(UsageError, match="no whole fingerprint"):
+        said(fingerprint=slip)

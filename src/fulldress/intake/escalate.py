@@ -167,6 +167,10 @@ def _folded(line: str) -> str:
     return "\r\n".join([*out, current]) + "\r\n"
 
 
+SHORTEST = 32
+"""Digits of the shortest whole fingerprint."""
+
+
 def answered(
     case: Escalation,
     *,
@@ -181,7 +185,13 @@ def answered(
     """The case with one more answer. Raises UsageError when the answer cannot stand for itself."""
     if not by.strip() or (not asked.strip() and outcome != "no-answer"):
         raise UsageError("who asked and who answered is not said", fix="--by NAME --asked PERSON")
-    read = re.sub(r"[^0-9a-fA-F]", "", fingerprint).lower()
+    read = re.sub(r"[\s:.-]", "", fingerprint).lower()
+    if fingerprint and (len(read) < SHORTEST or re.search("[^0-9a-f]", read)):
+        raise UsageError(
+            f"{fingerprint!r} is no whole fingerprint",
+            why="an answer is evidence and stays; a part can be made to fit, and a slip would count as a no",
+            fix=f"write all its digits (0-9, a-f; at least {SHORTEST}), with blanks or colons as you like",
+        )
     if outcome == "confirmed" and case.signers and not read:
         raise UsageError(
             "the fingerprint that was read aloud is missing",

@@ -161,7 +161,7 @@ def looked_into(report: FindingsReport, lock: PackageLock) -> str:
         return f"all {files:,} files ({lock.bytes_inspected:,} bytes) {rules}"
     missed, places = sum(n.size for n in lock.not_inspected), len(lock.not_inspected)
     where_ = f"{places} place{'s'[: places > 1]}"
-    return f"{lock.bytes_inspected:,} bytes of {files:,} files {rules}; {missed:,} bytes in {where_} could not be read"
+    return f"{lock.bytes_inspected:,} bytes of {files:,} files {rules}; {missed:,} bytes in {where_} not inspected"
 
 
 def _not_looked_for(report: FindingsReport, width: int, everything: bool) -> Iterator[str]:

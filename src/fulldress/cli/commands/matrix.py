@@ -168,10 +168,11 @@ def _offered(release: f.ReleaseFolder, product: str) -> str:
 
 
 def _unknown(what: str, option: str) -> str:
+    known = ", or set product and version-command under [estate] in release.toml" if option == "--from" else ""
     raise UsageError(
         f"the {what} version is not known",
         why="without it nobody can say which keys break between the two",
-        fix=f"say it: fulldress matrix {option} VERSION, or set product and version-command under [estate] in release.toml",
+        fix=f"say it: fulldress matrix {option} VERSION{known}",
     )
 
 

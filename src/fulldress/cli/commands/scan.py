@@ -121,8 +121,8 @@ def command(
     With PACKAGE, scans that file for any user, without a release folder. Without, scans the release folder's package with
     all that is known of the estate and writes 03-findings/findings.json.
     """
-    _spare(output, package, baseline, waivers, vendor)
     _can_write(output)
+    _spare(output, package, baseline, waivers, vendor)
     ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, chosen(peers))
     if package is not None:
         report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)

@@ -139,7 +139,7 @@ def escalate(folder: f.ReleaseFolder, by: str, due: str) -> None:
     for fingerprint in case.signers:
         click.echo(f"to be read aloud by them, not by you: {fingerprint}")
     next_command(
-        'fulldress trust answer --by NAME --asked PERSON --outcome confirmed --fingerprint "4A1B ..." --why planned'
+        'fulldress trust answer --by NAME --asked PERSON --outcome confirmed --fingerprint "AS READ ALOUD" --why planned'
     )
 
 
@@ -155,7 +155,7 @@ def _time(folder: f.ReleaseFolder, text: str) -> datetime | None:
 
 
 @command.command(
-    epilog='Example:  fulldress trust answer --by "Erika Muster" --asked "Ms A" --outcome confirmed --fingerprint "4A1B ..."'
+    epilog='Example:  fulldress trust answer --by "E. M." --asked "Ms A" --outcome confirmed --why lost --fingerprint 4A…'
 )
 @BY
 @click.option("--asked", default="", help="The person you spoke to.")

@@ -68,7 +68,7 @@ def test_everything_that_is_not_a_finding(snapshot: SnapshotAssertion) -> None:
 
 def test_many_rules_that_stood_aside_are_counted_and_all_names_them() -> None:
     many = report(rules_stood_aside={f"rule-{n}": "no inventory" if n else "no matrix; no inventory" for n in range(6)})
-    assert "6 rules stood aside (--all names them): no inventory; no matrix\n" in findings_text(many, LOCK)
+    assert "6 rules stood aside (--all names them): 6 have no inventory, 1 no matrix\n" in findings_text(many, LOCK)
     named = findings_text(many, LOCK, everything=True)
     assert "not looked for: rule-1, rule-2, rule-3, rule-4, rule-5: no inventory" in named
 

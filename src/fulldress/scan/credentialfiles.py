@@ -81,7 +81,7 @@ def _docker(text: str) -> Iterator[Credential]:
 
 
 def _kube(text: str) -> Iterator[Credential]:
-    pattern = r"""(?m)^\s*["']?(token|password|client-key-data)["']?\s*:\s*["']?([^\s"',]+)"""
+    pattern = r"""(?m)^[^\S\n]*["']?(token|password|client-key-data)["']?\s*:\s*["']?([^\s"',]+)"""
     for match in re.finditer(pattern, text):
         yield Credential(text.count("\n", 0, match.start(2)) + 1, match[2], match[1], secrets.worth(match[2]))
 

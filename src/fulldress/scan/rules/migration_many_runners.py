@@ -48,7 +48,7 @@ LOOKS_FOR = (RUNS_A_TOOL, _DDL_AUTO)
 _ENTRY = re.compile(r"(?i)(^|/)([\w-]*entry-?point[\w.-]*|docker-start[\w.-]*|procfile)$")
 _DOCKER = re.compile(r"(?i)(^|/)(dockerfile|containerfile)[^/]*$")
 _WORKLOAD = re.compile(r"(?m)^kind:\s*(Deployment|StatefulSet|DaemonSet|ReplicaSet)\b")
-_REPLICAS = re.compile(r"(?m)^\s*replicas:\s*[\"']?(\d+)")
+_REPLICAS = re.compile(r"(?m)^[^\S\n]*replicas:\s*[\"']?(\d+)")
 
 
 def check(context: Context) -> Iterator[Finding]:

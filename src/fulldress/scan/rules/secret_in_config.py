@@ -57,11 +57,11 @@ LOOKS_FOR = (
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_WRAPPED = re.compile(r"(?m)^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
+_WRAPPED = re.compile(r"(?m)^[^\S\n]*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
 _ASSIGNMENTS = r"""\"[^\"]*\"|'[^']*'|\S+"""
 """The words of a unit's ``Environment=``."""
 _EXPLAINS = re.compile(
-    r"""(?i)^(\s*(?:-\s+)?)["']?(?:descriptions?|help|documentation|docs?|details|notes?|examples?|summary|title)["']?\s*:\s*[|>][+0-9-]*\s*$"""
+    r"""(?i)^([^\S\n]*(?:-\s+)?)["']?(?:descriptions?|help|documentation|docs?|details|notes?|examples?|summary|title)["']?\s*:\s*[|>][+0-9-]*\s*$"""
 )
 MAX_MARKUP = 2 << 20
 

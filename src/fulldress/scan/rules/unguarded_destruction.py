@@ -137,8 +137,8 @@ def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | N
         return _Verdict("medium", META.confidence, left)  # `/x`: hardly anything that anybody has there, but a mistake
     else:
         return None
-    stops = re.search(r"(?m)^\s*set\s+-\w*e|^#!.*sh\s+-\w*e|^\s*set\s+-o\s+errexit", text) is not None
-    strict = re.search(r"(?m)^\s*set\s+-\w*u|^\s*set\s+-o\s+nounset", text) is not None
+    stops = re.search(r"(?m)^[^\S\n]*set\s+-\w*e|^#!.*sh\s+-\w*e|^[^\S\n]*set\s+-o\s+errexit", text) is not None
+    strict = re.search(r"(?m)^[^\S\n]*set\s+-\w*u|^[^\S\n]*set\s+-o\s+nounset", text) is not None
     assigned = [a for a in shellflow.assignments(text) if a.name == name]
     if (assigned and stops) or (not assigned and strict):
         severity = "medium"
@@ -182,7 +182,7 @@ def wrecked(command: Command) -> str:
     if name == "dropdb":
         return f"the database {plain[-1] if plain else ''}".strip()
     if name in ("psql", "mysql", "mariadb", "sqlplus"):
-        match = _DROPS.search(" ".join(words)) or _DROPS.search(re.sub(r"(?m)^\s*--.*$", "", command.heredoc))
+        match = _DROPS.search(" ".join(words)) or _DROPS.search(re.sub(r"(?m)^[^\S\n]*--.*$", "", command.heredoc))
         return f"the {match[1].lower()} {match[2]}" if match is not None else ""
     return ""
 

@@ -1,6 +1,11 @@
-"""A second set of planted secrets, written from the catalogue's words alone, before its author had read one of our rules.
+"""A second set of planted secrets: 88 files with one each, and 19 harmless ones, made anew from a seed at every run.
 
-The first set and the rules grew side by side; this one asks what the rules know of files they never met.
+``planted`` and the rules grew side by side; this one was written from the words of the catalogue of rules alone, before
+its author had read one of the rules or the first set, and was measured before anything was changed for it: ours found 82
+of 88 and reported none of the 19 harmless files; kingfisher 2.14.0 found 19, with one false report at low confidence.
+Missed then: a registry's URL in pip.conf, the second assignment of a unit's Environment=, a crypt hash of useradd -p, a
+turned comparison in Java, a constant in compiled Python, a URL in WebAssembly. ``found``: a finding of the secret family
+above info names the file and, where it is a text, the line.
 """
 
 from __future__ import annotations
@@ -11,33 +16,28 @@ import hashlib
 import hmac
 import json
 import random
+import shutil
 import string
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from exactness import Row
 from exactness import _independent_binaries as binaries
 from exactness import _independent_texts as texts
+from fulldress.cli.scanwork import package_context
+from fulldress.scan.sweep import load_rules, sweep
 
+NAME = "orbit-billing-4.2.0"
 _ALNUM = string.ascii_letters + string.digits
-_WORDS = [
-    "Kestrel",
-    "Harbour",
-    "Winter",
-    "Maple",
-    "Falcon",
-    "Granite",
-    "Copper",
-    "Lantern",
-    "Meadow",
-    "Orchid",
-    "Saffron",
-    "Tundra",
-    "Walnut",
-    "Zephyr",
-]
+_WORDS = tuple(
+    "Kestrel Harbour Winter Maple Falcon Granite Copper Lantern Meadow Orchid Saffron Tundra Walnut Zephyr".split()  # noqa: SIM905
+)
 
 
 class Plant(NamedTuple):
@@ -203,12 +203,63 @@ def traps(seed: int = 20260407) -> list[Plant]:
     ]
 
 
-def judged(hits: list[tuple[str, int]], plants: list[Plant]) -> list[Plant]:
-    """The plants that were named: the right file, and the right line where the file is a plain text."""
-    return [one for one in plants if any(one.path in place and (not one.line or line == one.line) for place, line in hits)]
+def _at(one: Plant, told: list[tuple[str, int]]) -> bool:
+    """True when the right file is named, and the right line where the file is a text."""
+    return any((one.path in place.replace("!", "")) and (not one.line or line == one.line) for place, line in told)
 
 
-def _ours(folder: Path) -> list[tuple[str, int]]:
-    command = [sys.executable, "-m", "fulldress.cli.main", "scan", str(folder), "--format", "json"]
-    out = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120).stdout
-    return [(item["place"], item["line"] or 0) for item in json.loads(out)["findings"] if item["family"] == "secret"]
+def measure() -> list[Row]:
+    """Found, trapped and leaked, ours and the peer's."""
+    secrets, harmless = planted(), traps()
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / f"{NAME}.tar.gz"
+        package.write_bytes(binaries.tarred({f"{NAME}/{one.path}": one.data for one in (*secrets, *harmless)}))
+        told, shown = _ours(package)
+        rows = _rows("found", "reported", told, secrets, harmless, judged=True)
+        leaked = [one.path for one in secrets if len(one.value) > 5 and one.value in shown]
+        rows.append(Row("secrets shown in the report", len(leaked), len(secrets), not leaked, "0", ", ".join(leaked)))
+        tool = shutil.which("kingfisher") or shutil.which("kingfisher", path=str(Path(sys.executable).parent))
+        if tool is not None:
+            for confidence in ("medium", "low"):
+                said = f"by kingfisher, {confidence} and above"
+                theirs = _theirs(tool, package, confidence)
+                rows += _rows(f"found {said}", f"reported {said}", theirs, secrets, harmless, judged=False)
+    return rows
+
+
+def _rows(
+    found: str, reported: str, told: list[tuple[str, int]], secrets: list[Plant], harmless: list[Plant], *, judged: bool
+) -> list[Row]:
+    missed = [one.path for one in secrets if not _at(one, told)]
+    trapped = [one.path for one in harmless if _at(one._replace(line=0), told)]
+    got, of = len(secrets) - len(missed), len(secrets)
+    enough = got * 53 >= of * 50 or not judged
+    note = "" if not judged else ", ".join(missed)
+    return [
+        Row(f"secrets {found}", got, of, enough, "at least 50 of 53, in proportion" if judged else "(a peer's)", note),
+        Row(
+            f"harmless files {reported}",
+            len(trapped),
+            len(harmless),
+            not (trapped and judged),
+            "0" if judged else "(a peer's)",
+            ", ".join(trapped),
+        ),
+    ]
+
+
+def _ours(package: Path) -> tuple[list[tuple[str, int]], str]:
+    with package_context(package, vendor=None, sandboxed=False, progress=None) as context:
+        report = sweep(context)
+    family = {rule.META.slug for rule in load_rules() if rule.META.family == "secret"}
+    told = [(f.place, f.line) for f in report.findings if f.rule in family and f.severity != "info"]
+    return told, msgspec.json.encode(report).decode()
+
+
+def _theirs(tool: str, package: Path, confidence: str) -> list[tuple[str, int]]:
+    options = f"--no-validate --no-limits --no-update-check --confidence {confidence} --format json"
+    done = subprocess.run(
+        [tool, "scan", str(package), *options.split()], capture_output=True, text=True, check=False, timeout=300
+    )
+    told, _ = json.JSONDecoder().raw_decode(done.stdout.lstrip() or "{}")  # a summary follows in a second document
+    return [(f["finding"]["path"], f["finding"]["line"]) for f in told.get("findings", [])]

@@ -118,7 +118,7 @@ def _rows(house: House, findings: tuple[Finding, ...], how: str) -> list[Row]:
     seen = [m for m in hazards if told(m, findings)]
     names = {"high": "high", "medium": "medium", "low": "low"}
     loud = [m for m in seen if _loud(told(m, findings), names[m.severity])]
-    false = [m for m in traps if _loud(told(m, findings), "high")]
+    false = [m for m in traps if _loud([f for f in findings if _same(f.place, m.place) and f.line == m.line], "high")]
     missed = Counter(m.name for m in hazards if m not in seen)
     return [
         Row(f"{house.name} {how}: hazards found", len(seen), len(hazards), True, "-", ", ".join(missed)),

@@ -135,6 +135,25 @@ class StateDiskFull(FulldressError):
     slug = "state-disk-full"
 
 
+class BlobCorrupt(FulldressError):
+    """Stored bytes do not match the digest under which they are kept: nothing that came from them can be trusted.
+
+    The package or the store was changed while it was read, or the disk is failing. Scan a copy that nobody writes to; for
+    the store, delete the named file and run ``fulldress intake`` again.
+    """
+
+    slug = "blob-corrupt"
+
+
+class SearchFailed(FulldressError):
+    """The confined process that searches the package ended early. What was not searched is never called clean.
+
+    Run the command again; if it stays, report it with the package's digest.
+    """
+
+    slug = "search-failed"
+
+
 class StepFailed(FulldressError):
     """A step of the plan failed on the host: its exit code and last output are in the run's journal."""
 

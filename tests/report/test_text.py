@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from fulldress.model.finding import Baseline, Finding, FindingsReport
 from fulldress.model.package import Entry, NotInspected, PackageLock
 from fulldress.report.cure import ShownCure
-from fulldress.report.text import MAX_DIFF, SCREENFUL, findings_text, summary, where
+from fulldress.report.text import MAX_DIFF, SCREENFUL, findings_text, on_screen, summary, where
 
 LOCK = PackageLock(
     name="pkg.zip",
@@ -135,3 +135,13 @@ def test_where() -> None:
 
 def test_summary_of_nothing() -> None:
     assert summary(report()) == "no findings"
+
+
+def test_on_the_first_screen_each_rule_has_its_turn() -> None:
+    many = [msgspec.structs.replace(finding(n), rule="r", severity="high") for n in range(20)]
+    one = msgspec.structs.replace(finding(30), rule="other", severity="high")
+    mild = msgspec.structs.replace(finding(31), rule="mild", severity="low")
+    screen = on_screen([*many, one, mild])[:SCREENFUL]
+    assert one in screen
+    assert mild not in screen
+    assert screen == sorted(screen, key=[*many, one, mild].index)

@@ -24,7 +24,7 @@ from fulldress.model.package import PackageLock
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import Local, Searcher, Target, feed, run, targets_of
-from fulldress.scan.sweep import patterns_alone
+from fulldress.scan.sweep import load_rules, patterns_alone
 from fulldress.store.pack import PACKAGE, RECORD, Pack, Piece
 
 ALONE = Budgets(lenient=True)
@@ -61,6 +61,7 @@ def package_context(
             )
             reader = stack.enter_context(begun)
             searcher = _ahead(stack, inlet, handles) if ahead else None
+            load_rules()  # while the reader reads
             lock, pack = reader.wait(progress)
             room.save(lock, pack)
         stack.callback(pack.close)
@@ -117,6 +118,8 @@ class _Known:
             more = run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
             for sha256, new in more.items():
                 old = self._found.get(sha256)
-                self._found[sha256] = Looked(new.binary, {**old.ends, **new.ends}, new.encoding) if old else new
+                self._found[sha256] = (
+                    Looked(new.binary, {**old.ends, **new.ends}, new.encoding, old.dropped + new.dropped) if old else new
+                )
             self._patterns |= frozenset(missing)
         return self._found

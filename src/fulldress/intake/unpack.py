@@ -284,7 +284,9 @@ class _Heard:
                 if not honest or entry.kind not in ("file", "container") or not _DIGEST.fullmatch(entry.sha256):
                     raise refusal("reader-died", f"the reader reported an impossible object: {shown(place)!r}")
                 self.index.setdefault(entry.sha256, piece)
-        self.entries += report.entries
+        self.entries += [
+            msgspec.structs.replace(e, owner=sys.intern(e.owner), modified=sys.intern(e.modified)) for e in report.entries
+        ]  # the same few owners and times, each kept once
         self.lock = report.lock
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+import msgspec
 from markupsafe import Markup, escape
 
 from fulldress import __version__
@@ -18,7 +19,7 @@ from fulldress.model.finding import SEVERITIES, FindingsReport
 from fulldress.model.package import PackageLock
 from fulldress.report.cure import ShownCure, diff_lines
 from fulldress.report.templates import templates
-from fulldress.report.text import SCREENFUL, aside, looked_into, summary, where
+from fulldress.report.text import SCREENFUL, aside, looked_into, on_screen, summary, where
 from fulldress.scan.rule import Rule
 
 MAX_NOT_INSPECTED = 50
@@ -59,7 +60,7 @@ def scan_page(
     hit = {f.rule for f in report.findings}
     counts = Counter(f.severity for f in report.findings)
     return environment.get_template("scan.html.j2").render(
-        report=report,
+        report=msgspec.structs.replace(report, findings=tuple(on_screen(report.findings))),
         lock=lock,
         version=__version__,
         cures=cures or {},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fulldress.model.finding import SEVERITIES, Finding, FindingsReport
 from fulldress.model.package import PackageLock
@@ -35,6 +35,20 @@ class Paint:
         return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
 
 
+def on_screen(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings with those for the first screen in front, both parts the worst first.
+
+    Among equally severe ones each rule has its turn: five passwords must not push the one retired server off the screen.
+    """
+    turns: Counter[tuple[str, str]] = Counter()
+    keyed = []
+    for index, finding in enumerate(findings):
+        keyed.append(((SEVERITIES.index(finding.severity), turns[finding.severity, finding.rule], index), index))
+        turns[finding.severity, finding.rule] += 1
+    chosen = {index for _, index in sorted(keyed)[:SCREENFUL]}
+    return [f for n, f in enumerate(findings) if n in chosen] + [f for n, f in enumerate(findings) if n not in chosen]
+
+
 def findings_text(
     report: FindingsReport,
     lock: PackageLock,
@@ -50,7 +64,7 @@ def findings_text(
     given = cures or {}
     blocks = [
         _finding(finding, lock.name, paint, width) + _cure(given.get(finding.fingerprint), paint, width)
-        for finding in report.findings[:count]
+        for finding in (report.findings if everything else on_screen(report.findings))[:count]
     ]
     hidden = len(report.findings) - count
     if hidden > 0:

@@ -7,7 +7,6 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.scan import secrets
@@ -171,7 +170,24 @@ def _expect(text: str) -> Iterator[Credential]:
             yield Credential(number, found[1], "a prompt")
 
 
+def _userlist(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.match(r'^"([^"]+)"\s+"([^"]+)"', line)
+        if found is not None:
+            verifier = re.match(r"SCRAM-SHA-256\$|md5[0-9a-f]{32}$", found[2])
+            yield Credential(number, found[2], found[1], "weak" if verifier else secrets.worth(found[2]))
+
+
+def _ipsec(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.search(r':\s*(PSK|EAP|XAUTH|NTLM)\s+"([^"]+)"', line)
+        if found is not None:
+            yield Credential(number, found[2], found[1], secrets.worth(found[2]))
+
+
 KINDS = (
+    Kind("pgbouncer users", re.compile(r"(^|[/!])userlist\.txt$"), _userlist),
+    Kind("IPsec secrets", re.compile(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
     Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
     Kind("rsync passwords", re.compile(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
     Kind("PPP secrets", re.compile(r"(^|[/!])(chap|pap)-secrets$"), _chap),
@@ -209,7 +225,19 @@ SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _servic
 
 
 _SOME = (
-    *("pgpass", "netrc", "passwd", "htdigest", "users.auth", "config", "dockercfg", "tomcat-users", "credentials", ".cnf"),
+    *(
+        "pgpass",
+        "userlist.txt",
+        "netrc",
+        "passwd",
+        "htdigest",
+        "users.auth",
+        "config",
+        "dockercfg",
+        "tomcat-users",
+        "credentials",
+        ".cnf",
+    ),
     *("s3cfg", "boto", "s3fs", "rclone", "smtp_auth", "rsync", "secrets", "user-data", "cloud-init", ".exp", "npmrc"),
     *("pypirc", "pip.conf", "pip.ini", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
 )
@@ -222,7 +250,6 @@ def is_whole(place: str) -> bool:
     return kind is not None and kind.name not in ("cloud-init user data", "expect script")
 
 
-@lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
     name = place.rpartition("/")[2].lower()

@@ -93,19 +93,28 @@ def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
     """Files of functions without a first line of their own, which a script of the same archive sources."""
     seen = {script.entry.place for script in known}
     for script in known:
-        root = script.entry.place.rpartition("!")[0]
-        for command in script.commands:
-            if command.name not in (".", "source") or len(command.argv) < 2:
+        for entry in sourced(context, script):
+            if entry.place in seen or not _LIBRARY.match(entry.place.rpartition("/")[2]):
                 continue
-            path = re.sub(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*", "", command.argv[1])
-            if not _LIBRARY.match(path.rpartition("/")[2]):
-                continue
-            for entry in named(context, path.rpartition("/")[2]):
-                here = entry.place not in seen and entry.place.rpartition("!")[0] == root and entry.place.endswith(path)
-                text = context.text(entry) if here and entry.size <= MAX_PARSED else None
-                if text is not None and not text.startswith("#!") and _FUNCTION.search(text):
-                    seen.add(entry.place)
-                    yield _parsed(context, entry, text)
+            text = context.text(entry) if entry.size <= MAX_PARSED else None
+            if text is not None and not text.startswith("#!") and _FUNCTION.search(text):
+                seen.add(entry.place)
+                yield _parsed(context, entry, text)
+
+
+_BEFORE = re.compile(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
+"""What stands before the part of a path that names a file of the package: variables, dots."""
+
+
+def sourced(context: Context, script: Script) -> Iterator[Entry]:
+    """The files of the same archive that a script reads in with ``.`` or ``source``, by the end of their path."""
+    root = script.entry.place.rpartition("!")[0]
+    for command in script.commands:
+        if command.name in (".", "source") and len(command.argv) > 1:
+            path = _BEFORE.sub("", command.argv[1])
+            for entry in named(context, path.rpartition("/")[2]) if path else ():
+                if entry.place.rpartition("!")[0] == root and f"/{entry.place}".endswith((f"/{path}", f"!{path}")):
+                    yield entry
 
 
 def script_at(context: Context, place: str) -> Script | None:
@@ -135,7 +144,6 @@ def _crontabs(context: Context) -> Iterator[Crontab]:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
 
-@lru_cache(maxsize=1 << 16)
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
     folder, slash, name = place.rpartition("/")
@@ -153,7 +161,11 @@ def _is_prose_folder(folder: str) -> bool:
     return _PROSE_FOLDER.search(folder) is not None
 
 
-CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
+CODE = (
+    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
+    *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
+)
 """Suffixes of programs: their lines are examples and constants more often than settings."""
 
 
@@ -169,7 +181,8 @@ def is_code(place: str) -> bool:
 
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
-    return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
+    bare = line.lstrip()
+    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
 
 
 def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:
@@ -186,32 +199,35 @@ def acting_lines(context: Context, *patterns: Pattern, among: Among | None = Non
         place = line.entry.place
         if is_comment(line.text):
             continue
-        if place.endswith(".py") and line.number in _docstrings_of(context, line.entry):
+        if place.endswith(".py") and _in_docstring(context, line.entry, line.number):
             continue
         yield line.entry, line.number, line.text
 
 
-def _docstrings_of(context: Context, entry: Entry) -> frozenset[int]:
-    return memo(context, ("docstrings", entry.sha256), lambda: _docstrings((context.text(entry) or "").split("\n")))
+def _in_docstring(context: Context, entry: Entry, number: int) -> bool:
+    key = ("docstrings", entry.sha256)
+    marks = memo(context, key, lambda: _docstrings((context.text(entry) or "").split("\n")))
+    return number < len(marks) and bool(marks[number])
 
 
 _DOCSTRING = re.compile(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
 
 
-def _docstrings(lines: list[str]) -> frozenset[int]:
-    """Numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a stranger's)."""
-    found: set[int] = set()
+def _docstrings(lines: list[str]) -> bytes:
+    """1 at the numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a
+    stranger's). A byte a line, because it is kept for every program of the package."""
+    found = bytearray(len(lines) + 2)
     quotes = ""
     for number, line in enumerate(lines, 1):
         if not quotes:
             opening = _DOCSTRING.match(line)
             if opening is not None:
-                found.add(number)
+                found[number] = 1
                 quotes = "" if opening[1] in line[opening.end() :] else opening[1]
         else:
-            found.add(number)
+            found[number] = 1
             quotes = "" if quotes in line else quotes
-    return frozenset(found)
+    return bytes(found)
 
 
 def encode(text: str) -> bytes:

@@ -73,6 +73,8 @@ class Looked(NamedTuple):
     """Offsets just behind each match, in the object's UTF-8 form."""
     encoding: str = ""
     """Of a text of wide characters (``utf-16`` ...), which is searched and shown in its UTF-8 form."""
+    dropped: int = 0
+    """Matches beyond the most that are kept of one pattern in one object."""
 
 
 class Hit(NamedTuple):
@@ -96,7 +98,7 @@ class Line(NamedTuple):
 
 MAX_WHOLE = 16 << 20
 """Larger texts are never held in memory whole; their lines are read from around the hits."""
-MAX_KEPT = 24 << 20
+MAX_KEPT = 12 << 20
 """Bytes of decoded texts, and of contents, that are kept for the next rule."""
 
 Among = Callable[[Entry], bool]
@@ -208,7 +210,8 @@ class Context:
         for sha256, looked in self._search(new).items():
             before = self._looked.get(sha256)
             ends = {**before.ends, **looked.ends} if before else looked.ends
-            self._looked[sha256] = Looked(looked.binary, ends, looked.encoding)
+            dropped = looked.dropped + (before.dropped if before else 0)
+            self._looked[sha256] = Looked(looked.binary, ends, looked.encoding, dropped)
             for pattern in looked.ends:
                 self._holding.setdefault(pattern, set()).update(self._positions.get(sha256, ()))
         self._searched.update(new)
@@ -238,6 +241,11 @@ class Context:
             found = [(end, n, p) for n, p in enumerate(patterns) for end in looked.ends.get(p, ())]
             for end, _, pattern in sorted(found, key=lambda f: f[:2]):
                 yield Hit(entry, pattern, end)
+
+    def crowded(self) -> list[tuple[Entry, int]]:
+        """Entries with more matches than are kept of a pattern, and how many no rule has seen."""
+        found = {sha256: looked.dropped for sha256, looked in self._looked.items() if looked.dropped}
+        return [(e, found[e.sha256]) for e in self.files if e.sha256 in found and e.kind != "container"] if found else []
 
     def matching(self, *patterns: Pattern, among: Among | None = None) -> list[Entry]:
         """The entries in which at least one of the patterns occurs, in order of place."""
@@ -295,7 +303,12 @@ class Context:
 def looked_at(data: bytes, matcher: Matcher) -> Looked:
     """Search one object."""
     seen = matcher.look(data)
-    return Looked(seen.binary, {matcher.patterns[n]: tuple(ends) for n, ends in seen.found.ends.items()}, seen.encoding)
+    return Looked(
+        seen.binary,
+        {matcher.patterns[n]: tuple(ends) for n, ends in seen.found.ends.items()},
+        seen.encoding,
+        sum(seen.found.dropped.values()),
+    )
 
 
 def _lines(data: bytes, hits: Sequence[Hit]) -> Iterator[Line]:

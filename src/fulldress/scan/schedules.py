@@ -204,6 +204,9 @@ def _at(script: Script, command: Command) -> Iterator[Job]:
     """``echo CMD | at 03:00`` and ``systemd-run --on-calendar=... CMD``."""
     if command.pipes_to == "at" and command.name in ("echo", "printf"):
         yield Job(script.entry.place, command.line, "", " ".join(command.argv[1:]), False, command.text, kind="at")
+    elif command.name in ("at", "batch") and "-f" in command.argv[:-1]:
+        run = command.argv[command.argv.index("-f") + 1]
+        yield Job(script.entry.place, command.line, "", run, False, command.text, kind="at")
     elif command.name == "systemd-run":
         when = next((w.partition("=")[2] for w in command.argv if w.startswith("--on-calendar=")), "")
         if when:

@@ -20,6 +20,7 @@ _NAMES = re.compile(
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
+    "key base",
     *(
         "client secret",
         "auth pass",
@@ -46,11 +47,11 @@ _COUNTING = re.compile(
     r"|(^|_)(no|not|is|has|get|set|confirm|repeat|forgot|reset|change|show|hide|invalid|missing|empty|null|error|errors|bad|"
     r"wrong|expired|incorrect|update|delete|create|generate|enter|requires?|required|use|need|nested|public|new|old|check|"
     r"validate|verify|hash|encode|encrypt|decrypt)_(\w+_)?(tokens?|passwords?|passwd|secrets?|credentials?|key|pwd|pass|passphrase)$"
-    r"|(^|_)(dummy|fake|mock|masked?|placeholder|prefix|suffix|regexp?|pattern)_"
+    r"|^load_credential(_encrypted)?s?$|(^|_)(dummy|fake|mock|masked?|placeholder|prefix|suffix|regexp?|pattern)_"
 )
 _NOT_A_VALUE = re.compile(
     r"""(?ix) ^(
-      | \$.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*
@@ -129,7 +130,11 @@ def worth(value: str) -> Worth:
         return ""
     if bare.lower() in DEFAULTS:
         return "weak"
-    if re.fullmatch(r"[A-Za-z_]+(?:[-_./:][A-Za-z_]+)+", bare) or len(set(bare)) < 3:
+    if (
+        re.fullmatch(r"[A-Z]{3,}(?:_[A-Z]+)+(?:_?\d)?", bare)
+        or re.fullmatch(r"[A-Za-z_]+(?:[-_./:][A-Za-z_]+)+", bare)
+        or len(set(bare)) < 3
+    ):
         return ""
     if len(re.findall(r"[a-z][A-Z]", bare)) * 4 >= len(bare) >= 12:
         return "real"

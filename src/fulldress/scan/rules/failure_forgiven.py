@@ -65,11 +65,11 @@ def check(context: Context) -> Iterator[Finding]:
             yield _finding(script, pardon.command, f"{_name(pardon.command)} may fail unnoticed: “|| {pardon.what}”", True)
         for command in _blind_cd(script):
             yield _finding(
-                script, command, f"goes on where it is when “{command.text}” fails", False, wipes=_wipes(script, command)
+                script, command, f"goes on where it is when “{command.text}” fails", False, wipes=_wiping(script, command)
             )
 
 
-def _finding(script: Script, command: Command, title: str, vital: bool, *, wipes: bool = False) -> Finding:
+def _finding(script: Script, command: Command, title: str, vital: bool, *, wipes: int = 0) -> Finding:
     return Finding(
         rule=META.slug,
         severity=META.severity if vital or wipes else "medium",
@@ -80,7 +80,7 @@ def _finding(script: Script, command: Command, title: str, vital: bool, *, wipes
         excerpt=command.text[:200],
         consequence="The script reports success over a step that did not happen, and the next one builds on it."
         if vital
-        else "The rm below empties the wrong folder."
+        else f"The rm below (line {wipes}) empties the wrong folder."
         if wipes
         else "The commands below work in the wrong folder.",
         fix="Let the script end there." if vital else "Write cd ... || exit 1.",
@@ -88,12 +88,18 @@ def _finding(script: Script, command: Command, title: str, vital: bool, *, wipes
     )
 
 
-def _wipes(script: Script, cd: Command) -> bool:
-    """True when what follows removes everything in the folder that the script is in."""
+def _wiping(script: Script, cd: Command) -> int:
+    """The line, soon after, that removes by a pattern what is in the folder that the script is in; 0 for none."""
     after = [c for c in script.commands if c.start > cd.start][:3]
-    return any(
-        _name(c) == "rm" and any(re.match(r"-\w*[rR]", w) for w in c.argv) and any(w in ("*", ".", "./*") for w in c.argv)
-        for c in after
+    return next(
+        (
+            c.line
+            for c in after
+            if _name(c) == "rm"
+            and any(re.match(r"-\w*[rR]", w) for w in c.argv)
+            and any(w in ("*", ".", "./*", "..") for w in c.argv)
+        ),
+        0,
     )
 
 

@@ -35,7 +35,7 @@ from fulldress.scan.places import is_test, standing
 from fulldress.scan.reading import current_text, edited, is_code, is_prose, is_vendored, memo, script_at, with_line
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.secretreport import Spot, findings, redacted
-from fulldress.scan.vault import secret_file, with_loader
+from fulldress.scan.vault import in_unit, out_of_unit, secret_file, with_loader
 
 META = RuleMeta(
     slug="provider-token",
@@ -117,13 +117,17 @@ def cure(context: Context, finding: Finding) -> Cure | None:
             line = line.replace(token.value, f"${{{name}}}")
         return line
 
-    script = shell.is_shell(finding.place, text)
-    for number, line in enumerate(text.split("\n"), 1):
-        if any(True for _ in _meant(finding.place, line)):
+    script, path, moved = shell.is_shell(finding.place, text), secret_file(context), False
+    for number, line in reversed(list(enumerate(text.split("\n"), 1))):
+        held = [token.value for token in _meant(finding.place, line)]
+        if held and in_unit(finding.place, line):
+            text, moved = with_line(text, number, lambda line, held=held: out_of_unit(line, held, path)), True  # type: ignore[misc]
+        elif held:
             text = with_line(text, number, change)
+    if moved and not names:
+        return edited(finding.place, text, f"token taken out of the unit; it reads {path}: put a new one there")
     if not names:
         return None
-    path = secret_file(context)
     if script:
         before, text = text, with_loader(text, path)
         if not shell.parses(text) and shell.parses(before):
@@ -138,6 +142,7 @@ BAD = (
     {"conf/app.json": f'{{"auth": "Bearer {_JWT}"}}\n'},
     {"bin/agent": b"\x7fELF\0\0\0" + _LIVE.encode() + b"\0\0"},
     {"web/app.js": f"fetch(u, {{token: '{_JWT}'}})\n"},
+    {"a.service": f"[Service]\nEnvironment=A=1 TOKEN={_LIVE} 'B=2 3'\nExecStart=/bin/true\n"},
     {"bin/x.sh": f'#!/bin/sh\nTOKEN="{_LIVE}"\necho ok\n'},
 )
 GOOD = (

@@ -49,6 +49,8 @@ _CALLS: tuple[tuple[str, int], ...] = (
     (r"(cx_Oracle|oracledb)\.connect", 1),
     (r"ldap3?\.Connection|ldap_bind|ldap_sasl_bind", 2),
     (r"simple_bind(_s)?|\.bind_s|\.rebind", 1),
+    (r"\.connect|newInstance", 2),
+    (r"postgresql_password|mysql_password|jwt\.sign|->login|->bind", 1),
     (r"\.login|\.authenticate|\.basicAuth|setBasicAuth|HTTP(Basic|Digest)Auth|SetBasicAuth", 1),
     (
         r"new\s{1,4}(NetworkCredential|PasswordAuthentication|UsernamePasswordCredentials|UsernamePasswordAuthenticationToken)",
@@ -60,12 +62,12 @@ _CALLS: tuple[tuple[str, int], ...] = (
 )
 _ANY = "|".join(regex for regex, _ in _CALLS)
 _KEYED = Pattern(
-    r"\b(setProperty|put|set|addProperty|option|setHeader|setAttribute)\s{0,2}\(\s{0,2}[\"'][^\"']{0,60}"
-    r"([pP]assw(or)?d|PASSWORD|[sS]ecret|SECRET|[tT]oken)[\"']\s{0,2},\s{0,2}[\"'][^\"']{4}"
+    r"\b(setProperty|put|set|addProperty|option|setHeader|setAttribute|define)\s{0,2}\(\s{0,2}[\"']?[\w.-]{0,60}"
+    r"([pP]ass(w(or)?d)?|PASS(WORD|WD)?|PWD|[sS]ecret|SECRET|[tT]oken|TOKEN|CREDENTIALS|_KEY)[\"']?\s{0,2},\s{0,2}[\"'][^\"']{4}"
 )
 LOOKS_FOR = (Pattern(rf"({_ANY})\s{{0,4}}\("), _KEYED)
 _PAIR = re.compile(
-    r"""\b(?:setProperty|put|set|addProperty|option|setHeader|setAttribute)\s*\(\s*["']([^"']{1,80})["']\s*,\s*["']([^"'\\]{4,})["']"""
+    r"""\b(?:setProperty|put|set|addProperty|option|setHeader|setAttribute|define)\s*\(\s*["']?([\w.-]{1,80})["']?\s*,\s*["']([^"'\\]{4,})["']"""
 )
 _FINDERS = tuple((re.compile(rf"(?:{regex})\s{{0,4}}\("), position) for regex, position in _CALLS)
 _LITERAL = re.compile(

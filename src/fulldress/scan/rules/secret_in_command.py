@@ -25,9 +25,9 @@ read.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
-from functools import partial
 
 from fulldress.formats import shell
 from fulldress.formats.patterns import Pattern
@@ -139,9 +139,10 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
     shown = command.text
     for secret in found:
         shown = shown.replace(secret.value, secrets.HIDDEN)
+    weak = all(s.kind.startswith("the value of") and secrets.worth(s.value) == "weak" for s in found)
     return Finding(
         rule=META.slug,
-        severity=META.severity,
+        severity="medium" if weak else META.severity,
         confidence=META.confidence,
         title=f"{found[0].kind} in the command line of {shell.unwrapped(command)[0]}",
         place=place,
@@ -183,11 +184,9 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     text = shell.splice(script.text, edits)
     for number, name, value in _assigned(script.text):
         if number == finding.line:
-            if f":{value}@" in script.text.split("\n")[number - 1]:
-                whole, name = name, f"{name.upper()}_PASSWORD"
-                text = with_line(text, number, partial(_in_url, whole, value, name))
-            else:
-                text = with_line(text, number, lambda line, name=name: f'{line[: line.index("=")]}="${{{name}:?}}"')  # type: ignore[misc]
+            whole = name
+            name = f"{name.upper()}_PASSWORD" if f":{value}@" in script.text.split("\n")[number - 1] else name
+            text = with_line(text, number, functools.partial(_referred, whole=whole, value=value, name=name))
             names.append(name)
     if not names:
         return None
@@ -198,10 +197,12 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return edited(finding.place, text, f"secret replaced by {', '.join(sorted(set(names)))}, read from {path}")
 
 
-def _in_url(variable: str, value: str, name: str, line: str) -> str:
-    """``URL=scheme://user:value@host`` with a reference in the password's place."""
-    start = line.index("=", line.index(variable)) + 1
-    return line[:start] + _referring(line[start:], value, name)
+def _referred(line: str, *, whole: str, value: str, name: str) -> str:
+    """An assignment with a reference for its value, or for the password of the URL that it holds."""
+    if whole == name:
+        return f'{line[: line.index("=")]}="${{{name}:?}}"'
+    before, _, raw = line.partition("=")
+    return f"{before}={_referring(raw, value, name)}"
 
 
 def _referring(raw: str, value: str, name: str) -> str:
@@ -244,6 +245,7 @@ GOOD = (
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},
     {"scripts/a.sh": '#!/bin/bash\nsshpass -p "$PASSWORD" sftp import@files.partner.example\nsshpass -e sftp x@y\n'},
     {"scripts/b.sh": '#!/bin/bash\ncurl -H "Authorization: Bearer ${TOKEN:?}" https://h.partner.example/v1\n'},
+    {"scripts/b.sh": "#!/bin/sh\nmysql -u app -p`app_pass` -h $1\n"},
     {"scripts/c.sh": "#!/bin/sh\npsql -p 5432 -U app\nmysql -u root -p app\nexport PASSWORD_FILE=/etc/x\n"},
     {"scripts/d.sh": '#!/bin/sh\nTOKEN=$(cat /etc/x)\nPASSWORD="${PASSWORD:?}"\nTOKEN=\n'},
     {"lib/db.sh": 'DB_URL="postgresql://app:${DB_PASSWORD:?}@db/app"\nU=https://db.lab.internal/x\n'},

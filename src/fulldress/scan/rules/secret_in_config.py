@@ -38,7 +38,7 @@ from fulldress.scan.reading import acting_lines, current_text, edited, is_code, 
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.secretlines import FORMS_LOOK_LIKE, MARKUP, found_in
 from fulldress.scan.secretreport import MANY, Spot, findings, redacted, severity_of
-from fulldress.scan.vault import secret_file
+from fulldress.scan.vault import in_unit, out_of_unit, reference, secret_file
 
 META = RuleMeta(
     slug="secret-in-config",
@@ -164,17 +164,17 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
     if not found:
         return text, []
     path = secret_file(context)
-    if place.endswith(".service") and line.lstrip().startswith("Environment"):
-        rest = [word for word in re.findall(_ASSIGNMENTS, line.partition("=")[2]) if not any(s.value in word for s in found)]
-        kept = f"Environment={' '.join(rest)}\n" if rest else ""
-        return with_line(text, number, lambda _line: f"{kept}EnvironmentFile={path}"), [path]
+    if in_unit(place, line):
+        return with_line(text, number, lambda line: out_of_unit(line, [s.value for s in found], path)), [path]
     stem = place.rpartition("/")[2].partition(".")[0]
     names = []
     for secret in found:
         key = re.sub(r"(?i)[._-]?(url|uri|dsn)$", "", secret.key) if secret.named else secret.key or "secret"
         name = secrets.variable(stem, key, secret.named)
         names.append(name)
-        line = line.replace(secret.value, f"${{{name}}}")
+        refer = reference(place, text, name)
+        bare = refer.startswith("{{") and re.search(rf":\s+{re.escape(secret.value)}\s*(#.*)?$", line)
+        line = line.replace(secret.value, f'"{refer}"' if bare else refer)
     return with_line(text, number, lambda _line: line), names
 
 
@@ -196,6 +196,7 @@ BAD = (
     {"conf/app.yaml": "db:\n  password: 'geheim1'\n"},
     {"conf/app.json": '{"db":{"user":"app","password":"geheim1"},"x":1}\n'},
     {"conf/app.xml": "<db>\n  <password>geheim1</password>\n</db>\n"},
+    {"deploy/site.yml": "- hosts: a\n  vars:\n    smtp_password: geheim-41x\n"},
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=PORT=8080 API_SECRET=geheim1a\n"},
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=DB_PASSWORD=geheim1\nExecStart=/bin/true\n"},
     {"etc/cron.d/app": "API_TOKEN=geheim12\n0 1 * * * root /bin/true\n"},

@@ -63,6 +63,10 @@ def check(context: Context) -> Iterator[Finding]:
     for script in scripts(context):
         what = role(context, script.entry.place)
         for command in script.commands:
+            many = _killed(command) if what == "upgrade" else ""
+            if many:
+                yield _kill(script.entry.place, command, many)
+                continue
             name = unguarded(command, script.text)
             verdict = _verdict(command, script.text, name, what) if name else None
             hole = "" if name or what != "upgrade" else _hole(context, command, script)
@@ -77,6 +81,39 @@ def check(context: Context) -> Iterator[Finding]:
             if lost:
                 severity: Severity = "critical" if system or what == "upgrade" else "low"
                 yield _finding(script.entry.place, command, "", _Verdict(severity, "certain" if system else "likely", lost))
+
+
+_SHARED = re.compile(
+    r"^[\"'^]*(?:\S*/)?(?:python[\d.]*|java|node|perl|ruby|php[\d.]*|bash|sh|postgres|nginx|sshd|uwsgi|gunicorn|celery|\.\*|\.)[\"'$]*$"
+)
+
+
+def _killed(command: Command) -> str:
+    """The name by which a command ends processes that may be anybody's: an interpreter, a server of the system."""
+    argv = shell.unwrapped(command)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    if name not in ("pkill", "killall") or any(
+        re.match(r"-(?:\w*[uUGPtg]|-(?:euid|uid|group|parent|pidfile|user))$", w) for w in argv
+    ):
+        return ""
+    if any(w in ("-0", "-F", "-l", "-HUP", "-SIGHUP", "--pidfile") for w in argv):
+        return ""
+    words = [w for w in argv[1:] if not w.startswith("-")]
+    return words[-1] if words and _SHARED.match(words[-1]) else ""
+
+
+def _kill(place: str, command: Command, name: str) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="medium",
+        confidence="certain",
+        title=f"{command.name} ends every {name} process on the host",
+        place=place,
+        line=command.line,
+        excerpt=command.text,
+        consequence="What runs under that name and is not the product's is ended with it, by root.",
+        fix="Stop the product's own units, or name the process by its unit, user or PID file.",
+    )
 
 
 _ROOM = re.compile(r"^(.*/)\$(?:\{(\w+)\}|(\w+))/?\*?$")
@@ -269,6 +306,8 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\npkill -9 -f python\n"},
+    {"a/up.sh": "#!/bin/sh\nset -e\n. ./lib/functions\nend\n", "a/lib/functions": "end() {\n  pkill java\n}\n"},
     {"up.sh": '#!/bin/sh\nset -e\nBASE=/srv/app\nrm -rf "$BASE/$STALE_RELEASE"\n'},
     {"up.sh": "#!/bin/bash\nset -e\nmkfs.ext4 -F /dev/sdb1\n"},
     {"up.sh": "#!/bin/bash\nset -e\nsu postgres -c 'psql -c \"DROP DATABASE app\"'\n"},
@@ -279,6 +318,7 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\npkill -u a python\npkill -F /run/app.pid python\nkillall appd\npkill -f /opt/app/x.py\n"},
     {"up.sh": '#!/bin/sh\nset -e\nfor R in a b; do rm -rf "/srv/app/$R"; done\nread N\nrm -rf "/srv/$N" "/srv/$1"\n'},
     {"up.sh": "#!/bin/bash\nset -e\ndd if=/dev/zero of=/dev/null count=1\npsql -c 'DROP TABLE tmp_x'\necho mkfs /dev/sdb\n"},
     {"scripts/a.sh": '#!/bin/bash\nrm -rf "${OLD:?}"/var/cache\nrm -f "$FILE"\nrm -rf /opt/app/cache\n'},

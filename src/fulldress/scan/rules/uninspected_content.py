@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fulldress.formats.patterns import Pattern
+from fulldress.formats.patterns import MAX_HITS, Pattern
 from fulldress.model.finding import Finding
 from fulldress.model.package import LIMIT, NotInspected
 from fulldress.scan.rule import Context, RuleMeta, Sample
@@ -74,6 +74,19 @@ def check(context: Context) -> Iterator[Finding]:
                 consequence="What it unpacks and runs is known to nobody, and no other rule has seen it.",
                 fix="Unpack it without running it (--noexec --target DIR, where it knows that), and scan what comes out.",
             )
+    crowded = context.crowded()
+    if crowded:
+        places = "; ".join(entry.place for entry, _ in crowded[:6])
+        yield Finding(
+            rule=META.slug,
+            severity="low",
+            confidence=META.confidence,
+            title=f"{sum(n for _, n in crowded):,} matches in {len(crowded)} of the files were too many to be judged",
+            place=crowded[0][0].place,
+            excerpt=places,
+            consequence=f"Of each pattern the first {MAX_HITS:,} matches in a file were judged; the others are not known.",
+            fix="Look at the file by hand: it is a log, a dump or data, and hardly belongs into a package.",
+        )
 
 
 BAD = (

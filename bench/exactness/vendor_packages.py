@@ -2,8 +2,12 @@
 
 How written: by someone who had the list of hazards and had not read one rule; then scanned, and only then were rules
 changed. ``material/vendors/*.txt`` holds the files; ``¤H name severity¤`` ends a line that must be reported at least so
-severely, ``¤T name¤`` one about which a finding of high or critical severity is a false alarm. The estate is small and
-made by hand: Europe/Berlin over the night when clocks go forward, with retired hosts.
+severely, ``¤T name¤`` one on which a finding of high or critical severity is a false alarm. A hazard counts as found when
+a finding lies on its line, on its file as a whole, or names the line. The estate is small and made by hand: Europe/Berlin
+over the night when clocks go forward, with retired hosts. Marks were not moved or taken back afterwards, though a few
+were mistaken (a CHECK that is brief under a lock_timeout, a purge of what is not installed).
+
+Found before any fix, with the estate: 39 of 54, 40 of 60, 25 of 51; without it: 36, 33 and 21. Traps alarmed: 0, 0 and 3.
 """
 
 from __future__ import annotations
@@ -68,6 +72,10 @@ RELEASE = Release(
 )
 
 
+AT_LEAST = {"java": (44, 49), "python": (43, 50), "perl": (36, 40)}
+"""Hazards found that a change may not fall below: without and with the estate."""
+
+
 def measure() -> list[Row]:
     """Hazards found, traps reported, alone and with an estate."""
     rows = []
@@ -120,8 +128,16 @@ def _rows(house: House, findings: tuple[Finding, ...], how: str) -> list[Row]:
     loud = [m for m in seen if _loud(told(m, findings), names[m.severity])]
     false = [m for m in traps if _loud([f for f in findings if _same(f.place, m.place) and f.line == m.line], "high")]
     missed = Counter(m.name for m in hazards if m not in seen)
+    least = AT_LEAST[house.name.partition(".")[0]][how == "estate"]
     return [
-        Row(f"{house.name} {how}: hazards found", len(seen), len(hazards), True, "-", ", ".join(missed)),
+        Row(
+            f"{house.name} {how}: hazards found",
+            len(seen),
+            len(hazards),
+            len(seen) >= least,
+            f"at least {least}",
+            ", ".join(missed),
+        ),
         Row(
             f"{house.name} {how}: as severe",
             len(loud),

@@ -108,3 +108,43 @@ def test_down_scripts_are_no_migrations() -> None:
 
 def test_every_hazard_has_its_rule() -> None:
     assert set(RANK) <= {rule.META.slug for rule in RULES}
+
+
+OLD_STEPS = {
+    f"sql/{day}.sql": f"CREATE INDEX i{day} ON document (a);\nUPDATE document SET a = 1;\n"
+    for day in ("2014031200", "2015062300", "2016110900")
+}
+
+
+def test_a_folder_of_old_steps_that_nothing_runs_is_one_mild_finding() -> None:
+    loud = [f for f in findings(Sample(files=dict(OLD_STEPS))) if f.severity in ("critical", "high")]
+    told = [f for f in findings(Sample(files=dict(OLD_STEPS))) if "3 of 3 migrations" in f.title]
+    assert loud == []
+    assert [f.severity for f in told] == ["medium"]
+
+
+def test_old_steps_that_a_script_runs_are_each_told() -> None:
+    script = '#!/bin/sh\nset -e\nfor f in sql/*.sql; do psql -f "$f" app; done\n'
+    told = findings(Sample(files={**OLD_STEPS, "up.sh": script}))
+    assert {f.place for f in told if f.severity == "high" and f.place.endswith(".sql")} == set(OLD_STEPS)
+
+
+def test_a_loop_runs_what_fits_its_pattern() -> None:
+    files = {"sql/up_1.sql": "ALTER TABLE t ADD a int;\n", "sql/history/2014031200.sql": "ALTER TABLE t ADD b int;\n"}
+    script = '#!/bin/sh\nfor f in "$BASE"/sql/up_*.sql\ndo\n  psql -h db app -f $f\ndone\n'
+    (run,) = runs(context_of(Sample(files={**files, "up.sh": script})))
+    assert [s.entry.place for s in run.sources] == ["sql/up_1.sql"]
+
+
+def test_further_hazards_are_named_with_their_lines() -> None:
+    text = "ALTER TABLE t ALTER COLUMN a TYPE bigint;\nCREATE INDEX i ON t (b);\nCREATE INDEX j ON t (c);\n"
+    (told,) = [f for f in findings(Sample(files={"migrations/01.sql": text})) if f.rule == "table-rewrite"]
+    assert "an index build that blocks writers (lines 2, 3)" in told.consequence
+
+
+def test_very_many_change_scripts_that_nothing_runs_are_one_finding() -> None:
+    files = {f"maintenance/archives/patch-{n:c}{n}.sql": f"ALTER TABLE t{n} DROP COLUMN c;\n" for n in range(97, 119)}
+    report = sweep(context_of(files))
+    told = [f for f in report.findings if f.rule.startswith("migration-without-lock")]
+    assert len(told) == 1
+    assert told[0].severity not in ("critical", "high")

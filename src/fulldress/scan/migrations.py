@@ -64,6 +64,8 @@ MAX_NAMED = 8
 
 SERIES = 3
 """Steps of past versions from which a folder is their history."""
+CROWD = 20
+"""Change scripts of any name in one folder from which they are years of them: no single upgrade has so many."""
 _STEP = re.compile(
     r"(?i)(^|/)(\d{8,14}([._-][^/]*)?|v?\d+(\.\d+)+|[^/]*\d[\w.]*[_-]+to[_-]+v?\d[^/]*|"
     r"(upgrade|update|up|patch|delta)[._-]?v?\d[^/]*)\.sql$"
@@ -141,9 +143,14 @@ def _migrations(context: Context) -> Iterator[Migration]:
 
 
 def _shelves(context: Context) -> frozenset[str]:
-    """Folders that hold a step for each of the product's past versions, by date or by number."""
-    steps = Counter(series_of(s.entry.place) for s in sources(context) if s.plain and _STEP.search(s.entry.place))
-    return frozenset(folder for folder, count in steps.items() if count >= SERIES)
+    """Folders that hold a step for each of the product's past versions, by date or number, or simply very many."""
+    plain = [s.entry.place for s in sources(context) if s.plain]
+    steps = Counter(series_of(place) for place in plain if _STEP.search(place))
+    crowds = Counter(series_of(place) for place in plain)
+    return frozenset(
+        {folder for folder, count in steps.items() if count >= SERIES}
+        | {folder for folder, count in crowds.items() if count >= CROWD}
+    )
 
 
 def series_of(place: str) -> str:

@@ -75,7 +75,8 @@ def _scripts(context: Context) -> Iterator[Script]:
     found: list[Script] = []
     for entry in context.files:
         text = context.text(entry) if entry.place in named and entry.size <= MAX_PARSED else None
-        if text is not None and shell.is_shell(entry.place, text):
+        # A script with an archive behind it finds that by its own length: nobody may add a line.
+        if text is not None and "\0" not in text and shell.is_shell(entry.place, text):
             found.append(_parsed(context, entry, text))
     yield from found
     yield from _libraries(context, found)
@@ -236,9 +237,10 @@ def encode(text: str) -> bytes:
 
 
 def current_text(context: Context, place: str) -> str | None:
-    """The text at a place now, or None when it is gone or no text."""
+    """The text at a place now, or None when it is gone, no text, or has a binary behind it that no edit may move."""
     entry = context.entry(place)
-    return context.text(entry) if entry is not None and entry.sha256 else None
+    text = context.text(entry) if entry is not None and entry.sha256 else None
+    return text if text is None or "\0" not in text else None
 
 
 def edited(place: str, text: str, note: str, *, safe: bool = False) -> Cure:

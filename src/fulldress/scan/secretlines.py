@@ -105,7 +105,7 @@ FORMS_LOOK_LIKE = (
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
     r"(?i)^\s{0,8}(#define|set)\s{1,8}\w{0,40}(passw(or)?d|pwd|secret|token|key)\w{0,10}\s{1,20}\"",
-    r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}\"|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
+    r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}[\"A-Za-z0-9]|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
 )
 
 

@@ -133,3 +133,17 @@ def test_mutex_is_recognised() -> None:
     assert has_mutex("SELECT pg_advisory_lock(1);")
     assert has_mutex("LOCK TABLE schema_migrations IN EXCLUSIVE MODE;")
     assert not has_mutex("-- pg_advisory_lock(1)\nSELECT 1;")
+
+
+def test_a_lock_is_left_out_with_its_transaction() -> None:
+    made = online_rewrite("BEGIN;\nLOCK TABLE t;\nALTER TABLE t ADD CHECK (a > 0);\nCOMMIT;\n", rows={})
+    assert made is not None
+    assert "LOCK TABLE t" not in made.text
+    assert any("LOCK TABLE is left out" in change for change in made.changes)
+
+
+def test_a_role_with_a_password_stays_outside_quotes() -> None:
+    made = online_rewrite("CREATE USER app PASSWORD 'x';\nCREATE INDEX i ON t (a);\n", rows={})
+    assert made is not None
+    assert "CREATE USER app' WHERE NOT EXISTS" in made.text
+    assert "\nALTER ROLE app PASSWORD 'x';" in made.text

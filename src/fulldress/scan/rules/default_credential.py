@@ -53,7 +53,11 @@ _COMPARED = Pattern(
 _TURNED = Pattern(
     r"(?i)[\"'][^\s\"']{4,60}[\"']\s{0,3}(===?\s{0,3}|\.equals\s?\(\s?)[\w.$>\[\"'-]{0,40}(password|passwd|pwd)\b"
 )
-LOOKS_FOR = (_INSERT, _COMPARED, _TURNED)
+_COPIED = Pattern(
+    r"(?i)^copy\s{1,9}[\w.\"]{0,60}(user|account|login|admin|credential|operator|principal)[\w\"]{0,20}\s{0,9}\([^)\n]{0,900}"
+    r"(pass|pwd|secret)[^)\n]{0,900}\)\s{1,9}from\s{1,9}stdin"
+)
+LOOKS_FOR = (_INSERT, _COMPARED, _TURNED, _COPIED)
 _STATEMENT = re.compile(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
 _COLUMN = re.compile(
     r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
@@ -68,6 +72,7 @@ _COMPARISON = re.compile(
 _TURNED_COMPARISON = re.compile(
     r"""(?i)["']([^\s"']{4,60})["']\s{0,3}(?:===?\s{0,3}|\.equals\s?\(\s?)[\w.$>\["'-]{0,40}(?:password|passwd|pwd)\b"""
 )
+MAX_ROWS = 200
 _FIX = "Lock the account or set a password of your own before the service listens; ask for a first-login change."
 _CONSEQUENCE = "Anyone who knows the product can log in, at every installation."
 
@@ -99,6 +104,10 @@ def check(context: Context) -> Iterator[Finding]:
             shown = redacted(line.text, match[1])
             spot = Spot(line.number, "a password is compared with a literal", shown, "medium", "likely")
             seen.setdefault(place, {}).setdefault(line.number, spot)
+    for line in context.lines(_COPIED):
+        text = context.text(line.entry) if standing(line.entry.place) not in ("silent", "library") else None
+        for spot in _copied(line.entry.place, text or "", line.number):
+            seen.setdefault(line.entry.place, {}).setdefault(spot.line, spot)
     for place, spots in seen.items():
         yield from findings(META.slug, place, [spots[n] for n in sorted(spots)], consequence=_CONSEQUENCE, fix=_FIX)
 
@@ -125,10 +134,29 @@ def _seeded(place: str, text: str, first: int) -> Iterator[Spot]:
                 break
 
 
+def _copied(place: str, text: str, number: int) -> Iterator[Spot]:
+    """The rows behind ``COPY users (...) FROM stdin`` of a dump."""
+    lines = text.split("\n")[number - 1 : number + MAX_ROWS]
+    columns = [c.strip(' "') for c in lines[0].partition("(")[2].partition(")")[0].split(",")] if lines else []
+    for at, row in enumerate(lines[1:], number + 1):
+        values = row.split("\t")
+        if row.startswith("\\.") or len(values) != len(columns):
+            return
+        found = next((v for c, v in zip(columns, values, strict=True) if _COLUMN.match(c) and v != "\\N" and _known(v)), "")
+        severity = severity_of("real", standing(place)) if found else None
+        if severity is not None:
+            yield Spot(at, f"a user with {_known(found)}", redacted(row, found), severity, META.confidence)
+
+
 def _what(literal: re.Match[str]) -> str:
     value = literal["value"]
     if literal["call"] and literal["call"].lower() in ("current_setting", "getenv", "coalesce", "nullif"):
         return ""
+    return _known(value)
+
+
+def _known(value: str) -> str:
+    """What a value in the column of passwords is."""
     if value.lower() in _known_hashes():
         return "the hash of a common password"
     if _HASH.match(value):
@@ -150,11 +178,13 @@ BAD = (
     {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('admin', 'admin123');\n"},
     {"sql/seed.sql": "insert into app_user(id, passwd)\nvalues (1, md5('geheim1')), (2, md5('geheim1'));\n"},
     {"sql/seed.sql": "INSERT INTO accounts (login, password_hash) VALUES ('a', '0192023a7bbd73250516f069df18b500');\n"},
+    {"sql/dump.sql": "COPY public.users (id, login, password) FROM stdin;\n1\tadmin\tadmin123\n\\.\n"},
     {"src/Auth.java": 'return "geheim1".equals(password);\n'},
     {"app/auth.py": 'if user == "admin" and password == "geheim1":\n    ok()\n'},
 )
 GOOD = (
     {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('a', :'pw');\nINSERT INTO users (login) VALUES ('a');\n"},
     {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('admin', '!');\n"},
+    {"sql/dump.sql": "COPY users (id, login, password) FROM stdin;\n1\tadmin\t\\N\n\\.\n2\tb\tadmin123\n"},
     {"tests/test_auth.py": 'assert password == "geheim1"\n', "app/a.py": 'if kind == "password1":\n    pass\n'},
 )

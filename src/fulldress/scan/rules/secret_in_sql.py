@@ -53,7 +53,8 @@ _STATEMENTS = (
 )
 _FORMS = (
     re.compile(
-        r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{0,300}?[\s,(]password\s*=?\s*[eEnN]?'{1,2}(?P<v>[^']{3,})'"
+        r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{0,300}?[\s,(]password\s*=?\s*"
+        r"(?:[eEnN]?'(?P<v>[^']{3,})'|(?<=[\s=])''(?P<w>[^']{3,})'')"
     ),
     re.compile(
         r"(?is)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?(?:'(?P<v>[^']+)'|\"(?P<w>[^\"]+)\"|"
@@ -157,7 +158,12 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     changed, count = text, 0
     for form in _FORMS[:1]:
         for match in reversed(list(form.finditer(changed))):
-            if secrets.worth(match["v"]) and not _VERIFIER.match(match["v"]) and not _quoted(changed, match.start("v")):
+            if (
+                match["v"]
+                and secrets.worth(match["v"])
+                and not _VERIFIER.match(match["v"])
+                and not _quoted(changed, match.start("v"))
+            ):
                 changed = changed[: match.start("v") - 1] + ":'fulldress_password'" + changed[match.end("v") + 1 :]
                 count += 1
     if not count:
@@ -180,6 +186,7 @@ BAD = (
     {"sql/006.sql": f"ALTER ROLE app PASSWORD 'SCRAM-SHA-256$4096:{'c2FsdHNhbHRzYWx0'}$x:y';\n"},
 )
 GOOD = (
+    {"sql/011.sql": "INSERT INTO p VALUES ('user', '$[?(@.METRIC==''USER::Expire password'')].VALUE1.first()','0','');\n"},
     {"sql/001.sql": "CREATE ROLE app LOGIN;\nALTER ROLE app PASSWORD NULL;\n-- ALTER ROLE app PASSWORD 'geheim1';\n"},
     {"sql/002.sql": "ALTER ROLE app PASSWORD :'pw';\nALTER USER a IDENTIFIED BY '${DB_PASSWORD}';\n"},
     {"app/roles.py": "execute(\"ALTER ROLE x PASSWORD '%s'\" % word)\n", "README.md": "ALTER ROLE x PASSWORD 'geheim1';\n"},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fulldress.adapters import nspawn
+from fulldress.adapters import nspawn, sandbox
 from fulldress.adapters.image import image_path
 from fulldress.adapters.scope import Scope
 from fulldress.adapters.scratch import scratch_dir
@@ -37,6 +37,20 @@ def stand_aside(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"missing on this machine, which CI may not skip: {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture
+def confined() -> None:
+    """Where processes can be confined (Landlock, seccomp)."""
+    if missing := sandbox.missing():
+        stand_aside(f"needs {missing}")
+
+
+@pytest.fixture
+def as_root() -> None:
+    """Where we may change owners and mount."""
+    if os.geteuid() != 0:
+        stand_aside("needs root")
 
 
 @pytest.fixture(scope="session")

@@ -184,7 +184,7 @@ def test_adapt_refuses_findings_about_another_package(release: f.ReleaseFolder, 
         run(adapt)
 
 
-@pytest.mark.skipif(bool(WAIVE), reason=f"missing here: {sandbox.missing()}")
+@pytest.mark.usefixtures("confined")
 def test_the_journal_says_when_the_sandbox_was_waived(release: f.ReleaseFolder) -> None:
     run(intake)
     run(intake, "--unsandboxed")

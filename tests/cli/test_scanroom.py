@@ -80,7 +80,7 @@ def test_another_package_does_not(package: Path, cache: Path) -> None:
     assert rooms(cache) == [left]
 
 
-@pytest.mark.skipif(not CONFINED, reason=f"missing here: {sandbox.missing()}")
+@pytest.mark.usefixtures("confined")
 def test_what_was_kept_is_hashed_again(package: Path, cache: Path) -> None:
     left = interrupted(package, cache)
     pack = left / "pack"

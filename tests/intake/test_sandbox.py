@@ -14,7 +14,7 @@ from tests.intake.poison import good
 from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing
 
-pytestmark = pytest.mark.skipif(bool(sandbox.missing()), reason=f"missing here: {sandbox.missing()}")
+pytestmark = pytest.mark.usefixtures("confined")
 
 TRIES = """
 import json, os, socket, sys, subprocess, ctypes, fcntl, termios
@@ -106,7 +106,7 @@ def test_nothing_but_its_own_folder_is_in_reach(tmp_path: Path) -> None:
     assert_confined(tried(tmp_path), tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="this run is unprivileged itself: the test above covers it")
+@pytest.mark.usefixtures("as_root")
 def test_an_unprivileged_user_is_confined_alike(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents:

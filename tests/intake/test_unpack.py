@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conftest import stand_aside
 from tests.intake.poison import (
     POISON,
     M,
@@ -76,7 +77,7 @@ def test_poison_is_refused_by_name_and_leaves_nothing(
 @pytest.mark.parametrize("sandboxed", [True, False])
 def test_both_readers_refuse_alike(sandboxed: bool, tmp_path: Path) -> None:
     if sandboxed and not CONFINED:
-        pytest.skip(f"missing here: {sandbox.missing()}")
+        stand_aside(f"needs {sandbox.missing()}")
     with pytest.raises(PackageRefused, match="belong to no member"):
         taken_apart(tmp_path, build(M(), M(name=b"b", gap=b"ghost")), sandboxed=sandboxed)
 
@@ -109,14 +110,14 @@ def test_bombs_end_at_their_budget(make: Callable[[], bytes], tmp_path: Path) ->
     assert tree(tmp_path) == {"p.zip", "store"}
 
 
-@pytest.mark.skipif(not CONFINED, reason=f"missing here: {sandbox.missing()}")
+@pytest.mark.usefixtures("confined")
 def test_time_is_a_budget(tmp_path: Path) -> None:
     with pytest.raises(PackageRefused, match="took longer than") as caught:
         taken_apart(tmp_path, good(), budgets=Budgets(seconds=0.001))
     assert caught.value.slug == "archive-bomb"
 
 
-@pytest.mark.skipif(not CONFINED, reason=f"missing here: {sandbox.missing()}")
+@pytest.mark.usefixtures("confined")
 def test_a_reader_that_dies_is_said_to_have_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(PackageRefused) as caught:
@@ -294,7 +295,7 @@ def test_a_deb_made_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "none"])
 def test_a_deb_made_by_dpkg(compression: str, tmp_path: Path) -> None:
     if shutil.which("dpkg-deb") is None:
-        pytest.skip("no dpkg-deb here")
+        stand_aside("needs dpkg-deb")
     root = tmp_path / "root"
     (root / "DEBIAN").mkdir(parents=True)
     (root / "DEBIAN/control").write_text("Package: x\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b>\nDescription: x\n")
@@ -304,7 +305,7 @@ def test_a_deb_made_by_dpkg(compression: str, tmp_path: Path) -> None:
         ["dpkg-deb", "--root-owner-group", f"-Z{compression}", "-b", str(root), str(tmp_path / "x.deb")], capture_output=True
     )
     if made.returncode:
-        pytest.skip(f"this dpkg-deb knows no {compression}")
+        stand_aside(f"needs a dpkg-deb that knows {compression}")
     lock = unpack(tmp_path / "x.deb", BlobStore(tmp_path / "store"), sandboxed=CONFINED)
     assert lock.format == "deb"
     assert contents(lock, tmp_path)["usr/bin/x"] == b"#!/bin/sh\n"
@@ -331,7 +332,7 @@ def children() -> set[str]:
     return {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
 
 
-@pytest.mark.skipif(not CONFINED, reason=f"missing here: {sandbox.missing()}")
+@pytest.mark.usefixtures("confined")
 def test_an_interrupt_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     class Interrupting:
         def start(self, label: str, total: float | None = None) -> None:
@@ -432,7 +433,7 @@ def test_damage_of_any_format_is_refused_or_harmless_but_never_a_crash(
 
 
 @pytest.mark.machine
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("data", [lambda: os.urandom(4 << 20), lambda: gzip.compress(os.urandom(4 << 20))])
 @pytest.mark.parametrize("sandboxed", [True, False])
 def test_a_full_disk_is_said_and_leaves_nothing(data: Callable[[], bytes], sandboxed: bool, tmp_path: Path) -> None:

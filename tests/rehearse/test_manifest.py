@@ -90,7 +90,7 @@ def relink(path: Path) -> None:
     path.symlink_to("b")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="changing owners needs root")
+@pytest.mark.usefixtures("as_root")
 def test_owner_and_group(tree: Path) -> None:
     (found,) = changed(tree, lambda: os.chown(tree / "etc/a", 7, 8)).values()
     assert found[1] and (found[1].uid, found[1].gid) == (7, 8)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fulldress.adapters import sandbox
 from fulldress.errors import FulldressError
 from fulldress.formats.patterns import BLOCK, Pattern
 from fulldress.scan import searcher as module
@@ -15,7 +14,7 @@ from fulldress.scan.searcher import Local, Target, in_folder, run
 from fulldress.store.blobs import BlobStore
 from fulldress.store.pack import RECORD, Pack
 
-pytestmark = pytest.mark.skipif(bool(sandbox.missing()), reason=f"missing here: {sandbox.missing()}")
+pytestmark = pytest.mark.usefixtures("confined")
 WANTED = [Pattern("hunter[0-9]"), Pattern(r"\A#!", once=True)]
 CONTENTS = (
     b"password = hunter2\nhunter3\n",

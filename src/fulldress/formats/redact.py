@@ -10,13 +10,23 @@ import re
 SECRET = "<secret>"
 
 _NAMED = (
-    r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|"
-    r"api[-_]?key|access[-_]?key|private[-_]?key)s?[\w.-]*)"
+    r"(?:[\w.-]{0,100}(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|"
+    r"api[-_]?key|access[-_]?key|private[-_]?key)s?[\w.-]{0,100})"
 )
+"""Bounded, because the text may be a stranger's: a line of nothing but such words must not cost the square of its length."""
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), SECRET),
     (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE), rf"\1:{SECRET}@"),
+    (re.compile(r"(\bauthorization\s*:\s*(?:(?:bearer|basic|token)\s+)?)[^\s'\"]+", re.IGNORECASE), rf"\1{SECRET}"),
     (re.compile(r"\b(Bearer|Basic|Token)\s+(?=[\w.~+/=-]*[\d_.-])[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {SECRET}"),
+    (  # JSON and its like, also inside a string of the shell: the name in its quotes, and the value in quotes or not
+        re.compile(rf"(?<![\w.-])({_NAMED}\\?[\"']\s*[:=]\s*)(\\?[\"'])(?:\\.|[^\\\n])*?\2", re.IGNORECASE),
+        rf"\1\2{SECRET}\2",
+    ),
+    (
+        re.compile(rf"(?<![\w.-])({_NAMED}\\?[\"']\s*[:=]\s*\\?[\"']?)[^\s\"'\\&;,{{}}\[\]]+", re.IGNORECASE),
+        rf"\1{SECRET}",
+    ),
     (
         re.compile(
             rf"(?<![\w.-])(-{{0,2}}{_NAMED})(\s*[=:]\s*|(?<=[a-z])\s+(?=\S*\d))(\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)",

@@ -4,7 +4,7 @@ Every byte of the file belongs to exactly one structure (member, descriptor, dir
 refused: a gap, an overlap, a prefix or a tail is where two readers begin to disagree. Two structures more are known: the
 signing block of an Android package, and the program before a self-extracting archive (only as far as the caller allows).
 Pure over a seekable stream; writes nothing. Reads ZIP64, streamed entries (bit 3), JAR; how members are packed is in
-``zippacked``.
+``zippacked``, where its directory lies in ``zipend``.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from typing import BinaryIO, NamedTuple
 
 from isal import isal_zlib as zlib
 
-from fulldress.errors import PackageRefused
 from fulldress.formats import apkblock, zipextra, zippacked
 from fulldress.formats.compressed import INFLATE_ERROR
 from fulldress.formats.members import Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
+from fulldress.formats.zipend import LOCAL, MAX16, MAX32, End, find_end, read_at
 from fulldress.formats.zipextra import disagree as _disagree
 
-LOCAL, CENTRAL, DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
-END, END64, LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
-END_SIZE, END64_SIZE, LOCATOR_SIZE, LOCAL_SIZE, CENTRAL_SIZE = 22, 56, 20, 30, 46
-MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
+CENTRAL, DESCRIPTOR = b"PK\x01\x02", b"PK\x07\x08"
+LOCAL_SIZE, CENTRAL_SIZE = 30, 46
 NEWEST = 63
 """Version of the format that this reader knows, times ten."""
 ENCRYPTED, STREAMED, STRONG, MASKED = 1, 8, 1 << 6, 1 << 13
@@ -41,8 +39,6 @@ MAX_LINK = 4096
 STUB = "self-extracting-stub"
 """Name of the entry for the program before a self-extracting archive."""
 _BLOCK = "Android signing block"
-NEAR = END_SIZE + 4096
-"""Bytes at the end of a file in which :func:`hangs_behind` looks; honest comments are shorter."""
 _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
 USUAL_EXTRA = 64
@@ -72,14 +68,6 @@ class Record(NamedTuple):
     """Names of extra fields that nobody is known to read."""
 
 
-class _End(NamedTuple):
-    total: int
-    directory_size: int
-    directory_offset: int
-    start: int
-    """Where the first end record begins: the directory must end here."""
-
-
 class Apart(NamedTuple):
     """Bytes of the file that belong to no member, and are known for what they are."""
 
@@ -95,11 +83,11 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
     Raises PackageRefused: not-a-zip, zip-truncated, zip-views-disagree, overlapping-members, encrypted, unknown-method.
     """
     size = stream.seek(0, 2)
-    end, shift = _end(stream, size, stub)
+    end, shift = find_end(stream, size, stub)
     found = [r._replace(offset=r.offset + shift) for r in _central(stream, end)]
     known: list[Apart] = []
     stop = end.directory_offset
-    if block := apkblock.before(lambda offset, length: _read(stream, offset, length), stop):
+    if block := apkblock.before(lambda offset, length: read_at(stream, offset, length), stop):
         known.append(Apart(f"{_BLOCK} ({block.said})", block.start, block.size))
         stop = block.start
     first = min((r.offset for r in found), default=stop)
@@ -129,117 +117,13 @@ def members(
         yield _member(stream, record)
 
 
-def hangs_behind(tail: bytes) -> bool:
-    """True when a file ends like a ZIP (``tail``: its last ``NEAR`` bytes): a reader that looks from the end opens it."""
-    at = tail.rfind(END)
-    return at >= 0 and at + END_SIZE <= len(tail) and at + END_SIZE + _comment_length(tail, at) == len(tail)
-
-
-def _read(stream: BinaryIO, offset: int, size: int) -> bytes:
-    stream.seek(offset)
-    data = stream.read(size)
-    if len(data) != size:
-        raise refusal("zip-truncated", f"the ZIP ends in the middle of a record at byte {offset}")
-    return data
-
-
-# ---- end records
-
-
-def _end(stream: BinaryIO, size: int, stub: int) -> tuple[_End, int]:
-    """The end records, and by how much all offsets are off: a stub may have been put before without adjusting them."""
-    head = _read(stream, 0, min(4, size))
-    tail_start = max(0, size - (END_SIZE + MAX16))
-    tail = _read(stream, tail_start, size - tail_start)
-    at = _find_end(tail, zip_like=head in (LOCAL, END) or head[:2] == b"PK")
-    position = tail_start + at
-    disk, start_disk, here, count, length, offset, _ = struct.unpack_from("<4H2LH", tail, at + 4)
-    if here != count or disk not in (0, MAX16) or start_disk not in (0, MAX16):
-        raise _several_disks()
-    plain = _End(count, length, offset, position)
-    end = _end64(stream, plain, disk, start_disk, stub) or plain
-    if end is plain and (disk or start_disk or here != count):
-        raise _several_disks()
-    shift = end.start - end.directory_size - end.directory_offset
-    if shift and not 0 < shift <= stub:
-        raise _directory_misplaced(end)
-    return end._replace(directory_offset=end.directory_offset + shift), shift
-
-
-def _several_disks() -> PackageRefused:
-    return _disagree("the end record speaks of several disks, or counts its members twice with different results")
-
-
-def _find_end(tail: bytes, *, zip_like: bool) -> int:
-    hits = [at for at in _all(tail, END) if at + END_SIZE <= len(tail)]
-    exact = [at for at in hits if at + END_SIZE + _comment_length(tail, at) == len(tail)]
-    if len(exact) > 1 or (exact and hits[-1] > exact[0]):
-        raise _disagree("the archive has more than one end record: readers differ in which they take")
-    if exact:
-        return exact[0]
-    if hits and hits[-1] + END_SIZE + _comment_length(tail, hits[-1]) < len(tail):
-        rest = len(tail) - hits[-1] - END_SIZE - _comment_length(tail, hits[-1])
-        raise _disagree(f"{rest} bytes follow the end record")
-    if zip_like:
-        raise refusal("zip-truncated", "the file begins like a ZIP, but its end record is missing or cut")
-    raise refusal("not-a-zip", "the file is not a ZIP: it has neither the beginning nor the end of one")
-
-
-def _all(data: bytes, wanted: bytes) -> Iterator[int]:
-    at = data.find(wanted)
-    while at >= 0:
-        yield at
-        at = data.find(wanted, at + 1)
-
-
-def _comment_length(tail: bytes, at: int) -> int:
-    return int.from_bytes(tail[at + 20 : at + 22], "little")
-
-
-def _end64(stream: BinaryIO, plain: _End, plain_disk: int, plain_start: int, stub: int) -> _End | None:
-    at = plain.start - LOCATOR_SIZE
-    locator = _read(stream, at, LOCATOR_SIZE) if at >= END64_SIZE else b""
-    if locator[:4] != LOCATOR:
-        if MAX32 in (plain.directory_size, plain.directory_offset):
-            raise _disagree("the end record points to a ZIP64 record that is not there")
-        return None
-    disk, position, disks = struct.unpack_from("<LQL", locator, 4)
-    shift = at - END64_SIZE - position
-    if disk or disks != 1 or not 0 <= shift <= stub:
-        raise _disagree("the ZIP64 locator does not point to the record before it")
-    position = at - END64_SIZE
-    record = _read(stream, position, END64_SIZE)
-    if record[:4] != END64:
-        raise _disagree("the ZIP64 locator points to something else")
-    length, _, _, disk, start, here, count, directory_size, offset = struct.unpack_from("<Q2H2L4Q", record, 4)
-    if length != END64_SIZE - 12 or disk or start or here != count:
-        raise _disagree("the ZIP64 end record is malformed")
-    pairs = (
-        (plain.total, count, MAX16),
-        (plain.directory_size, directory_size, MAX32),
-        (plain.directory_offset, offset, MAX32),
-        (plain_disk, disk, MAX16),
-        (plain_start, start, MAX16),
-    )
-    if any(short not in (long, limit) for short, long, limit in pairs):
-        raise _disagree("the ZIP64 end record and the plain one disagree")
-    return _End(count, directory_size, offset, position)
-
-
-def _directory_misplaced(end: _End) -> PackageRefused:
-    shift = end.start - end.directory_offset - end.directory_size
-    if shift > 0:
-        return _disagree(f"{shift} bytes belong to no structure (before the archive, or between directory and end record)")
-    return refusal("zip-truncated", f"{-shift} bytes are missing before the end record")
-
-
 # ---- central directory
 
 
-def _central(stream: BinaryIO, end: _End) -> list[Record]:
+def _central(stream: BinaryIO, end: End) -> list[Record]:
     if end.directory_size > MAX_DIRECTORY:
         raise refusal("archive-bomb", f"its central directory alone has {end.directory_size} bytes")
-    data = _read(stream, end.directory_offset, end.directory_size)
+    data = read_at(stream, end.directory_offset, end.directory_size)
     found: list[Record] = []
     at = 0
     while at < len(data):
@@ -318,7 +202,7 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
     if record.offset + LOCAL_SIZE > following:
         raise refusal("overlapping-members", f"there is no room for the header of {label!r}")
     room = min(following - record.offset, LOCAL_SIZE + len(record.raw_name) + USUAL_EXTRA)
-    start = _read(stream, record.offset, room)
+    start = read_at(stream, record.offset, room)
     head = start[:LOCAL_SIZE]
     if head[:4] != LOCAL:
         raise _disagree(f"there is no local header where the directory says {label!r} begins")
@@ -328,7 +212,7 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
         raise refusal("overlapping-members", f"{label!r} reaches into the member behind it")
     rest = start[LOCAL_SIZE : LOCAL_SIZE + n + m]
     if len(rest) < n + m:
-        rest = _read(stream, record.offset + LOCAL_SIZE, n + m)
+        rest = read_at(stream, record.offset + LOCAL_SIZE, n + m)
     extras = zipextra.fields(rest[n:])
     size, packed = _wide(extras, record.name, (size, MAX32), (packed, MAX32))
     same = (rest[:n], flags & ~LEVEL_BITS, method, (date, time)) == (
@@ -354,7 +238,7 @@ def _descriptor(stream: BinaryIO, record: Record, at: int, following: int) -> No
         return
     if not record.flags & STREAMED or length not in (12, 16, 20, 24):
         raise _disagree(f"{length} bytes behind {shown(record.name)!r} belong to no member")
-    data = _read(stream, at, length)
+    data = read_at(stream, at, length)
     body = data[4:] if length in (16, 24) else data
     if (length in (16, 24) and data[:4] != DESCRIPTOR) or struct.unpack("<L2L" if len(body) == 12 else "<L2Q", body) != (
         *(record.crc, record.packed, record.size),
@@ -448,7 +332,7 @@ def _packed(stream: BinaryIO, record: Record) -> Iterator[bytes]:
 
 def _span(stream: BinaryIO, at: int, left: int) -> Iterator[bytes]:
     while left:
-        piece = _read(stream, at, min(CHUNK, left))
+        piece = read_at(stream, at, min(CHUNK, left))
         at, left = at + len(piece), left - len(piece)
         yield piece
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipview
+from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipend, zipview
 from fulldress.formats.members import Member, checked, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
@@ -291,8 +291,8 @@ class _Walker:
         if size == len(head):
             tail = head
         else:
-            tail = self.pack.region(sha256).part(max(0, size - zipview.NEAR), min(size, zipview.NEAR)).read()
-        if not zipview.hangs_behind(tail):
+            tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        if not zipend.hangs_behind(tail):
             return "", ""
         return ("sfx", "") if self.budgets.stub_bytes else ("", _BEHIND)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -375,7 +375,9 @@ def nested(command: Command) -> Iterator[str]:
         return
     name = argv[0].rpartition("/")[2]
     if name == "eval":
-        yield " ".join(argv[1:])
+        words = list(dropwhile(lambda word: word == "eval", argv))  # read once, however often it is said
+        if words:
+            yield " ".join(words)
     elif name in SHELLS or name in ("su", "runuser", "flock", "script"):
         for index, word in enumerate(argv[1:-1], 1):
             if word == "--command" or re.fullmatch(r"-[a-z]*c", word):

@@ -53,7 +53,10 @@ _DIALECTS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("SQLite", re.compile(r"(?im)^[^\S\n]*PRAGMA\s|\bAUTOINCREMENT\b|\bsqlite_(?:master|sequence)\b")),
-    ("SQL Server", re.compile(r"(?im)^[^\S\n]*GO[^\S\n]*$|\bNVARCHAR\b|\bIDENTITY\s*\(\s*1\s*,\s*1\s*\)|\[dbo\]\.|\bsp_rename\b")),
+    (
+        "SQL Server",
+        re.compile(r"(?im)^[^\S\n]*GO[^\S\n]*$|\bNVARCHAR\b|\bIDENTITY\s*\(\s*1\s*,\s*1\s*\)|\[dbo\]\.|\bsp_rename\b"),
+    ),
     ("Oracle", re.compile(r"(?im)\bVARCHAR2\b|\bNUMBER\s*\(|^/\s*$|\bEND;\s*\n/|\bEXECUTE\s+IMMEDIATE\b")),
 )
 _DUMP = re.compile(r"(?i)\A(?:\s*--[^\n]*\n)*\s*--\s*(?:PostgreSQL database (?:cluster )?dump|MySQL dump|MariaDB dump)")

@@ -7,6 +7,7 @@ FulldressError
  ├─ UsageError (2)            the command line or a file that a person wrote is wrong
  ├─ NothingToDo (3)           zero inputs are never a success
  ├─ PackageRefused (1)        the package is hostile, damaged or ambiguous; nothing was written outside the store
+ ├─ FileUnusable (1)         a file or folder cannot be read or written by this user
  ├─ CapabilityMissing (1)     this machine lacks what the command needs
  ├─ NoGo (20)                 a gate says no
  ├─ Stale (21)                an input changed since it was read, named by file
@@ -80,6 +81,15 @@ class PackageRefused(FulldressError):
     slug = "package-refused"
 
 
+class FileUnusable(FulldressError):
+    """A file or folder that the command needs cannot be read or written: it is missing, or closed to this user.
+
+    What was written before is whole; the file that is named was not written. Make it usable, or name another one.
+    """
+
+    slug = "file-unusable"
+
+
 class CapabilityMissing(FulldressError):
     """This machine lacks something that the command needs (root, a kernel feature, a program).
 
@@ -123,6 +133,25 @@ class StateDiskFull(FulldressError):
     """
 
     slug = "state-disk-full"
+
+
+class BlobCorrupt(FulldressError):
+    """Stored bytes do not match the digest under which they are kept: nothing that came from them can be trusted.
+
+    The package or the store was changed while it was read, or the disk is failing. Scan a copy that nobody writes to; for
+    the store, delete the named file and run ``fulldress intake`` again.
+    """
+
+    slug = "blob-corrupt"
+
+
+class SearchFailed(FulldressError):
+    """The confined process that searches the package ended early. What was not searched is never called clean.
+
+    Run the command again; if it stays, report it with the package's digest.
+    """
+
+    slug = "search-failed"
 
 
 class StepFailed(FulldressError):

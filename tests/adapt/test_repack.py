@@ -60,6 +60,13 @@ def test_only_archives_around_a_change_are_rebuilt(lab: tuple[PackageLock, BlobS
     assert changed_places(lock, after) == ["lib/outer.zip", JAR, f"{JAR}!/b.properties"]
 
 
+def test_the_ledger_says_nothing_of_archives_that_were_built_anew(lab: tuple[PackageLock, BlobStore]) -> None:
+    lock, _ = lab
+    after = changed(lab, **{f"{JAR}!/b.properties": b"u=yy\n"})
+    assert {c.place for c in lock.ledger} - {c.place for c in after.ledger} == {"", "lib/outer.zip", JAR}
+    assert after.bytes_inspected == sum(e.size for e in after.entries if e.kind == "file")
+
+
 def test_the_same_edits_give_the_same_bytes(lab: tuple[PackageLock, BlobStore], tmp_path: Path) -> None:
     edits: dict[str, bytes | None] = {f"{JAR}!/b.properties": b"1", f"{DEB}!/opt/new": b"2", "conf.tar.gz!/bin/y": None}
     first = changed(lab, **edits)

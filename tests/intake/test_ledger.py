@@ -105,7 +105,14 @@ def test_a_large_package_may_take_longer() -> None:
     assert Budgets(seconds=10).deadline(4 << 30) == 40
 
 
-def test_names_that_are_no_utf8_are_refused_or_kept_but_never_a_crash(tmp_path: Path) -> None:
-    raw = tar(("caf\udce9.txt", b"x", {}))
-    with pytest.raises(PackageRefused, match="control or direction-changing"):
-        taken_apart(tmp_path, raw)
+def test_names_that_are_no_utf8_are_refused_where_they_would_be_packed_anew(tmp_path: Path) -> None:
+    (tmp_path / "p.tar").write_bytes(tar(("caf\udce9.txt", b"x", {})))
+    with pytest.raises(PackageRefused, match="bytes that are no UTF-8"):
+        unpack(tmp_path / "p.tar", BlobStore(tmp_path / "s"), sandboxed=False)
+
+
+def test_names_that_are_no_utf8_are_shown_where_the_package_is_only_looked_at(tmp_path: Path) -> None:
+    raw = tar(("d\udcff/caf\udce9.txt", b"x", {}), ("l", b"", {"type": tarfile.SYMTYPE, "linkname": "d\udcff"}))
+    (tmp_path / "p.tar").write_bytes(raw)
+    lock = unpack(tmp_path / "p.tar", BlobStore(tmp_path / "s"), budgets=Budgets(lenient=True), sandboxed=False)
+    assert [(e.place, e.link) for e in lock.entries] == [("d\\xff/caf\\xe9.txt", ""), ("l", "d\\xff")]

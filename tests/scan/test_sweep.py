@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fulldress.errors import NothingToDo, UsageError
+from fulldress.formats.patterns import MAX_HITS, Pattern
 from fulldress.model.finding import Finding
-from fulldress.scan.rule import Context, Rule, RuleMeta
+from fulldress.model.package import NotInspected
+from fulldress.scan.rule import Context, Rule, RuleMeta, Sample
 from fulldress.scan.samples import context_of
 from fulldress.scan.sweep import MAX_EXCERPT, load_rules, sweep
 from fulldress.scan.waivers import Waiver, read_waivers
@@ -33,14 +35,14 @@ def finding(rule: str = "a-rule", **more: Any) -> Finding:
     return Finding(rule=rule, **{**given, **more})
 
 
-def rule(*findings: Finding | Exception, slug: str = "a-rule", needs: tuple[Any, ...] = ()) -> Rule:
+def rule(*findings: Finding | Exception, slug: str = "a-rule", needs: tuple[Any, ...] = (), family: Any = "archive") -> Rule:
     def check(context: Context) -> Iterator[Finding]:
         for item in findings:
             if isinstance(item, Exception):
                 raise item
             yield item
 
-    meta = RuleMeta(slug=slug, family="archive", title="T", severity="low", confidence="certain", needs=needs)
+    meta = RuleMeta(slug=slug, family=family, title="T", severity="low", confidence="certain", needs=needs)
     return cast("Rule", SimpleNamespace(META=meta, check=check, BAD=(), GOOD=()))
 
 
@@ -78,6 +80,27 @@ def test_ranked_by_severity_then_confidence() -> None:
 def test_duplicates_of_a_line_are_merged_into_the_worst() -> None:
     found = [finding(line=1, title="a"), finding(line=1, title="b", severity="high"), finding(line=2, title="c")]
     assert [f.title for f in sweep(context(), [rule(*found)]).findings] == ["b", "c"]
+
+
+def test_one_secret_finding_for_a_line_names_the_others() -> None:
+    first = rule(finding(line=1, title="a password in a.sh", severity="high", rule="first"), slug="first", family="secret")
+    second = rule(
+        finding(line=1, title="a token in a.sh", severity="high", curable=True, rule="second"),
+        slug="second",
+        family="secret",
+    )
+    third = rule(finding(line=1, title="a host in a.sh", rule="third"), slug="third", family="endpoint")
+    told = sweep(context(), [first, second, third]).findings
+    assert [f.title for f in told] == ["a token in a.sh; also a password", "a host in a.sh"]
+
+
+def test_a_waived_secret_does_not_hide_another_of_its_line() -> None:
+    first = rule(finding(line=1, title="a password", rule="first"), slug="first", family="secret")
+    second = rule(finding(line=1, title="a token", rule="second", severity="high"), slug="second", family="secret")
+    known = sweep(context(), [second]).findings[0].fingerprint
+    known_and_accepted = Waiver(fingerprint=known, reason="known", owner="E. M.", expires=date(2030, 1, 2))
+    told = sweep(context(), [first, second], waivers=[known_and_accepted])
+    assert [f.title for f in told.findings] == ["a password"] and list(told.waived) == [known]
 
 
 def test_findings_without_line_are_merged_by_content() -> None:
@@ -192,3 +215,18 @@ def test_no_content_makes_a_rule_raise(files: dict[str, bytes]) -> None:
     report = sweep(context_of(files))
     assert [f.title for f in report.findings if f.rule == "rule-raised"] == []
     msgspec.json.encode(report)
+
+
+def test_matches_beyond_the_most_that_are_kept_are_told() -> None:
+    looks = Pattern("needle")
+    rules = [r for r in load_rules() if r.META.slug == "uninspected-content"]
+    seeking = cast("Rule", SimpleNamespace(META=rule(slug="b").META, check=lambda _: iter(()), LOOKS_FOR=(looks,)))
+    report = sweep(context(many="needle\n" * (MAX_HITS + 7), few="needle\n"), [seeking, *rules])
+    assert [(f.place, f.severity) for f in report.findings] == [("many", "low")]
+    assert report.findings[0].title.startswith("7 matches in 1")
+
+
+def test_a_package_of_nothing_but_what_is_over_a_limit_says_so() -> None:
+    over = NotInspected(place="disk.img", size=10 << 30, reason="over a limit: larger than 4294967296 bytes")
+    with pytest.raises(NothingToDo, match=r"could be looked at: disk\.img: over a limit"):
+        sweep(context_of(Sample(files={}, not_inspected=(over,))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
 import msgspec
@@ -42,8 +42,18 @@ def repacked(original: PackageLock, edited: PackageLock, blobs: BlobStore) -> Pa
     listed = tuple(sorted(entries.values(), key=lambda e: e.place))
     top = [e for e in listed if not container_of(e.place)]
     return msgspec.structs.replace(
-        edited, entries=listed, sha256=digest(listed), size=sum(e.size for e in top if e.kind != "directory")
+        edited,
+        entries=listed,
+        sha256=digest(listed),
+        size=sum(e.size for e in top if e.kind != "directory"),
+        bytes_inspected=edited.bytes_inspected + _file_bytes(listed) - _file_bytes(original.entries),
+        # A row of the ledger says of one file how its bytes are spent: of what was built anew, nobody has measured it.
+        ledger=tuple(c for c in edited.ledger if c.place and c.place not in touched and c.place in entries),
     )
+
+
+def _file_bytes(entries: Iterable[Entry]) -> int:
+    return sum(e.size for e in entries if e.kind == "file")
 
 
 def whole_package(lock: PackageLock, blobs: BlobStore) -> str:

@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from asn1crypto import cms, pem
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -64,6 +63,8 @@ def _load(der: bytes) -> x509.Certificate:
 
 
 def _signed_data(data: bytes) -> Any:
+    from asn1crypto import cms, pem  # noqa: PLC0415 - loaded when needed: most packages hold no CMS
+
     if pem.detect(data):
         data = pem.unarmor(data)[2]
     content = cms.ContentInfo.load(data, strict=True)

@@ -5,16 +5,19 @@ Every failure becomes a diagnostic (what, why, fix, more) on stderr. Nothing hea
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from typing import TYPE_CHECKING
 
 from fulldress import __version__
-from fulldress.errors import EXIT_BROKE, EXIT_INTERRUPTED, FulldressError
+from fulldress.errors import EXIT_BROKE, EXIT_INTERRUPTED, FileUnusable, FulldressError, StateDiskFull, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import click
 
 
 def main() -> None:
@@ -31,7 +34,7 @@ def main() -> None:
         sys.exit(0)
     from fulldress.cli.app import cli  # noqa: PLC0415 - click costs four times a bare start
 
-    sys.exit(guarded(lambda: cli.main(standalone_mode=False)))
+    sys.exit(guarded(lambda: cli.main(prog_name="fulldress", standalone_mode=False)))
 
 
 def guarded(work: Callable[[], object]) -> int:
@@ -46,8 +49,11 @@ def guarded(work: Callable[[], object]) -> int:
     except FulldressError as error:
         click.echo(diagnostic(error), err=True)
         return error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(diagnostic(_wrong_line(error)), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -56,8 +62,10 @@ def guarded(work: Callable[[], object]) -> int:
         _hush()
         return EXIT_BROKE
     except OSError as error:
+        if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
         _hush()
-        click.echo(diagnostic(_of_machine(error)), err=True)
+        click.echo(diagnostic(_unusable(error)), err=True)
         return EXIT_BROKE
     return code if isinstance(code, int) else 0
 
@@ -87,14 +95,24 @@ def _hush() -> None:
     os.close(nowhere)
 
 
-def _of_machine(error: OSError) -> FulldressError:
-    """What the operating system refused: a full disk, a folder that may not be written."""
-    name = error.filename
-    where = os.fsdecode(name) if isinstance(name, (str, bytes)) else "the output"
-    return FulldressError(
-        f"{where}: {error.strerror or error}",
-        why="the machine refused it; what was written before is whole",
-        fix="make room or give the right to write there, then run the same command again",
+def _wrong_line(error: click.ClickException) -> FulldressError:
+    """What click says of a command line, in our own form."""
+    context = getattr(error, "ctx", None)
+    asked = context.command_path if context is not None else "fulldress"
+    return UsageError(error.format_message(), fix=f"`{asked} --help` shows what can be asked, with an example")
+
+
+def _unusable(error: OSError) -> FulldressError:
+    if not error.filename:
+        return StateDiskFull(
+            f"the output cannot be written: {error.strerror}",
+            why="what was written there is not whole",
+            fix="free some room there (df -h), then run the same command again",
+        )
+    return FileUnusable(
+        f"{os.fsdecode(error.filename)}: {error.strerror}",
+        why="the command needs this file or folder",
+        fix="make it readable or writable for this user, or name another one",
     )
 
 

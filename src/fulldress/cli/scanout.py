@@ -20,7 +20,6 @@ from fulldress.report.cure import ShownCure
 from fulldress.report.github import annotations_text
 from fulldress.report.junit import junit
 from fulldress.report.sarif import sarif
-from fulldress.report.scanpage import scan_page
 from fulldress.report.text import findings_text
 from fulldress.scan.sweep import load_rules
 from fulldress.store.codec import canonical, write_bytes
@@ -64,6 +63,8 @@ def _rendered(report: FindingsReport, lock: PackageLock, view: View, cures: Mapp
     if view.form == "junit":
         return junit(report, lock)
     if view.form == "html":
+        from fulldress.report.scanpage import scan_page  # noqa: PLC0415 - loaded when needed: Jinja costs 15 ms
+
         return scan_page(report, lock, load_rules(), cures)
     tty = view.output is None and sys.stdout.isatty()
     width = min(shutil.get_terminal_size().columns, 120) if tty else 100

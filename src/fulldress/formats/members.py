@@ -82,6 +82,8 @@ def _name_fault(raw: str, posix: bool) -> str:
     if not (ascii_ and raw.isprintable()) and any(
         unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI for c in raw
     ):
+        if any("\udc80" <= c <= "\udcff" for c in raw):
+            return "bytes that are no UTF-8 in its name"
         return "control or direction-changing characters in its name"
     if ascii_ and len(raw) <= MAX_COMPONENT:
         return ""

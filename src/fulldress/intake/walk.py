@@ -70,7 +70,9 @@ class _Walker:
             raise refusal("archive-bomb", str(spent)) from None
         except PackageRefused as error:
             where = f" (in {shown(self.inside[-1])})" if self.inside and self.inside[-1] else ""
-            raise PackageRefused(error.what + where, why=error.why, fix=error.fix, slug=error.slug) from None
+            raise PackageRefused(
+                f"{shown(name)}: {error.what}{where}", why=error.why, fix=error.fix, slug=error.slug
+            ) from None
         if not self.holds_files:
             raise NothingToDo("the package holds no files", why="there is nothing to install", fix="check the download")
         self.pack.flush()
@@ -101,13 +103,13 @@ class _Walker:
             raise _Spent(f"{limit}: {shown(place)}", limit)
         self.inside.append(place)
         if kind == "deb":
-            self._members(checked(self._deb(stream, place), system_root=True, posix=True), stream, place)
+            self._members(self._checked(self._deb(stream, place), system_root=True, posix=True), stream, place)
         elif kind == "rpm":
-            self._members(checked(self._rpm(stream, place), system_root=True, posix=True), stream, place)
+            self._members(self._checked(self._rpm(stream, place), system_root=True, posix=True), stream, place)
         elif kind in ("zip", "sfx"):
             kind = self._zip(stream, kind, place)
         elif kind in _PLAIN:
-            self._archive(checked(_PLAIN[kind](as_file(stream)), posix=True), stream, place, kind)
+            self._archive(self._checked(_PLAIN[kind](as_file(stream)), posix=True), stream, place, kind)
         else:
             kind = self._compressed(stream, kind, place, name)
         self.inside.pop()
@@ -121,7 +123,7 @@ class _Walker:
             aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
 
         stub = self.budgets.stub_bytes if kind == "sfx" else 0
-        content = self._members(checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
+        content = self._members(self._checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
         kind = "apk" if aside else kind
         self._covered(place, kind, stream.size, content)
         self.not_inspected.extend(aside)
@@ -141,6 +143,12 @@ class _Walker:
             yield member._replace(base=tree)
         self._covered(place, "cpio", tree.size, content)
 
+    def _checked(self, members: Iterable[Member], *, system_root: bool = False, posix: bool = False) -> Iterator[Member]:
+        """The members with names that are safe. Where the package is only looked at, bytes that are no UTF-8 are shown as
+        ``\\xNN``: what is to be packed anew must keep its exact names, and so is refused."""
+        found = map(_legible, members) if posix and self.budgets.lenient else members
+        return checked(found, system_root=system_root, posix=posix)
+
     def _archive(self, members: Iterable[Member], stream: Region, place: str, kind: str) -> None:
         """The members, and the archive's row in the ledger."""
         self._covered(place, kind, stream.size, self._members(members, stream, place))
@@ -153,12 +161,12 @@ class _Walker:
         head = inner.read(sniff.HEAD)
         if (plain := sniff.container(head)) in _PLAIN:
             alpine = kind == "gz" and sniff.is_alpine(head)
-            found = checked(_PLAIN[plain](as_file(inner)), system_root=alpine, posix=True)
+            found = self._checked(_PLAIN[plain](as_file(inner)), system_root=alpine, posix=True)
             self._archive(found, inner, place, plain)
             return "apk" if alpine else f"{plain}.{kind}"
         # The stream has one member, which lies unpacked already.
         member = Member(name=_stem(name, kind), kind="file", size=inner.size, chunks=lambda: _pieces(inner), at=0)
-        self._members(checked([member]), inner, place)
+        self._members(self._checked([member]), inner, place)
         return kind
 
     def _unpacked(self, stream: Region, kind: str, place: str) -> Region:
@@ -334,6 +342,17 @@ def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256
         link=member.link,
         format=format,
     )
+
+
+def _legible(member: Member) -> Member:
+    name, link = member.name, member.link
+    if name.isascii() and link.isascii():
+        return member
+    return member._replace(name=_no_surrogates(name), link=_no_surrogates(link))
+
+
+def _no_surrogates(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _under(prefix: str, members: Iterable[Member]) -> Iterator[Member]:

@@ -19,7 +19,7 @@ Verdict = Literal["pinned-ok", "rotated-by-chain", "same-ca-new-leaf", "unknown-
 """The seven trust verdicts. Only ``pinned-ok`` proceeds unattended."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One member of the package. ``place`` runs through nested archives: ``packages/lims.deb!/etc/cron.d/import``."""
 
     place: str

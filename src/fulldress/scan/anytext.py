@@ -57,4 +57,7 @@ def shaped(text: str) -> bool:
         return False
     if re.fullmatch(r"[A-Za-z]+\d?(-([A-Z][a-z]+|[A-Z0-9]+))*|\S*v?\d+(\.\d+)+\S*|[A-Za-z]+_[A-Z0-9_]+", text):
         return False
+    pieces = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|\W", text)
+    if len(text) >= 12 and len(text) < 2.6 * len(pieces):  # names are made of words, generated passwords of scraps
+        return True
     return re.search(r"[^A-Za-z0-9.:]", text) is not None or not re.search(r"[A-Z]?[a-z]{3}|[A-Z]{3}", text)

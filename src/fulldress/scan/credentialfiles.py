@@ -7,7 +7,6 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.scan import secrets
@@ -103,6 +102,12 @@ def _wordpress(text: str) -> Iterator[Credential]:
         yield Credential(text.count("\n", 0, match.start()) + 1, value, match[1], worth)
 
 
+def _registry(text: str) -> Iterator[Credential]:
+    """A token or password under its key, or in the URL of the index."""
+    yield from _pairs(text)
+    yield from _urls(text)
+
+
 _SECRET_KEYS = re.compile(
     r"(?i)^\s*(?:export\s+)?(?://[^\s:]+/:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
     r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*[\"']?([^\"'\s#]+)"
@@ -165,7 +170,24 @@ def _expect(text: str) -> Iterator[Credential]:
             yield Credential(number, found[1], "a prompt")
 
 
+def _userlist(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.match(r'^"([^"]+)"\s+"([^"]+)"', line)
+        if found is not None:
+            verifier = re.match(r"SCRAM-SHA-256\$|md5[0-9a-f]{32}$", found[2])
+            yield Credential(number, found[2], found[1], "weak" if verifier else secrets.worth(found[2]))
+
+
+def _ipsec(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.search(r':\s*(PSK|EAP|XAUTH|NTLM)\s+"([^"]+)"', line)
+        if found is not None:
+            yield Credential(number, found[2], found[1], secrets.worth(found[2]))
+
+
 KINDS = (
+    Kind("pgbouncer users", re.compile(r"(^|[/!])userlist\.txt$"), _userlist),
+    Kind("IPsec secrets", re.compile(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
     Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
     Kind("rsync passwords", re.compile(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
     Kind("PPP secrets", re.compile(r"(^|[/!])(chap|pap)-secrets$"), _chap),
@@ -192,16 +214,34 @@ KINDS = (
         _pairs,
     ),
     Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
-    Kind("package registry login", re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.conf|\.yarnrc|\.gem/credentials)$"), _pairs),
+    Kind(
+        "package registry login",
+        re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
+        _registry,
+    ),
     Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
 )
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
-_SOME = re.compile(
-    r"(?i)pgpass|netrc|htpasswd|htdigest|passwdfile|users\.auth|config|dockercfg|tomcat-users|credentials|\.cnf$|s3cfg|boto|s3fs|"
-    r"rclone|sasl_?passwd|relay_?passwd|smtp_auth|rsync|(chap|pap)-secrets|user-data|cloud-init|\.exp(ect)?$|npmrc|pypirc|pip\.conf|yarnrc|secrets$|\.smb$|(admin|kubelet)\.conf$"
+_SOME = (
+    *(
+        "pgpass",
+        "userlist.txt",
+        "netrc",
+        "passwd",
+        "htdigest",
+        "users.auth",
+        "config",
+        "dockercfg",
+        "tomcat-users",
+        "credentials",
+        ".cnf",
+    ),
+    *("s3cfg", "boto", "s3fs", "rclone", "smtp_auth", "rsync", "secrets", "user-data", "cloud-init", ".exp", "npmrc"),
+    *("pypirc", "pip.conf", "pip.ini", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
 )
+"""In the lower-case name of every file that is one of the kinds: most names can be passed over at a glance."""
 
 
 def is_whole(place: str) -> bool:
@@ -210,9 +250,9 @@ def is_whole(place: str) -> bool:
     return kind is not None and kind.name not in ("cloud-init user data", "expect script")
 
 
-@lru_cache(maxsize=1 << 16)
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
-    if not _SOME.search(place.rpartition("/")[2]):
+    name = place.rpartition("/")[2].lower()
+    if not any(part in name for part in _SOME):
         return None
     return next((kind for kind in KINDS if kind.place.search(place)), None)

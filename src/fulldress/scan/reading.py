@@ -16,21 +16,26 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob
 from fulldress.model.finding import Cure
 from fulldress.model.package import Entry
-from fulldress.scan.rule import Context
+from fulldress.scan.rule import Among, Context
 
 T = TypeVar("T")
 MAX_PARSED = 1 << 20
 """Scripts over 1 MiB are not parsed: real ones are a few KiB, and a syntax tree costs a hundredfold."""
 
 SHELL_NAMES = re.compile(r"\.(sh|bash)$|(^|/)(pre|post)(inst|rm)$")
+_SHELL_ENDS = (".sh", ".bash", "inst", "rm")
 SHEBANG = Pattern(r"\A#![^\n]{0,200}sh\b", once=True)
 """The first line of a shell script."""
 
-_PROSE = re.compile(
-    r"(?i)(^|/)(readme|changelog|changes|news|copying|licen[cs]e|copyright|notice|authors|todo|history|faq)[^/]*$"
-    r"|(^|/)(metadata|pkg-info)$|\.(cdx|spdx)\.(json|xml)$"
-    r"|\.(md|rst|adoc|html?|css|svg|asc|pem|crt|sig|sha256|sum|pot?|csv|txt\.gz)$|(^|/)(usr/share/doc|docs?|man\d?)/"
+_PROSE_NAMES = (
+    *("readme", "changelog", "changes", "news", "copying", "license", "licence", "copyright", "notice", "authors"),
+    *("todo", "history", "faq"),
 )
+_PROSE_ENDS = (
+    *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
+    *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
+)
+_PROSE_FOLDER = re.compile(r"(?i)(^|/)(usr/share/doc|docs?|man\d?)/")
 _VENDORED = re.compile(r"(^|/)(site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__)/")
 _CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
 _USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
@@ -65,17 +70,63 @@ def scripts(context: Context) -> list[Script]:
 
 
 def _scripts(context: Context) -> Iterator[Script]:
-    named = {e.place for e in context.files if SHELL_NAMES.search(e.place)}
+    named = {e.place for e in context.files if e.place.endswith(_SHELL_ENDS) and SHELL_NAMES.search(e.place)}
     named |= {e.place for e in context.matching(SHEBANG)}
+    found: list[Script] = []
     for entry in context.files:
         text = context.text(entry) if entry.place in named and entry.size <= MAX_PARSED else None
         if text is not None and shell.is_shell(entry.place, text):
-            yield Script(entry, text, memo(context, ("shell", entry.sha256), lambda t=text: shell.commands(t)))  # type: ignore[misc]
+            found.append(_parsed(context, entry, text))
+    yield from found
+    yield from _libraries(context, found)
+
+
+def _parsed(context: Context, entry: Entry, text: str) -> Script:
+    return Script(entry, text, memo(context, ("shell", entry.sha256), lambda: shell.commands(text)))
+
+
+_LIBRARY = re.compile(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
+_FUNCTION = re.compile(r"(?m)^[^\S\n]*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
+
+
+def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
+    """Files of functions without a first line of their own, which a script of the same archive sources."""
+    seen = {script.entry.place for script in known}
+    for script in known:
+        for entry in sourced(context, script):
+            if entry.place in seen or not _LIBRARY.match(entry.place.rpartition("/")[2]):
+                continue
+            text = context.text(entry) if entry.size <= MAX_PARSED else None
+            if text is not None and not text.startswith("#!") and _FUNCTION.search(text):
+                seen.add(entry.place)
+                yield _parsed(context, entry, text)
+
+
+_BEFORE = re.compile(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
+"""What stands before the part of a path that names a file of the package: variables, dots."""
+
+
+def sourced(context: Context, script: Script) -> Iterator[Entry]:
+    """The files of the same archive that a script reads in with ``.`` or ``source``, by the end of their path."""
+    root = script.entry.place.rpartition("!")[0]
+    for command in script.commands:
+        if command.name in (".", "source") and len(command.argv) > 1:
+            path = _BEFORE.sub("", command.argv[1])
+            for entry in named(context, path.rpartition("/")[2]) if path else ():
+                if entry.place.rpartition("!")[0] == root and f"/{entry.place}".endswith((f"/{path}", f"!{path}")):
+                    yield entry
 
 
 def script_at(context: Context, place: str) -> Script | None:
     """The shell script at a place."""
     return next((s for s in scripts(context) if s.entry.place == place), None)
+
+
+def stops_on_errors(script: Script) -> bool:
+    """True when the script sets -e (or errexit), in its shebang or in a command."""
+    if re.match(r"#![^\n]*sh\s+-\w*e", script.text):
+        return True
+    return any(c.name == "set" and any(re.match(r"-[a-z]*e|errexit", w) for w in c.argv[1:]) for c in script.commands)
 
 
 def crontabs(context: Context) -> list[Crontab]:
@@ -85,19 +136,36 @@ def crontabs(context: Context) -> list[Crontab]:
 
 def _crontabs(context: Context) -> Iterator[Crontab]:
     for entry in context.files:
+        if "cron" not in entry.place:
+            continue
         system, user = bool(_CRON.search(entry.place)), bool(_USER_CRON.search(entry.place))
         text = context.text(entry) if system or user else None
         if text is not None:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
 
-@lru_cache(maxsize=1 << 16)
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
-    return _PROSE.search(place) is not None
+    folder, slash, name = place.rpartition("/")
+    name = name.lower()
+    return (
+        name.startswith(_PROSE_NAMES)
+        or name.endswith(_PROSE_ENDS)
+        or name in ("metadata", "pkg-info")
+        or _is_prose_folder(folder + slash)
+    )
 
 
-CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
+@lru_cache(maxsize=1 << 14)
+def _is_prose_folder(folder: str) -> bool:
+    return _PROSE_FOLDER.search(folder) is not None
+
+
+CODE = (
+    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
+    *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
+)
 """Suffixes of programs: their lines are examples and constants more often than settings."""
 
 
@@ -113,44 +181,53 @@ def is_code(place: str) -> bool:
 
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
-    return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
+    bare = line.lstrip()
+    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
 
 
-def acting_lines(context: Context, *patterns: Pattern) -> Iterator[tuple[Entry, int, str]]:
+def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:
     """(entry, line number, line) of every text line with a match that is neither prose nor comment.
 
     Docstrings of Python programs and the sources of third-party libraries are prose too.
     """
-    for line in context.lines(*patterns):
+
+    def wanted(entry: Entry) -> bool:
+        place = entry.place
+        return not is_prose(place) and not (is_code(place) and is_vendored(place)) and (among is None or among(entry))
+
+    for line in context.lines(*patterns, among=wanted):
         place = line.entry.place
-        if is_prose(place) or (is_code(place) and is_vendored(place)) or is_comment(line.text):
+        if is_comment(line.text):
             continue
-        if place.endswith(".py") and line.number in _docstrings_of(context, line.entry):
+        if place.endswith(".py") and _in_docstring(context, line.entry, line.number):
             continue
         yield line.entry, line.number, line.text
 
 
-def _docstrings_of(context: Context, entry: Entry) -> frozenset[int]:
-    return memo(context, ("docstrings", entry.sha256), lambda: _docstrings((context.text(entry) or "").split("\n")))
+def _in_docstring(context: Context, entry: Entry, number: int) -> bool:
+    key = ("docstrings", entry.sha256)
+    marks = memo(context, key, lambda: _docstrings((context.text(entry) or "").split("\n")))
+    return number < len(marks) and bool(marks[number])
 
 
 _DOCSTRING = re.compile(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
 
 
-def _docstrings(lines: list[str]) -> frozenset[int]:
-    """Numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a stranger's)."""
-    found: set[int] = set()
+def _docstrings(lines: list[str]) -> bytes:
+    """1 at the numbers of the lines of strings that stand alone, by their triple quotes (no parser: the text is a
+    stranger's). A byte a line, because it is kept for every program of the package."""
+    found = bytearray(len(lines) + 2)
     quotes = ""
     for number, line in enumerate(lines, 1):
         if not quotes:
             opening = _DOCSTRING.match(line)
             if opening is not None:
-                found.add(number)
+                found[number] = 1
                 quotes = "" if opening[1] in line[opening.end() :] else opening[1]
         else:
-            found.add(number)
+            found[number] = 1
             quotes = "" if quotes in line else quotes
-    return frozenset(found)
+    return bytes(found)
 
 
 def encode(text: str) -> bytes:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -72,6 +73,8 @@ class Looked(NamedTuple):
     """Offsets just behind each match, in the object's UTF-8 form."""
     encoding: str = ""
     """Of a text of wide characters (``utf-16`` ...), which is searched and shown in its UTF-8 form."""
+    dropped: int = 0
+    """Matches beyond the most that are kept of one pattern in one object."""
 
 
 class Hit(NamedTuple):
@@ -95,9 +98,11 @@ class Line(NamedTuple):
 
 MAX_WHOLE = 16 << 20
 """Larger texts are never held in memory whole; their lines are read from around the hits."""
-MAX_KEPT = 24 << 20
+MAX_KEPT = 12 << 20
 """Bytes of decoded texts, and of contents, that are kept for the next rule."""
 
+Among = Callable[[Entry], bool]
+"""Which entries a rule asks about."""
 ReadPart = Callable[[str, int, int], bytes]
 """SHA-256, offset, size -> so many verified bytes of an object."""
 Search = Callable[[Sequence[Pattern]], Mapping[str, Looked]]
@@ -205,7 +210,8 @@ class Context:
         for sha256, looked in self._search(new).items():
             before = self._looked.get(sha256)
             ends = {**before.ends, **looked.ends} if before else looked.ends
-            self._looked[sha256] = Looked(looked.binary, ends, looked.encoding)
+            dropped = looked.dropped + (before.dropped if before else 0)
+            self._looked[sha256] = Looked(looked.binary, ends, looked.encoding, dropped)
             for pattern in looked.ends:
                 self._holding.setdefault(pattern, set()).update(self._positions.get(sha256, ()))
         self._searched.update(new)
@@ -218,22 +224,35 @@ class Context:
                 found[entry.sha256] = looked_at(self.read(entry), matcher)
         return found
 
-    def hits(self, *patterns: Pattern) -> Iterator[Hit]:
-        """Every match in every entry that is no container, in order of place and offset; texts and binaries alike."""
+    def hits(self, *patterns: Pattern, among: Among | None = None) -> Iterator[Hit]:
+        """Every match in every entry that is no container, in order of place and offset; texts and binaries alike.
+
+        ``among`` says of which entries the matches are wanted: the others cost nothing.
+        """
         self.prepare(patterns)
         places: set[int] = set()
         for pattern in patterns:
             places |= self._holding.get(pattern, set())
         for place in sorted(places):
             entry = self.files[place]
+            if among is not None and not among(entry):
+                continue
             looked = self._looked[entry.sha256]
             found = [(end, n, p) for n, p in enumerate(patterns) for end in looked.ends.get(p, ())]
             for end, _, pattern in sorted(found, key=lambda f: f[:2]):
                 yield Hit(entry, pattern, end)
 
-    def matching(self, *patterns: Pattern) -> list[Entry]:
+    def crowded(self) -> list[tuple[Entry, int]]:
+        """Entries with more matches than are kept of a pattern, and how many no rule has seen."""
+        found = {sha256: looked.dropped for sha256, looked in self._looked.items() if looked.dropped}
+        return [(e, found[e.sha256]) for e in self.files if e.sha256 in found and e.kind != "container"] if found else []
+
+    def matching(self, *patterns: Pattern, among: Among | None = None) -> list[Entry]:
         """The entries in which at least one of the patterns occurs, in order of place."""
-        return list({hit.entry.place: hit.entry for hit in self.hits(*patterns)}.values())
+        self.prepare(patterns)
+        places: set[int] = set().union(*(self._holding.get(pattern, ()) for pattern in patterns))
+        found = [self.files[n] for n in sorted(places)]
+        return found if among is None else [entry for entry in found if among(entry)]
 
     def is_binary(self, entry: Entry) -> bool:
         """True for content with a NUL near its beginning."""
@@ -257,15 +276,15 @@ class Context:
         looked = self._looked.get(entry.sha256)
         return entry.size > MAX_WHOLE and not (looked is not None and looked.encoding)
 
-    def lines(self, *patterns: Pattern) -> Iterator[Line]:
+    def lines(self, *patterns: Pattern, among: Among | None = None) -> Iterator[Line]:
         """Every line of a text entry of any size in which a pattern matched, in order of place and line."""
-        by_entry: dict[str, list[Hit]] = {}
-        for hit in self.hits(*patterns):
-            by_entry.setdefault(hit.entry.place, []).append(hit)
-        for hits in by_entry.values():
+
+        def wanted(entry: Entry) -> bool:
+            return (among is None or among(entry)) and not self.is_binary(entry)
+
+        for _, group in groupby(self.hits(*patterns, among=wanted), key=lambda hit: hit.entry.place):
+            hits = list(group)
             entry = hits[0].entry
-            if self.is_binary(entry):
-                continue
             if self._is_large(entry):
                 yield from large_lines(functools.partial(self._read_part, entry.sha256), entry.size, hits)
             else:
@@ -284,7 +303,12 @@ class Context:
 def looked_at(data: bytes, matcher: Matcher) -> Looked:
     """Search one object."""
     seen = matcher.look(data)
-    return Looked(seen.binary, {matcher.patterns[n]: tuple(ends) for n, ends in seen.found.ends.items()}, seen.encoding)
+    return Looked(
+        seen.binary,
+        {matcher.patterns[n]: tuple(ends) for n, ends in seen.found.ends.items()},
+        seen.encoding,
+        sum(seen.found.dropped.values()),
+    )
 
 
 def _lines(data: bytes, hits: Sequence[Hit]) -> Iterator[Line]:

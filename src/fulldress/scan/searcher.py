@@ -22,7 +22,7 @@ from typing import NamedTuple
 import hyperscan
 import msgspec
 
-from fulldress.errors import FulldressError
+from fulldress.errors import BlobCorrupt, SearchFailed
 from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.package import PackageLock
 from fulldress.scan.rule import Looked, looked_at
@@ -98,18 +98,16 @@ class Searcher:
         if last is None or (last.count != expected and not last.wrong):
             self._complaints.seek(0)
             said = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise FulldressError(
+            raise SearchFailed(
                 f"the confined searcher ended with code {self._child.returncode}: {said or 'no word'}",
                 why="what was not searched cannot be called clean",
                 fix="run the command again; if it stays, report it with the package's digest",
-                slug="search-failed",
             )
         if last.wrong:
-            raise FulldressError(
+            raise BlobCorrupt(
                 f"object {last.wrong[0].hex()[:12]}… does not match its digest",
                 why="the package or the store was changed while it was read, or the disk is failing",
                 fix="run the command again on a copy of the package that nobody else writes to",
-                slug="blob-corrupt",
             )
         return self.found
 
@@ -130,7 +128,9 @@ BINARY = Looked(True, {})
 def looked(found: Sequence[Object], patterns: Sequence[Pattern]) -> dict[str, Looked]:
     """A searcher's words as the Context wants them (texts without a match are left out)."""
     return {
-        o.sha256.hex(): Looked(o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding)
+        o.sha256.hex(): Looked(
+            o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding, sum(o.dropped.values())
+        )
         if o.ends or o.encoding
         else BINARY
         for o in found
@@ -200,11 +200,14 @@ def feed(outlet: int, share: Sequence[bytes]) -> None:
 
 
 def _feed(outlet: int, records: bytes) -> None:
-    with os.fdopen(outlet, "wb") as pipe:
-        try:
-            pipe.write(records)
-        except BrokenPipeError:
-            return
+    view = memoryview(records)
+    try:
+        while view:
+            view = view[os.write(outlet, view) :]
+    except BrokenPipeError:
+        return  # what the searcher said, or did not say, is looked at when it has ended
+    finally:
+        os.close(outlet)
 
 
 def compiled(patterns: Sequence[Pattern]) -> bytes:

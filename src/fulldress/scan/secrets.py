@@ -20,6 +20,7 @@ _NAMES = re.compile(
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
+    "key base",
     *(
         "client secret",
         "auth pass",
@@ -46,24 +47,27 @@ _COUNTING = re.compile(
     r"|(^|_)(no|not|is|has|get|set|confirm|repeat|forgot|reset|change|show|hide|invalid|missing|empty|null|error|errors|bad|"
     r"wrong|expired|incorrect|update|delete|create|generate|enter|requires?|required|use|need|nested|public|new|old|check|"
     r"validate|verify|hash|encode|encrypt|decrypt)_(\w+_)?(tokens?|passwords?|passwd|secrets?|credentials?|key|pwd|pass|passphrase)$"
+    r"|^load_credential(_encrypted)?s?$|(^|_)(dummy|fake|mock|masked?|placeholder|prefix|suffix|regexp?|pattern)_"
 )
 _NOT_A_VALUE = re.compile(
     r"""(?ix) ^(
-      | \$.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*
       | (your|my|the|some|a|an|insert|enter|put|set|add|use|any|new)[-_ ].*
       | .*(placeholder|changeit-here|your[-_]?(secret|pass|token|key)|[-_]here$|example|dummy|redacted|removed|hidden).*
+      | \[[A-Za-z].* | [\^~<>=]{1,2}\s?v?\d[\w.*+-]* | .*\{\$[^{}]*\}.* | \w*',\\?\$\w+,?
       | os\.(environ|getenv).* | getenv\(.* | process\.env.* | System\.getenv.* | ENV\[.* | env\(.* | lookup\(.*
       | (test|foo|bar|baz|dummy|fake|mock|sample)([-_ ]?(pass(word)?|secret|token|key|user)?)[\d]{0,3} | foobar\d* | s3cr3t
-      | .*\$\{.*\}.* | .*\{\{.*\}\}.* | .*<%.*%>.* | .*%\(\w+\)s.* | .*\#\{.*\}.* | .*\{\w*\}.*
+      | (workspace|npm|link|catalog|portal):.* | [~^<>=]{0,2}v?\d{1,4}(\.(\d{1,6}|x|\*)){1,3}([-+][\w.+-]{1,40})?
+      | .*\{\$.*\}.* | .*\$\{.*\}.* | .*\{\{.*\}\}.* | .*<%.*%>.* | .*%\(\w+\)s.* | .*\#\{.*\}.* | .*\{\w*\}.*
       | (sha(1|256|384|512)|md5|pbkdf2|scram-sha|bcrypt|argon2)[-:$_].* | (bearer|basic|plain|token|oauth2?|jwt|md5)\s*
     )$"""
 )
 _CODE = re.compile(
     r"^[A-Za-z_][\w.]*(\(.*\)?|\[.*\]?)[;,]?$|->|=>|::|\\[ntrux]|^\W+$|^[A-Za-z_]\w*\.[a-z]\w*\.\w+$|^self\.|^this\.|"
-    r"\bfunction\b|\blambda\b"
+    r"\bfunction\b|\blambda\b|\\\$|',"
 )
 DEFAULTS = frozenset(
     re.split(
@@ -72,7 +76,8 @@ DEFAULTS = frozenset(
         changeme changeit change_me changeme123 secret secret123 letmein welcome welcome1 welcome123 default root toor
         qwerty qwerty123 123456 1234567 12345678 123456789 1234567890 12345 1234 0000 1111 111111 tomcat s3cret manager
         postgres mysql oracle sa guest user test123 tiger manager1 system minioadmin rabbitmq cisco ubnt raspberry alpine
-        vagrant docker nagios zabbix jenkins sonar nexus elastic grafana kibana password! abc123 iloveyou master superuser
+        vagrant docker nagios zabbix jenkins sonar nexus elastic grafana kibana password! abc123 123abc iloveyou master
+        superuser
         """.strip(),
     )
 )
@@ -90,7 +95,7 @@ PROVIDER = re.compile(
     r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==|(?<=SharedAccessKey=)[A-Za-z0-9+/]{43}="
     r")(?![A-Za-z0-9])"
 )
-URL_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
+URL_USERINFO = re.compile(r"(?i)(?<![a-z])([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
 URL_PARAMETER = re.compile(r"(?i)([?&;](?:password|passwd|pwd|secret|token|api_?key|access_token)=)([^\s&;'\"<>]+)")
 _WORD = r"""('[^']*'|"[^"]*"|[^\s'"]+)"""
 _ARGUMENTS = (
@@ -127,7 +132,11 @@ def worth(value: str) -> Worth:
         return ""
     if bare.lower() in DEFAULTS:
         return "weak"
-    if re.fullmatch(r"[A-Za-z_]+(?:[-_./:][A-Za-z_]+)+", bare) or len(set(bare)) < 3:
+    if (
+        re.fullmatch(r"[A-Z]{3,}(?:_[A-Z]+)+(?:_?\d)?", bare)
+        or re.fullmatch(r"[A-Za-z_]+(?:[-_./:][A-Za-z_]+)+", bare)
+        or len(set(bare)) < 3
+    ):
         return ""
     if len(re.findall(r"[a-z][A-Z]", bare)) * 4 >= len(bare) >= 12:
         return "real"

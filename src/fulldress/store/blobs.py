@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from fulldress.errors import FulldressError
+from fulldress.errors import BlobCorrupt, FulldressError
 from fulldress.store.codec import disk_full_or, file_digest
 
 CHUNK = 1 << 20
@@ -113,9 +113,8 @@ class BlobStore:
             return stream.read(size)
 
     def _corrupt(self, sha256: str) -> FulldressError:
-        return FulldressError(
+        return BlobCorrupt(
             f"blob {sha256[:12]}… does not match its name",
             why="the store was changed or the disk is failing; nothing that came from it can be trusted",
             fix=f"delete {self.path(sha256)} and run `fulldress intake` again",
-            slug="blob-corrupt",
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, cast
 
-from fulldress.errors import FulldressError
+from fulldress.errors import BlobCorrupt
 from fulldress.store.blobs import CHUNK
 from fulldress.store.codec import disk_full_or
 
@@ -228,11 +228,10 @@ class Pack:
 
     def _must(self, found: str, sha256: str) -> None:
         if found != sha256:
-            raise FulldressError(
+            raise BlobCorrupt(
                 f"object {sha256[:12]}… does not match its digest",
                 why="the package was changed while it was read, or the disk is failing; nothing read can be trusted",
                 fix="run the command again on a copy of the package that nobody else writes to",
-                slug="blob-corrupt",
             )
         self._sound.add(sha256)
 

@@ -126,12 +126,11 @@ def _compared(context: Context, found: _List, inside: dict[str, Entry]) -> Itera
     hashed = {line.path for line in found.lines if line.algorithm not in ("", "sha256")}
     size = sum(e.size for n, e in inside.items() if n in hashed)
     compute = size <= MAX_HASHED
-    known = {e.place: e for e in context.package.entries}
     changed, gone = [], []
     for algorithm, digest, path in found.lines:
         entry = inside.get(path)
         if entry is not None and entry.kind == "hardlink":
-            entry = known.get(f"{found.root}{entry.link}")
+            entry = context.entry(f"{found.root}{entry.link}")
         if entry is None:
             gone.append(path)
         elif entry.place == found.entry.place or not algorithm or (algorithm != "sha256" and not compute):

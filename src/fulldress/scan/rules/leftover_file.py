@@ -66,8 +66,11 @@ _KINDS = (
     _Kind("a desktop's litter", re.compile(r"(^|[/!])(\.DS_Store|Thumbs\.db|desktop\.ini|__MACOSX/[^!]*)$"), "info"),
     _Kind("a log", re.compile(r"(^|[/!])(nohup\.out|hs_err_pid\d+\.log|npm-debug\.log|yarn-error\.log)$"), "low"),
 )
-_ANY = re.compile(r"[/!]\.|^\.|~$|\.(bak|orig|rej|old|save|dpkg-|rpm(save|new))|Thumbs|desktop|__MACOSX|nohup|\.log$")
-"""Passes everything that one of the kinds passes, in one look at each of very many names."""
+_ENDS = (
+    *("~", ".bak", ".orig", ".rej", ".old", ".save", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".rpmsave", ".rpmnew"),
+    *("Thumbs.db", "desktop.ini", "nohup.out", ".log"),
+)
+_HISTORIES = (".git/", ".svn/", ".hg/", ".bzr/")
 _CORE = Pattern(r"\A\x7fELF[\x00-\xff]{12}\x04\x00", once=True)
 """An ELF file of type 4: a memory dump."""
 LOOKS_FOR = (_CORE,)
@@ -76,11 +79,17 @@ _DOC = re.compile(r"(^|[/!])usr/share/(doc|man)/|(^|/)(changelog|news)[^/]*\.old
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind."""
-    candidates = [e for e in context.files if _ANY.search(e.place)]
+    candidates = [e for e in context.files if _perhaps(e.place)]
     for kind in _KINDS:
         found = [e for e in candidates if kind.names.search(e.place) and _counts(e, kind)]
         yield from _said(kind.what, found, kind.severity)
     yield from _said("a core dump", context.matching(_CORE), "high")
+
+
+def _perhaps(place: str) -> bool:
+    """Passes everything that one of the kinds passes, at a glance: packages have very many names."""
+    hidden = place.startswith(".", place.rfind("/") + 1)
+    return hidden or place.endswith(_ENDS) or "__MACOSX/" in place or any(folder in place for folder in _HISTORIES)
 
 
 def _counts(entry: Entry, kind: _Kind) -> bool:

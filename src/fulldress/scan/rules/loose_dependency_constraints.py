@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
@@ -42,12 +43,15 @@ META = RuleMeta(
     confidence="certain",
 )
 _KEYS = {"req", "reqs", "require", "requires", "requirements", "dependencies", "depends", "deps", "engines", "prerequisites"}
+_STATED = Pattern(rf'(?i)"({"|".join(sorted(_KEYS))})"\s{{0,200}}:\s{{0,200}}\{{', once=True)
+LOOKS_FOR = (_STATED,)
 _LOOSE = re.compile(r"^\s*(|\*|~|\^|x|latest|any|>=?\s*[\w.+~-]+)\s*$")
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each manifest."""
-    for entry, text in context.texts(".json"):
+    for entry in context.matching(_STATED, among=lambda e: e.place.endswith(".json")):
+        text = context.text(entry) or ""
         loose = _loose_in(entry, text)
         if loose:
             listed = ", ".join(f"{name} “{version}”" for name, version in loose.items())

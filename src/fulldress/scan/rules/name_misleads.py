@@ -49,9 +49,14 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each way of misleading, at the first name."""
     windows = any(e.place.lower().endswith(_WINDOWS) for e in context.files)
     found: dict[str, list[str]] = {}
+    ways: dict[str, str] = {"": ""}
+    """Folders occur again and again, and their names are judged once."""
     for entry in context.package.entries:
         for part in entry.place.replace("!/", "/").split("/"):
-            if part and (way := _way(part, windows)):
+            way = ways.get(part)
+            if way is None:
+                way = ways[part] = _way(part, windows)
+            if way:
                 found.setdefault(way, []).append(entry.place)
     for way, places in found.items():
         yield _finding(way, list(dict.fromkeys(places)))

@@ -45,7 +45,6 @@ META = RuleMeta(
 )
 NOTIFIES = Pattern(r"(?:NOTIFY_SOCKET|sd_notify|systemd-notify)", once=True)
 LOOKS_FOR = (NOTIFIES,)
-DEFAULT_STOP_S = 90.0
 _DRAIN = re.compile(r"--(?:graceful|shutdown|drain|stop)[-_]?(?:timeout|wait|grace)?[-_a-z]*[= ](\d+)")
 
 

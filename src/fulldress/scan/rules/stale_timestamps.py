@@ -62,7 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
     if not stale:
         return
     years = (middle - stale[0].when).days / 365.25
-    names = [d.entry.place.rpartition("/")[2] for d in stale]
+    names = list(dict.fromkeys(d.entry.place.rpartition("/")[2] for d in stale))
     yield Finding(
         rule=META.slug,
         severity=META.severity if any(_PROGRAM.search(d.entry.place) or d.entry.mode & 0o111 for d in stale) else "low",
@@ -76,13 +76,22 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _dated(context: Context) -> Iterator[Dated]:
+    known: dict[str, datetime | None] = {}
+    """Many files have the same time, and all of them are held at once."""
     for entry in context.files:
-        try:
-            when = datetime.fromisoformat(entry.modified).replace(tzinfo=None)
-        except ValueError:
-            continue
-        if when.year > 1980 and not is_prose(entry.place):
+        if entry.modified not in known:
+            known[entry.modified] = _moment(entry.modified)
+        when = known[entry.modified]
+        if when is not None and not is_prose(entry.place):
             yield Dated(when, entry)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
+    return when if when.year > 1980 else None
 
 
 def _outermost(stale: list[Dated]) -> list[Dated]:

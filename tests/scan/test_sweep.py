@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.formats.patterns import MAX_HITS, Pattern
 from fulldress.model.finding import Finding
-from fulldress.scan.rule import Context, Rule, RuleMeta
+from fulldress.model.package import NotInspected
+from fulldress.scan.rule import Context, Rule, RuleMeta, Sample
 from fulldress.scan.samples import context_of
 from fulldress.scan.sweep import MAX_EXCERPT, load_rules, sweep
 from fulldress.scan.waivers import Waiver, read_waivers
@@ -223,3 +224,9 @@ def test_matches_beyond_the_most_that_are_kept_are_told() -> None:
     report = sweep(context(many="needle\n" * (MAX_HITS + 7), few="needle\n"), [seeking, *rules])
     assert [(f.place, f.severity) for f in report.findings] == [("many", "low")]
     assert report.findings[0].title.startswith("7 matches in 1")
+
+
+def test_a_package_of_nothing_but_what_is_over_a_limit_says_so() -> None:
+    over = NotInspected(place="disk.img", size=10 << 30, reason="over a limit: larger than 4294967296 bytes")
+    with pytest.raises(NothingToDo, match=r"could be looked at: disk\.img: over a limit"):
+        sweep(context_of(Sample(files={}, not_inspected=(over,))))

@@ -5,12 +5,14 @@ Every failure becomes a diagnostic (what, why, fix, more) on stderr. Nothing hea
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING
 
 from fulldress import __version__
-from fulldress.errors import EXIT_BROKE, EXIT_INTERRUPTED, FileUnusable, FulldressError, UsageError
+from fulldress.errors import EXIT_BROKE, EXIT_INTERRUPTED, FileUnusable, FulldressError, StateDiskFull, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
 def main() -> None:
     """Exit codes: 0 fine, 1 broke, 2 usage, 3 nothing to look at, 10 findings, 20 no-go, 21 stale, 30 rolled back,
     31 rollback incomplete, 130 interrupted."""
+    _with_streams()
     if sys.argv[1:] in (["--help"], ["-h"], []):
         from fulldress.cli.overview import text  # noqa: PLC0415 - only for this screen
 
-        sys.stdout.write(text() + "\n")
+        _say(text())
         sys.exit(0 if sys.argv[1:] else 2)
     if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"fulldress, version {__version__}\n")
+        _say(f"fulldress, version {__version__}")
         sys.exit(0)
     from fulldress.cli.app import cli  # noqa: PLC0415 - click costs four times a bare start
 
@@ -42,6 +45,7 @@ def guarded(work: Callable[[], object]) -> int:
         warnings.simplefilter("ignore")  # what is odd about a package is a finding, not a library's warning
     try:
         code = work()
+        sys.stdout.flush()
     except FulldressError as error:
         click.echo(diagnostic(error), err=True)
         return error.exit_code
@@ -55,14 +59,40 @@ def guarded(work: Callable[[], object]) -> int:
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        _hush()
         return EXIT_BROKE
     except OSError as error:
-        if not error.filename:
+        if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
+        _hush()
         click.echo(diagnostic(_unusable(error)), err=True)
         return EXIT_BROKE
     return code if isinstance(code, int) else 0
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError:  # whoever read it has seen enough
+        _hush()
+
+
+def _with_streams() -> None:
+    """A closed stdin, stdout or stderr must not become the number of a file that is opened next."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _hush() -> None:
+    """What could not be written to stdout is not tried again when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _wrong_line(error: click.ClickException) -> FulldressError:
@@ -73,8 +103,14 @@ def _wrong_line(error: click.ClickException) -> FulldressError:
 
 
 def _unusable(error: OSError) -> FulldressError:
+    if not error.filename:
+        return StateDiskFull(
+            f"the output cannot be written: {error.strerror}",
+            why="what was written there is not whole",
+            fix="free some room there (df -h), then run the same command again",
+        )
     return FileUnusable(
-        f"{error.filename}: {error.strerror}",
+        f"{os.fsdecode(error.filename)}: {error.strerror}",
         why="the command needs this file or folder",
         fix="make it readable or writable for this user, or name another one",
     )

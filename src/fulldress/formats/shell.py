@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -129,6 +129,8 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
 PIECE = 4096
 MAX_LOOKS = 40
 """How often the parser may come back to a piece of a text, on average; 11 is the most that real scripts need."""
+SMALL = 8 << 10
+"""Texts that are read in one piece: whatever is in them, it is soon over."""
 MAX_PIPES = 2000
 """Stages of one pipeline; the parser's time grows with their square."""
 
@@ -139,6 +141,8 @@ def tree(data: bytes) -> Node:
     A text that is made to keep the parser busy (thousands of open here-documents, arrays or pipes) is read up to where
     the work has got out of proportion.
     """
+    if len(data) <= SMALL:
+        return _parser().parse(data).root_node
     left = 1000 + MAX_LOOKS * (len(data) // PIECE)
     end = _endless_pipe(data)
 
@@ -375,7 +379,9 @@ def nested(command: Command) -> Iterator[str]:
         return
     name = argv[0].rpartition("/")[2]
     if name == "eval":
-        yield " ".join(argv[1:])
+        words = list(dropwhile(lambda word: word == "eval", argv))  # read once, however often it is said
+        if words:
+            yield " ".join(words)
     elif name in SHELLS or name in ("su", "runuser", "flock", "script"):
         for index, word in enumerate(argv[1:-1], 1):
             if word == "--command" or re.fullmatch(r"-[a-z]*c", word):

@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -62,6 +63,7 @@ def serve(request: Request, out: BinaryIO) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     try:
         warm_up()
+        room = Path(f"/proc/self/fd/{request.pack_fd}").readlink().parent.parent  # the folder itself goes with the scan
         limits = request.budgets
         deadline = limits.deadline(os.fstat(request.package_fd).st_size)
         sandbox.restrict(
@@ -70,7 +72,7 @@ def serve(request: Request, out: BinaryIO) -> None:
             cpu_seconds=max(1, int(deadline)),
             file_bytes=2 * limits.total_bytes + limits.entry_bytes,
         )
-        pack = Pack(request.pack_fd, request.package_fd)
+        pack = Pack(request.pack_fd, request.package_fd, room=room)
         if request.listener_fd >= 0:
             pack.told = _Listener(request.listener_fd)
         giver = _Giver(out, pack)

@@ -91,6 +91,7 @@ def reading(
     ``listener``: the writing end of a pipe that is told of every object as it comes; it is closed here. ``folder``: where
     temporary copies may lie.
     """
+    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")  # reports are text
     if not sandboxed:
         yield _Here(stream, name, room, budgets, listener, folder)
         return

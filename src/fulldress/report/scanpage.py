@@ -89,7 +89,7 @@ def _blocks(text: str) -> Iterator[Block]:
             yield Block("code", (piece.rstrip(),))
             continue
         for paragraph in filter(str.strip, re.split(r"\n\s*\n", piece)):
-            items = re.split(r"(?m)^\s*[-*] ", paragraph)
+            items = re.split(r"(?m)^[^\S\n]*[-*] ", paragraph)
             if len(items) > 1 and not items[0].strip():
                 yield Block("list", tuple(" ".join(item.split()) for item in items[1:]))
             else:

@@ -87,7 +87,7 @@ def _parsed(context: Context, entry: Entry, text: str) -> Script:
 
 
 _LIBRARY = re.compile(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
-_FUNCTION = re.compile(r"(?m)^\s*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
+_FUNCTION = re.compile(r"(?m)^[^\S\n]*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
 
 
 def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:

@@ -57,6 +57,7 @@ _NOT_A_VALUE = re.compile(
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*
       | (your|my|the|some|a|an|insert|enter|put|set|add|use|any|new)[-_ ].*
       | .*(placeholder|changeit-here|your[-_]?(secret|pass|token|key)|[-_]here$|example|dummy|redacted|removed|hidden).*
+      | \[[A-Za-z].* | [\^~<>=]{1,2}\s?v?\d[\w.*+-]* | .*\{\$[^{}]*\}.* | \w*',\\?\$\w+,?
       | os\.(environ|getenv).* | getenv\(.* | process\.env.* | System\.getenv.* | ENV\[.* | env\(.* | lookup\(.*
       | (test|foo|bar|baz|dummy|fake|mock|sample)([-_ ]?(pass(word)?|secret|token|key|user)?)[\d]{0,3} | foobar\d* | s3cr3t
       | (workspace|npm|link|catalog|portal):.* | [~^<>=]{0,2}v?\d{1,4}(\.(\d{1,6}|x|\*)){1,3}([-+][\w.+-]{1,40})?
@@ -75,7 +76,8 @@ DEFAULTS = frozenset(
         changeme changeit change_me changeme123 secret secret123 letmein welcome welcome1 welcome123 default root toor
         qwerty qwerty123 123456 1234567 12345678 123456789 1234567890 12345 1234 0000 1111 111111 tomcat s3cret manager
         postgres mysql oracle sa guest user test123 tiger manager1 system minioadmin rabbitmq cisco ubnt raspberry alpine
-        vagrant docker nagios zabbix jenkins sonar nexus elastic grafana kibana password! abc123 iloveyou master superuser
+        vagrant docker nagios zabbix jenkins sonar nexus elastic grafana kibana password! abc123 123abc iloveyou master
+        superuser
         """.strip(),
     )
 )

@@ -46,7 +46,7 @@ def in_unit(place: str, line: str) -> bool:
 
 def reference(place: str, text: str, name: str) -> str:
     """How a file of this kind refers to an environment variable."""
-    playbook = place.endswith((".yml", ".yaml")) and re.search(r"(?m)^\s*(-\s*)?(hosts|tasks|roles|handlers):", text)
+    playbook = place.endswith((".yml", ".yaml")) and re.search(r"(?m)^[^\S\n]*(-\s*)?(hosts|tasks|roles|handlers):", text)
     return "{{ lookup('env', '" + name + "') }}" if playbook else f"${{{name}}}"
 
 

@@ -39,8 +39,17 @@ def file_digest(path: Path) -> str:
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a file whole or not at all: temporary name, fsync, rename. Raises StateDiskFull."""
+    """Write a file whole or not at all: temporary name, fsync, rename. Raises StateDiskFull.
+
+    What is there and is no file (a device, a pipe) is written to, never replaced.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise disk_full_or(error, path) from error
+        return
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

@@ -225,5 +225,7 @@ GOOD = (
     {"conf/server.xml": '<!--\n<Certificate certificateKeystorePassword="geheim1"/>\n-->\n'},
     {"conf/alembic.ini": "sqlalchemy.url = driver://user:pass@localhost/dbname\nx = http://joe:pw@example.com/\n"},
     {"conf/k.yaml": "secretName: db-credentials\ntoken: my.token.name\nhost_password: !vault |\n  $ANSIBLE_VAULT;1\n"},
+    {"package.json": '{"dependencies": {"pbkdf2-password": "^1.2.1"}}\n', "e.php": '$url .= "#?secret={$secret}";\n'},
+    {"completions/_tool": '"--secret=[Specify secrets to expose]:secret:__complete"\n', "x.php": "'a=b&token=123ABC'\n"},
     {"conf/app.yaml": "password_hint: geheim1\ninput_token: abc123def\npassword: ${PW:-geheim1}\n"},
 )

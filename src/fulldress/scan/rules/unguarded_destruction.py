@@ -122,7 +122,7 @@ _ROOM = re.compile(r"^(.*/)\$(?:\{(\w+)\}|(\w+))/?\*?$")
 def _hole(context: Context, command: Command, script: Script) -> str:
     """The variable that ends a removed path and that nothing in the package ever sets: what goes is the folder above."""
     argv = shell.unwrapped(command)
-    if not argv or argv[0].rpartition("/")[2] != "rm" or re.search(r"(?m)^\s*set\s+-\w*u|nounset", script.text):
+    if not argv or argv[0].rpartition("/")[2] != "rm" or re.search(r"(?m)^[^\S\n]*set\s+-\w*u|nounset", script.text):
         return ""
     for word in _targets(command):
         match = _ROOM.match(word)

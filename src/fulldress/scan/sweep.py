@@ -71,7 +71,7 @@ def sweep(
 
     ``waivers`` are those in force. Raises NothingToDo when the package holds nothing that could be looked at.
     """
-    if not context.files:
+    if not context.files and not context.package.not_inspected:
         raise NothingToDo(
             f"{context.package.name or 'the package'} holds no files",
             why="nothing was scanned, and nothing scanned is never reported as fine",

@@ -27,7 +27,6 @@ STYLE = {
     "prefer-timestamptz",
     "prefer-bigint-over-smallint",
 }
-WAITING = {"migration-without-lock-timeout"}
 
 
 def measure() -> list[Row]:

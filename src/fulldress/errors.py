@@ -7,6 +7,7 @@ FulldressError
  ├─ UsageError (2)            the command line or a file that a person wrote is wrong
  ├─ NothingToDo (3)           zero inputs are never a success
  ├─ PackageRefused (1)        the package is hostile, damaged or ambiguous; nothing was written outside the store
+ ├─ FileUnusable (1)         a file or folder cannot be read or written by this user
  ├─ CapabilityMissing (1)     this machine lacks what the command needs
  ├─ NoGo (20)                 a gate says no
  ├─ Stale (21)                an input changed since it was read, named by file
@@ -78,6 +79,15 @@ class PackageRefused(FulldressError):
     """
 
     slug = "package-refused"
+
+
+class FileUnusable(FulldressError):
+    """A file or folder that the command needs cannot be read or written: it is missing, or closed to this user.
+
+    What was written before is whole; the file that is named was not written. Make it usable, or name another one.
+    """
+
+    slug = "file-unusable"
 
 
 class CapabilityMissing(FulldressError):

@@ -1,4 +1,4 @@
-"""The Protocols through which stages reach the world: Host, Clock, Progress.
+"""The Protocols through which stages reach the world: Host, Keeper, Progress.
 
 Signatures only: no logic, no I/O. Adapters implement them, stages receive them, tests bring fakes that pass the same
 conformance tests as the real part.
@@ -57,22 +57,6 @@ class Host(Protocol):
 
     def boot_id(self) -> str:
         """Changes whenever the machine boots anew."""
-        ...
-
-
-class Clock(Protocol):
-    """Time, so that tests can hold it still."""
-
-    def now(self) -> float:
-        """Seconds since the epoch, UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
         ...
 
 

@@ -115,7 +115,7 @@ class TestRefusals:
         assert nspawn.recorded("t-unbootable") is None
         assert not any(group.exists() for group in cgroups.groups("t-unbootable"))
 
-    @pytest.mark.parametrize("address", ["", "machine:", "ssh:x", "x"])
+    @pytest.mark.parametrize("address", ["", "machine:", "docker:x", "x"])
     def test_addresses_of_an_unknown_kind(self, address: str) -> None:
         with pytest.raises(UsageError):
             hosts.open_host(address)

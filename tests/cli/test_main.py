@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fulldress.cli.app import cli
-from fulldress.cli.main import diagnostic
+from fulldress.cli.main import diagnostic, guarded
 from fulldress.cli.overview import COMMANDS, text
 from fulldress.errors import Stale
 
@@ -73,3 +73,45 @@ def test_a_diagnostic_has_what_why_fix_more() -> None:
 
 def test_commands_are_found_by_folder() -> None:
     assert {"new", "status"} <= set(cli.list_commands(cli.make_context("fulldress", [], resilient_parsing=True)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["trust answer", "trust accept", "vendor check", "vendor fetch", "matrix breaking", "matrix grep", "machine stop"],
+)
+def test_help_of_a_part_needs_no_release_folder_and_has_an_example(words: str, tmp_path: Path) -> None:
+    done = run(*words.split(), "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "fix"),
+    [
+        (("scann",), "No such command 'scann'. Did you mean scan", "`fulldress --help`"),
+        (("trust", "acept"), "Did you mean accept", "`fulldress trust --help`"),
+        (("scan", "x", "--format", "yaml"), "'yaml' is not one of", "`fulldress scan --help`"),
+        (("p.zip",), "p.zip is a file, not a command", "fulldress scan p.zip"),
+        (("scan", "https://a.example/p.zip"), "https://a.example/p.zip is a URL", "download it"),
+        (("scan", "p.zip", "--output", "/proc/self/x"), "--output /proc/self/x: /proc", "a folder of yours"),
+        (("new", "r", "--host", "frob:x"), "not a host's address: 'frob:x'", "machine:NAME"),
+    ],
+)
+def test_a_wrong_line_is_answered_with_what_and_fix(words: tuple[str, ...], said: str, fix: str, tmp_path: Path) -> None:
+    (tmp_path / "p.zip").write_bytes(b"hello")
+    done = run(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    what, _, rest = done.stderr.partition("  fix:")
+    assert what.startswith("error: ")
+    assert said in what
+    assert fix in rest
+
+
+def test_a_file_that_cannot_be_used_is_named_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        raise PermissionError(13, "Permission denied", "/some/file")
+
+    assert guarded(work) == 1
+    err = capsys.readouterr().err
+    assert "/some/file: Permission denied" in err
+    assert "fulldress explain file-unusable" in err

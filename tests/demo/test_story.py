@@ -113,7 +113,8 @@ def test_the_users_blip_is_measured(run: RunReport) -> None:
 def test_rescanned_no_curable_finding_is_left(folder: ReleaseFolder) -> None:
     came, left = read_json(folder.path(FINDINGS), FindingsReport), read_json(folder.path(RESCAN), FindingsReport)
     assert len({f.rule for f in came.findings}) >= 15
-    assert left.findings == ()
+    assert [f.rule for f in left.findings] == ["outside-endpoints"]  # a list to read, not to act on
+    assert left.findings[0].severity == "info"
     assert len(left.waived) == 6
 
 

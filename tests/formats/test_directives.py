@@ -13,7 +13,6 @@ def test_sections_and_versions() -> None:
     assert "ExecStart" not in directives.known("Unit")
     assert "OnCalendar" in directives.known("Timer")
     assert directives.known("Nonsense") == {}
-    assert directives.is_section("Install") and not directives.is_section("X-Own")
 
 
 def test_every_renamed_directive_was_and_is_known() -> None:

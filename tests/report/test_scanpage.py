@@ -112,3 +112,16 @@ def test_the_first_screen_is_fifteen_and_the_rest_is_below() -> None:
     assert text.count("<article") == 20
     assert text.count('<a href="#f') == 15
     assert "and 5 less dangerous ones below" in text
+
+
+def test_what_stands_between_backticks_is_code_and_stays_escaped() -> None:
+    text = page(finding(fix="Run `fulldress adapt` <b>now</b>, `<i>`."))
+    assert "Run <code>fulldress adapt</code> &lt;b&gt;now&lt;/b&gt;, <code>&lt;i&gt;</code>." in text
+
+
+def test_a_rules_page_has_its_example_its_list_and_its_paragraphs() -> None:
+    text = page(finding(rule="table-rewrite"))
+    rule = text[text.index('id="rule-table-rewrite"') :]
+    assert "<pre>ALTER TABLE" in rule
+    assert "<ul><li>PostgreSQL" in rule
+    assert "```" not in rule

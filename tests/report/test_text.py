@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from fulldress.model.finding import Baseline, Finding, FindingsReport
 from fulldress.model.package import Entry, NotInspected, PackageLock
 from fulldress.report.cure import ShownCure
-from fulldress.report.text import MAX_DIFF, SCREENFUL, findings_text, summary, where
+from fulldress.report.text import MAX_DIFF, SCREENFUL, findings_text, on_screen, summary, where
 
 LOCK = PackageLock(
     name="pkg.zip",
@@ -68,7 +68,7 @@ def test_everything_that_is_not_a_finding(snapshot: SnapshotAssertion) -> None:
 
 def test_many_rules_that_stood_aside_are_counted_and_all_names_them() -> None:
     many = report(rules_stood_aside={f"rule-{n}": "no inventory" if n else "no matrix; no inventory" for n in range(6)})
-    assert "6 rules stood aside (--all names them): no inventory; no matrix\n" in findings_text(many, LOCK)
+    assert "6 rules stood aside (--all names them): 6 have no inventory, 1 no matrix\n" in findings_text(many, LOCK)
     named = findings_text(many, LOCK, everything=True)
     assert "not looked for: rule-1, rule-2, rule-3, rule-4, rule-5: no inventory" in named
 
@@ -135,3 +135,13 @@ def test_where() -> None:
 
 def test_summary_of_nothing() -> None:
     assert summary(report()) == "no findings"
+
+
+def test_on_the_first_screen_each_rule_has_its_turn() -> None:
+    many = [msgspec.structs.replace(finding(n), rule="r", severity="high") for n in range(20)]
+    one = msgspec.structs.replace(finding(30), rule="other", severity="high")
+    mild = msgspec.structs.replace(finding(31), rule="mild", severity="low")
+    screen = on_screen([*many, one, mild])[:SCREENFUL]
+    assert one in screen
+    assert mild not in screen
+    assert screen == sorted(screen, key=[*many, one, mild].index)

@@ -34,14 +34,14 @@ def finding(rule: str = "a-rule", **more: Any) -> Finding:
     return Finding(rule=rule, **{**given, **more})
 
 
-def rule(*findings: Finding | Exception, slug: str = "a-rule", needs: tuple[Any, ...] = ()) -> Rule:
+def rule(*findings: Finding | Exception, slug: str = "a-rule", needs: tuple[Any, ...] = (), family: Any = "archive") -> Rule:
     def check(context: Context) -> Iterator[Finding]:
         for item in findings:
             if isinstance(item, Exception):
                 raise item
             yield item
 
-    meta = RuleMeta(slug=slug, family="archive", title="T", severity="low", confidence="certain", needs=needs)
+    meta = RuleMeta(slug=slug, family=family, title="T", severity="low", confidence="certain", needs=needs)
     return cast("Rule", SimpleNamespace(META=meta, check=check, BAD=(), GOOD=()))
 
 
@@ -79,6 +79,27 @@ def test_ranked_by_severity_then_confidence() -> None:
 def test_duplicates_of_a_line_are_merged_into_the_worst() -> None:
     found = [finding(line=1, title="a"), finding(line=1, title="b", severity="high"), finding(line=2, title="c")]
     assert [f.title for f in sweep(context(), [rule(*found)]).findings] == ["b", "c"]
+
+
+def test_one_secret_finding_for_a_line_names_the_others() -> None:
+    first = rule(finding(line=1, title="a password in a.sh", severity="high", rule="first"), slug="first", family="secret")
+    second = rule(
+        finding(line=1, title="a token in a.sh", severity="high", curable=True, rule="second"),
+        slug="second",
+        family="secret",
+    )
+    third = rule(finding(line=1, title="a host in a.sh", rule="third"), slug="third", family="endpoint")
+    told = sweep(context(), [first, second, third]).findings
+    assert [f.title for f in told] == ["a token in a.sh; also a password", "a host in a.sh"]
+
+
+def test_a_waived_secret_does_not_hide_another_of_its_line() -> None:
+    first = rule(finding(line=1, title="a password", rule="first"), slug="first", family="secret")
+    second = rule(finding(line=1, title="a token", rule="second", severity="high"), slug="second", family="secret")
+    known = sweep(context(), [second]).findings[0].fingerprint
+    known_and_accepted = Waiver(fingerprint=known, reason="known", owner="E. M.", expires=date(2030, 1, 2))
+    told = sweep(context(), [first, second], waivers=[known_and_accepted])
+    assert [f.title for f in told.findings] == ["a password"] and list(told.waived) == [known]
 
 
 def test_findings_without_line_are_merged_by_content() -> None:

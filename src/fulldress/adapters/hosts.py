@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from fulldress.adapters import nspawn
@@ -12,6 +13,14 @@ from fulldress.errors import UsageError
 from fulldress.ports import Host
 
 FORMS = "`machine:NAME`, `ssh:user@host`, `local:` or `chroot:/path`"
+
+
+_ADDRESS = re.compile(r"(?:machine|ssh):.+|local:|chroot:/.*")
+
+
+def is_address(text: str) -> bool:
+    """True when a text has the form of an address; asks nobody."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def open_host(address: str) -> Host:

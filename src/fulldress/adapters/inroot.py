@@ -5,6 +5,7 @@ A container is not trusted: an absolute link in it, followed from here, would po
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import ctypes
 import errno
@@ -93,3 +94,33 @@ def _directory(root: int, path: PurePosixPath) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+class InTree(abc.ABC):
+    """The files of a host whose root tree can be opened from here: that part of ``ports.Host``."""
+
+    @abc.abstractmethod
+    def _tree(self) -> str:
+        """Where the root tree is now."""
+
+    def read_file(self, path: str) -> bytes:
+        """The bytes of a file; raises FileNotFoundError. Links are followed inside the tree only."""
+        with self._root_fd() as root:
+            return read(root, path)
+
+    def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Write whole or not at all; owner as we are; parents are made."""
+        with self._root_fd() as root:
+            write(root, path, data, mode=mode)
+
+    def boot_id(self) -> str:
+        """Changes whenever the host boots anew."""
+        return self.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+
+    @contextlib.contextmanager
+    def _root_fd(self) -> Iterator[int]:
+        fd = os.open(self._tree(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)

@@ -5,8 +5,6 @@ Not for machines that must not be changed by accident: a command here is a comma
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from fulldress.adapters import commands, inroot
 from fulldress.ports import Completed
 
 
-class LocalHost:
+class LocalHost(inroot.InTree):
     """This computer; implements ``ports.Host``."""
 
     @property
@@ -35,24 +33,5 @@ class LocalHost:
         """Run a command and yield its stdout in chunks; raises StepFailed when it does not exit 0."""
         return commands.stream(argv, commands.identity(user))
 
-    def read_file(self, path: str) -> bytes:
-        """The bytes of a file; raises FileNotFoundError."""
-        with self._root_fd() as root:
-            return inroot.read(root, path)
-
-    def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Write whole or not at all; parents are made."""
-        with self._root_fd() as root:
-            inroot.write(root, path, data, mode=mode)
-
-    def boot_id(self) -> str:
-        """Changes whenever this computer boots anew."""
-        return self.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
-
-    @contextlib.contextmanager
-    def _root_fd(self) -> Iterator[int]:
-        fd = os.open(str(self.root), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+    def _tree(self) -> str:
+        return str(self.root)

@@ -40,6 +40,7 @@ class Key(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
+        """SHA-256 of the public key, in hex."""
         return hashlib.sha256(self.raw).hexdigest()
 
 

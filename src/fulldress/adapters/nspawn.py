@@ -71,7 +71,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     boot_seconds: float = 0.0
 
 
-class Machine:
+class Machine(inroot.InTree):
     """A running machine; implements ``ports.Host``."""
 
     def __init__(self, state: MachineState) -> None:
@@ -128,20 +128,6 @@ class Machine:
         """Run a command and yield its stdout in chunks; raises StepFailed when it does not exit 0."""
         return inside.stream(self.leader.pid, argv, user=user)
 
-    def read_file(self, path: str) -> bytes:
-        """The bytes of a file; raises FileNotFoundError. Links are followed inside the machine only."""
-        with self._root_fd() as root:
-            return inroot.read(root, path)
-
-    def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Write whole or not at all; owner root; parents are made."""
-        with self._root_fd() as root:
-            inroot.write(root, path, data, mode=mode)
-
-    def boot_id(self) -> str:
-        """Changes whenever the machine boots anew."""
-        return self.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
-
     def freeze(self) -> None:
         """Stop every process of the machine at once, until ``thaw``."""
         cgroups.freeze(self.state.name, frozen=True)
@@ -165,13 +151,8 @@ class Machine:
         _kill_tree(self.state.supervisor)
         forget(self.state.name)
 
-    @contextlib.contextmanager
-    def _root_fd(self) -> Iterator[int]:
-        fd = os.open(f"/proc/{self.leader.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+    def _tree(self) -> str:
+        return f"/proc/{self.leader.pid}/root"
 
 
 def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 90.0, binds: Sequence[str] = ()) -> Machine:

@@ -13,6 +13,7 @@ import struct
 import termios
 from pathlib import Path
 
+from fulldress.adapters.limits import limit
 from fulldress.errors import CapabilityMissing
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
@@ -88,16 +89,15 @@ def restrict(writable: Path | None, *, memory: int, cpu_seconds: int, file_bytes
 
 
 def _limits(memory: int, cpu_seconds: int, file_bytes: int) -> None:
-    for what, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_FSIZE, file_bytes),
-        (resource.RLIMIT_NOFILE, 64),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(what, (limit, limit))
+    limit(
+        {
+            resource.RLIMIT_AS: memory,
+            resource.RLIMIT_CPU: cpu_seconds,
+            resource.RLIMIT_FSIZE: file_bytes,
+            resource.RLIMIT_NOFILE: 64,
+            resource.RLIMIT_CORE: 0,
+        }
+    )
 
 
 def _prctl(option: int, value: int) -> None:

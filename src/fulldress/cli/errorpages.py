@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import fulldress
 from fulldress import errors
 from fulldress.formats.refusal import REASONS
 
+_GIVES_A_SLUG = re.compile(rb"\bslug\s*=\s*[fr]?[\"']")
+"""Most modules raise no error of their own; parsing them all would take a second."""
 
-def error_pages() -> dict[str, str]:
+
+@cache
+def error_pages() -> Mapping[str, str]:
     """Slug -> Markdown page, for every error that any part of the product can raise."""
     root = Path(fulldress.__file__).parent
-    trees = [ast.parse(path.read_bytes()) for path in sorted(root.rglob("*.py")) if "rules" not in path.parts]
+    sources = (path.read_bytes() for path in sorted(root.rglob("*.py")) if "rules" not in path.parts)
+    trees = [ast.parse(source) for source in sources if _GIVES_A_SLUG.search(source)]
     classes = {
         node.name: node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _is_error(node)
     }
@@ -33,7 +41,7 @@ def error_pages() -> dict[str, str]:
             kind = getattr(errors, node.name, None)
             code = f"\n\nExit code {kind.exit_code}." if kind is not None else ""
             pages[slug] = f"# {slug}\n\n{inspect.cleandoc(ast.get_docstring(node) or '')}{code}\n"
-    return dict(sorted(pages.items()))
+    return MappingProxyType(dict(sorted(pages.items())))
 
 
 def _is_error(node: ast.ClassDef) -> bool:

@@ -10,10 +10,12 @@ import warnings
 from typing import TYPE_CHECKING
 
 from fulldress import __version__
-from fulldress.errors import EXIT_BROKE, EXIT_INTERRUPTED, FulldressError
+from fulldress.errors import EXIT_BROKE, EXIT_INTERRUPTED, FileUnusable, FulldressError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import click
 
 
 def main() -> None:
@@ -29,7 +31,7 @@ def main() -> None:
         sys.exit(0)
     from fulldress.cli.app import cli  # noqa: PLC0415 - click costs four times a bare start
 
-    sys.exit(guarded(lambda: cli.main(standalone_mode=False)))
+    sys.exit(guarded(lambda: cli.main(prog_name="fulldress", standalone_mode=False)))
 
 
 def guarded(work: Callable[[], object]) -> int:
@@ -43,8 +45,11 @@ def guarded(work: Callable[[], object]) -> int:
     except FulldressError as error:
         click.echo(diagnostic(error), err=True)
         return error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(diagnostic(_wrong_line(error)), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -52,7 +57,27 @@ def guarded(work: Callable[[], object]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_BROKE
+    except OSError as error:
+        if not error.filename:
+            raise
+        click.echo(diagnostic(_unusable(error)), err=True)
+        return EXIT_BROKE
     return code if isinstance(code, int) else 0
+
+
+def _wrong_line(error: click.ClickException) -> FulldressError:
+    """What click says of a command line, in our own form."""
+    context = getattr(error, "ctx", None)
+    asked = context.command_path if context is not None else "fulldress"
+    return UsageError(error.format_message(), fix=f"`{asked} --help` shows what can be asked, with an example")
+
+
+def _unusable(error: OSError) -> FulldressError:
+    return FileUnusable(
+        f"{error.filename}: {error.strerror}",
+        why="the command needs this file or folder",
+        fix="make it readable or writable for this user, or name another one",
+    )
 
 
 def diagnostic(error: FulldressError) -> str:

@@ -49,6 +49,14 @@ Commands:
 """
 
 
+FOOT = """
+
+Exit codes: 0 fine, 1 broke, 2 wrong command line or file, 3 nothing to look at,
+10 findings, 20 no-go, 21 stale, 30 rolled back, 31 rollback incomplete,
+130 interrupted.
+Every command: fulldress COMMAND --help. Every rule and error: fulldress explain."""
+
+
 def names() -> list[str]:
     """All commands, in the order of work."""
     found = [n[:-3] for n in os.listdir(COMMANDS) if n.endswith(".py") and n[0] != "_"]  # noqa: PTH208 - as above
@@ -57,7 +65,7 @@ def names() -> list[str]:
 
 def text() -> str:
     """The whole screen."""
-    return HEAD + "\n".join(f"  {name:<10} {_first_line(f'{COMMANDS}/{name}.py')}" for name in names())
+    return HEAD + "\n".join(f"  {name:<10} {_first_line(f'{COMMANDS}/{name}.py')}" for name in names()) + FOOT
 
 
 def _first_line(path: str) -> str:

@@ -1,6 +1,6 @@
-"""What scanning needs from other stages, gathered: the context of a release folder, and of a package on its own.
+"""The context of a package on its own, which needs no release folder: unpacked, judged and searched side by side.
 
-The one place where unpacking, trust, inventory and matrix meet the rules; ``scan`` and ``adapt`` both use it.
+Here unpacking and trust meet the rules; what they then say is their business. Only ``scanroom`` keeps anything.
 """
 
 from __future__ import annotations
@@ -13,28 +13,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
-from fulldress.adapters import sandbox
 from fulldress.cli.scanroom import PACK, room_for
-from fulldress.errors import UsageError
+from fulldress.cli.trustwork import beside
 from fulldress.formats.patterns import Pattern
 from fulldress.intake import vendor as vendors
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.trust import ARMOUR, BESIDE, judge
+from fulldress.intake.trust import ARMOUR, judge
 from fulldress.intake.unpack import opened, reading
-from fulldress.inventory import matrix
-from fulldress.model.advisory import AdvisoryReport
-from fulldress.model.estate import Estate, KeyImpact, MatrixRow, UpgradePath
-from fulldress.model.finding import StepDraft
-from fulldress.model.package import Acceptance, PackageLock, TrustReport
+from fulldress.model.package import PackageLock
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
-from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Searcher, Target, feed, in_folder, run, targets_of
+from fulldress.scan.searcher import Local, Searcher, Target, feed, run, targets_of
 from fulldress.scan.sweep import load_rules, patterns_alone
-from fulldress.store import folder as f
-from fulldress.store.blobs import BlobStore
-from fulldress.store.codec import read_json, read_toml
 from fulldress.store.pack import PACKAGE, RECORD, Pack, Piece
 
 ALONE = Budgets(lenient=True)
@@ -43,97 +33,6 @@ ARMOURED = Pattern(ARMOUR.decode(), once=True)
 WORTH_SEARCHING_AHEAD = 1 << 20
 """Bytes of a package from which a second process pays."""
 PIPE_SIZE = 1 << 20
-
-
-Memory = dict[frozenset[Pattern], dict[str, Looked]]
-"""Patterns -> what was found in each object: an object never changes, so nothing is searched twice for the same."""
-
-
-def release_context(
-    folder: f.ReleaseFolder,
-    lock: PackageLock,
-    blobs: BlobStore,
-    drafted: tuple[StepDraft, ...] = (),
-    memory: Memory | None = None,
-) -> Context:
-    """The context of a release folder: the package (vendor's or adapted) and whatever the earlier stages have written.
-
-    ``memory``: shared by the contexts of several states of one package, whose contents are nearly all the same.
-    """
-    estate = _with_chain(folder, read_json(folder.path(f.ESTATE), Estate)) if folder.path(f.ESTATE).is_file() else None
-    trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
-    return Context(
-        lock,
-        blobs.read,
-        search=_folder_search(targets_of(lock), blobs) if memory is None else _remembering(lock, blobs, memory),
-        read_part=blobs.read_at,
-        estate=estate,
-        impacts=_impacts(folder, estate),
-        matrix=_matrix(folder),
-        trust=trust,
-        release=folder.release(),
-        acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
-        advisories=_advisories(folder),
-        drafted=drafted,
-    )
-
-
-def _remembering(lock: PackageLock, blobs: BlobStore, memory: Memory) -> Search:
-    """Searches only what was not searched before for the same patterns."""
-
-    def search(patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
-        known = memory.setdefault(frozenset(patterns), {})
-        targets = targets_of(lock)
-        if missing := [t for t in targets if t.sha256 not in known]:
-            known.update(_folder_search(missing, blobs)(patterns))
-        return {t.sha256: known[t.sha256] for t in targets if t.sha256 in known}
-
-    return search
-
-
-def _folder_search(targets: Sequence[Target], blobs: BlobStore) -> Search:
-    """A large package is searched in confined processes; a small one here, which is over before a process has begun."""
-    if sandbox.missing() or sum(t.size for t in targets) < WORTH_A_PROCESS:
-        return Local(blobs.read, targets)
-    return in_folder(blobs.root, targets)
-
-
-def _advisories(folder: f.ReleaseFolder) -> AdvisoryReport | None:
-    """What the channels say about this package; a report about another package says nothing about it."""
-    path, lock = folder.path(f.ADVISORIES), folder.path(f.PACKAGE_LOCK)
-    if not path.is_file() or not lock.is_file():
-        return None
-    found = read_json(path, AdvisoryReport)
-    return found if found.package_sha256 == read_json(lock, PackageLock).sha256 else None
-
-
-def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:
-    """The estate with the declared intermediate certificates inlined, because rules open no files."""
-    chain = {}
-    for name in folder.release().estate.chain:
-        try:
-            chain[f"certificate {name}"] = folder.path(name).read_text("ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"release.toml: [estate] chain names {name}, which cannot be read: {error}",
-                fix="put the vendor's intermediate certificate there, in PEM form",
-            ) from error
-    return msgspec.structs.replace(estate, replacements={**estate.replacements, **chain})
-
-
-def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact, ...] | None:
-    rows, way = folder.path(f.MATRIX), folder.path(f.PATH)
-    if estate is None or not rows.is_file() or not way.is_file():
-        return None
-    known = read_json(way, UpgradePath)
-    return matrix.impacts(matrix.from_csv(rows.read_text(encoding="utf-8")), estate, known.installed, known.target)
-
-
-def _matrix(folder: f.ReleaseFolder) -> tuple[MatrixRow, ...]:
-    rows, way = folder.path(f.MATRIX), folder.path(f.PATH)
-    if not rows.is_file() or not way.is_file():
-        return ()
-    return matrix.holding(matrix.from_csv(rows.read_text(encoding="utf-8")), read_json(way, UpgradePath).target)
 
 
 @contextmanager
@@ -194,7 +93,7 @@ def _judged(
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
-    trust = judge(lock, pack, record, datetime.now(UTC), beside=_beside(package), armoured=armoured)
+    trust = judge(lock, pack, record, datetime.now(UTC), beside=beside(package), armoured=armoured)
     _give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
 
@@ -224,9 +123,3 @@ class _Known:
                 )
             self._patterns |= frozenset(missing)
         return self._found
-
-
-def _beside(package: Path) -> dict[str, bytes]:
-    """Detached signatures that lie next to the package."""
-    candidates = [package.with_name(package.name + suffix) for suffix in BESIDE]
-    return {path.name: path.read_bytes() for path in candidates if path.is_file() and path.stat().st_size < 1 << 20}

@@ -35,9 +35,53 @@ def of_class(data: bytes) -> Group | None:
 _WIDTH = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
 
 
+class _Pool(NamedTuple):
+    texts: dict[int, str]
+    literals: dict[int, int]
+    """Index of a string constant -> index of its text."""
+    end: int
+
+
+def constants_of_class(data: bytes) -> Iterator[tuple[str, str]]:
+    """(field, value) of the string constants of a Java class: ``static final String PASSWORD = "..."``."""
+    try:
+        yield from _constants(data)
+    except (struct.error, IndexError):
+        return
+
+
+def _constants(data: bytes) -> Iterator[tuple[str, str]]:
+    magic, count = struct.unpack_from(">I4xH", data)
+    pool = _read_pool(data, count) if magic == 0xCAFEBABE and count < 65_535 else None
+    if pool is None:
+        return
+    (interfaces,) = struct.unpack_from(">H", data, pool.end + 6)
+    at = pool.end + 8 + 2 * interfaces
+    (fields,) = struct.unpack_from(">H", data, at)
+    at += 2
+    for _ in range(fields):
+        name, attributes = struct.unpack_from(">2xH2xH", data, at)
+        at += 8
+        for _ in range(attributes):
+            kind, length = struct.unpack_from(">HI", data, at)
+            if pool.texts.get(kind) == "ConstantValue" and length == 2:
+                value = pool.texts.get(pool.literals.get(struct.unpack_from(">H", data, at + 6)[0], 0))
+                if value is not None and name in pool.texts:
+                    yield pool.texts[name], value
+            at += 6 + length
+
+
 def _pool(data: bytes, count: int) -> Group | None:
+    pool = _read_pool(data, count)
+    if pool is None:
+        return None
+    values = tuple(pool.texts[n] for n in pool.literals.values() if n in pool.texts) or tuple(pool.texts.values())
+    return Group(tuple(pool.texts.values()), values)
+
+
+def _read_pool(data: bytes, count: int) -> _Pool | None:
     texts: dict[int, str] = {}
-    literal: list[int] = []
+    literals: dict[int, int] = {}
     at, index = 10, 1
     while index < count:
         tag = data[at]
@@ -47,14 +91,13 @@ def _pool(data: bytes, count: int) -> Group | None:
             at += 3 + length
         elif tag in _WIDTH:
             if tag == 8:
-                literal.append(struct.unpack_from(">H", data, at + 1)[0])
+                literals[index] = struct.unpack_from(">H", data, at + 1)[0]
             at += 1 + _WIDTH[tag]
             index += tag in (5, 6)
         else:
             return None
         index += 1
-    values = tuple(texts[n] for n in literal if n in texts) or tuple(texts.values())
-    return Group(tuple(texts.values()), values)
+    return _Pool(texts, literals, at)
 
 
 _STRINGS = {0x73: 4, 0x75: 4, 0x74: 4, 0x61: 4, 0x41: 4, 0x7A: 1, 0x5A: 1}

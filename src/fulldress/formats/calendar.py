@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import calendar as months
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -257,16 +256,6 @@ def _moment(wall: datetime) -> datetime | None:
     moment = wall.astimezone(UTC)
     back = moment.astimezone(wall.tzinfo)
     return moment if (back.hour, back.minute, back.second) == (wall.hour, wall.minute, wall.second) else None
-
-
-def elapses(event: Event, start: datetime, end: datetime) -> Iterator[datetime]:
-    """Every elapse after ``start`` up to ``end``, at most a thousand."""
-    moment: datetime | None = start
-    for _ in range(1000):
-        moment = next_elapse(event, moment) if moment is not None else None
-        if moment is None or moment > end:
-            return
-        yield moment
 
 
 def span(text: str) -> float | None:

@@ -26,8 +26,8 @@ _STARTS = {**MAGIC, "lzma": b"\x5d\0\0"}
 """``lzma`` (old RPM payloads) has no mark of its own, so it is opened only where a container says so."""
 
 
-class _Inflater(Protocol):
-    """The part of lzma's and bz2's decompressors that is used here."""
+class Inflater(Protocol):
+    """The part of lzma's and bz2's decompressors that is used."""
 
     @property
     def eof(self) -> bool: ...
@@ -63,8 +63,8 @@ class _Gzip:
         return out
 
 
-def _new(kind: str) -> Callable[[], _Inflater]:
-    makers: dict[str, Callable[[], _Inflater]] = {
+def _new(kind: str) -> Callable[[], Inflater]:
+    makers: dict[str, Callable[[], Inflater]] = {
         "gz": _Gzip,
         "bz2": bz2.BZ2Decompressor,
         "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),

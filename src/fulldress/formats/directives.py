@@ -65,8 +65,3 @@ def known(section: str) -> dict[str, int]:
     """Directive -> the version that brought it (0: old), for one section; empty for a section that systemd does not know."""
     words = " ".join(_GROUPS.get(section, ())).split()
     return {name: int(since or 0) for name, _, since in (word.partition(":") for word in words)}
-
-
-def is_section(section: str) -> bool:
-    """True for the sections of units."""
-    return section in _GROUPS

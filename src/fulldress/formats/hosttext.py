@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-SECRET = "<secret>"
+from fulldress.formats.redact import SECRET, redacted
 
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+_OF_HOSTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)(authorization\s*:\s*(?:bearer|basic|token)?\s*)[^\s'\"]+"), rf"\1{SECRET}"),
     (
         re.compile(
@@ -17,16 +17,15 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{SECRET}",
     ),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s/:@]+:)[^\s/@]+@"), rf"\1{SECRET}@"),
-    (re.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"), SECRET),
 )
+"""What commands print and configuration seldom holds: headers of requests, names of JSON in their quotes."""
 
 
 def redact(text: str) -> str:
     """Replace what looks like a secret value."""
-    for pattern, instead in _PATTERNS:
+    for pattern, instead in _OF_HOSTS:
         text = pattern.sub(instead, text)
-    return text
+    return redacted(text)
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ MAX_DEPTH = 3
 MAX_UNPACKED = 256 << 10
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){12,}")
-_URL = re.compile(r"[\w.~%+-]*(?:%[0-9A-Fa-f]{2})[\w.~%+-]*")
+_URL = re.compile(r"[\w.~+-]{0,80}(?:%[0-9A-Fa-f]{2})[\w.~%+-]*")
 
 HINTS = (
     r"H4sI[A-Za-z0-9+/]{24}",
@@ -22,6 +22,7 @@ HINTS = (
     r"70617373776[fF]7264|50415353574[fF]5244|2d2d2d2d2d424547494e",
     r"(?i)passw(or)?d(%3d|%3a|%22%3a)",
     r"(?i)base64\s{1,4}(-d|-D|--decode|-di)\b|(base64_decode|b64decode|atob|FromBase64String|Base64\.decode)\s?\(|\bb64dec\b",
+    r"(?i)\s-e(nc|ncodedcommand|c)?\s{1,4}[A-Za-z0-9+/]{40}",
     r"(?i)authorization['\"]?[\s:=,]{1,4}['\"]?basic\s{1,3}[A-Z0-9+/]{8}",
 )
 """Where something wrapped may hold a secret, for the search of every byte: gzip's beginning, the words for passwords and

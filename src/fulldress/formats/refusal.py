@@ -21,7 +21,8 @@ ASK = "ask the vendor for a clean package, and compare its digest over a second 
 
 REASONS: dict[str, Reason] = {
     "not-a-zip": Reason(
-        "the file is no archive that can be read, whatever its name says", "check the download, then " + ASK
+        "the file is no archive that can be read (ZIP, TAR, Debian package, RPM or a relative), whatever its name says",
+        "check that it is the right file and came whole; else " + ASK,
     ),
     "zip-truncated": Reason(
         "a part of the file is missing: it was cut, or an upload broke off", "download it again; else " + ASK

@@ -126,9 +126,40 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+PIECE = 4096
+MAX_LOOKS = 40
+"""How often the parser may come back to a piece of a text, on average; 11 is the most that real scripts need."""
+MAX_PIPES = 2000
+"""Stages of one pipeline; the parser's time grows with their square."""
+
+
 def tree(data: bytes) -> Node:
-    """The root of the syntax tree, for readers that need more than the commands."""
-    return _parser().parse(data).root_node
+    """The root of the syntax tree, for readers that need more than the commands.
+
+    A text that is made to keep the parser busy (thousands of open here-documents, arrays or pipes) is read up to where
+    the work has got out of proportion.
+    """
+    left = 1000 + MAX_LOOKS * (len(data) // PIECE)
+    end = _endless_pipe(data)
+
+    def read(offset: int, _point: object) -> bytes:
+        nonlocal left
+        left -= 1
+        return data[offset : min(offset + PIECE, end)] if left > 0 else b""
+
+    return _parser().parse(read).root_node
+
+
+def _endless_pipe(data: bytes) -> int:
+    """Where a statement begins that has too many pipes; else the text's length."""
+    if data.count(b"|") <= MAX_PIPES:
+        return len(data)
+    start = 0
+    for part in re.split(rb"((?<![|\\\s])\s*\n|;)", data):
+        if part.count(b"|") > MAX_PIPES:
+            return start
+        start += len(part)
+    return len(data)
 
 
 def parses(text: str) -> bool:
@@ -140,7 +171,7 @@ def commands(text: str) -> list[Command]:
     """Every simple command in order: of pipelines, lists, conditions, functions, substitutions and subshells."""
     data = encode(text)
     reader = _Reader(data)
-    stack: list[tuple[Node, bool, str]] = [(_parser().parse(data).root_node, True, "")]
+    stack: list[tuple[Node, bool, str]] = [(tree(data), True, "")]
     found: list[Command] = []
     while stack:
         node, top, function = stack.pop()

@@ -18,10 +18,10 @@ def dumps(data: Mapping[str, Any]) -> str:
 
 def _table(data: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
     plain = {k: v for k, v in data.items() if not _is_table(v) and not _is_tables(v) and v is not None}
-    lines = [f"{_key(k)} = {_value(v)}\n" for k, v in plain.items()]
+    lines = [f"{toml_key(k)} = {toml_value(v)}\n" for k, v in plain.items()]
     for key, value in data.items():
         inner = (*path, key)
-        name = ".".join(_key(p) for p in inner)
+        name = ".".join(toml_key(p) for p in inner)
         if _is_table(value):
             lines += [f"\n[{name}]\n", *_table(value, inner)]
         elif _is_tables(value):
@@ -38,25 +38,28 @@ def _is_tables(value: object) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(v, Mapping) for v in value)
 
 
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _string(key)
+def toml_key(key: str) -> str:
+    """A key, quoted where it must be."""
+    return key if _BARE.fullmatch(key) else toml_string(key)
 
 
-def _string(text: str) -> str:
+def toml_string(text: str) -> str:
+    """A string on one line, in double quotes."""
     return '"' + "".join(_ESCAPES.get(c, c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}") for c in text) + '"'
 
 
-def _value(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A value on one line. Raises TypeError for what TOML does not have."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return _string(value)
+        return toml_string(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else {math.inf: "inf", -math.inf: "-inf"}.get(value, "nan")
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(v) for v in value if v is not None) + "]"
+        return "[" + ", ".join(toml_value(v) for v in value if v is not None) + "]"
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None) + " }"
+        return "{ " + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items() if v is not None) + " }"
     raise TypeError(f"TOML has no {type(value).__name__}")

@@ -5,29 +5,17 @@ from __future__ import annotations
 import bz2
 import lzma
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import zstandard
 
-from fulldress.formats.compressed import XZ_MEMORY, ZST_WINDOW
+from fulldress.formats.compressed import XZ_MEMORY, ZST_WINDOW, Inflater
 from fulldress.formats.refusal import refusal
 
 STORED, DEFLATED, BZIP2, LZMA, ZSTD, XZ = 0, 8, 12, 14, 93, 95
 METHODS = (STORED, DEFLATED, BZIP2, LZMA, ZSTD, XZ)
 CHUNK = 1 << 16
 _LZMA_HEADER = 9
-
-
-class _Inflater(Protocol):
-    """The part of lzma's and bz2's decompressors that is used here."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    @property
-    def needs_input(self) -> bool: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
 def unpacked(pieces: Iterator[bytes], method: int, size: int, what: str) -> Iterator[bytes]:
@@ -46,7 +34,7 @@ def unpacked(pieces: Iterator[bytes], method: int, size: int, what: str) -> Iter
         raise refusal(slug, f"{what} cannot be unpacked: {error}") from None
 
 
-def _inflater(pieces: Iterator[bytes], method: int, what: str) -> tuple[_Inflater, bytes]:
+def _inflater(pieces: Iterator[bytes], method: int, what: str) -> tuple[Inflater, bytes]:
     if method == BZIP2:
         return bz2.BZ2Decompressor(), b""
     if method == XZ:
@@ -71,7 +59,7 @@ def _lzma_filter(properties: bytes, what: str) -> dict[str, Any]:
     return {"id": lzma.FILTER_LZMA1, "dict_size": max(dictionary, 4096), "lc": lc, "lp": lp, "pb": pb}
 
 
-def _run(start: tuple[_Inflater, bytes], pieces: Iterator[bytes], what: str, left: int) -> Iterator[bytes]:
+def _run(start: tuple[Inflater, bytes], pieces: Iterator[bytes], what: str, left: int) -> Iterator[bytes]:
     """``left``: bytes after which a member may end without an end mark; -1 when it may not."""
     inflater, piece = start
     while not inflater.eof and left:

@@ -35,7 +35,7 @@ _NEXT: dict[Verdict, str] = {
     "key compromised? (`fulldress trust escalate` writes it.) Look for the announcement at two independent places "
     "(`fulldress vendor fetch`, `fulldress trust dossier`). Two people accept this one digest, or nobody.",
     "revoked-or-weak": "Do not run it. Ask {contact} for the release signed by a valid key, and when the old one ended.",
-    "unsigned": "Ask {contact} for a signature, or for the digest over a second channel, and compare: sha256 {digest}.",
+    "unsigned": "Ask for a signature, or for the digest over a second channel, and compare: sha256 {digest}. Ask {contact}.",
     "bad": "Do not run it. Keep the file, download it again over another path, and report the difference to {contact}.",
 }
 

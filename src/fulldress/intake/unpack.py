@@ -39,6 +39,7 @@ from fulldress.store.pack import PACK, PACKAGE, Pack, Piece
 MAX_REPORT = 256 << 20
 """Bytes of one line of the child's report."""
 MAX_COMPLAINT = 2000
+_URL_SLASHES = re.compile(":/+")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 _PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]{1,200}(?:!?/(?!\Z)|\Z)){1,60}")
 """Places that need no closer look: short, plain letters, no dots alone, no empty part."""
@@ -122,7 +123,11 @@ def _told(progress: Progress | None, name: str) -> Iterator[None]:
 def opened(package: Path) -> Iterator[BufferedReader]:
     """The package's file, open; raises UsageError or NothingToDo for what cannot be one."""
     if _URL.match(str(package)):
-        raise UsageError(f"{package} is a URL", why="packages are read from disk", fix="download it, then name the file")
+        raise UsageError(
+            f"{_URL_SLASHES.sub('://', str(package))} is a URL",
+            why="packages are read from disk",
+            fix="download it, then name the file",
+        )
     try:
         handle = os.open(package, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

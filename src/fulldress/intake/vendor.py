@@ -93,7 +93,14 @@ def differ(one: str, other: str) -> bool:
 def propose(path: Path, by: str, reason: str) -> Standing:
     """Write down that one person wants the record as it is now. Raises UsageError, NothingToDo."""
     _named(by, reason)
-    check(read_toml(path, VendorRecord), path)
+    record = read_toml(path, VendorRecord)
+    if _empty(record):
+        raise UsageError(
+            f"{path.name} says nothing of a vendor yet",
+            why="two people would agree on an empty page",
+            fix="fill in at least the name, the contact and a pin of a key that was known before the package arrived",
+        )
+    check(record, path)
     now = standing(path)
     if now.approved:
         raise NothingToDo("the vendor record is what two people agreed on already", fix="change it first")
@@ -148,7 +155,7 @@ def in_force(path: Path) -> VendorRecord | None:
             )
         return None
     record = read_toml(path, VendorRecord)
-    if not (record.name or record.pin or record.roots or record.channel):
+    if _empty(record):
         if journal_of(path).is_file() and standing(path).in_force:
             raise _not_approved(path, standing(path))
         return None
@@ -157,6 +164,11 @@ def in_force(path: Path) -> VendorRecord | None:
     if not now.approved:
         raise _not_approved(path, now)
     return record
+
+
+def _empty(record: VendorRecord) -> bool:
+    """True for the template as `fulldress new` writes it."""
+    return not (record.name or record.pin or record.roots or record.channel)
 
 
 def _not_approved(path: Path, now: Standing) -> VendorRecordNotApproved:

@@ -70,7 +70,9 @@ class _Walker:
             raise refusal("archive-bomb", str(spent)) from None
         except PackageRefused as error:
             where = f" (in {shown(self.inside[-1])})" if self.inside and self.inside[-1] else ""
-            raise PackageRefused(error.what + where, why=error.why, fix=error.fix, slug=error.slug) from None
+            raise PackageRefused(
+                f"{shown(name)}: {error.what}{where}", why=error.why, fix=error.fix, slug=error.slug
+            ) from None
         if not self.holds_files:
             raise NothingToDo("the package holds no files", why="there is nothing to install", fix="check the download")
         self.pack.flush()

@@ -12,6 +12,7 @@ import msgspec
 
 from fulldress.formats import crontab, sudoers, unit
 from fulldress.formats.redact import redacted
+from fulldress.formats.systemctl import ListedFile, ListedUnit
 from fulldress.inventory.sections import Section, Sections, SurveyFailed
 from fulldress.model.estate import Account, Certificate, CronJob, Listener, SudoRule, Timer, Unit
 
@@ -27,26 +28,14 @@ _LISTENING = ("0A", "07")
 """States of /proc/net: LISTEN for TCP, unconnected for UDP."""
 
 
-class _ListedUnit(msgspec.Struct):
-    unit: str
-    load: str = ""
-    active: str = ""
-    sub: str = ""
-
-
-class _UnitFile(msgspec.Struct):
-    unit_file: str
-    state: str = ""
-
-
 def units(sections: Sections) -> tuple[Unit, ...]:
     """Every unit, loaded or only on disk; our own calls apart."""
-    states = {f.unit_file: f.state for f in _json(sections, "unit-files", list[_UnitFile])}
+    states = {f.unit_file: f.state for f in _json(sections, "unit-files", list[ListedFile])}
     found = {
         u.unit: Unit(
             name=u.unit, load=u.load, active=u.active, sub=u.sub, enabled=states.get(u.unit, _template(states, u.unit))
         )
-        for u in _json(sections, "units", list[_ListedUnit])
+        for u in _json(sections, "units", list[ListedUnit])
     }
     for name, state in states.items():
         load = "masked" if state.startswith("masked") else "loaded"

@@ -5,13 +5,13 @@ Pure; reading TOML is the codec's business.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from fulldress.formats.tomltext import toml_key, toml_string, toml_value
 from fulldress.model.plan import Plan, Step
 
 HEAD = """\
@@ -22,8 +22,8 @@ HEAD = """\
 
 def plan_toml(plan: Plan, notes: Mapping[str, str]) -> str:
     """The whole file."""
-    lines = [HEAD, f"schema-version = {plan.schema_version}", f"release = {_string(plan.release)}"]
-    lines.append(f"host = {_string(plan.host)}")
+    lines = [HEAD, f"schema-version = {plan.schema_version}", f"release = {toml_string(plan.release)}"]
+    lines.append(f"host = {toml_string(plan.host)}")
     for step in plan.step:
         lines.append("")
         if notes.get(step.id):
@@ -38,30 +38,22 @@ def _step(step: Step) -> list[str]:
     lines = ["[[step]]", *(f"{key} = {_value(value)}" for key, value in plain.items())]
     if params:
         lines.append("[step.params]")
-        lines += [f"{_key(key)} = {_value(value, block=True)}" for key, value in params.items()]
+        lines += [f"{toml_key(key)} = {_value(value, block=True)}" for key, value in params.items()]
     return lines
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
 
 
 def _value(value: Any, *, block: bool = False) -> str:
     if isinstance(value, str):
-        return _block(value) if block and "\n" in value else _string(value)
+        return _block(value) if block and "\n" in value else toml_string(value)
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(str(k))} = {_value(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_key(str(k))} = {_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list | tuple):
         items = [_value(v) for v in value]
         return "[" + ", ".join(items) + "]" if sum(map(len, items)) < 90 else "[\n  " + ",\n  ".join(items) + ",\n]"
-    return json.dumps(value)
-
-
-def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return toml_value(value)
 
 
 def _block(text: str) -> str:
     if "'''" in text or text.endswith("'") or re.search(r"[^\n\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]|\x7f", text):
-        return _string(text)
+        return toml_string(text)
     return f"'''\n{text}'''"

@@ -20,6 +20,7 @@ import msgspec
 from fulldress.errors import FulldressError, UsageError
 from fulldress.formats import config
 from fulldress.formats.redact import redacted
+from fulldress.formats.systemctl import ListedFile, ListedUnit
 from fulldress.ports import Host
 from fulldress.rehearse.manifest import PathState, manifest
 
@@ -52,18 +53,6 @@ class StateSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     schema: dict[str, str]
     file_bytes: int = 0
     """Bytes of file content that were digested."""
-
-
-class _ListedUnit(msgspec.Struct):
-    unit: str
-    load: str = ""
-    active: str = ""
-    sub: str = ""
-
-
-class _UnitFile(msgspec.Struct):
-    unit_file: str
-    state: str = ""
 
 
 class _Section(NamedTuple):
@@ -137,10 +126,10 @@ def _ask(host: Host, databases: Sequence[str], globs: Sequence[str]) -> Iterator
 
 def _units(texts: dict[str, str]) -> dict[str, str]:
     """Unit -> ``active running enabled``. A unit that systemd forgot because it is idle is written like an idle one."""
-    files = {f.unit_file: f.state for f in msgspec.json.decode(texts.get("unit-files") or "[]", type=list[_UnitFile])}
+    files = {f.unit_file: f.state for f in msgspec.json.decode(texts.get("unit-files") or "[]", type=list[ListedFile])}
     by_timer = _triggered(texts.get("triggered", ""))
     found = {name: f"inactive dead {state}" for name, state in files.items()}
-    for unit in msgspec.json.decode(texts.get("units") or "[]", type=list[_ListedUnit]):
+    for unit in msgspec.json.decode(texts.get("units") or "[]", type=list[ListedUnit]):
         if unit.load == "not-found" and unit.active == "inactive":
             continue
         enabled = files.get(unit.unit, "")

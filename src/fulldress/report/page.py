@@ -6,10 +6,8 @@ script and no network, and prints.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import msgspec
 from markupsafe import Markup
 
@@ -19,7 +17,7 @@ from fulldress.model.package import PackageLock, TrustReport
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, LoadReport, RehearsalReport, RunReport
 from fulldress.report.chart import latency_chart
-from fulldress.report.sanitise import visible
+from fulldress.report.templates import templates
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json, read_toml
 from fulldress.store.folder import ReleaseFolder
@@ -42,14 +40,7 @@ class Row(msgspec.Struct, frozen=True):
 
 def render(folder: ReleaseFolder) -> str:
     """The page of everything the folder holds by now, as one HTML text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
+    environment = templates()
     environment.filters["one_line"] = lambda text: " ".join(str(text).split())[:160]
     environment.filters["short"] = lambda digest: str(digest)[:12]
     return environment.get_template("page.html.j2").render(**_context(folder))

@@ -32,14 +32,17 @@ expires = 2026-12-31
 ```"""
 
 
+NO_REFERENCES = "## References\n- none"
+
+
 def rule_page(rule: Rule) -> str:
     """One rule as Markdown: title, facts, and its docstring."""
     meta = rule.META
     first, _, rest = (inspect.getdoc(rule) or "").partition("\n")
     needs = f" Needs: {', '.join(meta.needs)}." if meta.needs else ""
     cure = " `fulldress adapt` can cure it." if cure_of(rule) is not None else ""
-    facts = f"Family {meta.family}, {meta.severity}, {meta.confidence}.{needs}{cure}"
-    return f"# {meta.slug}\n\n{first}\n\n{facts}\n\n{rest.strip()}\n"
+    facts = f"Family: {meta.family}. Severity: {meta.severity}. Confidence: {meta.confidence}.{needs}{cure}"
+    return f"# {meta.slug}\n\n{first}\n\n{facts}\n\n{rest.strip().removesuffix(NO_REFERENCES).rstrip()}\n"
 
 
 HEADINGS: dict[Family, str] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fulldress.model.finding import SEVERITIES, Finding, FindingsReport
 from fulldress.model.package import PackageLock
@@ -35,6 +35,20 @@ class Paint:
         return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
 
 
+def on_screen(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings with those for the first screen in front, both parts the worst first.
+
+    Among equally severe ones each rule has its turn: five passwords must not push the one retired server off the screen.
+    """
+    turns: Counter[tuple[str, str]] = Counter()
+    keyed = []
+    for index, finding in enumerate(findings):
+        keyed.append(((SEVERITIES.index(finding.severity), turns[finding.severity, finding.rule], index), index))
+        turns[finding.severity, finding.rule] += 1
+    chosen = {index for _, index in sorted(keyed)[:SCREENFUL]}
+    return [f for n, f in enumerate(findings) if n in chosen] + [f for n, f in enumerate(findings) if n not in chosen]
+
+
 def findings_text(
     report: FindingsReport,
     lock: PackageLock,
@@ -50,7 +64,7 @@ def findings_text(
     given = cures or {}
     blocks = [
         _finding(finding, lock.name, paint, width) + _cure(given.get(finding.fingerprint), paint, width)
-        for finding in report.findings[:count]
+        for finding in (report.findings if everything else on_screen(report.findings))[:count]
     ]
     hidden = len(report.findings) - count
     if hidden > 0:
@@ -66,11 +80,8 @@ def _finding(finding: Finding, package: str, paint: Paint, width: int) -> str:
     lines = [paint(_wrapped(head + doubt, "", "  ", width), colour if finding.severity != "critical" else "1;31")]
     lines.extend(_frame(finding, package, paint, width))
     lines.append(_wrapped(finding.consequence, "  why:  ", "        ", width))
-    lines.append(
-        _wrapped(
-            finding.fix + (" `fulldress adapt` writes the patch." if finding.curable else ""), "  fix:  ", " " * 8, width
-        )
-    )
+    patch = " `fulldress adapt` writes the patch." if finding.curable and "`fulldress adapt`" not in finding.fix else ""
+    lines.append(_wrapped(finding.fix + patch, "  fix:  ", " " * 8, width))
     if finding.confirmed_by:
         lines.append(_wrapped(f"also said by {', '.join(finding.confirmed_by)}", "  ", "  ", width))
     lines.append(f"  more: fulldress explain {visible(finding.rule)}   ({finding.fingerprint})")
@@ -123,13 +134,7 @@ def _wrapped(text: str, first: str, rest: str, width: int) -> str:
 
 
 def _closing(report: FindingsReport, lock: PackageLock, paint: Paint, width: int, everything: bool) -> Iterator[str]:
-    reasons = aside(report)
-    if len(report.rules_stood_aside) > FEW and not everything:
-        said = "; ".join(dict.fromkeys(part for _, reason in reasons for part in reason.split("; ")))
-        yield _wrapped(f"{len(report.rules_stood_aside)} rules stood aside (--all names them): {said}", "", "  ", width)
-        reasons = []
-    for slugs, reason in reasons:
-        yield _wrapped(f"not looked for: {', '.join(slugs)}: {reason}", "", "  ", width)
+    yield from _not_looked_for(report, width, everything)
     for name, said in sorted(report.peers.items()):
         yield _wrapped(f"{name}: {said}", "", "  ", width)
     for said in report.waived.values():
@@ -144,10 +149,31 @@ def _closing(report: FindingsReport, lock: PackageLock, paint: Paint, width: int
             f"only what is new since {was.name}: {was.known} were there before, {was.gone} are gone", "", "  ", width
         )
     yield paint(f"{visible(lock.name)}: {summary(report)}", "1")
-    files = sum(e.kind in ("file", "container") for e in lock.entries)
-    missed = f", {sum(n.size for n in lock.not_inspected):,} bytes not" if lock.not_inspected else ""
-    yield f"{files} files, {lock.bytes_inspected:,} bytes looked into{missed}; {len(report.rules_run)} rules"
+    yield f"looked into {looked_into(report, lock)}"
     yield f"sha256 {lock.sha256}"
+
+
+def looked_into(report: FindingsReport, lock: PackageLock) -> str:
+    """What was read, by how many rules, and what was not: ``all 49 files (44,228 bytes) with 73 rules``."""
+    files = sum(e.kind in ("file", "container") for e in lock.entries)
+    rules = f"with {len(report.rules_run)} rules"
+    if not lock.not_inspected:
+        return f"all {files:,} files ({lock.bytes_inspected:,} bytes) {rules}"
+    missed, places = sum(n.size for n in lock.not_inspected), len(lock.not_inspected)
+    where_ = f"{places} place{'s'[: places > 1]}"
+    return f"{lock.bytes_inspected:,} bytes of {files:,} files {rules}; {missed:,} bytes in {where_} could not be read"
+
+
+def _not_looked_for(report: FindingsReport, width: int, everything: bool) -> Iterator[str]:
+    """Few rules are named; of many only what they wait for, and how many do."""
+    if len(report.rules_stood_aside) <= FEW or everything:
+        for slugs, reason in aside(report):
+            yield _wrapped(f"not looked for: {', '.join(slugs)}: {reason}", "", "  ", width)
+        return
+    waiting = Counter(part for reason in report.rules_stood_aside.values() for part in reason.split("; "))
+    (first, many), *rest = waiting.most_common()
+    said = ", ".join([f"{many} have {first}", *(f"{count} {part}" for part, count in rest)])
+    yield _wrapped(f"{len(report.rules_stood_aside)} rules stood aside (--all names them): {said}", "", "  ", width)
 
 
 def aside(report: FindingsReport) -> list[tuple[list[str], str]]:

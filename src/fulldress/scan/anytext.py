@@ -13,7 +13,7 @@ from fulldress.scan import commandsecrets, secretlines, secrets
 
 _PEM = re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY[A-Z ]{0,6}-----\s+[A-Za-z0-9+/=\s]{40}")
 _COMMAND = re.compile(
-    r"(?m)^\s*(?:[A-Z_]+=\S+\s+)*(?:sudo\s+)?(curl|wget|mysql\w*|psql|sshpass|smbclient|export|ssh|echo|env|PG\w+=)\b"
+    r"(?m)^[^\S\n]*(?:[A-Z_]+=\S+\s+)*(?:sudo\s+)?(curl|wget|mysql\w*|psql|sshpass|smbclient|export|ssh|echo|env|PG\w+=)\b"
 )
 _CONNINFO = re.compile(
     r"(?i)(?<![A-Za-z])(pass(?:word|wd)?|pwd|secret|(?:api_?|auth_?)?token|api_?key)\s?=\s?([^\s;&'\",]{4,200})"
@@ -57,4 +57,7 @@ def shaped(text: str) -> bool:
         return False
     if re.fullmatch(r"[A-Za-z]+\d?(-([A-Z][a-z]+|[A-Z0-9]+))*|\S*v?\d+(\.\d+)+\S*|[A-Za-z]+_[A-Z0-9_]+", text):
         return False
+    pieces = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|\W", text)
+    if len(text) >= 12 and len(text) < 2.6 * len(pieces):  # names are made of words, generated passwords of scraps
+        return True
     return re.search(r"[^A-Za-z0-9.:]", text) is not None or not re.search(r"[A-Z]?[a-z]{3}|[A-Z]{3}", text)

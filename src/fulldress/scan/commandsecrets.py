@@ -13,11 +13,16 @@ from fulldress.scan import secrets
 _HEADER = re.compile(
     r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$"
 )
-_LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
+_LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
 _MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
 
 _DEFINED = re.compile(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
 _IN_CODE = re.compile(r"""(?i)\b(?:password|passwd|secret|token)\s*=\s*\\?["']([^"'$\\]{4,})\\?["']""")
+_CRYPTED = re.compile(r"\$(?:[1567]|y|gy|2[abxy])\$[A-Za-z0-9./$=,]{16}")
+"""A hash of crypt(3), which looks like a variable to everyone else."""
+_ORACLE = re.compile(r"^[\w.-]+/([^@\s/$\"]{4,})(?:@[\w./:-]*)?$")
+_FROM_LITERAL = re.compile(r"(?i)^--from-literal=[\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=(\S{4,})$")
+_CONNINFO = re.compile(r"\bpassword\s?=\s?'?([^\s'$]{4,})")
 _MOUNTED = re.compile(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
 
 
@@ -42,6 +47,12 @@ _SPLIT: dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore"), _after("-p", "--password")),
     **dict.fromkeys(("docker", "podman", "helm", "oc"), _after("-p", "--password")),
     **dict.fromkeys(("az",), _after("-p", "--password", "--client-secret", "--account-key")),
+    **dict.fromkeys(("openssl",), _after("-k")),
+    **dict.fromkeys(("lftp",), lambda previous, word: word.partition(",")[2] if previous == "-u" else ""),
+    **dict.fromkeys(
+        ("sqlplus", "rman", "expdp", "sqlldr"), lambda _previous, word: m[1] if (m := _ORACLE.match(word)) else ""
+    ),
+    **dict.fromkeys(("kubectl",), lambda _previous, word: m[1] if (m := _FROM_LITERAL.match(word)) else ""),
     **dict.fromkeys(("ipmitool",), _after("-P")),
     **dict.fromkeys(("cqlsh", "impdp"), _after("-p")),
     **dict.fromkeys(("unzip", "7z", "zip"), _after("-P")),
@@ -65,7 +76,7 @@ def found_in(command: Command) -> Iterator[Secret]:
     seen: set[str] = set()
     for secret in _candidates(command):
         form = secret.kind.startswith("the value of")
-        real = secrets.worth(secret.value) if form else secrets.is_real(secret.value)
+        real = secrets.worth(secret.value) if form else secrets.is_real(secret.value) or _CRYPTED.match(secret.value)
         if secret.value not in seen and real:
             seen.add(secret.value)
             yield secret
@@ -86,8 +97,16 @@ def _candidates(command: Command) -> Iterator[Secret]:
         yield Secret(len(command.argv) - 1, command.argv[-1], "a password")
     if name == "aws" and command.argv[start + 1 : start + 3] == ("configure", "set") and "secret" in command.argv[-2]:
         yield Secret(len(command.argv) - 1, command.argv[-1], "a cloud secret")
-    if name in ("echo", "printf") and command.pipes_to.rpartition("/")[2] in ("chpasswd", "passwd", "smbpasswd"):
+    if name in ("echo", "printf") and command.pipes_to.rpartition("/")[2] in ("chpasswd", "passwd", "smbpasswd", "kinit"):
         yield from _piped(command)
+    if name in ("echo", "printf") and command.pipes_to == "sudo" and "-S" in command.pipes_args:
+        yield from _piped(command)
+    if (
+        name == "openssl"
+        and command.argv[start + 1 : start + 2] == ("passwd",)
+        and secrets.worth(command.argv[-1]) == "real"
+    ):
+        yield Secret(len(command.argv) - 1, command.argv[-1], "a password")
     for index, word in enumerate(command.argv[start + 1 :], start + 1):
         previous = command.argv[index - 1]
         yield from _by_program(name, previous, word, index)
@@ -141,6 +160,8 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, defined[1], "a password in a property")
     if (code := _IN_CODE.search(word)) is not None and secrets.worth(code[1]) == "real":
         yield Secret(index, code[1], "a password in code")
+    if re.search(r"\b(host|dbname|user)\s?=", word) and (info := _CONNINFO.search(word)) and secrets.worth(info[1]):
+        yield Secret(index, info[1], "a database password")
     if (mounted := _MOUNTED.search(word)) is not None:
         yield Secret(index, mounted[1], "a password")
     for match in secrets.URL_USERINFO.finditer(word):

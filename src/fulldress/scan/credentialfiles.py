@@ -80,7 +80,7 @@ def _docker(text: str) -> Iterator[Credential]:
 
 
 def _kube(text: str) -> Iterator[Credential]:
-    pattern = r"""(?m)^\s*["']?(token|password|client-key-data)["']?\s*:\s*["']?([^\s"',]+)"""
+    pattern = r"""(?m)^[^\S\n]*["']?(token|password|client-key-data)["']?\s*:\s*["']?([^\s"',]+)"""
     for match in re.finditer(pattern, text):
         yield Credential(text.count("\n", 0, match.start(2)) + 1, match[2], match[1], secrets.worth(match[2]))
 
@@ -100,6 +100,12 @@ def _wordpress(text: str) -> Iterator[Credential]:
         value = match[2] or match[3] or ""
         worth: Worth = secrets.worth(value) if " " not in value else "real" if re.search(r"\W\S*\d", value) else ""
         yield Credential(text.count("\n", 0, match.start()) + 1, value, match[1], worth)
+
+
+def _registry(text: str) -> Iterator[Credential]:
+    """A token or password under its key, or in the URL of the index."""
+    yield from _pairs(text)
+    yield from _urls(text)
 
 
 _SECRET_KEYS = re.compile(
@@ -164,7 +170,24 @@ def _expect(text: str) -> Iterator[Credential]:
             yield Credential(number, found[1], "a prompt")
 
 
+def _userlist(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.match(r'^"([^"]+)"\s+"([^"]+)"', line)
+        if found is not None:
+            verifier = re.match(r"SCRAM-SHA-256\$|md5[0-9a-f]{32}$", found[2])
+            yield Credential(number, found[2], found[1], "weak" if verifier else secrets.worth(found[2]))
+
+
+def _ipsec(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.search(r':\s*(PSK|EAP|XAUTH|NTLM)\s+"([^"]+)"', line)
+        if found is not None:
+            yield Credential(number, found[2], found[1], secrets.worth(found[2]))
+
+
 KINDS = (
+    Kind("pgbouncer users", re.compile(r"(^|[/!])userlist\.txt$"), _userlist),
+    Kind("IPsec secrets", re.compile(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
     Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
     Kind("rsync passwords", re.compile(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
     Kind("PPP secrets", re.compile(r"(^|[/!])(chap|pap)-secrets$"), _chap),
@@ -191,16 +214,32 @@ KINDS = (
         _pairs,
     ),
     Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
-    Kind("package registry login", re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.conf|\.yarnrc|\.gem/credentials)$"), _pairs),
+    Kind(
+        "package registry login",
+        re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
+        _registry,
+    ),
     Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
 )
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
 _SOME = (
-    *("pgpass", "netrc", "passwd", "htdigest", "users.auth", "config", "dockercfg", "tomcat-users", "credentials", ".cnf"),
+    *(
+        "pgpass",
+        "userlist.txt",
+        "netrc",
+        "passwd",
+        "htdigest",
+        "users.auth",
+        "config",
+        "dockercfg",
+        "tomcat-users",
+        "credentials",
+        ".cnf",
+    ),
     *("s3cfg", "boto", "s3fs", "rclone", "smtp_auth", "rsync", "secrets", "user-data", "cloud-init", ".exp", "npmrc"),
-    *("pypirc", "pip.conf", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
+    *("pypirc", "pip.conf", "pip.ini", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
 )
 """In the lower-case name of every file that is one of the kinds: most names can be passed over at a glance."""
 

@@ -41,6 +41,7 @@ class Library(NamedTuple):
 
     @property
     def said(self) -> str:
+        """Name and version, as findings say them."""
         return f"{self.name} {self.version}"
 
 

@@ -47,13 +47,16 @@ _DIALECTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "MySQL",
         re.compile(
-            r"(?im)\bENGINE\s*=\s*\w+|\bAUTO_INCREMENT\b|/\*!\d{5}|^\s*DELIMITER\s|\b(?:table|into|update|exists|index)\s+`\w+`"
-            r"|^\s*(?:SET\s+(?:NAMES|SESSION|GLOBAL|FOREIGN_KEY_CHECKS|@@?\w+)\b|USE\s+\w+;|FLUSH\s)|\bmysql\.\w+"
+            r"(?im)\bENGINE\s*=\s*\w+|\bAUTO_INCREMENT\b|/\*!\d{5}|^[^\S\n]*DELIMITER\s|\b(?:table|into|update|exists|index)\s+`\w+`"
+            r"|^[^\S\n]*(?:SET\s+(?:NAMES|SESSION|GLOBAL|FOREIGN_KEY_CHECKS|@@?\w+)\b|USE\s+\w+;|FLUSH\s)|\bmysql\.\w+"
             r"|\bMODIFY\s+(?:COLUMN\s+)?\w+\s+\w+"
         ),
     ),
-    ("SQLite", re.compile(r"(?im)^\s*PRAGMA\s|\bAUTOINCREMENT\b|\bsqlite_(?:master|sequence)\b")),
-    ("SQL Server", re.compile(r"(?im)^\s*GO\s*$|\bNVARCHAR\b|\bIDENTITY\s*\(\s*1\s*,\s*1\s*\)|\[dbo\]\.|\bsp_rename\b")),
+    ("SQLite", re.compile(r"(?im)^[^\S\n]*PRAGMA\s|\bAUTOINCREMENT\b|\bsqlite_(?:master|sequence)\b")),
+    (
+        "SQL Server",
+        re.compile(r"(?im)^[^\S\n]*GO[^\S\n]*$|\bNVARCHAR\b|\bIDENTITY\s*\(\s*1\s*,\s*1\s*\)|\[dbo\]\.|\bsp_rename\b"),
+    ),
     ("Oracle", re.compile(r"(?im)\bVARCHAR2\b|\bNUMBER\s*\(|^/\s*$|\bEND;\s*\n/|\bEXECUTE\s+IMMEDIATE\b")),
 )
 _DUMP = re.compile(r"(?i)\A(?:\s*--[^\n]*\n)*\s*--\s*(?:PostgreSQL database (?:cluster )?dump|MySQL dump|MariaDB dump)")
@@ -156,7 +159,11 @@ def foreign(context: Context) -> list[Foreign]:
 
 def fresh(context: Context) -> list[tuple[Entry, str]]:
     """Scripts that make a database new: they tell the types and keys of tables."""
-    return [(entry, text) for entry, text in _texts(context) if role(entry.place, text) == "fresh"]
+
+    def find() -> list[tuple[Entry, str]]:
+        return [(entry, text) for entry, text in _texts(context) if role(entry.place, text) == "fresh"]
+
+    return memo(context, "scripts for a new database", find)  # asked for by every series and every cure
 
 
 def _texts(context: Context) -> Iterator[tuple[Entry, str]]:

@@ -100,10 +100,32 @@ def _runs(context: Context) -> Iterator[Run]:
             chosen = tuple(s for s in known if s.entry.place.rpartition("/")[2] in named)
             feeds = _reads_file(words) or any("<" in r for r in command.redirects)
             if not chosen and feeds and "$" in named:
-                chosen = tuple(s for s in known if s.certain and s.plain) or tuple(s for s in known if s.plain)
+                chosen = (
+                    _looped(known, script.text, named)
+                    or tuple(s for s in known if s.certain and s.plain)
+                    or tuple(s for s in known if s.plain)
+                )
             single = any(w == "--single-transaction" or re.fullmatch(r"-[A-Za-z]*1[A-Za-z]*", w) for w in words)
             if chosen:
                 yield Run(script, command, chosen, single)
+
+
+_FOR = re.compile(r"(?m)\bfor\s+(\w+)\s+in\s+([^\n;]+)")
+
+
+def _looped(known: list[Source], text: str, named: str) -> tuple[Source, ...]:
+    """What ``for f in sql/up_*.sql; do psql -f "$f"`` goes through: the plain scripts that fit its patterns."""
+    found: dict[str, Source] = {}
+    for loop in _FOR.finditer(text):
+        if not re.search(rf"\$\{{?{loop[1]}\b", named):
+            continue
+        for word in re.sub(r"[\"']", "", loop[2]).split():
+            path = re.sub(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?/*(?:\.{1,2}/)*", "", word)
+            if "*" not in path and not path.endswith(".sql"):
+                continue
+            fits = re.compile(r"(?:^|[/!])" + re.escape(path).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") + "$")
+            found |= {s.entry.place: s for s in known if s.plain and fits.search(s.entry.place)}
+    return tuple(found.values())
 
 
 def psql_words(command: Command) -> list[str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -57,8 +58,16 @@ NAMES: dict[HazardKind, str] = {
     "migration-hides-statements": "statements that nobody here could read",
     "schema-choice": "a choice that is hard to take back",
 }
-MAX_NAMED = 4
+MAX_NAMED = 8
 """Files that a finding over a whole series names."""
+
+
+SERIES = 3
+"""Steps of past versions from which a folder is their history."""
+_STEP = re.compile(
+    r"(?i)(^|/)(\d{8,14}([._-][^/]*)?|v?\d+(\.\d+)+|[^/]*\d[\w.]*[_-]+to[_-]+v?\d[^/]*|"
+    r"(upgrade|update|up|patch|delta)[._-]?v?\d[^/]*)\.sql$"
+)
 
 
 class Migration(NamedTuple):
@@ -67,7 +76,8 @@ class Migration(NamedTuple):
     source: Source
     hazards: tuple[Hazard, ...]
     historic: bool
-    """Its series creates the tables that it hurts: whether they exist already, the installed version tells."""
+    """Whether it still is to run, only the installed version tells: its series creates the tables that it hurts, or it is
+    one of many by version or date and nothing in the package runs it."""
 
     @property
     def entry(self) -> Entry:
@@ -109,6 +119,7 @@ def _migrations(context: Context) -> Iterator[Migration]:
     series: dict[str, _Series] = {}
     functions = _functions(context)
     named = {s.entry.place for run in runs(context) for s in run.sources}
+    old = _shelves(context)
     for source in sources(context):
         place = source.entry.place
         source = source._replace(certain=source.certain or place in named)
@@ -125,7 +136,14 @@ def _migrations(context: Context) -> Iterator[Migration]:
             continue
         hurt = {h.relation for h in found if not h.mild and h.relation}
         made = {name for name in hurt & before if sql.rows_of(counted, name) is None}
-        yield Migration(source, tuple(found), bool(made))
+        shelved = source.plain and place not in named and folder in old
+        yield Migration(source, tuple(found), bool(made) or shelved)
+
+
+def _shelves(context: Context) -> frozenset[str]:
+    """Folders that hold a step for each of the product's past versions, by date or by number."""
+    steps = Counter(series_of(s.entry.place) for s in sources(context) if s.plain and _STEP.search(s.entry.place))
+    return frozenset(folder for folder, count in steps.items() if count >= SERIES)
 
 
 def series_of(place: str) -> str:
@@ -194,6 +212,13 @@ def _hazard(migration: Migration) -> Hazard:
     return min((h for h in migration.hazards if h.kind == kind), key=lambda h: h.mild)
 
 
+def _lines(migration: Migration, kind: HazardKind) -> str:
+    """Where the hazards of a kind are, as far as they have a line of their own."""
+    found = sorted({h.statement.line for h in migration.hazards if h.kind == kind})
+    shown = ", ".join(str(line) for line in found[:MAX_NAMED])
+    return f" ({'lines' if len(found) > 1 else 'line'} {shown})" if found else ""
+
+
 def _severity(meta: RuleMeta, migration: Migration) -> Severity:
     if _hazard(migration).mild:
         return "info"
@@ -209,7 +234,7 @@ def _shown(name: str) -> str:
 
 def _finding(context: Context, meta: RuleMeta, migration: Migration) -> Finding:
     kinds, hazard = migration.kinds, _hazard(migration)
-    others = ", ".join(NAMES[kind] for kind in kinds[1:])
+    others = ", ".join(f"{NAMES[kind]}{_lines(migration, kind)}" for kind in kinds[1:])
     also = f" The same migration has {others}." if others else ""
     if migration.historic:
         also += " An earlier migration of the same series makes the table: it matters where that one has run already."
@@ -239,6 +264,7 @@ def _together(context: Context, meta: RuleMeta, folder: str, listed: list[Migrat
     named = "; ".join(
         f"{m.entry.place.removeprefix(folder + '/')}:{_hazard(m).statement.line} {NAMES[m.kinds[0]]}"
         + (f" ({_shown(_hazard(m).relation)})" if _hazard(m).relation else "")
+        + "".join(f", {NAMES[k]}{_lines(m, k)}" for k in m.kinds[1:] if any(h.kind == k and not h.mild for h in m.hazards))
         for m in ranked[:MAX_NAMED]
     )
     more = f"; and {len(ranked) - MAX_NAMED} more" if len(ranked) > MAX_NAMED else ""

@@ -72,15 +72,61 @@ def scripts(context: Context) -> list[Script]:
 def _scripts(context: Context) -> Iterator[Script]:
     named = {e.place for e in context.files if e.place.endswith(_SHELL_ENDS) and SHELL_NAMES.search(e.place)}
     named |= {e.place for e in context.matching(SHEBANG)}
+    found: list[Script] = []
     for entry in context.files:
         text = context.text(entry) if entry.place in named and entry.size <= MAX_PARSED else None
         if text is not None and shell.is_shell(entry.place, text):
-            yield Script(entry, text, memo(context, ("shell", entry.sha256), lambda t=text: shell.commands(t)))  # type: ignore[misc]
+            found.append(_parsed(context, entry, text))
+    yield from found
+    yield from _libraries(context, found)
+
+
+def _parsed(context: Context, entry: Entry, text: str) -> Script:
+    return Script(entry, text, memo(context, ("shell", entry.sha256), lambda: shell.commands(text)))
+
+
+_LIBRARY = re.compile(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
+_FUNCTION = re.compile(r"(?m)^\s*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
+
+
+def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
+    """Files of functions without a first line of their own, which a script of the same archive sources."""
+    seen = {script.entry.place for script in known}
+    for script in known:
+        for entry in sourced(context, script):
+            if entry.place in seen or not _LIBRARY.match(entry.place.rpartition("/")[2]):
+                continue
+            text = context.text(entry) if entry.size <= MAX_PARSED else None
+            if text is not None and not text.startswith("#!") and _FUNCTION.search(text):
+                seen.add(entry.place)
+                yield _parsed(context, entry, text)
+
+
+_BEFORE = re.compile(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
+"""What stands before the part of a path that names a file of the package: variables, dots."""
+
+
+def sourced(context: Context, script: Script) -> Iterator[Entry]:
+    """The files of the same archive that a script reads in with ``.`` or ``source``, by the end of their path."""
+    root = script.entry.place.rpartition("!")[0]
+    for command in script.commands:
+        if command.name in (".", "source") and len(command.argv) > 1:
+            path = _BEFORE.sub("", command.argv[1])
+            for entry in named(context, path.rpartition("/")[2]) if path else ():
+                if entry.place.rpartition("!")[0] == root and f"/{entry.place}".endswith((f"/{path}", f"!{path}")):
+                    yield entry
 
 
 def script_at(context: Context, place: str) -> Script | None:
     """The shell script at a place."""
     return next((s for s in scripts(context) if s.entry.place == place), None)
+
+
+def stops_on_errors(script: Script) -> bool:
+    """True when the script sets -e (or errexit), in its shebang or in a command."""
+    if re.match(r"#![^\n]*sh\s+-\w*e", script.text):
+        return True
+    return any(c.name == "set" and any(re.match(r"-[a-z]*e|errexit", w) for w in c.argv[1:]) for c in script.commands)
 
 
 def crontabs(context: Context) -> list[Crontab]:
@@ -115,7 +161,11 @@ def _is_prose_folder(folder: str) -> bool:
     return _PROSE_FOLDER.search(folder) is not None
 
 
-CODE = (".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy")
+CODE = (
+    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
+    *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
+)
 """Suffixes of programs: their lines are examples and constants more often than settings."""
 
 
@@ -131,7 +181,8 @@ def is_code(place: str) -> bool:
 
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
-    return line.lstrip().startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!"))
+    bare = line.lstrip()
+    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
 
 
 def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from fulldress.scan.reading import is_vendored, memo
+from fulldress.scan.reading import is_vendored, memo, scripts, sourced
 from fulldress.scan.rule import Context
 
 Role = Literal["upgrade", "program", "init", "library"]
@@ -29,7 +29,19 @@ def role(context: Context, place: str) -> Role:
         return "library"
     if _INIT.search(place):
         return "init"
-    return "program" if _PROGRAM.search(place) else "upgrade"
+    if _PROGRAM.search(place):
+        return "upgrade" if place in _sourced(context) else "program"
+    return "upgrade"
+
+
+def _sourced(context: Context) -> frozenset[str]:
+    """Places that scripts of the upgrade read in: a folder ``lib`` beside an installer is a part of it."""
+
+    def make() -> frozenset[str]:
+        own = [s for s in scripts(context) if not _PROGRAM.search(s.entry.place) and not _TEST.search(s.entry.place)]
+        return frozenset(entry.place for script in own for entry in sourced(context, script))
+
+    return memo(context, "sourced by the upgrade", make)
 
 
 def _wheels(context: Context) -> tuple[str, ...]:

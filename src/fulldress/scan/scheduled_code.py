@@ -114,7 +114,7 @@ def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
 
 
 def _kubernetes(entry: Entry, text: str) -> Iterator[Job]:
-    zone = re.search(r"(?m)^\s*timeZone:\s*[\"']?([\w/+-]+)", text)
+    zone = re.search(r"(?m)^[^\S\n]*timeZone:\s*[\"']?([\w/+-]+)", text)
     for number, line in enumerate(text.split("\n"), 1):
         match = re.match(r"""\s*schedule:\s*["']?([^"'#]+?)["']?\s*(?:#.*)?$""", line)
         if match is not None and crontab.parse_schedule(match[1]) is not None:

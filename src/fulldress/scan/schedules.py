@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,6 +25,8 @@ from fulldress.scan.scheduled_code import in_code
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
 _CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
+_SPOOL = re.compile(r"/var/spool/cron/(?:crontabs/|tabs/)?[\w$-]")
+"""A user's crontab, written behind crontab(1)'s back."""
 _NOT_SYSTEMD = re.compile(r"!\s*-d\s+/run/systemd/system|-d\s+/run/systemd/system\s*\]?\s*\|\|")
 _MONOTONIC = ("OnUnitActiveSec", "OnUnitInactiveSec", "OnActiveSec", "OnBootSec", "OnStartupSec")
 
@@ -79,11 +81,21 @@ def idle_under_systemd(job: Job) -> bool:
 
 def firing_between(job: Job, start: datetime, end: datetime) -> datetime | None:
     """The first firing in the interval, both ends included; one that may be delayed into it counts at its latest start."""
-    early = start - timedelta(seconds=job.delay) - timedelta(minutes=1)
+    early = later(start, -job.delay - 60)
     moment = next_firing(job, early)
-    if not job.delay and moment is not None and moment < start:
+    if not job.delay and moment is not None and elapsed(start, moment) < 0:
         moment = next_firing(job, moment)
-    return moment if moment is not None and moment <= end else None
+    return moment if moment is not None and elapsed(moment, end) >= 0 else None
+
+
+def later(moment: datetime, seconds: float) -> datetime:
+    """So many seconds later. Python adds to the clock's hands, which go wrong by an hour where clocks change."""
+    return (moment.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(moment.tzinfo)
+
+
+def elapsed(start: datetime, end: datetime) -> float:
+    """Seconds that pass between two moments, clock changes included."""
+    return (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds()
 
 
 def period_of(job: Job) -> float:
@@ -110,7 +122,7 @@ def window_of(context: Context) -> tuple[datetime, datetime] | None:
         start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone_of(context)))
     except (ValueError, ZoneInfoNotFoundError):
         return None
-    return start, start + timedelta(minutes=release.window.minutes)
+    return start, later(start, release.window.minutes * 60)
 
 
 def tables(context: Context) -> list[Crontab]:
@@ -156,7 +168,7 @@ def _written_jobs(context: Context) -> Iterator[Job]:
             yield from _at(script, command)
             target = " ".join((*command.redirects, *command.argv[1:], command.pipes_to, *command.pipes_args))
             system = _CRON_FILE.search(target) is not None
-            if not system and "crontab" not in (command.name, command.pipes_to):
+            if not system and "crontab" not in (command.name, command.pipes_to) and not _SPOOL.search(target):
                 continue
             body = command.heredoc or "\n".join(command.argv[1:] if command.name in ("echo", "printf") else ())
             for job in crontab.jobs(body.replace("\\n", "\n"), file=script.entry.place, system=system):
@@ -192,6 +204,9 @@ def _at(script: Script, command: Command) -> Iterator[Job]:
     """``echo CMD | at 03:00`` and ``systemd-run --on-calendar=... CMD``."""
     if command.pipes_to == "at" and command.name in ("echo", "printf"):
         yield Job(script.entry.place, command.line, "", " ".join(command.argv[1:]), False, command.text, kind="at")
+    elif command.name in ("at", "batch") and "-f" in command.argv[:-1]:
+        run = command.argv[command.argv.index("-f") + 1]
+        yield Job(script.entry.place, command.line, "", run, False, command.text, kind="at")
     elif command.name == "systemd-run":
         when = next((w.partition("=")[2] for w in command.argv if w.startswith("--on-calendar=")), "")
         if when:
@@ -241,8 +256,3 @@ def command_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip() and not line.lstrip().startswith(("#", "//", ";")):
             yield number, line
-
-
-def is_script(place: str, text: str) -> bool:
-    """True for a text with a shebang or a shell script by name."""
-    return text.startswith("#!") or shell.is_shell(place, text)

@@ -15,7 +15,21 @@ from fulldress.scan.secrets import Worth
 
 CONFIG = (
     *(".properties", ".ini", ".conf", ".cfg", ".cnf", ".env", ".toml", ".yaml", ".yml", ".json", ".xml", ".config", ".reg"),
-    *(".bat", ".cmd", ".ps1", ".psm1", ".ks", ".preseed", ".tfstate", ".gradle", ".groovy", ".spec", ".service", ".socket"),
+    *(
+        ".bat",
+        ".cmd",
+        ".ps1",
+        ".psm1",
+        ".ks",
+        ".preseed",
+        ".nmconnection",
+        ".tfstate",
+        ".gradle",
+        ".groovy",
+        ".spec",
+        ".service",
+        ".socket",
+    ),
     *(".timer", ".npmrc", ".pypirc", ".netrc", ".tf", ".tfvars", ".hcl", ".mako", ".plist", ".rc", ".sls", ".default"),
     *(".example", ".sample", ".dist", ".template", ".tmpl", ".j2", ".erb", ".in", ".bak", ".old", ".orig", ".save"),
 )
@@ -31,22 +45,38 @@ _EXAMPLE_WORD = re.compile(
     r"(?i)^(pass(word|wd|phrase)?|pwd|pw|secret|tiger|custom|test|user|example|foo|bar|p|b|mypass(word)?|token)\d?$"
 )
 _PAIR = re.compile(
-    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]+?)["']?\s*(?:=>|[:=])\s*"""
-    r"""(?:"([^"]*)"|'([^']*)'|([^"'#\s][^"#]*?))["']?\s*[,;]?\s*(?:\s[#;].*)?$"""
+    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]{1,120}?)["']?\s{0,40}(?:=>|[:=])\s{0,40}"""
+    r"""(?:"([^"]*)"|'([^']*)'|([^"'#\s](?:[^"#]|(?<!\s)#)*?))["']?\s*[,;]?\s*(?:\s[#;].*)?$"""
 )
 _JSON = re.compile(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_XML = re.compile(r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|\b([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_XML = re.compile(
+    r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|(?<![\w.:-])([\w.:-]{1,120})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')"""
+)
 _NAMED = re.compile(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
-_LITERAL = re.compile(r"""([\w.-]+)["']?\]?\s*(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
+_FLOW = re.compile(r"""[{,]\s{0,20}["']?([\w.-]{1,120})["']?\s{0,4}:\s{0,4}["']?([^\s,'"{}\[\]]{4,400})""")
+_DEFINE = re.compile(r"""^\s*(?:#define|set)\s+(\w+)\s+"([^"\\\n]{6,})"\s*$""")
+_TYPED = re.compile(
+    r"""(?<![\w.-])([\w.-]{1,120})(?:\s{1,4}As\s{1,4}\w{1,30}|\??\s{0,4}:\s{0,4}[\w<>?&\[\]]{1,30})\s{0,4}=\s{0,4}(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
+)
+"""``const apiKey: string = "..."``, ``Const Password As String = "..."``."""
+_LITERAL = re.compile(
+    r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
+)
 
 
-_INLINE = re.compile(r"""(?<![\w$-])((?:-D)?[\w.-]*[A-Za-z])=["']?([^\s,;&'"<>]{6,})""")
+_INLINE = re.compile(r"""(?<![\w.$-])((?:-D)?[\w.-]{0,120})=["']?([^\s,;&'"<>]{6,})""")
 _SPACED = re.compile(
     r"""^\s*(?:ENV\s+|ARG\s+)?([A-Za-z][\w.-]*)[ \t]+(?:--\w+\s+)?"""
     r"""(?:"([^"\s]{4,})"|'([^'\s]{4,})'|([^\s"'=:]\S{3,}))\s*;?\s*$"""
 )
 _ENTRY = re.compile(r"""<\w+\s[^<>]*\b(?:key|name)\s*=\s*["']([^"']+)["'][^<>]*>([^<]+)<""")
 _JSON_NAMED = re.compile(r'"(?:key|name)"\s*:\s*"([^"]+)"\s*,\s*"value"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_WHOLE_URL = re.compile(r"[a-z]://[^\s'\"<>]*$")
+MAX_URL = 300
+_DOTTED = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+"""``support.class.actionscript.2``: the name of something, not a secret."""
+GENERATED = 1000
+"""Characters of a line of a program that no person wrote: its names are those of parsers and grammars."""
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
 _FORMS = (
     (re.compile(r"""["'`][\w.-]+:([^@\s"'`:/]{4,})@(?:tcp|udp|unix)\("""), "a password in a connection string"),
@@ -55,6 +85,10 @@ _FORMS = (
         "a plain password",
     ),
     (re.compile(r"(?i)\bnet\s+use\s.*/user:\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
+    (re.compile(r"\binsecure-password\s+(\S{4,})"), "a password in clear"),
+    (re.compile(r"(?i)<\w*Password>\s*<Value>([^<]{4,})</Value>"), "a password in an answer file"),
+    (re.compile(r"jdbc:oracle:\w+:[\w.-]+/([^@\s\"'/]{4,})@"), "a password in a connection string"),
+    (re.compile(r"(?i)\b(?:sqlcmd|osql|bcp)\b.{1,400}\s-P\s?([^\s%\"-]{4,})"), "a password of a database"),
     (re.compile(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
     (
         re.compile(r"""\bauth\s*=\s*\(\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']\s*\)"""),
@@ -68,8 +102,15 @@ FORMS_LOOK_LIKE = (
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}use\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
     r"[ \t]{1,8}[^\s=:{(]",
+    r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
+    r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
+    r"(?i)^\s{0,8}(#define|set)\s{1,8}\w{0,40}(passw(or)?d|pwd|secret|token|key)\w{0,10}\s{1,20}\"",
     r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}\"|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
 )
+
+
+MAX_PAIR = 2048
+"""Longer lines hold more than one key and value."""
 
 
 class Secret(NamedTuple):
@@ -100,6 +141,12 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
     for match in secrets.URL_USERINFO.finditer(line):
         yield Secret(key, match[3], "a password in a URL", code, named="password", worth=_in_url(place, line, match))
     for match in secrets.URL_PARAMETER.finditer(line):
+        if (
+            is_code(place)
+            and match[1][0] in "?&"
+            and not _WHOLE_URL.search(line, max(0, match.start() - MAX_URL), match.start())
+        ):
+            continue  # a piece of a query: programs show how to call them
         yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1], worth=secrets.worth(unquote(match[2])))
     for form, what in _FORMS:
         for match in form.finditer(line):
@@ -143,19 +190,32 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
         for tag, text, attribute, double, single in _XML.findall(line):
             yield (tag, text.strip()) if tag else (attribute, double or single)
     elif is_code(name):
-        yield from ((k, a or b) for k, a, b in _LITERAL.findall(line) if re.search(r"\d", a or b))
+        made = len(line) > GENERATED
+        literals = [*_LITERAL.findall(line), *_TYPED.findall(line), *((k, a, "") for k, a in _DEFINE.findall(line))]
+        found = ((k, a or b) for k, a, b in literals if re.search(r"\d", a or b))
+        yield from ((k, value) for k, value in found if _mixed(value) or not (made or _DOTTED.fullmatch(value)))
     elif is_settings(place):
-        pair = _PAIR.match(line)
+        pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None
         if pair is not None:
-            yield pair[1], (pair[2] or pair[3] or pair[4] or "").strip()
+            value = (pair[2] or pair[3] or pair[4] or "").strip()
+            yield pair[1], value
+            if " " in value and (
+                "=" in value or value.startswith(("{", "[")) or line.lstrip().startswith("- ")
+            ):  # Environment=PORT=8080 API_SECRET=...
+                yield from _loose(name, value)
         else:
             yield from ((k, a or b) for k, a, b in _LITERAL.findall(line))
             yield from _loose(name, line)
 
 
+def _mixed(value: str) -> bool:
+    """True for letters of both cases with digits, which no name of a grammar's token is."""
+    return re.search(r"[\s(){}@$.]", value) is None and all(re.search(kind, value) for kind in ("[a-z]", "[A-Z]", r"\d"))
+
+
 def _loose(name: str, line: str) -> Iterator[tuple[str, str]]:
     """Keys and values inside a line (``a=b c=d``), and directives with a blank between; only what is surely no word."""
-    for key, value in _INLINE.findall(line):
+    for key, value in [*_INLINE.findall(line), *(_FLOW.findall(line) if name.endswith((".yaml", ".yml")) else ())]:
         if secrets.worth(value) == "real":
             yield key, value
     spaced = _SPACED.match(line) if not name.endswith((".yaml", ".yml", ".toml", ".tf", ".hcl")) else None

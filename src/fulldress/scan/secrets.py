@@ -20,6 +20,7 @@ _NAMES = re.compile(
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
+    "key base",
     *(
         "client secret",
         "auth pass",
@@ -46,10 +47,11 @@ _COUNTING = re.compile(
     r"|(^|_)(no|not|is|has|get|set|confirm|repeat|forgot|reset|change|show|hide|invalid|missing|empty|null|error|errors|bad|"
     r"wrong|expired|incorrect|update|delete|create|generate|enter|requires?|required|use|need|nested|public|new|old|check|"
     r"validate|verify|hash|encode|encrypt|decrypt)_(\w+_)?(tokens?|passwords?|passwd|secrets?|credentials?|key|pwd|pass|passphrase)$"
+    r"|^load_credential(_encrypted)?s?$|(^|_)(dummy|fake|mock|masked?|placeholder|prefix|suffix|regexp?|pattern)_"
 )
 _NOT_A_VALUE = re.compile(
     r"""(?ix) ^(
-      | \$.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*
@@ -57,13 +59,14 @@ _NOT_A_VALUE = re.compile(
       | .*(placeholder|changeit-here|your[-_]?(secret|pass|token|key)|[-_]here$|example|dummy|redacted|removed|hidden).*
       | os\.(environ|getenv).* | getenv\(.* | process\.env.* | System\.getenv.* | ENV\[.* | env\(.* | lookup\(.*
       | (test|foo|bar|baz|dummy|fake|mock|sample)([-_ ]?(pass(word)?|secret|token|key|user)?)[\d]{0,3} | foobar\d* | s3cr3t
-      | .*\$\{.*\}.* | .*\{\{.*\}\}.* | .*<%.*%>.* | .*%\(\w+\)s.* | .*\#\{.*\}.* | .*\{\w*\}.*
+      | (workspace|npm|link|catalog|portal):.* | [~^<>=]{0,2}v?\d{1,4}(\.(\d{1,6}|x|\*)){1,3}([-+][\w.+-]{1,40})?
+      | .*\{\$.*\}.* | .*\$\{.*\}.* | .*\{\{.*\}\}.* | .*<%.*%>.* | .*%\(\w+\)s.* | .*\#\{.*\}.* | .*\{\w*\}.*
       | (sha(1|256|384|512)|md5|pbkdf2|scram-sha|bcrypt|argon2)[-:$_].* | (bearer|basic|plain|token|oauth2?|jwt|md5)\s*
     )$"""
 )
 _CODE = re.compile(
     r"^[A-Za-z_][\w.]*(\(.*\)?|\[.*\]?)[;,]?$|->|=>|::|\\[ntrux]|^\W+$|^[A-Za-z_]\w*\.[a-z]\w*\.\w+$|^self\.|^this\.|"
-    r"\bfunction\b|\blambda\b"
+    r"\bfunction\b|\blambda\b|\\\$|',"
 )
 DEFAULTS = frozenset(
     re.split(
@@ -90,7 +93,7 @@ PROVIDER = re.compile(
     r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==|(?<=SharedAccessKey=)[A-Za-z0-9+/]{43}="
     r")(?![A-Za-z0-9])"
 )
-URL_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
+URL_USERINFO = re.compile(r"(?i)(?<![a-z])([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
 URL_PARAMETER = re.compile(r"(?i)([?&;](?:password|passwd|pwd|secret|token|api_?key|access_token)=)([^\s&;'\"<>]+)")
 _WORD = r"""('[^']*'|"[^"]*"|[^\s'"]+)"""
 _ARGUMENTS = (
@@ -127,7 +130,11 @@ def worth(value: str) -> Worth:
         return ""
     if bare.lower() in DEFAULTS:
         return "weak"
-    if re.fullmatch(r"[A-Za-z_]+(?:[-_./:][A-Za-z_]+)+", bare) or len(set(bare)) < 3:
+    if (
+        re.fullmatch(r"[A-Z]{3,}(?:_[A-Z]+)+(?:_?\d)?", bare)
+        or re.fullmatch(r"[A-Za-z_]+(?:[-_./:][A-Za-z_]+)+", bare)
+        or len(set(bare)) < 3
+    ):
         return ""
     if len(re.findall(r"[a-z][A-Z]", bare)) * 4 >= len(bare) >= 12:
         return "real"
@@ -150,7 +157,7 @@ def is_real(value: str) -> bool:
 _HINT = re.compile(r"(?i)://|pass|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}")
 _AUTHORIZATION = re.compile(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
 _ASSIGNMENT = re.compile(
-    r"(?i)([A-Za-z0-9_.-]*(?:passw(?:or)?d|passwd|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"
+    r"(?i)((?:passw(?:or)?d|passwd|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"
     r"([\"']?)([^\s\"'$<{]{4,})"
 )
 _STATEMENT = re.compile(

@@ -177,8 +177,29 @@ def _report(
         rules_run=tuple(rule.META.slug for rule in run),
         rules_stood_aside=aside,
         waived=waived,
-        findings=tuple(f for f in kept if f.fingerprint not in waived),
+        findings=tuple(_told_once([f for f in kept if f.fingerprint not in waived], run)),
     )
+
+
+def _told_once(kept: list[Finding], run: Sequence[Rule]) -> list[Finding]:
+    """One finding of the secret family for each line: the worst, rather one with a cure, which names the others.
+
+    Only after the waivers, so that a waived finding never hides another of its line. Cures are each rule's own and go on.
+    """
+    family = {rule.META.slug for rule in run if rule.META.family == "secret"}
+    lines: dict[tuple[str, int], list[Finding]] = {}
+    for finding in kept:
+        if finding.rule in family and finding.line:
+            lines.setdefault((finding.place, finding.line), []).append(finding)
+    shown: dict[int, Finding | None] = {}
+    for together in lines.values():
+        first = min(together, key=lambda f: (f.rank[0], not f.curable, f.rank[1]))
+        what = first.title.partition(" in ")[0]
+        others = dict.fromkeys(f.title.partition(" in ")[0] for f in together if f is not first)
+        named = ", ".join(other for other in others if other != what)
+        title = f"{first.title}; also {named}"[:MAX_TITLE] if named else first.title
+        shown.update({id(f): msgspec.structs.replace(f, title=title) if f is first else None for f in together})
+    return [answer for f in kept if (answer := shown.get(id(f), f)) is not None]
 
 
 def _merged(ranked: list[Finding]) -> list[Finding]:

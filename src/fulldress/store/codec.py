@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -85,11 +86,35 @@ def read_json(path: Path, kind: type[T]) -> T:
 
 
 def read_toml(path: Path, kind: type[T]) -> T:
-    """Read a TOML file as the given noun; same errors as :func:`read_json`."""
-    return _decode(path, lambda data: msgspec.toml.decode(data, type=kind))
+    """Read a TOML file as the given noun; same errors as :func:`read_json`, with the line of what does not fit."""
+    return _decode(path, lambda data: msgspec.toml.decode(data, type=kind), toml_line)
 
 
-def _decode(path: Path, decode: Callable[[bytes], T]) -> T:
+_WRONG = re.compile(r"(?:unknown field `(?P<key>[^`]+)`)?(?: - at `\$(?P<path>[^`]*)`)?\Z")
+_KEY = re.compile(r'\s*(\[*)\s*"?([\w-]+)"?\s*(?:=|\])')
+
+
+def toml_line(data: bytes, problem: str) -> int:
+    """The line of a TOML file that a problem (``... - at `$.estate.hosts```) is about; 0 when it cannot be told."""
+    found = _WRONG.search(problem)
+    path, key = (found["path"] or "", found["key"] or "") if found else ("", "")
+    way = [(name, int(nth or 0)) for name, nth in re.findall(r"\.([\w-]+)(?:\[(\d+)\])?", f"{path}.{key}")]
+    at = 0
+    for number, line in enumerate(data.decode(errors="replace").split("\n"), 1):
+        if not way:
+            break
+        name, nth = way[0]
+        here = _KEY.match(line)
+        if here is None or here[2] != name:
+            continue
+        if here[1] == "[[" and nth:
+            way[0] = (name, nth - 1)
+        else:
+            at, way = number, way[1:]
+    return at
+
+
+def _decode(path: Path, decode: Callable[[bytes], T], line_of: Callable[[bytes, str], int] | None = None) -> T:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -99,8 +124,10 @@ def _decode(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
         return decode(data)
     except (msgspec.MsgspecError, ValueError) as error:
+        line = line_of(data, str(error)) if line_of else 0
         raise UsageError(
-            f"{path} cannot be read: {error}", fix="correct the file, or let its stage write it anew"
+            f"{path}{f':{line}' if line else ''} cannot be read: {error}",
+            fix="correct the file there" if line_of else "let its stage write it anew",
         ) from error
 
 

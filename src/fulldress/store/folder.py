@@ -73,9 +73,10 @@ class ReleaseFolder:
             if (candidate / RELEASE).is_file():
                 return cls(candidate)
         raise UsageError(
-            f"no {RELEASE} in {start} or above it",
+            f"no {RELEASE} in {start.absolute()} or above it",
             why="this command works on a release folder",
-            fix="cd into the release folder, or make one: fulldress new NAME --package FILE.zip",
+            fix="cd into the release folder, or make one: fulldress new NAME --package FILE.zip; "
+            "to look at a package on its own: fulldress scan FILE.zip",
         )
 
     def path(self, name: str) -> Path:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from fulldress.adapters.limits import limit
 from fulldress.model.finding import Finding
 
 MAX_OUTPUT = 64 << 20
@@ -110,15 +111,14 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _limits() -> None:
-    for what, limit in (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, FILE_BYTES),
-        (resource.RLIMIT_NOFILE, 1024),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(what, (limit, limit))
+    limit(
+        {
+            resource.RLIMIT_CPU: CPU_SECONDS,
+            resource.RLIMIT_FSIZE: FILE_BYTES,
+            resource.RLIMIT_NOFILE: 1024,
+            resource.RLIMIT_CORE: 0,
+        }
+    )
 
 
 def _read(path: Path) -> bytes:

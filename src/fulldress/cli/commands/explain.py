@@ -52,7 +52,7 @@ def command(slug: str | None, listing: bool) -> None:
     if listing or slug is None:
         click.echo(_list(rules, errors))
     elif slug in errors:
-        click.echo(errors[slug].rstrip())
+        click.echo(errors[slug].replace("``", "`").rstrip())
     elif peer in NAMES and code.replace("-", "").replace(".", "").isalnum():
         click.echo(_PEER_PAGE.format(slug=slug, peer=peer, code=code).rstrip())
     else:
@@ -60,10 +60,14 @@ def command(slug: str | None, listing: bool) -> None:
 
 
 def _list(rules: dict[str, Rule], errors: dict[str, str]) -> str:
-    rows = [(slug, f"{rule.META.severity}: {rule.META.title}") for slug, rule in rules.items()]
-    rows += [(slug, page.split("\n")[2]) for slug, page in errors.items()]
-    width = max(len(slug) for slug, _ in rows)
-    return "\n".join(f"{slug:<{width}}  {line}" for slug, line in rows)
+    found = [(slug, f"{rule.META.severity}: {rule.META.title}") for slug, rule in rules.items()]
+    failed = [(slug, page.split("\n")[2].removeprefix("Why: ")) for slug, page in sorted(errors.items())]
+    width = max(len(slug) for slug, _ in found + failed)
+
+    def lines(rows: list[tuple[str, str]]) -> str:
+        return "\n".join(f"  {slug:<{width}}  {line}" for slug, line in rows)
+
+    return f"Rules: what a finding means\n{lines(found)}\n\nErrors: what a failure means\n{lines(failed)}"
 
 
 def _unknown(slug: str, known: list[str]) -> UsageError:

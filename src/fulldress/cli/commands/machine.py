@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from fulldress.adapters import nspawn
+from fulldress.cli.groups import WorkGroup
 from fulldress.cli.stagework import next_command
 from fulldress.errors import UsageError
 from fulldress.report.columns import columns
 
 
-@click.group(epilog="Example:  fulldress machine boot lims-prod --root /srv/lims-prod --netns lims")
+@click.group(cls=WorkGroup, epilog="Example:  fulldress machine boot lims-prod --root /srv/lims-prod --netns lims")
 def command() -> None:
     """Boot a root tree as a machine that releases can name as machine:NAME.
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from fulldress.cli.groups import WorkGroup
 from fulldress.cli.matrixwork import differences, document, say
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import NothingToDo, UsageError
@@ -30,7 +31,7 @@ FOLDER = click.option(
 )
 
 
-@click.group(invoke_without_command=True, epilog="Example:  fulldress matrix breaking")
+@click.group(cls=WorkGroup, invoke_without_command=True, epilog="Example:  fulldress matrix breaking")
 @FOLDER
 @click.option("--from", "installed", default="", help="The installed version (default: as the inventory found it).")
 @click.option("--to", "target", default="", help="The offered version (default: from the file names in the package).")
@@ -39,12 +40,7 @@ FOLDER = click.option(
 def command(context: click.Context, folder: Path, installed: str, target: str, form: str) -> None:
     """Which config keys break on the way to the offered version, and which stops the way has.
 
-    \b
-    fulldress matrix                 read the matrix files, write matrix.csv and path.json
-    fulldress matrix breaking        every key that breaks this estate, where it is used, what to write instead
-    fulldress matrix grep KEY        what the matrix and this estate know of a key
-    fulldress matrix diff OLD NEW    a matrix file, from the configuration that two packages ship
-    fulldress matrix import DOC      a matrix file, from the tables of the vendor's documentation
+    Alone it reads the matrix files that release.toml names, and writes 02-inventory/matrix.csv and path.json.
     """
     context.obj = folder
     if context.invoked_subcommand is None:
@@ -73,7 +69,7 @@ def _write(release: f.ReleaseFolder, installed: str, target: str, form: str) -> 
     next_command("fulldress scan")
 
 
-@command.command()
+@command.command(epilog="Example:  fulldress matrix breaking")
 @FORMAT
 @click.pass_obj
 def breaking(folder: Path, form: str) -> None:
@@ -86,7 +82,7 @@ def breaking(folder: Path, form: str) -> None:
         click.echo(_impacts_text(hits))
 
 
-@command.command()
+@command.command(epilog="Example:  fulldress matrix grep hybrid")
 @click.argument("key")
 @FORMAT
 @click.pass_obj

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fulldress.adapters.hosts import FORMS, is_address
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import UsageError
 from fulldress.store.codec import write_bytes
@@ -34,7 +35,9 @@ def command(name: str, package: Path | None, host: str, ticket: str, owner: str)
             fix=f"cd {root} && fulldress status",
         )
     if package is not None and not package.is_file():
-        raise UsageError(f"there is no package at {package}", fix="name the ZIP as it came from the vendor")
+        raise UsageError(f"there is no package at {package}", fix="name the file as it came from the vendor")
+    if host and not is_address(host):
+        raise UsageError(f"not a host's address: {host!r}", fix=f"write {FORMS}")
     values = {
         "name": root.name,
         "ticket": ticket,

@@ -6,18 +6,22 @@ the estate; writes ``03-findings/findings.json``.
 
 from __future__ import annotations
 
+import os
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import click
 
 from fulldress.cli.before import read_before
 from fulldress.cli.curework import shown_cures
+from fulldress.cli.groups import Sectioned
 from fulldress.cli.peerwork import chosen, with_peers
 from fulldress.cli.progress import terminal_progress
+from fulldress.cli.releasework import release_context
 from fulldress.cli.scanout import FORMS, View, show
-from fulldress.cli.scanwork import ALONE, package_context, release_context
+from fulldress.cli.scanwork import ALONE, package_context
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, UsageError
 from fulldress.intake.budgets import Budgets, raised
@@ -43,11 +47,31 @@ class Ask(NamedTuple):
     peers: tuple[str, ...] = ()
 
 
-@click.command(epilog="Example:  fulldress scan vendor.zip --fail-on high")
+class _Scan(Sectioned):
+    sections: ClassVar = {
+        "What to look at": ("folder", "vendor", "limits", "no_sandbox"),
+        "What counts": ("baseline", "waivers", "fail_on", "peers"),
+        "What to show": ("form", "output", "everything", "diff"),
+    }
+
+
+@click.command(
+    cls=_Scan,
+    epilog="""\b
+Examples:
+  fulldress scan vendor.zip
+  fulldress scan vendor.zip --format html --output scan.html
+  fulldress scan vendor.zip --baseline previous.zip --fail-on high
+\b
+Exit codes: 0 looked at; 1 broke, or a rule failed; 2 wrong command line or file;
+3 nothing to look at; 10 findings at or above --fail-on""",
+)
 @click.argument("package", required=False, type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(FORMS), default="text", help="What to print.")
+@click.option("--format", "form", type=click.Choice(FORMS), default="text", help="The form of the report.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, whole or not at all; not on stdout."
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it into this file, whole or not at all, instead of stdout.",
 )
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 10 when a finding is at least this severe.")
 @click.option("--all", "everything", is_flag=True, help="All findings, not only the fifteen most dangerous.")
@@ -95,10 +119,10 @@ def command(
     """Find what must be known before the package runs: ranked findings, each with its cure.
 
     With PACKAGE, scans that file for any user, without a release folder. Without, scans the release folder's package with
-    all that is known of the estate and writes 03-findings/findings.json. Exits 0 unless --fail-on says otherwise, or 1 when
-    a rule failed.
+    all that is known of the estate and writes 03-findings/findings.json.
     """
     _spare(output, package, baseline, waivers, vendor)
+    _can_write(output)
     ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, chosen(peers))
     if package is not None:
         report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
@@ -117,6 +141,19 @@ def _spare(output: Path | None, *read: Path | None) -> None:
             raise UsageError(f"--output {output} would write over {path}", why="it is read here", fix="name another file")
 
 
+def _can_write(output: Path | None) -> None:
+    """Raises UsageError before any work when the report could not be written after it."""
+    if output is None:
+        return
+    folder = next(parent for parent in output.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"--output {output}: {folder} cannot be written to",
+            why="the report would be lost",
+            fix="name a file in a folder of yours",
+        )
+
+
 def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sandboxed: bool) -> FindingsReport:
     progress = terminal_progress()
     before = read_before(ask.baseline, sandboxed=sandboxed) if ask.baseline else None
@@ -124,7 +161,7 @@ def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sa
         report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
         _show(report, context, ask.view)
     if ask.view.form == "text":
-        next_command(f"fulldress new NAME --package {package}   (to judge it against your estate and adapt it)")
+        next_command(f"fulldress new NAME --package {shlex.quote(str(package))}   (judges it against your estate)")
     return report
 
 

@@ -5,10 +5,12 @@ Joins the verdict of intake, the vendor record and what the channels said; every
 
 from __future__ import annotations
 
+import functools
 import textwrap
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast, get_args
+from typing import Concatenate, ParamSpec, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -16,6 +18,7 @@ import msgspec
 
 from fulldress.adapters.openpgp import OpenPgp
 from fulldress.cli import trustwork as work
+from fulldress.cli.groups import WorkGroup
 from fulldress.cli.stagework import JOURNAL, next_command
 from fulldress.errors import UsageError
 from fulldress.intake import accept as accepting
@@ -39,29 +42,41 @@ FOLDER = click.option(
 BY = click.option("--by", required=True, help="Your name.")
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_folder(work: Callable[Concatenate[f.ReleaseFolder, P], R]) -> Callable[P, R]:
+    """Hand a command the release folder, looked for only when the command runs: its help needs none."""
+
+    @functools.wraps(work)
+    def within(*args: P.args, **kwargs: P.kwargs) -> R:
+        start = click.get_current_context().find_object(Path) or Path()
+        return work(f.ReleaseFolder.find(start), *args, **kwargs)
+
+    return cast("Callable[P, R]", within)
+
+
 @click.group(
-    invoke_without_command=True, epilog='Example:  fulldress trust accept --by "Erika Muster" --reason "called ..."'
+    cls=WorkGroup,
+    invoke_without_command=True,
+    epilog='Example:  fulldress trust accept --by "Erika Muster" --reason "called ..."',
 )
 @FOLDER
 @click.pass_context
 def command(context: click.Context, folder: Path) -> None:
     """Who signed the package, whom to ask about it, and the two people who accept it.
 
-    \b
-    fulldress trust explain       the verdict, what it means, what to do next
-    fulldress trust escalate      write what is asked of the recorded contact, and by when
-    fulldress trust answer        record what the contact said
-    fulldress trust dossier       everything about a change of keys, with its evidence
-    fulldress trust accept        one of two people accepts this digest
+    Alone it says the verdict, as `explain` does.
     """
-    context.obj = f.ReleaseFolder.find(folder)
+    context.obj = folder
     if context.invoked_subcommand is None:
         context.invoke(explain)
 
 
-@command.command()
+@command.command(epilog="Example:  fulldress trust explain")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
-@click.pass_obj
+@in_folder
 def explain(folder: f.ReleaseFolder, form: str = "text") -> None:
     """The verdict, what it means, what to do next."""
     trust = work.trust_of(folder)
@@ -95,10 +110,10 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(shown(text), 108, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
-@command.command()
+@command.command(epilog='Example:  fulldress trust escalate --by "Erika Muster"')
 @BY
 @click.option("--due", default="", help="By when, for example 2026-11-27T12:00 (default: two days before the window).")
-@click.pass_obj
+@in_folder
 def escalate(folder: f.ReleaseFolder, by: str, due: str) -> None:
     """Write what is asked of the recorded contact, and by when: a letter, a calendar entry, a line in `status`."""
     trust, record = work.trust_of(folder), work.required_record(folder)
@@ -124,7 +139,7 @@ def escalate(folder: f.ReleaseFolder, by: str, due: str) -> None:
     for fingerprint in case.signers:
         click.echo(f"to be read aloud by them, not by you: {fingerprint}")
     next_command(
-        'fulldress trust answer --by NAME --asked PERSON --outcome confirmed --fingerprint "AS READ ALOUD" --why planned'
+        'fulldress trust answer --by NAME --asked PERSON --outcome confirmed --fingerprint "4A1B ..." --why planned'
     )
 
 
@@ -139,14 +154,16 @@ def _time(folder: f.ReleaseFolder, text: str) -> datetime | None:
         raise UsageError(f"{text!r} is no time: {error}", fix="write it as 2026-11-27T12:00") from error
 
 
-@command.command()
+@command.command(
+    epilog='Example:  fulldress trust answer --by "Erika Muster" --asked "Ms A" --outcome confirmed --fingerprint "4A1B ..."'
+)
 @BY
 @click.option("--asked", default="", help="The person you spoke to.")
 @click.option("--outcome", type=click.Choice(get_args(Outcome)), required=True, help="What they said.")
 @click.option("--why", "reason", type=click.Choice(get_args(Reason)), default="unknown", help="Why the key changed.")
 @click.option("--fingerprint", default="", help="As they read it aloud.")
 @click.option("--text", default="", help="The rest, in your words.")
-@click.pass_obj
+@in_folder
 def answer(folder: f.ReleaseFolder, by: str, asked: str, outcome: str, reason: str, fingerprint: str, text: str) -> None:
     """Record what the contact said; after a compromise the old key's word is void, and the verdict is judged anew."""
     case = escalating.answered(
@@ -173,10 +190,10 @@ def answer(folder: f.ReleaseFolder, by: str, asked: str, outcome: str, reason: s
     next_command('fulldress trust accept --by NAME --reason "..." (each of two people)')
 
 
-@command.command()
+@command.command(epilog='Example:  fulldress trust accept --by "Erika Muster" --reason "called the contact of 2024"')
 @BY
 @click.option("--reason", required=True, help="Whom you asked, over which contact, and what they said.")
-@click.pass_obj
+@in_folder
 def accept(folder: f.ReleaseFolder, by: str, reason: str) -> None:
     """One of two people accepts this digest, and nothing else. Run it once for each person; pinning is a separate act."""
     trust = work.trust_of(folder)
@@ -198,13 +215,13 @@ def _acceptance(folder: f.ReleaseFolder) -> Acceptance | None:
     return read_toml(path, Acceptance) if path.is_file() else None
 
 
-@command.command()
+@command.command(epilog="Example:  fulldress trust dossier --second other-download.zip --key old-key.asc")
 @click.option("--second", type=click.Path(path_type=Path), help="The same package, downloaded over another path.")
 @click.option("--previous", type=click.Path(path_type=Path), help="The last release's folder, or its package.lock.json.")
 @click.option(
     "--key", "keys", type=click.Path(path_type=Path), multiple=True, help="A public key that you hold (repeatable)."
 )
-@click.pass_obj
+@in_folder
 def dossier(folder: f.ReleaseFolder, second: Path | None, previous: Path | None, keys: tuple[Path, ...]) -> None:
     """Write everything about a change of keys, each question with its evidence or "not checked"."""
     trust, lock = work.trust_of(folder), read_json(folder.path(f.PACKAGE_LOCK), PackageLock)

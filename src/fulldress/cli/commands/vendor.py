@@ -13,6 +13,7 @@ import msgspec
 
 from fulldress.adapters.https import Https
 from fulldress.cli import trustwork
+from fulldress.cli.groups import WorkGroup
 from fulldress.cli.stagework import JOURNAL, next_command
 from fulldress.errors import EXIT_FINDINGS, NothingToDo, UsageError
 from fulldress.intake import channels as reading
@@ -36,26 +37,24 @@ FOLDER = click.option(
 BY = click.option("--by", required=True, help="Your name.")
 
 
-@click.group(invoke_without_command=True, epilog='Example:  fulldress vendor propose --by "Erika Muster" --reason "new pin"')
+@click.group(
+    cls=WorkGroup,
+    invoke_without_command=True,
+    epilog='Example:  fulldress vendor propose --by "Erika Muster" --reason "new pin"',
+)
 @FOLDER
 @click.pass_context
 def command(context: click.Context, folder: Path) -> None:
     """Who the vendor is, agreed by two people; what the vendor's channels say about this package.
 
-    \b
-    fulldress vendor show         the record, and whether two people agreed on it
-    fulldress vendor propose      one person wants vendor.toml as it is now
-    fulldress vendor approve      another person agrees
-    fulldress vendor fetch        read its channels (network!), and compare them with the package
-    fulldress vendor match        compare what was read with the package, once more
-    fulldress vendor check        look at advisory files or a whole folder of them, offline
+    Alone it shows the record.
     """
     context.obj = folder
     if context.invoked_subcommand is None:
         context.invoke(show)
 
 
-@command.command()
+@command.command(epilog="Example:  fulldress vendor show")
 @click.pass_obj
 def show(folder: Path) -> None:
     """The record, whether two people agreed on it, and what changed since they did."""
@@ -101,7 +100,7 @@ def _next(now: vendors.Standing) -> str:
     return "fulldress vendor propose --by NAME --reason TEXT"
 
 
-@command.command()
+@command.command(epilog='Example:  fulldress vendor propose --by "Erika Muster" --reason "new pin, read over the telephone"')
 @BY
 @click.option("--reason", required=True, help="What was changed, and how it was checked.")
 @click.pass_obj
@@ -114,7 +113,7 @@ def propose(folder: Path, by: str, reason: str) -> None:
     next_command(_next(now))
 
 
-@command.command()
+@command.command(epilog='Example:  fulldress vendor approve --by "Max Muster" --reason "called back myself"')
 @BY
 @click.option("--reason", default="", help="How you checked it.")
 @click.pass_obj
@@ -141,7 +140,7 @@ def _noted(start: Path, what: str, by: str, now: vendors.Standing) -> None:
 # ---- channels
 
 
-@command.command()
+@command.command(epilog="Example:  fulldress vendor fetch --since 2026-01-31")
 @click.option("--channel", "names", multiple=True, help="Only this channel of the record (repeatable).")
 @click.option("--offline", is_flag=True, help="Only channels that are folders; the network is not touched.")
 @click.option("--since", default="", help="Leave out documents that were last changed before this day (2026-01-31).")
@@ -208,7 +207,7 @@ def _chosen(record: VendorRecord, names: tuple[str, ...], offline: bool) -> list
     return chosen
 
 
-@command.command()
+@command.command(epilog="Example:  fulldress vendor match")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
 @click.pass_obj
 def match(folder: Path, form: str) -> None:
@@ -266,7 +265,9 @@ def _matches_text(report: AdvisoryReport) -> str:
     return "\n".join([head, *([table] if table else []), *map(shown, keys)])
 
 
-@command.command()
+@command.command(
+    epilog="\b\nExample:  fulldress vendor check advisories/\nExits 10 when something is wrong with a document."
+)
 @click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What to print.")
 def check(places: tuple[Path, ...], form: str) -> None:

@@ -51,11 +51,6 @@ class Checked(NamedTuple):
         """True when the schema and every mandatory test pass."""
         return not self.problems
 
-    @property
-    def well_formed(self) -> bool:
-        """True when at least the schema is kept, so that the document can be read."""
-        return not any(p.test in ("json", "schema") for p in self.problems)
-
 
 def check(data: bytes, *, remarks: bool = False, only_parse: bool = False) -> Checked:
     """All mandatory tests (6.1); with ``remarks`` the optional (6.2) and informative ones (6.3) too. Never raises.

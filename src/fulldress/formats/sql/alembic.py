@@ -101,11 +101,13 @@ class Args:
         """The table of a batch operation, which its calls leave out."""
 
     def node(self, at: int, key: str = "") -> ast.expr | None:
+        """The argument as written; by its name first. None when it is not given."""
         if key in self.named:
             return self.named[key]
         return self.args[at] if 0 <= at < len(self.args) else None
 
     def get(self, at: int, key: str = "") -> Any:
+        """The argument's value, as ``constant`` gives it."""
         return constant(self.node(at, key))
 
 
@@ -158,6 +160,7 @@ class Alembic:
         self.batches: dict[str, tuple[str, str]] = {}
 
     def read(self, tree: ast.Module) -> Shadow | None:
+        """The SQL that ``upgrade`` would send; None for a module without one."""
         functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
         if "upgrade" not in functions:
             return None

@@ -14,18 +14,18 @@ from fulldress.formats.sql.python import read_python
 from fulldress.formats.sql.shadow import Shadow
 
 _DOWN_MARK = re.compile(
-    r"(?im)^\s*--\s*(?:\+goose\s+Down|migrate:down|\+migrate\s+Down|rollback\b|\+micrate\s+Down|//@UNDO)"
+    r"(?im)^[^\S\n]*--\s*(?:\+goose\s+Down|migrate:down|\+migrate\s+Down|rollback\b|\+micrate\s+Down|//@UNDO)"
 )
-_UP_MARK = re.compile(r"(?im)^\s*--\s*(?:\+goose\s+Up|migrate:up|\+migrate\s+Up|changeset\s)")
+_UP_MARK = re.compile(r"(?im)^[^\S\n]*--\s*(?:\+goose\s+Up|migrate:up|\+migrate\s+Up|changeset\s)")
 _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("goose", re.compile(r"(?im)^\s*--\s*\+goose\s")),
-    ("dbmate", re.compile(r"(?im)^\s*--\s*migrate:up")),
-    ("sql-migrate", re.compile(r"(?im)^\s*--\s*\+migrate\s")),
+    ("goose", re.compile(r"(?im)^[^\S\n]*--\s*\+goose\s")),
+    ("dbmate", re.compile(r"(?im)^[^\S\n]*--\s*migrate:up")),
+    ("sql-migrate", re.compile(r"(?im)^[^\S\n]*--\s*\+migrate\s")),
     ("Liquibase", re.compile(r"(?i)\A\s*--\s*liquibase formatted sql")),
     ("drizzle", re.compile(r"-->\s*statement-breakpoint")),
 )
 _ALONE = re.compile(
-    r"(?im)^\s*--.*(?:NO TRANSACTION|transaction:\s*false|notransaction|no-transaction|runInTransaction:false)"
+    r"(?im)^[^\S\n]*--.*(?:NO TRANSACTION|transaction:\s*false|notransaction|no-transaction|runInTransaction:false)"
 )
 _PLACES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Flyway", re.compile(r"(?:^|/)[VRB][\d._]*__[^/]+\.sql$")),

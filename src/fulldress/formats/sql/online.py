@@ -139,7 +139,13 @@ BEGIN
     EXIT WHEN fd_total < {FEW} OR fd_total * 2 > fd_before;
     fd_before := fd_total;
   END LOOP;{restless if settle else ""}
-  LOOP
+{_remainder(head, todo, prefix)}END"""
+    )
+
+
+def _remainder(head: str, todo: str, prefix: str) -> str:
+    """One snapshot over all, as often as it is refused: what moved out of the way of the batches."""
+    return f"""  LOOP
     BEGIN
       -- One snapshot over all: rows that moved out of the way of the batches.
       {head}
@@ -149,8 +155,7 @@ BEGIN
     COMMIT;
     PERFORM pg_sleep(0.1 * fd_tries);
   END LOOP;
-END"""
-    )
+"""
 
 
 _REFUSED = f"""      EXCEPTION WHEN lock_not_available OR deadlock_detected THEN

@@ -12,7 +12,7 @@ from fulldress.formats.sql.shadow import Shadow, Sheet, name, names
 
 def read_python(place: str, text: str) -> Shadow | None:
     """The SQL of an Alembic or Django migration; None for other Python."""
-    alembic = re.search(r"(?m)^\s*(?:from alembic|import alembic)", text) is not None
+    alembic = re.search(r"(?m)^[^\S\n]*(?:from alembic|import alembic)", text) is not None
     django = "migrations.Migration" in text
     if not alembic and not django:
         return None

@@ -331,7 +331,12 @@ class _Rewriter:
 
     def _other(self, statement: Statement) -> None:
         effect = lock_effects([statement], self.catalogue)[0]
-        if concurrently(statement):
+        if statement.kind == "lock_stmt":
+            self.changes.append(f"line {statement.line}: LOCK TABLE is left out: without a transaction it guards nothing")
+            return
+        if statement.kind == "create_role_stmt" and _with_password(statement):
+            self._role(statement)
+        elif concurrently(statement):
             self._put(statement, online.without_timeout(statement.text))
         elif statement.kind in _OUTSIDE or statement.kind == "cluster_stmt":
             # Refused inside a block: no retries here, but it does not queue for long either.
@@ -347,6 +352,25 @@ class _Rewriter:
         for name in (*effect.rewrites, *effect.scans):
             if at_least(effect.locks.get(name, "AccessShare"), "Share") and not small(self.rows, name):
                 self._keep(statement, f"works through all of {name} under a {effect.locks[name]} lock: no online form")
+
+    def _role(self, statement: Statement) -> None:
+        """Not inside a DO block: psql fills variables in outside quotes only, and a password may have to become one."""
+        options = {item.def_elem.defname for item in statement.node.options}
+        if options & {"addroleto", "rolemembers", "adminmembers", "sysid"}:
+            self._put(statement, statement.text + ";")
+            self._keep(statement, "this CREATE ROLE fails when an interrupted migration is resumed")
+            return
+        name = ident(statement.node.role)
+        kind = re.sub(r"(?is)^create\s+(role|user|group)\s.*", r"\1", statement.text).upper()
+        there = "SELECT FROM pg_roles WHERE rolname = '" + statement.node.role.replace("'", "''") + "'"
+        made = f"SELECT 'CREATE {kind} {name.replace(chr(39), chr(39) * 2)}' WHERE NOT EXISTS ({there}) \\gexec"
+        self._put(
+            statement, f"{made}\n" + re.sub(r"(?is)^create\s+(?:role|user|group)\s", "ALTER ROLE ", statement.text) + ";"
+        )
+
+
+def _with_password(statement: Statement) -> bool:
+    return any(item.def_elem.defname == "password" for item in statement.node.options)
 
 
 _TITLE = "-- Made to run online: each statement commits by itself, waits for locks only briefly, and may be run again.\n"

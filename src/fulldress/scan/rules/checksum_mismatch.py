@@ -77,7 +77,7 @@ def check(context: Context) -> Iterator[Finding]:
             if entry.place.startswith(found.root)
         }
         yield from _compared(context, found, inside)
-        yield from _uncovered(found, inside)
+        yield from _uncovered(context, found, inside)
 
 
 def _contents(context: Context) -> dict[str, list[Entry]]:
@@ -137,14 +137,19 @@ def _compared(context: Context, found: _List, inside: dict[str, Entry]) -> Itera
             continue
         elif _digest(context, entry, algorithm) != digest:
             changed.append(path)
-    judged = context.trust is not None and not found.complete and not _weak(found)
-    if changed and not judged:  # the trust verdict says so already of strong lists
+    judged = _judged(context, found)
+    if changed and not judged:
         yield _finding(found, "high", f"{_first(changed)} not what {_name(found)} says", changed)
     gone = [g for g in gone if not g.startswith("..") and not g.endswith(".pyc")]
     if gone and not judged:
         yield _finding(
             found, "medium" if found.complete else "low", f"{_first(gone)} missing, but listed in {_name(found)}", gone
         )
+
+
+def _judged(context: Context, found: _List) -> bool:
+    """True for the strong lists that the trust verdict has judged, with what they leave uncovered."""
+    return context.trust is not None and not found.complete and not _weak(found)
 
 
 def _digest(context: Context, entry: Entry, algorithm: str) -> str:
@@ -156,13 +161,13 @@ def _digest(context: Context, entry: Entry, algorithm: str) -> str:
         return ""
 
 
-def _uncovered(found: _List, inside: dict[str, Entry]) -> Iterator[Finding]:
+def _uncovered(context: Context, found: _List, inside: dict[str, Entry]) -> Iterator[Finding]:
     named = {line.path for line in found.lines}
     rest = sorted(
         n for n, e in inside.items() if n not in named and e.place != found.entry.place and not n.endswith(_SIGNATURE)
     )
     rest = [n for n in rest if not _UNLISTED.search(n)]
-    if rest and (found.complete or len(named & inside.keys()) >= len(inside) / 2):
+    if rest and not _judged(context, found) and (found.complete or len(named & inside.keys()) >= len(inside) / 2):
         severity: Severity = "medium" if found.complete and not _MD5SUMS.search(found.entry.place) else "low"
         yield _finding(found, severity, f"{_first(rest)} named by no line of {_name(found)}", rest)
     if _weak(found) and not found.complete:

@@ -28,13 +28,13 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
+from fulldress.formats.calls import split
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import is_code, is_comment
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.rules.secret_in_code import split
 from fulldress.scan.secretreport import Spot, findings, redacted, severity_of
 
 META = RuleMeta(
@@ -50,7 +50,10 @@ _INSERT = Pattern(
 _COMPARED = Pattern(
     r"(?i)(password|passwd|pwd)\w{0,12}[\]\)\"']{0,3}\s{0,3}(===?|\.equals\s?\(|\beq\b)\s{0,3}[\"'][^\"']{4}"
 )
-LOOKS_FOR = (_INSERT, _COMPARED)
+_TURNED = Pattern(
+    r"(?i)[\"'][^\s\"']{4,60}[\"']\s{0,3}(===?\s{0,3}|\.equals\s?\(\s?)[\w.$>\[\"'-]{0,40}(password|passwd|pwd)\b"
+)
+LOOKS_FOR = (_INSERT, _COMPARED, _TURNED)
 _STATEMENT = re.compile(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
 _COLUMN = re.compile(
     r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
@@ -61,6 +64,9 @@ _HASH = re.compile(
 )
 _COMPARISON = re.compile(
     r"""(?i)(?:password|passwd|pwd)\w{0,12}[\])"']{0,3}\s{0,3}(?:===?|\.equals\s*\(|\beq\b)\s*["']([^"']{4,})["']"""
+)
+_TURNED_COMPARISON = re.compile(
+    r"""(?i)["']([^\s"']{4,60})["']\s{0,3}(?:===?\s{0,3}|\.equals\s?\(\s?)[\w.$>\["'-]{0,40}(?:password|passwd|pwd)\b"""
 )
 _FIX = "Lock the account or set a password of your own before the service listens; ask for a first-login change."
 _CONSEQUENCE = "Anyone who knows the product can log in, at every installation."
@@ -79,8 +85,9 @@ def check(context: Context) -> Iterator[Finding]:
             place, data[start : hit.end + 4000].decode("utf-8", "surrogateescape"), data.count(b"\n", 0, start) + 1
         ):
             seen.setdefault(place, {}).setdefault(spot.line, spot)
-    for line in context.lines(_COMPARED):
-        place, match = line.entry.place, _COMPARISON.search(line.text)
+    for line in context.lines(_COMPARED, _TURNED):
+        place = line.entry.place
+        match = _COMPARISON.search(line.text) or _TURNED_COMPARISON.search(line.text)
         if match is None or not is_code(place) or is_comment(line.text) or standing(place) != "acting":
             continue
         if secrets.worth(match[1]) == "real" or match[1].lower() in secrets.DEFAULTS - {
@@ -143,6 +150,7 @@ BAD = (
     {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('admin', 'admin123');\n"},
     {"sql/seed.sql": "insert into app_user(id, passwd)\nvalues (1, md5('geheim1')), (2, md5('geheim1'));\n"},
     {"sql/seed.sql": "INSERT INTO accounts (login, password_hash) VALUES ('a', '0192023a7bbd73250516f069df18b500');\n"},
+    {"src/Auth.java": 'return "geheim1".equals(password);\n'},
     {"app/auth.py": 'if user == "admin" and password == "geheim1":\n    ok()\n'},
 )
 GOOD = (

@@ -2,7 +2,7 @@
 
 ## What it does
 Reads the reboot statement of manifests, readmes and scripts and reports one that is neither yes nor no: recommended,
-optional, may be required.
+optional, may be required. Reports upgrade scripts that reboot the host themselves.
 
 ## Why it matters
 Whoever plans the window must know: a reboot is minutes of downtime and a risk of its own; a needed one that is left
@@ -26,8 +26,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats import shell
 from fulldress.formats.patterns import Pattern
+from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
+from fulldress.scan.reading import scripts
+from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -58,6 +62,7 @@ _READ = (".txt", ".md", ".rst", ".sh", "README", "INSTALL", "postinst")
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for the package, at its most binding statement (a manifest before prose)."""
+    yield from _done(context)
     if ASK in context.drafted:
         return
     hits = [*_hits(context, _SETTING, _JSON, (".json",)), *_hits(context, _WORD, _TEXT, _READ)]
@@ -78,6 +83,40 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
+def _done(context: Context) -> Iterator[Finding]:
+    """Scripts of the upgrade that reboot the host themselves, whatever the manifest says."""
+    for script in scripts(context):
+        if role(context, script.entry.place) != "upgrade":
+            continue
+        for command in script.commands:
+            if _reboots(command):
+                yield Finding(
+                    rule=META.slug,
+                    severity="high",
+                    confidence="likely",
+                    title=f"{script.entry.place.rpartition('/')[2]} reboots the host itself",
+                    place=script.entry.place,
+                    line=command.line,
+                    excerpt=command.text[:200],
+                    consequence="The host goes down while steps may still be running, at a moment that nobody planned.",
+                    fix="Take it out of the script; reboot as a step of the plan, when everything else is verified.",
+                )
+
+
+def _reboots(command: Command) -> bool:
+    argv = shell.unwrapped(command)
+    name, words = (argv[0].rpartition("/")[2], argv[1:]) if argv else ("", ())
+    if any(_reboots(inner) for text in shell.nested(command) for inner in shell.commands(text)):
+        return True
+    if name in ("reboot", "poweroff", "halt"):
+        return not any(w in ("--help", "-w", "--wtmp-only") for w in words)
+    if name in ("init", "telinit"):
+        return words[:1] in (("6",), ("0",))
+    if name == "shutdown":
+        return not any(w in ("-c", "-k") for w in words)
+    return name == "systemctl" and any(w in ("reboot", "poweroff", "halt", "kexec", "soft-reboot") for w in words[:2])
+
+
 def cure(context: Context, finding: Finding) -> Cure | None:
     """Let the plan find out: after the upgrade a step checks whether anything still waits for a reboot."""
     if finding.rule != META.slug or ASK in context.drafted:
@@ -95,11 +134,15 @@ def _hits(
 
 
 BAD = (
+    {"scripts/a.sh": "#!/bin/sh\nset -e\n(sleep 60; reboot) &\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nif [ -e /run/reboot-required ]; then shutdown -r +1; fi\n"},
     {"manifest.json": '{"pkg":"a","reboot":"recommended"}\n'},
     {"README.txt": "Reboot:   recommended (not required in most installations)\n"},
     {"scripts/a.sh": '#!/bin/sh\necho "Finished. A reboot is recommended."\n'},
 )
 GOOD = (
+    {"scripts/a.sh": "#!/bin/sh\necho reboot\nshutdown -c\ninit 3\n# reboot\n"},
+    {"x.deb!/usr/sbin/nightly": "#!/bin/sh\nreboot\n"},
     {"manifest.json": '{"reboot": false}\n'},
     {"manifest.json": '{"reboot": "required"}\n'},
     {"README.txt": "A reboot is not needed.\nSettings are recommended.\n"},

@@ -28,12 +28,14 @@ from collections.abc import Iterator
 
 import msgspec
 
+from fulldress.formats import shell
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan import endpointuse, secrets
+from fulldress.scan import endpointuse, secretlines, secrets
 from fulldress.scan.endpoints import PLAINTEXT, outside, redirected, replacement, urls
 from fulldress.scan.endpointuse import Use, in_programs
-from fulldress.scan.reading import current_text, encode, with_line
+from fulldress.scan.reading import current_text, encode, scripts, with_line
+from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -64,6 +66,38 @@ def check(context: Context) -> Iterator[Finding]:
         elif finding is not None:
             yield finding
     yield from many if len(many) <= FEW else (_together(many),)
+    yield from _clients(context)
+
+
+_PLAIN_CLIENTS = frozenset(("ftp", "tftp", "rsh", "rcp", "rlogin", "telnet"))
+"""Programs that know no encryption; telnet is used to try ports, too."""
+
+
+def _clients(context: Context) -> Iterator[Finding]:
+    """Upgrade scripts that start such a program with a host's name: one finding for each script and program."""
+    told: set[tuple[str, str]] = set()
+    for script in scripts(context):
+        place = script.entry.place
+        for command in script.commands:
+            argv = shell.unwrapped(command)
+            name = argv[0].rpartition("/")[2] if argv else ""
+            host = next((w for w in argv[1:] if not w.startswith("-")), "") if name in _PLAIN_CLIENTS else ""
+            host = host.rpartition("@")[2].partition(":")[0]
+            if "." not in host or not outside(host) or (place, name) in told or role(context, place) != "upgrade":
+                continue
+            told.add((place, name))
+            severity: Severity = "low" if name == "telnet" else "medium"
+            yield Finding(
+                rule=META.slug,
+                severity=severity,
+                confidence=META.confidence,
+                title=f"{name} talks to {host} in plain text",
+                place=place,
+                line=command.line,
+                excerpt=secrets.hidden(command.text.split("\n")[0][:200]),
+                consequence="Anyone on the way reads and changes what is sent, the password included.",
+                fix="Have the vendor use SFTP, SSH or HTTPS, or ship the file inside the package.",
+            )
 
 
 def _together(found: list[Finding]) -> Finding:
@@ -85,7 +119,7 @@ def _finding(estate: Estate | None, host: str, uses: list[Use]) -> Finding | Non
     fixed = bool(_PRIVATE.match(host))
     if not (known or plain or fixed):
         return None
-    exposed = [u for u in plain if secrets.hidden(u.text) != u.text]
+    exposed = [u for u in plain if secrets.hidden(said := _said(u)) != said]
     severity: Severity = "high" if exposed else "medium" if plain or known else "low"
     first = next(iter(exposed or [u for u in plain if u.line] or [u for u in uses if u.line] or uses))
     return Finding(
@@ -108,6 +142,11 @@ def _finding(estate: Estate | None, host: str, uses: list[Use]) -> Finding | Non
         else "Declare the route to use under [estate.replacements].",
         curable=known is not None and any(u.line for u in uses),
     )
+
+
+def _said(use: Use) -> str:
+    """What belongs to the URL: its line, or only itself where the line is generated code of any length."""
+    return use.text if len(use.text) <= secretlines.GENERATED else use.url.text
 
 
 def _title(host: str, uses: list[Use], plain: list[Use], exposed: list[Use]) -> str:
@@ -146,6 +185,7 @@ REPLACED = Estate(
     replacements={"api.partner.example": "https://gateway.lab.example/partner"},
 )
 BAD = (
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nftp -n files.partner.example <<E\nuser a b\nE\n"}),
     {"scripts/x.sh": "#!/bin/sh\ncurl -X POST http://hooks.partner.example/v1 -H 'Authorization: Bearer abcdefghij'\n"},
     {"lib/b.jar!/b.properties": "partner=http://api.partner.example/v2\n"},
     Sample(files={"conf/a.ini": "[p]\nbase = http://api.partner.example/v2\n"}, estate=REPLACED),
@@ -154,6 +194,7 @@ BAD = (
     {"conf/a.ini": "[p]\nbase = http://10.20.1.15:9090/bridge\n"},
 )
 GOOD = (
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nftp -n localhost\nsftp files.partner.example\ntelnet 127.0.0.1 25\n"}),
     {"conf/x.xml": '<a xmlns:b="http://b.partner.example/ns"/>\n', "a.yml": "example: http://air.partner.example\n"},
     {
         "site-packages/x/a.py": 'U = "http://b.partner.example/x"\n',

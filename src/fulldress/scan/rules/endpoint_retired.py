@@ -32,6 +32,7 @@ from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
+from fulldress.scan.callgraph import short
 from fulldress.scan.endpoints import names_host, redirected, replacement
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, current_text, encode, is_comment, script_at, with_line
@@ -49,6 +50,10 @@ COMMENTED = (".properties", ".ini", ".conf", ".cfg", ".env", ".cnf")
 """Configuration in which a line that begins with ``#`` is a comment."""
 
 Hit = tuple[Entry, int, str]
+
+
+MORE = 6
+"""Further places that a finding names."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -69,6 +74,8 @@ def _finding(context: Context, estate: Estate, host: str, found: list[Hit], *, c
     entry, number, line = next((f for f in found if script_at(context, f[0].place)), found[0])
     files = len({e.place for e, _, _ in found})
     lines = f"{len(found)} lines of {files} file{'s'[: files > 1]}" if len(found) > 1 else "one line"
+    others = [f"{short(e.place)}:{n}" for e, n, _ in found if (e.place, n) != (entry.place, number)]
+    also = f" Named in {', '.join(others[:MORE])}{' ...' if len(others) > MORE else ''} too." if others else ""
     return Finding(
         rule=META.slug,
         severity=META.severity,
@@ -77,7 +84,7 @@ def _finding(context: Context, estate: Estate, host: str, found: list[Hit], *, c
         place=entry.place,
         line=number,
         excerpt=line.strip(),
-        consequence="Every call to it hangs or fails; in an installation script the upgrade stops half way.",
+        consequence="Every call to it hangs or fails; in an installation script the upgrade stops half way." + also,
         fix=_advice(estate, host),
         curable=curable,
     )

@@ -148,7 +148,7 @@ def _functions(context: Context) -> set[str]:
     """Names of the functions of all scripts: one sources another."""
 
     def make() -> set[str]:
-        pattern = re.compile(r"(?m)^\s*(?:function\s+)?([\w.:-]+)\s*\(\)|^\s*function\s+([\w.:-]+)")
+        pattern = re.compile(r"(?m)^[^\S\n]*(?:function\s+)?([\w.:-]+)\s*\(\)|^[^\S\n]*function\s+([\w.:-]+)")
         texts = [script.text for script in scripts(context)]
         return {name for text in texts for pair in pattern.findall(text) for name in pair}
 

@@ -32,7 +32,7 @@ from fulldress.formats import shell
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.callgraph import files as files_of
-from fulldress.scan.reading import Script, encode, scripts
+from fulldress.scan.reading import Script, encode, scripts, stops_on_errors
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.schedules import jobs
@@ -97,13 +97,6 @@ def _changes(command: Command) -> bool:
     if name == "sed":
         return any(w.startswith(("-i", "--in-place")) for w in argv)
     return name in CHANGING
-
-
-def stops_on_errors(script: Script) -> bool:
-    """True when the script sets -e (or errexit), in its shebang or in a command."""
-    if re.match(r"#![^\n]*sh\s+-\w*e", script.text):
-        return True
-    return any(c.name == "set" and any(re.match(r"-[a-z]*e|errexit", w) for w in c.argv[1:]) for c in script.commands)
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:

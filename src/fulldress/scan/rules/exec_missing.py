@@ -33,7 +33,7 @@ from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Confidence, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.dependencies import coming
-from fulldress.scan.reading import memo
+from fulldress.scan.reading import memo, named
 from fulldress.scan.rule import Context, RuleMeta, Sample
 from fulldress.scan.units import UnitFile, units
 
@@ -96,6 +96,43 @@ def check(context: Context) -> Iterator[Finding]:
                     consequence="The service fails with 203/EXEC when it is started, after its predecessor was stopped.",
                     fix="Correct the path, or have the vendor ship the program as it must be.",
                 )
+            given = _given(command, path)
+            if trouble is None and "-" not in prefix and given and given not in seen and _absent(context, given, found):
+                seen.add(given)
+                yield Finding(
+                    rule=META.slug,
+                    severity="medium",
+                    confidence="likely",
+                    title=f"{found.name}: {given}, which {path.rpartition('/')[2]} is to run, is not in the package",
+                    place=found.entry.place,
+                    line=line,
+                    excerpt=f"{directive}={command}"[:200],
+                    consequence="The service fails as soon as it is started, after its predecessor was stopped.",
+                    fix="Correct the path, or have the vendor ship the file.",
+                )
+
+
+_INTERPRETER = re.compile(r"/(?:java|python[\d.]*|perl|ruby|node|php[\d.]*|(?:ba|da)?sh)$")
+
+
+def _given(command: str, path: str) -> str:
+    """The program that an interpreter is to run: ``java -jar X``, ``python3 X``; "" when that is not plain."""
+    words = command.split()[1:]
+    if not _INTERPRETER.search(path) or not words:
+        return ""
+    if path.endswith("/java"):
+        after = words[words.index("-jar") + 1 :] if "-jar" in words else []
+        word = after[0] if after else ""
+    else:
+        word = words[0]
+    return word if word.startswith(_VENDORS) and not re.search(r"[%$*\"']", word) else ""
+
+
+def _absent(context: Context, path: str, found: UnitFile) -> bool:
+    """True when the unit's own archive fills the vendor's folder and that file is not in it, nor anywhere in the package."""
+    top = "/".join(path.split("/")[:4])
+    fills = found.folder and any(p.startswith(f"{top}/") for p in _shipped(context))
+    return bool(fills) and path not in _shipped(context) and not named(context, path.rpartition("/")[2])
 
 
 def _trouble(context: Context, path: str, found: UnitFile) -> _Trouble | None:
@@ -205,6 +242,12 @@ def _estate(arch: str = "amd64", libc: str = "2.36-9", commands: tuple[str, ...]
 _ARM = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\0\xb7\0" + bytes(44)
 _UNIT = "[Service]\nExecStart=/opt/a/bin/serve --port 1\n"
 BAD = (
+    Sample(
+        files={
+            "a.deb!/lib/systemd/system/a.service": "[Service]\nExecStart=/usr/bin/java -Xmx1g -jar /opt/a/b/lib/w.jar\n",
+            "a.deb!/opt/a/b/lib/other.jar": "x",
+        }
+    ),
     {"x.deb!/lib/systemd/system/a.service": _UNIT, "x.deb!/opt/a/bin/server": "#!/bin/sh\n"},
     Sample(
         files={"x.deb!/lib/systemd/system/a.service": _UNIT, "x.deb!/opt/a/bin/serve": "#!/bin/sh\n"},
@@ -218,6 +261,13 @@ BAD = (
     ),
 )
 GOOD = (
+    Sample(
+        files={
+            "a.deb!/lib/systemd/system/a.service": "[Service]\nExecStart=/usr/bin/java -jar /opt/a/b/lib/w.jar\n",
+            "w.jar": "x",
+            "a.deb!/opt/a/b/lib/other.jar": "x",
+        }
+    ),
     {"x.deb!/lib/systemd/system/a.service": _UNIT, "x.deb!/opt/a/bin/serve": "#!/bin/sh\n"},
     {"x.deb!/lib/systemd/system/a.service": "[Service]\nExecStart=-/opt/a/bin/gone\n", "x.deb!/opt/a/bin/b": "#!/bin/sh\n"},
     {"x.deb!/lib/systemd/system/a@.service": "[Service]\nExecStart=/opt/%i/bin/gone\n", "x.deb!/opt/a/bin/b": "#!/bin/sh\n"},

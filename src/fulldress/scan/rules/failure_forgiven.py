@@ -31,10 +31,9 @@ from typing import NamedTuple
 from fulldress.formats import shell, shellflow
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.reading import Script, edited, script_at, scripts
+from fulldress.scan.reading import Script, edited, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.rules.errors_ignored import stops_on_errors
 
 META = RuleMeta(
     slug="failure-forgiven",
@@ -65,13 +64,15 @@ def check(context: Context) -> Iterator[Finding]:
         for pardon in _pardons(script):
             yield _finding(script, pardon.command, f"{_name(pardon.command)} may fail unnoticed: “|| {pardon.what}”", True)
         for command in _blind_cd(script):
-            yield _finding(script, command, f"goes on where it is when “{command.text}” fails", False)
+            yield _finding(
+                script, command, f"goes on where it is when “{command.text}” fails", False, wipes=_wiping(script, command)
+            )
 
 
-def _finding(script: Script, command: Command, title: str, vital: bool) -> Finding:
+def _finding(script: Script, command: Command, title: str, vital: bool, *, wipes: int = 0) -> Finding:
     return Finding(
         rule=META.slug,
-        severity=META.severity if vital else "medium",
+        severity=META.severity if vital or wipes else "medium",
         confidence=META.confidence,
         title=title[:200],
         place=script.entry.place,
@@ -79,9 +80,26 @@ def _finding(script: Script, command: Command, title: str, vital: bool) -> Findi
         excerpt=command.text[:200],
         consequence="The script reports success over a step that did not happen, and the next one builds on it."
         if vital
+        else f"The rm below (line {wipes}) empties the wrong folder."
+        if wipes
         else "The commands below work in the wrong folder.",
         fix="Let the script end there." if vital else "Write cd ... || exit 1.",
         curable=True,
+    )
+
+
+def _wiping(script: Script, cd: Command) -> int:
+    """The line, soon after, that removes by a pattern what is in the folder that the script is in; 0 for none."""
+    after = [c for c in script.commands if c.start > cd.start][:3]
+    return next(
+        (
+            c.line
+            for c in after
+            if _name(c) == "rm"
+            and any(re.match(r"-\w*[rR]", w) for w in c.argv)
+            and any(w in ("*", ".", "./*", "..") for w in c.argv)
+        ),
+        0,
     )
 
 
@@ -141,6 +159,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 BAD = (
+    {"scripts/w.sh": "#!/bin/bash\ncd /opt/app/webapps\nrm -rf *\n"},
     {"scripts/a.sh": "#!/bin/bash\nset -e\npg_dump app > /backup/app.sql || true\n"},
     {"scripts/b.sh": '#!/bin/bash\nset -e\nsu postgres -c "psql -f 0051.sql" || echo "already applied?"\n'},
     {"scripts/c.sh": "#!/bin/bash\ncd /opt/app/old\nrm -rf cache tmp\n"},

@@ -33,6 +33,7 @@ from fulldress.model.finding import Confidence, Finding
 from fulldress.scan import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, scripts
+from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -48,7 +49,14 @@ _SUBSTITUTED = re.compile(r"(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
 CONSEQUENCE = "What runs on the day is not what was scanned and rehearsed."
 FIX = "Have the vendor ship it inside the package, and install it from there."
 _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|FROM\s)")
-LOOKS_FOR = (_IMAGE,)
+_PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
+LOOKS_FOR = (_IMAGE, _PIPED)
+_ACTS = re.compile(
+    r"^\s*(?:-\s*)?(?:[\w.]*(?:shell|command|cmd|raw|run|script|exec\w*|runcmd)\w*\s*[:=]|RUN\s|-\s+[\"'\[]?\s*(?:sudo\s+)?(?:curl|wget)\b|"
+    r"(?:sudo\s+)?(?:curl|wget)\s)|\b(?:system|exec|shell_exec|popen|Popen|check_call|run)\s*\(\s*f?[\"'`]\s*(?:curl|wget)",
+    re.IGNORECASE,
+)
+"""What makes a line of another format run a command: a key of a playbook or workflow, RUN of an image, a call."""
 _MOVING = re.compile(
     r"""^\s*(?:-\s*)?(?:image\s*:|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::latest)?)["']?\s*(?:AS\s.*)?$"""
 )
@@ -58,6 +66,7 @@ _LOCAL = re.compile(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each command that brings code in from the network."""
     yield from _images(context)
+    yield from _embedded(context)
     for script in scripts(context):
         saved: set[str] = set()
         for command in script.commands:
@@ -67,7 +76,12 @@ def check(context: Context) -> Iterator[Finding]:
             saved |= _saves(command)
             what, confidence = _fetched(command)
             if what:
-                yield _finding(script.entry.place, command, what, confidence)
+                certain: Confidence = "certain" if _INSECURE_INDEX.search(command.text) else confidence
+                yield _finding(script.entry.place, command, what, certain)
+
+
+_INSECURE_INDEX = re.compile(r"--(?:extra-)?index-url[ =][\"']?http://|\s-i\s+[\"']?http://|--registry[ =][\"']?http://")
+"""A registry in plain text: whoever is on the way chooses what is installed."""
 
 
 def _finding(place: str, command: Command, what: str, confidence: Confidence) -> Finding:
@@ -82,6 +96,30 @@ def _finding(place: str, command: Command, what: str, confidence: Confidence) ->
         consequence=CONSEQUENCE,
         fix=FIX,
     )
+
+
+def _embedded(context: Context) -> Iterator[Finding]:
+    """The same in playbooks, workflows, image recipes, units and programs that start a shell."""
+    for entry, number, line in acting_lines(context, _PIPED):
+        place = entry.place
+        if (
+            shell.is_shell(place, context.text(entry) or "")
+            or standing(place) != "acting"
+            or role(context, place) == "library"
+        ):
+            continue
+        if _ACTS.search(line):
+            yield Finding(
+                rule=META.slug,
+                severity="high",
+                confidence="likely",
+                title=f"{'wget' if re.search(r'wget', line) else 'curl'} piped into a shell",
+                place=place,
+                line=number,
+                excerpt=secrets.hidden(line.strip()[:200]),
+                consequence=CONSEQUENCE,
+                fix=FIX,
+            )
 
 
 def _images(context: Context) -> Iterator[Finding]:
@@ -171,6 +209,10 @@ def _from_registry(name: str, rest: tuple[str, ...]) -> str:
 
 
 BAD = (
+    {"deploy/site.yml": "- hosts: a\n  tasks:\n    - shell: curl -s https://get.partner.example/i | sh\n"},
+    {"Dockerfile": "FROM x@sha256:0\nRUN curl -fsSL https://get.partner.example/i.sh | bash -s -- -y\n"},
+    {"install.pl": '#!/usr/bin/perl\nsystem("wget -qO- https://get.partner.example/i | sh");\n'},
+    {"up.sh": "#!/bin/sh\nset -e\npip install --index-url http://pypi.partner.example/simple tool\n"},
     {"scripts/d.sh": "#!/bin/sh\ncurl -fsSLo /tmp/i.sh https://get.partner.example/i.sh\nsh /tmp/i.sh -y\n"},
     {"scripts/e.sh": "#!/bin/sh\nwget https://get.partner.example/tool\nchmod +x tool\n./tool\n"},
     {"deploy/compose.yml": "services:\n  a:\n    image: registry.partner.example/a:latest\n"},
@@ -180,6 +222,8 @@ BAD = (
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
 )
 GOOD = (
+    {"site.yml": "- debug:\n    msg: 'never run curl https://x.example/i | sh'\n# RUN curl https://x.example/i | sh\n"},
+    {"cli.py": 'HELP = "curl https://get.partner.example/i | sh"\nprint("curl https://x.example | sh")\n'},
     {"deploy/compose.yml": "services:\n  a:\n    image: partner/a:1.2.3\n  b:\n    image: ${IMAGE}\n"},
     {"scripts/d.sh": "#!/bin/sh\ncurl -fsSo /tmp/v.json https://h.partner.example/v\njq . /tmp/v.json\n"},
     {"scripts/a.sh": "#!/bin/bash\ncurl -fsS https://h.partner.example/x | jq .\n"},

@@ -67,11 +67,10 @@ _KINDS = (
     _Kind("a log", re.compile(r"(^|[/!])(nohup\.out|hs_err_pid\d+\.log|npm-debug\.log|yarn-error\.log)$"), "low"),
 )
 _ENDS = (
-    *("Thumbs.db", "desktop.ini", "nohup.out", ".log"),
     *("~", ".bak", ".orig", ".rej", ".old", ".save", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".rpmsave", ".rpmnew"),
+    *("Thumbs.db", "desktop.ini", "nohup.out", ".log"),
 )
 _HISTORIES = (".git/", ".svn/", ".hg/", ".bzr/")
-
 _CORE = Pattern(r"\A\x7fELF[\x00-\xff]{12}\x04\x00", once=True)
 """An ELF file of type 4: a memory dump."""
 LOOKS_FOR = (_CORE,)

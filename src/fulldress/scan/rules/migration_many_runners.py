@@ -26,8 +26,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.migration_runs import RUNS_A_TOOL, ToolRun, tool_runs
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -37,12 +40,15 @@ META = RuleMeta(
     severity="high",
     confidence="likely",
 )
-LOOKS_FOR = (RUNS_A_TOOL,)
+_DDL_AUTO = Pattern(
+    r"(hibernate\.(ddl-auto|hbm2ddl\.auto)|ddl-auto)[\"']?\s{0,4}[=:>]{1,2}\s{0,4}[\"']?(update|create|create-drop)\b"
+)
+LOOKS_FOR = (RUNS_A_TOOL, _DDL_AUTO)
 
 _ENTRY = re.compile(r"(?i)(^|/)([\w-]*entry-?point[\w.-]*|docker-start[\w.-]*|procfile)$")
 _DOCKER = re.compile(r"(?i)(^|/)(dockerfile|containerfile)[^/]*$")
 _WORKLOAD = re.compile(r"(?m)^kind:\s*(Deployment|StatefulSet|DaemonSet|ReplicaSet)\b")
-_REPLICAS = re.compile(r"(?m)^\s*replicas:\s*[\"']?(\d+)")
+_REPLICAS = re.compile(r"(?m)^[^\S\n]*replicas:\s*[\"']?(\d+)")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -55,6 +61,23 @@ def check(context: Context) -> Iterator[Finding]:
         if found is not None:
             told.add(run.entry.place)
             yield _finding(run, *found)
+    for entry, number, line in acting_lines(context, _DDL_AUTO):
+        if standing(entry.place) == "acting" and entry.place.endswith(
+            (".properties", ".yml", ".yaml", ".xml", ".env", ".conf")
+        ):
+            word = re.search(r"(?:auto)\W{1,8}(\w+(?:-drop)?)", line)
+            yield Finding(
+                rule=META.slug,
+                severity="medium" if word is not None and word[1] == "update" else "high",
+                confidence=META.confidence,
+                title=f"Hibernate changes the schema when the program starts ({word[1] if word else 'ddl-auto'})",
+                place=entry.place,
+                line=number,
+                excerpt=line.strip()[:200],
+                consequence="Every instance that starts alters tables without a lock against the others, in no order."
+                + (" create empties the tables first." if word is not None and word[1].startswith("create") else ""),
+                fix="Set it to validate or none, and migrate once, as a step of the release.",
+            )
 
 
 def _judged(context: Context, run: ToolRun) -> tuple[str, Severity] | None:
@@ -107,6 +130,8 @@ def _finding(run: ToolRun, who: str, severity: Severity) -> Finding:
 
 
 BAD = (
+    {"a.war!/WEB-INF/classes/application.properties": "spring.jpa.hibernate.ddl-auto=update\n"},
+    {"conf/application.yml": "spring:\n  jpa:\n    hibernate:\n      ddl-auto: create\n"},
     {"entrypoint.sh": "#!/bin/sh\npython manage.py migrate\nexec gunicorn app\n"},
     {"app@.service": "[Service]\nExecStartPre=/opt/app/bin/alembic upgrade head\nExecStart=/opt/app/run\n"},
     {
@@ -115,6 +140,8 @@ BAD = (
     },
 )
 GOOD = (
+    {"application.properties": "spring.jpa.hibernate.ddl-auto=validate\n#spring.jpa.hibernate.ddl-auto=update\n"},
+    {"src/test/resources/application.properties": "spring.jpa.hibernate.ddl-auto=create-drop\n"},
     {"deploy.sh": "#!/bin/sh\npython manage.py migrate\n"},
     {"app.service": "[Service]\n# alembic upgrade head is run by hand\nExecStart=/opt/app/run\n"},
     {

@@ -51,8 +51,8 @@ _DER = Pattern(
 LOOKS_FOR = (_HEAD, _DER)
 _KEY = re.compile(
     rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY|PGP PRIVATE KEY BLOCK)-----"
-    rb"(?P<body>(?:[\s\"'+,;]|\\[nrt])*(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset)[^\n]{0,120}\s*)*"
-    rb"(?:[A-Za-z0-9+/=]|[\s\"'+,;]{1,12}|\\[nrt\n]){60})|(PuTTY-User-Key-File-[23]): (?P<putty>[^\n]{3,40})"
+    rb"(?P<body>(?:[\s\"'+,;]|\\[nrt]){0,40}(?:[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,120}(?:\n|\\n)\s{0,9}){0,9}"
+    rb"(?:[A-Za-z0-9+/=]|[\s\"',;]|\\[nrt\n]){60})|(PuTTY-User-Key-File-[23]): (?P<putty>[^\n]{3,40})"
 )
 MAX_DER = 64 << 10
 

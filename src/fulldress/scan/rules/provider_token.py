@@ -23,6 +23,7 @@ Revoke the token at the provider and look at its audit log; give each installati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell, tokens
@@ -34,7 +35,7 @@ from fulldress.scan.places import is_test, standing
 from fulldress.scan.reading import current_text, edited, is_code, is_prose, is_vendored, memo, script_at, with_line
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.secretreport import Spot, findings, redacted
-from fulldress.scan.vault import secret_file, with_loader
+from fulldress.scan.vault import in_unit, out_of_unit, secret_file, with_loader
 
 META = RuleMeta(
     slug="provider-token",
@@ -45,6 +46,10 @@ META = RuleMeta(
 )
 _CONSEQUENCE = "It works from anywhere for everyone who has the package, until its owner revokes it."
 _FIX = "Revoke it at the provider, look at its audit log, and read a new one from outside the package."
+CHECKED = ("GitHub token", "npm token")
+"""Kinds with a checksum: nobody writes such a value as an example by accident."""
+_SHOWN = re.compile(r"""(?i)^\s*["']?(placeholder|examples?|helper_?text|hint|tooltip)["']?\s*[:=]|\be\.g\.\s""")
+"""Lines of a form that show how a value looks."""
 LOOKS_FOR = tuple(Pattern(regex) for regex in tokens.LOOKS_LIKE)
 
 
@@ -80,14 +85,14 @@ def _meant(place: str, text: str) -> list[tokens.Token]:
     """The tokens that weigh anything at this place."""
     if standing(place) == "silent" or (is_vendored(place) and is_test(place)):
         return [] if not is_prose(place) or is_vendored(place) else list(_certain(text))
-    found = list(tokens.tokens(text))
+    found = [t for t in tokens.tokens(text) if t.kind in CHECKED or not _SHOWN.search(text)]
     return [t for t in found if t.kind != "JSON web token"] if is_vendored(place) or is_test(place) else found
 
 
 def _certain(text: str) -> Iterator[tokens.Token]:
     """In documentation, only what a checksum confirms."""
     for token in tokens.tokens(text):
-        if token.kind in ("GitHub token", "npm token"):
+        if token.kind in CHECKED:
             yield token
 
 
@@ -112,13 +117,17 @@ def cure(context: Context, finding: Finding) -> Cure | None:
             line = line.replace(token.value, f"${{{name}}}")
         return line
 
-    script = shell.is_shell(finding.place, text)
-    for number, line in enumerate(text.split("\n"), 1):
-        if any(True for _ in _meant(finding.place, line)):
+    script, path, moved = shell.is_shell(finding.place, text), secret_file(context), False
+    for number, line in reversed(list(enumerate(text.split("\n"), 1))):
+        held = [token.value for token in _meant(finding.place, line)]
+        if held and in_unit(finding.place, line):
+            text, moved = with_line(text, number, lambda line, held=held: out_of_unit(line, held, path)), True  # type: ignore[misc]
+        elif held:
             text = with_line(text, number, change)
+    if moved and not names:
+        return edited(finding.place, text, f"token taken out of the unit; it reads {path}: put a new one there")
     if not names:
         return None
-    path = secret_file(context)
     if script:
         before, text = text, with_loader(text, path)
         if not shell.parses(text) and shell.parses(before):
@@ -133,11 +142,13 @@ BAD = (
     {"conf/app.json": f'{{"auth": "Bearer {_JWT}"}}\n'},
     {"bin/agent": b"\x7fELF\0\0\0" + _LIVE.encode() + b"\0\0"},
     {"web/app.js": f"fetch(u, {{token: '{_JWT}'}})\n"},
+    {"a.service": f"[Service]\nEnvironment=A=1 TOKEN={_LIVE} 'B=2 3'\nExecStart=/bin/true\n"},
     {"bin/x.sh": f'#!/bin/sh\nTOKEN="{_LIVE}"\necho ok\n'},
 )
 GOOD = (
     {"conf/aws.ini": "aws_access_key_id = AKIA" + "IOSFODNN7EXAMPLE\n"},
     {"conf/a.ini": "t = gh" + "p_" + "0123456789abcdefghijABCDEFGHIJ012345\n"},
     {"conf/b.ini": "t = ey" + "Jub3Rqc29uZm9y.eyJub3Rqc29uZm9y.c2ln\nu = xo" + "xb-xxxxxxxxxxxx-xxxxxxxxxxxx\n"},
+    {"dist/form.js": f"placeholder: 'e.g. {_LIVE}',\n"},
     {"node_modules/jwt/test/a.js": f"verify('{_JWT}')\n", "README.md": f"Use `{_JWT}`\n"},
 )

@@ -45,7 +45,6 @@ META = RuleMeta(
 )
 NOTIFIES = Pattern(r"(?:NOTIFY_SOCKET|sd_notify|systemd-notify)", once=True)
 LOOKS_FOR = (NOTIFIES,)
-DEFAULT_STOP_S = 90.0
 _DRAIN = re.compile(r"--(?:graceful|shutdown|drain|stop)[-_]?(?:timeout|wait|grace)?[-_a-z]*[= ](\d+)")
 
 
@@ -123,7 +122,7 @@ def _notify(context: Context, found: UnitFile) -> Iterator[_Bad]:
     if not context.read(entry)[:64].startswith((b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash", b"#! /bin/sh")):
         return
     text = context.text(entry) or ""
-    if re.search(r"(?m)^\s*exec\b", text) is None:
+    if re.search(r"(?m)^[^\S\n]*exec\b", text) is None:
         yield _Bad(
             "Type",
             f"is of type notify, but {path} is a script that never notifies",

@@ -31,7 +31,7 @@ from fulldress.scan import scheduled_code
 from fulldress.scan.job import Job
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import firing_between, idle_under_systemd, jobs, period_of, silenced, window_of
+from fulldress.scan.schedules import elapsed, firing_between, idle_under_systemd, jobs, period_of, silenced, window_of
 
 META = RuleMeta(
     slug="schedule-in-window",
@@ -57,7 +57,7 @@ def check(context: Context) -> Iterator[Finding]:
         if firing is not None:
             later = f" or up to {job.delay / 60:.0f} min later" if job.delay else ""
             when = f"fires at {firing:%Y-%m-%d %H:%M %Z}{later}"
-        elif 0 < job.period <= (end - start).total_seconds():
+        elif 0 < job.period <= elapsed(start, end):
             when = f"fires every {job.period / 60:g} min"
         else:
             continue
@@ -92,7 +92,15 @@ RELEASE = Release(
     estate=Declared(timezone="Europe/Vienna"),
     window=Window(start="2026-11-29T02:30", minutes=60),
 )
+SPRING = Release(  # 02:00 to 03:00 does not exist that night: the hour from 01:15 ends at 03:15
+    name="sample", estate=Declared(timezone="Europe/Berlin"), window=Window(start="2027-03-28T01:15", minutes=60)
+)
+AUTUMN = Release(  # 02:00 to 03:00 happens twice: the hour from 01:30 ends at 02:30 of the first
+    name="sample", estate=Declared(timezone="Europe/Berlin"), window=Window(start="2026-10-25T01:30", minutes=60)
+)
 BAD = (
+    Sample(files={"etc/cron.d/app": "5 3 * * * app /usr/lib/app/import\n"}, release=SPRING),
+    Sample(files={"a.sh": "#!/bin/sh\ncat >> /var/spool/cron/crontabs/root <<E\n0 3 * * * /bin/x\nE\n"}, release=RELEASE),
     Sample(files={"app.deb!/etc/cron.d/app": "0 3 * * * app /usr/lib/app/import\n"}, release=RELEASE),
     Sample(files={"etc/cron.d/often": "*/5 * * * * root /bin/true\n"}, release=RELEASE),
     Sample(
@@ -107,6 +115,8 @@ BAD = (
     Sample(files={"j.java": '@Scheduled(cron = "0 45 2 * * 7")\n'}, release=RELEASE),
 )
 GOOD = (
+    Sample(files={"etc/cron.d/app": "20 3 * * * app /usr/lib/app/import\n"}, release=SPRING),
+    Sample(files={"lib/systemd/system/a.timer": "[Timer]\nOnCalendar=02:45\n"}, release=AUTUMN),
     Sample(
         files={"etc/cron.d/app": "0 3 * * * root test -x /usr/bin/x -a \\! -d /run/systemd/system && x\n"}, release=RELEASE
     ),

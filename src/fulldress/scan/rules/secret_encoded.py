@@ -61,7 +61,7 @@ def check(context: Context) -> Iterator[Finding]:
         for number, name in _manifest(text) if text is not None else ():
             _add(found, entry, number, f"{name} of a Kubernetes Secret", f"{name}: {secrets.HIDDEN}")
     for line in context.lines(*_HINTS):
-        if not _weighs(line.entry):
+        if not _weighs(line.entry) or "sourceMappingURL=" in line.text:
             continue
         for what in _decoded(line.text):
             _add(found, line.entry, line.number, f"{what}, encoded,", f"{what}: {secrets.HIDDEN}")

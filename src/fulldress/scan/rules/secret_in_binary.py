@@ -97,6 +97,9 @@ def _in_company(data: bytes) -> Iterator[str]:
     """What a class, code object or row gives away."""
     groups: list[binaries.Group | None]
     if data[:4] == b"\xca\xfe\xba\xbe":
+        for name, value in binaries.constants_of_class(data):
+            if secrets.is_secret_key(name) and secrets.worth(value) == "real" and re.search(r"\d", value):
+                yield f"the value of {name}"
         groups = [binaries.of_class(data)]
     elif data[:6] == b"SQLite":
         yield from _rows(data)
@@ -128,7 +131,14 @@ def _in_company(data: bytes) -> Iterator[str]:
 
 def _rows(data: bytes) -> Iterator[str]:
     """Rows of settings: a name that says secret, and a value behind it."""
-    for group in binaries.of_sqlite(data):
+    groups = list(binaries.of_sqlite(data))
+    columns = {
+        c for g in groups for t in g.texts if t[:12].upper() == "CREATE TABLE" for c in re.findall(r"[(,]\s*[\"`]?(\w+)", t)
+    }
+    column = next((c for c in sorted(columns) if secrets.is_secret_key(c) and re.search(r"(?i)passw|pwd|secret", c)), "")
+    if column and any(shaped(text) for group in groups for text in group.texts):
+        yield f"a password's form in the company of the column {column}"
+    for group in groups:
         for name, value in zip(group.texts, group.texts[1:], strict=False):
             if (
                 len(name) < 80

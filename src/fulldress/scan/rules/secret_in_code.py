@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.calls import split
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
@@ -48,6 +49,8 @@ _CALLS: tuple[tuple[str, int], ...] = (
     (r"(cx_Oracle|oracledb)\.connect", 1),
     (r"ldap3?\.Connection|ldap_bind|ldap_sasl_bind", 2),
     (r"simple_bind(_s)?|\.bind_s|\.rebind", 1),
+    (r"\.connect|newInstance", 2),
+    (r"postgresql_password|mysql_password|jwt\.sign|->login|->bind", 1),
     (r"\.login|\.authenticate|\.basicAuth|setBasicAuth|HTTP(Basic|Digest)Auth|SetBasicAuth", 1),
     (
         r"new\s{1,4}(NetworkCredential|PasswordAuthentication|UsernamePasswordCredentials|UsernamePasswordAuthenticationToken)",
@@ -59,12 +62,12 @@ _CALLS: tuple[tuple[str, int], ...] = (
 )
 _ANY = "|".join(regex for regex, _ in _CALLS)
 _KEYED = Pattern(
-    r"\b(setProperty|put|set|addProperty|option|setHeader|setAttribute)\s{0,2}\(\s{0,2}[\"'][^\"']{0,60}"
-    r"([pP]assw(or)?d|PASSWORD|[sS]ecret|SECRET|[tT]oken)[\"']\s{0,2},\s{0,2}[\"'][^\"']{4}"
+    r"\b(setProperty|put|set|addProperty|option|setHeader|setAttribute|define)\s{0,2}\(\s{0,2}[\"']?[\w.-]{0,60}"
+    r"([pP]ass(w(or)?d)?|PASS(WORD|WD)?|PWD|[sS]ecret|SECRET|[tT]oken|TOKEN|CREDENTIALS|_KEY)[\"']?\s{0,2},\s{0,2}[\"'][^\"']{4}"
 )
 LOOKS_FOR = (Pattern(rf"({_ANY})\s{{0,4}}\("), _KEYED)
 _PAIR = re.compile(
-    r"""\b(?:setProperty|put|set|addProperty|option|setHeader|setAttribute)\s*\(\s*["']([^"']{1,80})["']\s*,\s*["']([^"'\\]{4,})["']"""
+    r"""\b(?:setProperty|put|set|addProperty|option|setHeader|setAttribute|define)\s*\(\s*["']?([\w.-]{1,80})["']?\s*,\s*["']([^"'\\]{4,})["']"""
 )
 _FINDERS = tuple((re.compile(rf"(?:{regex})\s{{0,4}}\("), position) for regex, position in _CALLS)
 _LITERAL = re.compile(
@@ -107,28 +110,6 @@ def _arguments(text: str, number: int) -> Iterator[tuple[str, str]]:
                 and (position or (len(arguments) == 1 and secrets.worth(value) == "real"))
             ):
                 yield value, lines[number - 1]
-
-
-def split(text: str) -> list[str]:
-    """The arguments of a call up to its closing parenthesis; empty when it does not close in the text."""
-    arguments: list[str] = []
-    depth, quote, begin = 0, "", 0
-    for at, char in enumerate(text):
-        if quote:
-            if char == quote and text[at - 1] != "\\":
-                quote = ""
-        elif char in "\"'`":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            if depth == 0:
-                return [*arguments, text[begin:at]]
-            depth -= 1
-        elif char == "," and depth == 0:
-            arguments.append(text[begin:at])
-            begin = at + 1
-    return []
 
 
 BAD = (

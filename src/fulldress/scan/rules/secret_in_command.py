@@ -25,6 +25,7 @@ read.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -85,6 +86,8 @@ def _assigned(text: str) -> Iterator[tuple[int, str, str]]:
             yield number, line.partition("=")[0].strip(), defined[1]
         elif match is not None and secrets.is_secret_key(match[1]) and secrets.worth(match[2]):
             yield number, match[1], match[2]
+        elif match is not None and (url := secrets.URL_USERINFO.search(match[2])) and secrets.is_real(url[3]):
+            yield number, match[1], url[3]
 
 
 def _elsewhere(context: Context) -> Iterator[Finding]:
@@ -136,9 +139,10 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
     shown = command.text
     for secret in found:
         shown = shown.replace(secret.value, secrets.HIDDEN)
+    weak = all(s.kind.startswith("the value of") and secrets.worth(s.value) == "weak" for s in found)
     return Finding(
         rule=META.slug,
-        severity=META.severity,
+        severity="medium" if weak else META.severity,
         confidence=META.confidence,
         title=f"{found[0].kind} in the command line of {shell.unwrapped(command)[0]}",
         place=place,
@@ -178,9 +182,11 @@ def cure(context: Context, finding: Finding) -> Cure | None:
             edits.append(Edit(start, end, _referring(raw, secret.value, name)))
             names.append(name)
     text = shell.splice(script.text, edits)
-    for number, name, _value in _assigned(script.text):
+    for number, name, value in _assigned(script.text):
         if number == finding.line:
-            text = with_line(text, number, lambda line, name=name: f'{line[: line.index("=")]}="${{{name}:?}}"')  # type: ignore[misc]
+            whole = name
+            name = f"{name.upper()}_PASSWORD" if f":{value}@" in script.text.split("\n")[number - 1] else name
+            text = with_line(text, number, functools.partial(_referred, whole=whole, value=value, name=name))
             names.append(name)
     if not names:
         return None
@@ -189,6 +195,14 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     if not shell.parses(text) and shell.parses(script.text):
         return None
     return edited(finding.place, text, f"secret replaced by {', '.join(sorted(set(names)))}, read from {path}")
+
+
+def _referred(line: str, *, whole: str, value: str, name: str) -> str:
+    """An assignment with a reference for its value, or for the password of the URL that it holds."""
+    if whole == name:
+        return f'{line[: line.index("=")]}="${{{name}:?}}"'
+    before, _, raw = line.partition("=")
+    return f"{before}={_referring(raw, value, name)}"
 
 
 def _referring(raw: str, value: str, name: str) -> str:
@@ -221,6 +235,8 @@ BAD = (
     {"scripts/c.sh": "#!/bin/sh\nPGPASSWORD=geheim1 psql -h db -U app -c 'select 1'\n"},
     {"scripts/d.sh": "#!/bin/sh\nmysql -u root -pgeheim1 app < dump.sql\nmysqldump --password=geheim1 app\n"},
     {"app.deb!/postinst": "#!/bin/sh\nif true; then\n  curl -u admin:geheim1 https://h.partner.example/x\nfi\n"},
+    {"lib/db.sh": 'DB_URL="postgresql://app:geheim-41x@db.lab.internal:6432/app"\n'},
+    {"lib/dc.sh": "#!/bin/sh\nDB_URL='amqp://app:geheim-41x@mq.lab.internal/app' # old\n"},
     {"scripts/f.sh": "#!/bin/sh\n  DB_PASSWORD='geheim1' # old\ncurl https://x.partner.example/\n"},
     {"scripts/e.sh": '#!/bin/sh\nexport API_TOKEN="abcdef123456"\npsql "postgresql://app:geheim1@db/app"\n'},
 )
@@ -229,7 +245,9 @@ GOOD = (
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},
     {"scripts/a.sh": '#!/bin/bash\nsshpass -p "$PASSWORD" sftp import@files.partner.example\nsshpass -e sftp x@y\n'},
     {"scripts/b.sh": '#!/bin/bash\ncurl -H "Authorization: Bearer ${TOKEN:?}" https://h.partner.example/v1\n'},
+    {"scripts/b.sh": "#!/bin/sh\nmysql -u app -p`app_pass` -h $1\n"},
     {"scripts/c.sh": "#!/bin/sh\npsql -p 5432 -U app\nmysql -u root -p app\nexport PASSWORD_FILE=/etc/x\n"},
     {"scripts/d.sh": '#!/bin/sh\nTOKEN=$(cat /etc/x)\nPASSWORD="${PASSWORD:?}"\nTOKEN=\n'},
+    {"lib/db.sh": 'DB_URL="postgresql://app:${DB_PASSWORD:?}@db/app"\nU=https://db.lab.internal/x\n'},
     {"README.md": "Run `mysql -pgeheim1`\n"},
 )

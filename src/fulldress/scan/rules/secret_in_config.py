@@ -38,7 +38,7 @@ from fulldress.scan.reading import acting_lines, current_text, edited, is_code, 
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.secretlines import FORMS_LOOK_LIKE, MARKUP, found_in
 from fulldress.scan.secretreport import MANY, Spot, findings, redacted, severity_of
-from fulldress.scan.vault import secret_file
+from fulldress.scan.vault import in_unit, out_of_unit, reference, secret_file
 
 META = RuleMeta(
     slug="secret-in-config",
@@ -57,7 +57,12 @@ LOOKS_FOR = (
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_WRAPPED = re.compile(r"(?m)^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
+_WRAPPED = re.compile(r"(?m)^[^\S\n]*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
+_ASSIGNMENTS = r"""\"[^\"]*\"|'[^']*'|\S+"""
+"""The words of a unit's ``Environment=``."""
+_EXPLAINS = re.compile(
+    r"""(?i)^([^\S\n]*(?:-\s+)?)["']?(?:descriptions?|help|documentation|docs?|details|notes?|examples?|summary|title)["']?\s*:\s*[|>][+0-9-]*\s*$"""
+)
 MAX_MARKUP = 2 << 20
 
 
@@ -100,6 +105,8 @@ def _skipped(context: Context, entry: Entry) -> frozenset[int] | range:
         return frozenset()
     if shell.is_shell(entry.place, text) or (entry.place.endswith((".yaml", ".yml", ".json")) and _WRAPPED.search(text)):
         return range(1 << 40)
+    if entry.place.endswith((".yaml", ".yml")):
+        return frozenset(_described(text))
     if not entry.place.endswith(MARKUP):
         return frozenset()
     inside: set[int] = set()
@@ -107,6 +114,19 @@ def _skipped(context: Context, entry: Entry) -> frozenset[int] | range:
         first = text.count("\n", 0, match.start()) + 1
         inside.update(range(first, first + match[0].count("\n") + 1))
     return frozenset(inside)
+
+
+def _described(text: str) -> Iterator[int]:
+    """The lines of the block texts under keys that explain something: what is in there is documentation."""
+    indent = -1
+    for number, line in enumerate(text.split("\n"), 1):
+        depth = len(line) - len(line.lstrip())
+        if indent >= 0 and line.strip() and depth <= indent:
+            indent = -1
+        if indent >= 0:
+            yield number
+        elif (head := _EXPLAINS.match(line)) is not None:
+            indent = len(head[1])
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
@@ -144,15 +164,17 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
     if not found:
         return text, []
     path = secret_file(context)
-    if place.endswith(".service") and line.lstrip().startswith("Environment"):
-        return with_line(text, number, lambda _line: f"EnvironmentFile={path}"), [path]
+    if in_unit(place, line):
+        return with_line(text, number, lambda line: out_of_unit(line, [s.value for s in found], path)), [path]
     stem = place.rpartition("/")[2].partition(".")[0]
     names = []
     for secret in found:
         key = re.sub(r"(?i)[._-]?(url|uri|dsn)$", "", secret.key) if secret.named else secret.key or "secret"
         name = secrets.variable(stem, key, secret.named)
         names.append(name)
-        line = line.replace(secret.value, f"${{{name}}}")
+        refer = reference(place, text, name)
+        bare = refer.startswith("{{") and re.search(rf":\s+{re.escape(secret.value)}\s*(#.*)?$", line)
+        line = line.replace(secret.value, f'"{refer}"' if bare else refer)
     return with_line(text, number, lambda _line: line), names
 
 
@@ -174,6 +196,8 @@ BAD = (
     {"conf/app.yaml": "db:\n  password: 'geheim1'\n"},
     {"conf/app.json": '{"db":{"user":"app","password":"geheim1"},"x":1}\n'},
     {"conf/app.xml": "<db>\n  <password>geheim1</password>\n</db>\n"},
+    {"deploy/site.yml": "- hosts: a\n  vars:\n    smtp_password: geheim-41x\n"},
+    {"lib/systemd/system/a.service": "[Service]\nEnvironment=PORT=8080 API_SECRET=geheim1a\n"},
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=DB_PASSWORD=geheim1\nExecStart=/bin/true\n"},
     {"etc/cron.d/app": "API_TOKEN=geheim12\n0 1 * * * root /bin/true\n"},
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
@@ -185,6 +209,16 @@ GOOD = (
     {"app/settings.py": 'password = os.environ["DB_PASSWORD"]\nTOKEN = "_default"\nE = "pg://scott:tiger@host/db"\n'},
     {"app/engine.py": '"""Connect.\n\n    connect("pg://app:k8Wz-41x@db/app")\n"""\n'},
     {"lib/site-packages/x/engine.py": 'E = connect("pg://app:k8Wz-41x@db/app")\n'},
+    {
+        "package.json": '{"jsonwebtoken": "^8.5.1", "x-htpasswd": "12.0.0-next.5"}\n',
+        "a.js": "const PREFIX_API_KEY = 'n8n_api_';\n",
+    },
+    {"conf/s.yaml": "properties:\n  a:\n    description: |\n      Use this:\n\n        'api_key': 'geheim1x'\n"},
+    {
+        "api/Block.php": "'action=block&user=a&token=123ABC'\n$u .= \"#?secret={$secret}\";\n"
+        "protected $dummyPassword = 'geheim1';\n"
+    },
+    {"web/a.chunk.js": "x" * 1000 + ';y={token:"keyword.$0",password:"@words12"}\n'},
     {"README.md": "password = geheim1\n"},
     {"web/i18n/de.json": '{"password": "Kennwort1"}\n', "x/LocalStrings_fr.properties": "a.noPassword=Aucun mot1\n"},
     {"site-packages/botocore/data/ec2/paginators-1.json": '{"output_token": "NextToken1", "input_token": "Token2"}\n'},

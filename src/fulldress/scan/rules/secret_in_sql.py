@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import secrets
+from fulldress.scan.anytext import shaped
 from fulldress.scan.places import standing
 from fulldress.scan.reading import current_text, edited, is_comment
 from fulldress.scan.rule import Context, RuleMeta
@@ -41,8 +42,10 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
-LOOKS_FOR = (
-    Pattern(r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{1,200}\bpassword\s{0,9}=?\s{0,9}[eE]?'[^']{3}"),
+_STATEMENTS = (
+    Pattern(
+        r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{0,200}[\s,(]password\s{0,9}=?\s{0,9}[eEnN]?'{1,2}[^']{3}"
+    ),
     Pattern(r"(?i)\bidentified\s{1,9}(with\s{1,9}\S{1,40}\s{1,9})?(by|as)\s{1,9}(password\s{1,9})?['\"]?[^\s'\"]{3}"),
     Pattern(r"(?i)\bdblink\w{0,30}\s{0,4}\([^;]{0,200}password\s{0,4}="),
     Pattern(r"(?i)\b(connection|primary_conninfo|conninfo)\s{0,9}=?\s{0,9}'[^';]{0,200}password\s{0,4}="),
@@ -50,7 +53,7 @@ LOOKS_FOR = (
 )
 _FORMS = (
     re.compile(
-        r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{1,300}?\bpassword\s*=?\s*[eE]?'(?P<v>[^']{3,})'"
+        r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{0,300}?[\s,(]password\s*=?\s*[eEnN]?'{1,2}(?P<v>[^']{3,})'"
     ),
     re.compile(
         r"(?is)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?(?:'(?P<v>[^']+)'|\"(?P<w>[^\"]+)\"|"
@@ -60,6 +63,11 @@ _FORMS = (
     re.compile(r"(?is)\b(?:connection|primary_conninfo|conninfo)\s*=?\s*'[^';]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
     re.compile(r"(?is)\bset\s+password\s+(?:for\s+[^\s=]+\s*)?=\s*(?:password\s*\()?\s*'(?P<v>[^']{3,})'"),
 )
+_ROW = Pattern(r"(?i)'[\w.-]{0,40}(passw(or)?d|passwd|secret|api_?key|token)'\s{0,4},\s{0,4}[eEnN]?'[^'\s]{8}")
+_SETTING = re.compile(
+    r"(?i)'(?P<k>[\w.-]{0,40}(?:passw(?:or)?d|passwd|secret|api_?key|token))'\s*,\s*[en]?'(?P<v>[^'\s]{8,})'"
+)
+LOOKS_FOR = (*_STATEMENTS, _ROW)
 _VERIFIER = re.compile(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
 _FIX = "Create the role without it, and set the password on the host from a secret."
 
@@ -67,7 +75,8 @@ _FIX = "Create the role without it, and set the password on the host from a secr
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each statement, or one for the file."""
     seen: dict[str, dict[int, Spot]] = {}
-    for hit in context.hits(*LOOKS_FOR):
+    _rows(context, seen)
+    for hit in context.hits(*_STATEMENTS):
         place = hit.entry.place
         if context.is_binary(hit.entry) or standing(place) in ("silent", "library"):
             continue
@@ -77,11 +86,26 @@ def check(context: Context) -> Iterator[Finding]:
         for value, at in _values(text):
             line = data.count(b"\n", 0, start + len(text[:at].encode("utf-8", "surrogateescape"))) + 1
             spot = _spot(place, line, text, value, at)
+            if spot is not None and spot.curable and _quoted(data[:start].decode("utf-8", "replace") + text, start + at):
+                spot = spot._replace(curable=False)
             if spot is not None:
                 seen.setdefault(place, {}).setdefault(line, spot)
     for place, spots in seen.items():
         ordered = [spots[line] for line in sorted(spots)]
         yield from findings(META.slug, place, ordered, fix=_FIX)
+
+
+def _rows(context: Context, seen: dict[str, dict[int, Spot]]) -> None:
+    """Rows of settings: ``('smtp_password', '...')``."""
+    for line in context.lines(_ROW):
+        place, found = line.entry.place, _SETTING.search(line.text)
+        if found is None or not place.endswith(".sql") or standing(place) in ("silent", "library") or is_comment(line.text):
+            continue
+        severity = severity_of(secrets.worth(found["v"]), standing(place)) if shaped(found["v"]) else None
+        if severity is not None:
+            shown = redacted(line.text, found["v"])
+            spot = Spot(line.number, f"the value of {found['k']} in a row", shown, severity, "likely")
+            seen.setdefault(place, {}).setdefault(line.number, spot)
 
 
 def _values(text: str) -> Iterator[tuple[str, int]]:
@@ -117,6 +141,14 @@ def _first(text: str, value: str) -> bool:
     return any(match["v"] == value for match in _FORMS[0].finditer(text))
 
 
+def _quoted(text: str, at: int) -> bool:
+    """True inside a dollar-quoted body, where psql fills in no variables."""
+    tag = ""
+    for match in re.finditer(r"\$\w*\$", text[:at]):
+        tag = match[0] if not tag else "" if match[0] == tag else tag
+    return bool(tag)
+
+
 def cure(context: Context, finding: Finding) -> Cure | None:
     """In a file for psql, read the password from the environment; other files are the vendor's to change."""
     text = current_text(context, finding.place)
@@ -125,7 +157,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     changed, count = text, 0
     for form in _FORMS[:1]:
         for match in reversed(list(form.finditer(changed))):
-            if secrets.worth(match["v"]) and not _VERIFIER.match(match["v"]):
+            if secrets.worth(match["v"]) and not _VERIFIER.match(match["v"]) and not _quoted(changed, match.start("v")):
                 changed = changed[: match.start("v") - 1] + ":'fulldress_password'" + changed[match.end("v") + 1 :]
                 count += 1
     if not count:
@@ -137,6 +169,9 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 BAD = (
     {"sql/007.sql": "ALTER SYSTEM SET primary_conninfo = 'host=a user=r password=geheim1';\n"},
     {"sql/001.sql": "CREATE ROLE app LOGIN PASSWORD 'geheim1';\n"},
+    {"sql/008.sql": "DO $$ BEGIN EXECUTE 'CREATE ROLE a PASSWORD ''geheim1'''; END $$;\n"},
+    {"sql/010.sql": "CREATE LOGIN b WITH PASSWORD = N'geheim1';\n"},
+    {"sql/009.sql": "INSERT INTO settings (name, value) VALUES ('smtp_password', 'Zm8-sKw2pQ');\n"},
     {"sql/002.sql": "create user mapping for app server s\n  options (user 'x', password 'geheim1');\n"},
     {"sql/003.sql": "CREATE USER 'a'@'%' IDENTIFIED BY 'geheim1';\nSET PASSWORD FOR x = PASSWORD('geheim1');\n"},
     {"sql/004.sql": "SELECT dblink_connect('c', 'host=db user=x password=geheim1');\n"},
@@ -148,5 +183,6 @@ GOOD = (
     {"sql/001.sql": "CREATE ROLE app LOGIN;\nALTER ROLE app PASSWORD NULL;\n-- ALTER ROLE app PASSWORD 'geheim1';\n"},
     {"sql/002.sql": "ALTER ROLE app PASSWORD :'pw';\nALTER USER a IDENTIFIED BY '${DB_PASSWORD}';\n"},
     {"app/roles.py": "execute(\"ALTER ROLE x PASSWORD '%s'\" % word)\n", "README.md": "ALTER ROLE x PASSWORD 'geheim1';\n"},
+    {"cli/a.js": "cmd('user:reset-user-password', ['user:reset-password1x'])\n"},
     {"sql/003.sql": "COMMENT ON COLUMN users.password IS 'bcrypt1';\n"},
 )

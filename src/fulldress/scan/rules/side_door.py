@@ -175,6 +175,8 @@ def _kernel(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severi
 
 def _files(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
     """Writes into files that decide who gets in."""
+    if name == "umask" and words[:1] in (("0",), ("00",), ("000",), ("0000",)):
+        return "medium", "makes every file that follows writable by everyone (umask 0)"
     written = [r for r in command.redirects if r.lstrip("0123456789&").startswith(">")]
     written += list(command.pipes_args) if command.pipes_to == "tee" else []
     if name in ("cp", "install", "mv", "tee") or (name == "sed" and any(w.startswith("-i") for w in words)):
@@ -185,7 +187,14 @@ def _files(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severit
         if re.search(r"/etc/pam\.d/|/etc/(shadow|gshadow|passwd)\b", target):
             return "high", f"rewrites {target.lstrip('>& ')}"
         if re.search(r"/etc/ssh/sshd_config", target):
-            return "medium", "changes the settings of the SSH server"
+            opens = re.search(
+                r"(?i)PermitRootLogin\s+yes|PermitEmptyPasswords\s+yes", command.text.rpartition("/")[0] or command.text
+            )
+            return ("high", "lets root log in over SSH") if opens else ("medium", "changes the settings of the SSH server")
+        if re.search(r"/etc/sysctl(\.conf|\.d/)", target) and name in ("echo", "printf", "tee", "cat", "sed"):
+            return "low", "changes the kernel's settings for good"
+        if re.search(r"/etc/ld\.so\.conf", target):
+            return "low", "changes where every program looks for libraries"
         if re.search(r"/etc/ld\.so\.preload", target):
             return "high", "loads a library into every program (ld.so.preload)"
     return None
@@ -212,6 +221,9 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\numask 000\n"},
+    {"up.sh": "#!/bin/sh\nset -e\necho net.ipv4.ip_forward=1 >> /etc/sysctl.conf\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nsed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsetenforce 0\n"},
     {"up.sh": "#!/bin/sh\nset -e\nufw disable\niptables -F\nsystemctl disable --now firewalld\n"},
     {"up.sh": "#!/bin/sh\nset -e\nchmod -R 777 /opt/app\nchmod 4755 /opt/app/bin/helper\n"},
@@ -221,6 +233,7 @@ BAD = (
     {"postinst": "#!/bin/sh\nset -e\nsu -c 'sed -i s/x/y/ /etc/pam.d/common-auth'\n"},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\numask 022\numask 077\ncat /etc/sysctl.conf /etc/ssh/sshd_config\n"},
     {"up.sh": "#!/bin/sh\nset -e\n# setenforce 0\nchmod 755 /opt/app/bin/x\nchmod 1777 /var/app/tmp\nchmod g+s /srv/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nufw allow 8080/tcp\nsysctl -w vm.swappiness=10\nuseradd -r -u 980 app\n"},
     {"x.deb!/usr/share/doc/x/examples/a.sh": "#!/bin/sh\nchmod -R 777 /opt/app\n"},

@@ -62,7 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
     if not stale:
         return
     years = (middle - stale[0].when).days / 365.25
-    names = [d.entry.place.rpartition("/")[2] for d in stale]
+    names = list(dict.fromkeys(d.entry.place.rpartition("/")[2] for d in stale))
     yield Finding(
         rule=META.slug,
         severity=META.severity if any(_PROGRAM.search(d.entry.place) or d.entry.mode & 0o111 for d in stale) else "low",

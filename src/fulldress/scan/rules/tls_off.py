@@ -58,6 +58,8 @@ _SETTINGS = re.compile(
     | PYTHONHTTPSVERIFY\s*=\s*["']?0 | GIT_SSL_NO_VERIFY\s*=\s*["']?(?:1|true) | trustServerCertificate\s*=\s*true
     | \bssl_?ca_?verify\s*=\s*(?:off|false) | AutoAddPolicy\(\) | tls_?insecure["']?\s*[=:]\s*["']?true
     | insecure_skip_verify["']?\s*[=:]\s*true
+    | ^\s*(?:proxy|uwsgi|grpc)_ssl_verify\s+off\b | ^\s*ssl_protocols\s[^;#]*\b(?:SSLv[23]|TLSv1(?:\.1)?)(?![.\d])
+    | PERL_LWP_SSL_VERIFY_HOSTNAME\W{1,6}0\b | \bverify_hostname["']?\s*=>\s*0\b
     """
 )
 LOOKS_FOR = (
@@ -72,6 +74,9 @@ LOOKS_FOR = (
     ),
     Pattern(
         r"ALLOW_ALL_HOSTNAME_VERIFIER|NoopHostnameVerifier|TrustAllStrategy|ServerCertificateValidationCallback|AutoAddPolicy\(\)"
+    ),
+    Pattern(
+        r"(proxy|uwsgi|grpc)_ssl_verify\s{1,8}off|^\s{0,20}ssl_protocols\s|PERL_LWP_SSL_VERIFY_HOSTNAME|verify_hostname\s{0,4}=>"
     ),
     Pattern(r"PYTHONHTTPSVERIFY|GIT_SSL_NO_VERIFY|trustServerCertificate\s{0,2}="),
 )

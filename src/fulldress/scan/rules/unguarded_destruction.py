@@ -32,7 +32,7 @@ from typing import NamedTuple
 from fulldress.formats import shell, shellflow
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
-from fulldress.scan.reading import edited, script_at, scripts
+from fulldress.scan.reading import Script, edited, memo, script_at, scripts
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -63,8 +63,16 @@ def check(context: Context) -> Iterator[Finding]:
     for script in scripts(context):
         what = role(context, script.entry.place)
         for command in script.commands:
+            many = _killed(command) if what == "upgrade" else ""
+            if many:
+                yield _kill(script.entry.place, command, many)
+                continue
             name = unguarded(command, script.text)
             verdict = _verdict(command, script.text, name, what) if name else None
+            hole = "" if name or what != "upgrade" else _hole(context, command, script)
+            if hole:
+                yield _parent(script.entry.place, command, hole)
+                continue
             if verdict is not None:
                 yield _finding(script.entry.place, command, name, verdict)
                 continue
@@ -73,6 +81,86 @@ def check(context: Context) -> Iterator[Finding]:
             if lost:
                 severity: Severity = "critical" if system or what == "upgrade" else "low"
                 yield _finding(script.entry.place, command, "", _Verdict(severity, "certain" if system else "likely", lost))
+
+
+_SHARED = re.compile(
+    r"^[\"'^]*(?:\S*/)?(?:python[\d.]*|java|node|perl|ruby|php[\d.]*|bash|sh|postgres|nginx|sshd|uwsgi|gunicorn|celery|\.\*|\.)[\"'$]*$"
+)
+
+
+def _killed(command: Command) -> str:
+    """The name by which a command ends processes that may be anybody's: an interpreter, a server of the system."""
+    argv = shell.unwrapped(command)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    if name not in ("pkill", "killall") or any(
+        re.match(r"-(?:\w*[uUGPtg]|-(?:euid|uid|group|parent|pidfile|user))$", w) for w in argv
+    ):
+        return ""
+    if any(w in ("-0", "-F", "-l", "-HUP", "-SIGHUP", "--pidfile") for w in argv):
+        return ""
+    words = [w for w in argv[1:] if not w.startswith("-")]
+    return words[-1] if words and _SHARED.match(words[-1]) else ""
+
+
+def _kill(place: str, command: Command, name: str) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="medium",
+        confidence="certain",
+        title=f"{command.name} ends every {name} process on the host",
+        place=place,
+        line=command.line,
+        excerpt=command.text,
+        consequence="What runs under that name and is not the product's is ended with it, by root.",
+        fix="Stop the product's own units, or name the process by its unit, user or PID file.",
+    )
+
+
+_ROOM = re.compile(r"^(.*/)\$(?:\{(\w+)\}|(\w+))/?\*?$")
+
+
+def _hole(context: Context, command: Command, script: Script) -> str:
+    """The variable that ends a removed path and that nothing in the package ever sets: what goes is the folder above."""
+    argv = shell.unwrapped(command)
+    if not argv or argv[0].rpartition("/")[2] != "rm" or re.search(r"(?m)^\s*set\s+-\w*u|nounset", script.text):
+        return ""
+    for word in _targets(command):
+        match = _ROOM.match(word)
+        name = (match[2] or match[3]) if match is not None else ""
+        if name and not name.isdigit() and name not in _given_names(context) and not _always_set(name, script.text, command):
+            return name
+    return ""
+
+
+_SETS = re.compile(r"\b(?:read|for|getopts\s+\S+|select|mapfile|readarray|printf\s+-v)\s+(?:-\w+\s+)*(\w+)|\b(\w+)\+?=")
+_ENVIRONMENT = frozenset(("HOME", "PWD", "OLDPWD", "USER", "LOGNAME", "TMPDIR", "HOSTNAME", "DESTDIR", "REPLY", "RANDOM"))
+
+
+def _given_names(context: Context) -> frozenset[str]:
+    """Names that any script of the package sets, or that a settings file may."""
+
+    def make() -> frozenset[str]:
+        texts = [s.text for s in scripts(context)] + [
+            t for _, t in context.texts(".env", ".conf", ".cfg", ".service", ".rc")
+        ]
+        return _ENVIRONMENT | {m[1] or m[2] for text in texts for m in _SETS.finditer(text)}
+
+    return memo(context, "names that are set", make)
+
+
+def _parent(place: str, command: Command, name: str) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="high",
+        confidence=META.confidence,
+        title=f"rm works on a path that ends with ${name}, which nothing sets",
+        place=place,
+        line=command.line,
+        excerpt=command.text,
+        consequence=f"When {name} is empty, the whole folder above it is removed.",
+        fix=f"Run it only when {name} has a value.",
+        curable=True,
+    )
 
 
 def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | None:
@@ -86,8 +174,8 @@ def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | N
         return _Verdict("medium", META.confidence, left)  # `/x`: hardly anything that anybody has there, but a mistake
     else:
         return None
-    stops = re.search(r"(?m)^\s*set\s+-\w*e|^#!.*sh\s+-\w*e|^\s*set\s+-o\s+errexit", text) is not None
-    strict = re.search(r"(?m)^\s*set\s+-\w*u|^\s*set\s+-o\s+nounset", text) is not None
+    stops = re.search(r"(?m)^[^\S\n]*set\s+-\w*e|^#!.*sh\s+-\w*e|^[^\S\n]*set\s+-o\s+errexit", text) is not None
+    strict = re.search(r"(?m)^[^\S\n]*set\s+-\w*u|^[^\S\n]*set\s+-o\s+nounset", text) is not None
     assigned = [a for a in shellflow.assignments(text) if a.name == name]
     if (assigned and stops) or (not assigned and strict):
         severity = "medium"
@@ -131,7 +219,7 @@ def wrecked(command: Command) -> str:
     if name == "dropdb":
         return f"the database {plain[-1] if plain else ''}".strip()
     if name in ("psql", "mysql", "mariadb", "sqlplus"):
-        match = _DROPS.search(" ".join(words)) or _DROPS.search(re.sub(r"(?m)^\s*--.*$", "", command.heredoc))
+        match = _DROPS.search(" ".join(words)) or _DROPS.search(re.sub(r"(?m)^[^\S\n]*--.*$", "", command.heredoc))
         return f"the {match[1].lower()} {match[2]}" if match is not None else ""
     return ""
 
@@ -192,11 +280,11 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     """Guard the command: it runs only when the variable has a value, and stops if it loses it."""
     script = script_at(context, finding.place)
     command = (
-        next((c for c in script.commands if c.line == finding.line and unguarded(c, script.text)), None) if script else None
+        next((c for c in script.commands if c.line == finding.line and _named(context, c, script)), None) if script else None
     )
     if script is None or command is None:
         return None
-    name = unguarded(command, script.text)
+    name = _named(context, command, script)
     body = re.sub(rf"\$(?:\{{{name}\}}|{name}\b)", f"${{{name}:?}}", command.text)
     skipped = f"echo 'skipped: {name} has no value' >&2"
     guarded = f'if [ -n "${{{name}:-}}" ]; then {body}; else {skipped}; fi'
@@ -207,6 +295,10 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return edited(finding.place, text, f"guarded: it runs only when {name} has a value")
 
 
+def _named(context: Context, command: Command, script: Script) -> str:
+    return unguarded(command, script.text) or _hole(context, command, script)
+
+
 def _tolerant(text: str, name: str) -> Iterator[Edit]:
     """``OLD=$(readlink x)`` may fail now without ending a script that stops on errors: the guard handles the empty value."""
     for match in re.finditer(rb"(?m)^[ \t]*" + name.encode() + rb"=\$\(([^()`\n|&;]+)\)[ \t]*$", shell.encode(text)):
@@ -214,6 +306,9 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\npkill -9 -f python\n"},
+    {"a/up.sh": "#!/bin/sh\nset -e\n. ./lib/functions\nend\n", "a/lib/functions": "end() {\n  pkill java\n}\n"},
+    {"up.sh": '#!/bin/sh\nset -e\nBASE=/srv/app\nrm -rf "$BASE/$STALE_RELEASE"\n'},
     {"up.sh": "#!/bin/bash\nset -e\nmkfs.ext4 -F /dev/sdb1\n"},
     {"up.sh": "#!/bin/bash\nset -e\nsu postgres -c 'psql -c \"DROP DATABASE app\"'\n"},
     {"up.sh": "#!/bin/bash\nset -e\npsql app <<EOF\nBEGIN;\nDROP SCHEMA old CASCADE;\nEOF\n"},
@@ -223,6 +318,8 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\npkill -u a python\npkill -F /run/app.pid python\nkillall appd\npkill -f /opt/app/x.py\n"},
+    {"up.sh": '#!/bin/sh\nset -e\nfor R in a b; do rm -rf "/srv/app/$R"; done\nread N\nrm -rf "/srv/$N" "/srv/$1"\n'},
     {"up.sh": "#!/bin/bash\nset -e\ndd if=/dev/zero of=/dev/null count=1\npsql -c 'DROP TABLE tmp_x'\necho mkfs /dev/sdb\n"},
     {"scripts/a.sh": '#!/bin/bash\nrm -rf "${OLD:?}"/var/cache\nrm -f "$FILE"\nrm -rf /opt/app/cache\n'},
     {"scripts/b.sh": '#!/bin/bash\nTMP=$(mktemp -d)\nrm -rf "$TMP"/x\nBASE=/opt/app\nrm -rf "$BASE/old"\n'},

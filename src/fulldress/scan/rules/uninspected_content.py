@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fulldress.formats.patterns import MAX_HITS
+from fulldress.formats.patterns import MAX_HITS, Pattern
 from fulldress.model.finding import Finding
 from fulldress.model.package import LIMIT, NotInspected
 from fulldress.scan.rule import Context, RuleMeta, Sample
@@ -35,6 +35,13 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
+_SCRIPT = Pattern(r"\A#![^\n]{1,200}\n", once=True)
+_ARCHIVE = Pattern(
+    r"\n(\x1f\x8b\x08[\x00-\x1f]|\xfd7zXZ\x00|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd|PK\x03\x04|7z\xbc\xaf\x27\x1c|\x89LZO\x00)",
+    once=True,
+)
+"""The beginning of an archive at the beginning of a line: what self-extracting scripts carry behind themselves."""
+LOOKS_FOR = (_SCRIPT, _ARCHIVE)
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -55,6 +62,18 @@ def check(context: Context) -> Iterator[Finding]:
             consequence="Nothing is known about it, and no other rule has seen it.",
             fix="Ask the vendor for a form that can be read, or accept it by a waiver.",
         )
+    carrying = {entry.place for entry in context.matching(_ARCHIVE)}
+    for entry in context.matching(_SCRIPT):
+        if entry.place in carrying and entry.kind == "file":
+            yield Finding(
+                rule=META.slug,
+                severity="high",
+                confidence="likely",
+                title=f"{entry.place.rpartition('/')[2]} is a script with an archive behind it, which was not opened",
+                place=entry.place,
+                consequence="What it unpacks and runs is known to nobody, and no other rule has seen it.",
+                fix="Unpack it without running it (--noexec --target DIR, where it knows that), and scan what comes out.",
+            )
     crowded = context.crowded()
     if crowded:
         places = "; ".join(entry.place for entry, _ in crowded[:6])
@@ -71,9 +90,10 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    Sample(files={"a.run": b"#!/bin/sh\ntail -n +4 $0 | tar xz\nexit 0\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\x00"}),
     Sample(
         files={"a.txt": "x"},
         not_inspected=(NotInspected(place="b.7z", size=12, reason="no reader for 7z"),),
     ),
 )
-GOOD = (Sample(files={"a.txt": "x"}),)
+GOOD = (Sample(files={"a.txt": "x"}), Sample(files={"a.run": b"#!/bin/sh\ntail -n +4 $0 | tar xz\nexit 0\n"}))

@@ -279,5 +279,5 @@ def test_explain_suggests(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_explain_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", "--list") == 0
-    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line}
     assert {"endpoint-retired", "stale", "rule-raised"} <= listed

@@ -149,7 +149,7 @@ def test_the_second_person_sees_the_change(path: Path) -> None:
 
 def test_the_template_as_it_comes_cannot_be_proposed(tmp_path: Path) -> None:
     path = tmp_path / "vendor.toml"
-    path.write_text("# nothing filled in\n")
+    path.write_text('name = ""\n')
     with pytest.raises(UsageError, match="says nothing of a vendor yet"):
         propose(path, "Erika", "because")
     assert in_force(path) is None

@@ -28,6 +28,9 @@ from material import packages
 WALL, CPU, MEMORY, START = 5.0, 0.5, 512.0, 0.3
 PATIENCE = 1800
 BIN = Path(sys.executable).parent
+os.environ.pop(
+    "PYTHONDONTWRITEBYTECODE", None
+)  # an installed product has its bytecode; without, each start compiles it anew
 OURS = [sys.executable, "-m", "fulldress.cli.main", "scan"]
 LARGE = 4000
 

@@ -52,6 +52,8 @@ def is_header(block: bytes) -> bool:
     if len(block) < BLOCK or block[:BLOCK] == ZEROS:
         return False
     recorded = _octal(block[148:156])
+    if recorded < 8 * 32:  # nearly everything that is no header ends here, without a sum over it
+        return False
     return recorded == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
 
 

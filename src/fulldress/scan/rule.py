@@ -69,7 +69,7 @@ class Looked(NamedTuple):
 
     binary: bool
     """True when a NUL is among the first 8 KiB of what is no text of wide characters."""
-    ends: dict[Pattern, tuple[int, ...]]
+    ends: dict[Pattern, Sequence[int]]
     """Offsets just behind each match, in the object's UTF-8 form."""
     encoding: str = ""
     """Of a text of wide characters (``utf-16`` ...), which is searched and shown in its UTF-8 form."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -33,6 +34,7 @@ from fulldress.store.pack import PACK, RECORD
 
 WORTH_A_PROCESS = 8 << 20
 """Bytes from which searching in another process is faster."""
+MANY = 8
 WORTH_TWO = 64 << 20
 WORTH_KEEPING_S = 0.1
 """Patterns that are compiled faster are not cached."""
@@ -129,12 +131,17 @@ def looked(found: Sequence[Object], patterns: Sequence[Pattern]) -> dict[str, Lo
     """A searcher's words as the Context wants them (texts without a match are left out)."""
     return {
         o.sha256.hex(): Looked(
-            o.binary, {patterns[n]: tuple(ends) for n, ends in o.ends.items()}, o.encoding, sum(o.dropped.values())
+            o.binary, {patterns[n]: _kept(ends) for n, ends in o.ends.items()}, o.encoding, sum(o.dropped.values())
         )
         if o.ends or o.encoding
         else BINARY
         for o in found
     }
+
+
+def _kept(ends: list[int]) -> Sequence[int]:
+    """Many numbers take a fifth of the room in an array."""
+    return array("q", ends) if len(ends) > MANY else tuple(ends)
 
 
 def targets_of(lock: PackageLock) -> list[Target]:

@@ -71,11 +71,9 @@ def sweep(
 
     ``waivers`` are those in force. Raises NothingToDo when the package holds nothing that could be looked at.
     """
-    if not context.files:
-        left = context.package.not_inspected
+    if not context.files and not context.package.not_inspected:
         raise NothingToDo(
-            f"{context.package.name or 'the package'} holds no files"
-            + (f" that could be looked at: {left[0].place}: {left[0].reason}" if left else ""),
+            f"{context.package.name or 'the package'} holds no files",
             why="nothing was scanned, and nothing scanned is never reported as fine",
             fix="check that this is the right file",
         )

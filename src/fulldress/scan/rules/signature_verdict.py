@@ -74,7 +74,8 @@ _CERTAIN: Confidence = "certain"
 
 def _severity(trust: TrustReport) -> Severity:
     """Where no signature was ever expected (no vendor record), its absence tells little: most packages have none."""
-    if trust.verdict == "unsigned" and not trust.vendor and not trust.signatures:
+    signed = any(s.format != "x509" for s in trust.signatures)  # a certificate among the files signs nothing
+    if trust.verdict == "unsigned" and not trust.vendor and not signed:
         return "low"
     return SEVERITY[trust.verdict]
 

@@ -135,7 +135,7 @@ MAX_PIPES = 2000
 def tree(data: bytes) -> Node:
     """The root of the syntax tree, for readers that need more than the commands.
 
-    A text that is made to keep the parser busy (thousands of here-documents, arrays or pipes) is read up to where that begins.
+    A text that is made to keep the parser busy (thousands of here-documents, arrays or pipes) is read up to there.
     """
     ends = [_endless_pipe(data)]
     for mark in (b"<<", b"=("):

@@ -12,7 +12,7 @@ import fulldress
 from fulldress.formats import shell
 
 
-@pytest.mark.parametrize("unit", ["<<A\n", "a=(", "(a) ", "a | ", "a |\n", "|", "${"])
+@pytest.mark.parametrize("unit", ["<<A\n", "a=(", "a | ", "a |\n", "|", "${"])
 def test_a_script_costs_no_more_than_its_length(unit: str) -> None:
     begun = time.process_time()
     shell.commands("#!/bin/sh\n" + unit * (30_000 // len(unit)))

@@ -126,32 +126,22 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-PIECE = 4096
-MAX_LOOKS = 40
-"""How often the parser may come back to a piece of a text, on average; 11 is the most that real scripts need."""
-SMALL = 8 << 10
-"""Texts that are read in one piece: whatever is in them, it is soon over."""
+MAX_OPEN = 500
+"""Here-documents and arrays in one script; the parser's time grows with the square of those that never end."""
 MAX_PIPES = 2000
-"""Stages of one pipeline; the parser's time grows with their square."""
+"""Stages of one pipeline; the same."""
 
 
 def tree(data: bytes) -> Node:
     """The root of the syntax tree, for readers that need more than the commands.
 
-    A text that is made to keep the parser busy (thousands of open here-documents, arrays or pipes) is read up to where
-    the work has got out of proportion.
+    A text that is made to keep the parser busy (thousands of here-documents, arrays or pipes) is read up to there.
     """
-    if len(data) <= SMALL:
-        return _parser().parse(data).root_node
-    left = 1000 + MAX_LOOKS * (len(data) // PIECE)
-    end = _endless_pipe(data)
-
-    def read(offset: int, _point: object) -> bytes:
-        nonlocal left
-        left -= 1
-        return data[offset : min(offset + PIECE, end)] if left > 0 else b""
-
-    return _parser().parse(read).root_node
+    ends = [_endless_pipe(data)]
+    for mark in (b"<<", b"=("):
+        if data.count(mark) > MAX_OPEN:
+            ends.append(len(mark.join(data.split(mark, MAX_OPEN)[:-1])))
+    return _parser().parse(data[: min(ends)]).root_node
 
 
 def _endless_pipe(data: bytes) -> int:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.formats.patterns import MAX_HITS, Pattern
 from fulldress.model.finding import Finding
-from fulldress.model.package import NotInspected
+from fulldress.model.package import LIMIT, NotInspected
 from fulldress.scan.rule import Context, Rule, RuleMeta, Sample
 from fulldress.scan.samples import context_of
 from fulldress.scan.sweep import MAX_EXCERPT, load_rules, sweep
@@ -227,6 +227,6 @@ def test_matches_beyond_the_most_that_are_kept_are_told() -> None:
 
 
 def test_a_package_of_nothing_but_what_is_over_a_limit_says_so() -> None:
-    over = NotInspected(place="disk.img", size=10 << 30, reason="over a limit: larger than 4294967296 bytes")
+    over = NotInspected(place="disk.img", size=10 << 30, reason=f"{LIMIT}: larger than 4294967296 bytes")
     report = sweep(context_of(Sample(files={}, not_inspected=(over,))))
     assert [(f.rule, f.severity, f.place) for f in report.findings] == [("uninspected-content", "high", "disk.img")]

@@ -6,5 +6,5 @@ tool=$(mktemp -d)
 trap 'rm -rf "$tool"' EXIT
 python3 -m venv "$tool"
 "$tool/bin/pip" install --quiet uv
-"$tool/bin/uv" pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra dev --no-annotate \
+"$tool/bin/uv" pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra dev --extra sigstore --extra tuf --no-annotate \
     --custom-compile-command tools/lock.sh pyproject.toml tools/build.in -o requirements.lock

@@ -148,3 +148,10 @@ def test_very_many_change_scripts_that_nothing_runs_are_one_finding() -> None:
     told = [f for f in report.findings if f.rule.startswith("migration-without-lock")]
     assert len(told) == 1
     assert told[0].severity not in ("critical", "high")
+
+
+@pytest.mark.parametrize("name", ["migrations/change{n}.sql", "migrations/202603{n:02}120000_change.sql"])
+def test_the_many_scripts_of_one_upgrade_are_told_one_by_one(name: str) -> None:
+    files = {name.format(n=n): f"ALTER TABLE t{n} ALTER COLUMN c TYPE bigint;\n" for n in range(1, 29)}
+    report = sweep(context_of(files))
+    assert len({f.place for f in report.findings if f.severity == "critical"}) == 28

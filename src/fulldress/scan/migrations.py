@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -64,11 +63,13 @@ MAX_NAMED = 8
 
 SERIES = 3
 """Steps of past versions from which a folder is their history."""
-CROWD = 20
-"""Change scripts of any name in one folder from which they are years of them: no single upgrade has so many."""
+YEARS = 2
+"""Years that dated steps span from which they are history: no single upgrade was written over so long."""
+_ARCHIVE = re.compile(r"(?i)(^|/)(archives?|history|historic|legacy|old)$")
+"""Folders in which a product keeps the steps of all its past."""
+_DATED = re.compile(r"(^|/)((19|20)\d\d)(0[1-9]|1[0-2])\d{2}\d{0,6}([._-][^/]*)?\.sql$")
 _STEP = re.compile(
-    r"(?i)(^|/)(\d{8,14}([._-][^/]*)?|v?\d+(\.\d+)+|[^/]*\d[\w.]*[_-]+to[_-]+v?\d[^/]*|"
-    r"(upgrade|update|up|patch|delta)[._-]?v?\d[^/]*)\.sql$"
+    r"(?i)(^|/)(v?\d+(\.\d+)+|[^/]*\d[\w.]*[_-]+to[_-]+v?\d[^/]*|(upgrade|update|up|patch|delta)[._-]?v?\d[^/]*)\.sql$"
 )
 
 
@@ -143,14 +144,19 @@ def _migrations(context: Context) -> Iterator[Migration]:
 
 
 def _shelves(context: Context) -> frozenset[str]:
-    """Folders that hold a step for each of the product's past versions, by date or number, or simply very many."""
-    plain = [s.entry.place for s in sources(context) if s.plain]
-    steps = Counter(series_of(place) for place in plain if _STEP.search(place))
-    crowds = Counter(series_of(place) for place in plain)
-    return frozenset(
-        {folder for folder, count in steps.items() if count >= SERIES}
-        | {folder for folder, count in crowds.items() if count >= CROWD}
-    )
+    """Folders that hold a step for each of the product's past versions: by number, by dates of many years, by name."""
+    folders: dict[str, list[str]] = {}
+    for source in sources(context):
+        if source.plain:
+            folders.setdefault(series_of(source.entry.place), []).append(source.entry.place)
+    return frozenset(folder for folder, places in folders.items() if len(places) >= SERIES and _is_shelf(folder, places))
+
+
+def _is_shelf(folder: str, places: list[str]) -> bool:
+    years = [int(dated[2]) for place in places if (dated := _DATED.search(place))]
+    over_years = len(years) >= SERIES and max(years) - min(years) >= YEARS
+    steps = sum(1 for place in places if _STEP.search(place))
+    return over_years or steps >= SERIES or _ARCHIVE.search(folder) is not None
 
 
 def series_of(place: str) -> str:

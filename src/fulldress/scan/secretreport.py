@@ -10,7 +10,7 @@ from fulldress.scan import secrets
 from fulldress.scan.places import Standing
 from fulldress.scan.secrets import Worth
 
-MANY = 3
+MANY = 8
 """More findings than these in one file are one finding."""
 CONSEQUENCE = "Everyone who ever had the package can use it, and it cannot be rotated without a new package."
 WEAK = "Whoever knows the product, or has a list of common passwords, gets in."

@@ -12,14 +12,16 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fulldress.errors import CapabilityMissing, UsageError
 from fulldress.rehearse.model_traffic import Planned
-from fulldress.rehearse.outside import Listen, Outside, read_outside
+from fulldress.rehearse.outside import Listen, Outside
 from fulldress.rehearse.sink import Sink, read_counters, start_sink
 from fulldress.rehearse.sinkserver import main
 from fulldress.rehearse.traffic import child_environment, start_load
+from fulldress.store.codec import read_toml
 
 from ..conftest import stand_aside
 
@@ -75,16 +77,17 @@ def test_a_sink_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert "in use" in caught.value.why
 
 
-def test_a_wrong_description_of_the_outside_names_its_key() -> None:
-    with pytest.raises(UsageError, match="mode"):
-        read_outside({"endpoint": {"a": {"mode": "explode"}}})
-    with pytest.raises(UsageError, match="endpoints"):
-        read_outside({"endpoints": {}})
+def test_a_wrong_description_of_the_outside_names_its_key(tmp_path: Path) -> None:
+    path = tmp_path / "outside.toml"
+    for text, key in (('[endpoint.a]\nmode = "explode"\n', "mode"), ("[endpoints]\n", "endpoints")):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=key):
+            read_toml(path, Outside)
 
 
 def test_a_kind_that_no_stub_speaks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gopher"):
-        start_sink(None, tmp_path, read_outside({"endpoint": {"a": {"kind": "gopher"}}}), listen=LOOPBACK)
+        start_sink(None, tmp_path, msgspec.convert({"endpoint": {"a": {"kind": "gopher"}}}, Outside), listen=LOOPBACK)
 
 
 def test_the_command_line_needs_its_files(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.scan.chains import run_by
 
-from fulldress.scan.callgraph import files, hosts, reaches, run_by
+from fulldress.scan.callgraph import files, hosts, reaches
 from fulldress.scan.samples import context_of
 from fulldress.scan.schedules import jobs
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.scan.chains import run_by
 
 from fulldress.model.release import Release
-from fulldress.scan.callgraph import run_by
 from fulldress.scan.job import Job
 from fulldress.scan.rule import Sample
 from fulldress.scan.samples import context_of

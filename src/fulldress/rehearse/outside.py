@@ -5,13 +5,10 @@ Shared by the sink's server process (which fills the journal) and by the rehears
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import msgspec
-
-from fulldress.errors import UsageError
 
 Kind = Literal["webhook", "flag", "credential", "upload", "mail", "other"]
 
@@ -115,14 +112,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Digest of what is there now, empty when nothing is."""
     restore: str = ""
     """What was there, as JSON, when it is the declared initial value (so no secret)."""
-
-
-def read_outside(mapping: Mapping[str, object]) -> Outside:
-    """The typed form of ``outside.toml``; raises UsageError naming the key that is wrong."""
-    try:
-        return msgspec.convert(mapping, Outside)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the description of the outside cannot be used: {error}", fix="correct that key") from error
 
 
 def kind_of(endpoint: Endpoint, path: str) -> Kind:

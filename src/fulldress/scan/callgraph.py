@@ -107,11 +107,6 @@ def hosts(context: Context, job: Job) -> list[Reach]:
     return [reach for reach in reaches(context, job) if reach.target is not None]
 
 
-def run_by(context: Context, command: str, place: str = "") -> list[Reach]:
-    """The same for any command line, as if it stood at a place."""
-    return reaches(context, Job(place, 0, "", command, False, command))
-
-
 class _Walk:
     """Breadth first over the texts that a job reaches."""
 

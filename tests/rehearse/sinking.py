@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from dnslib import DNSRecord
 
-from fulldress.rehearse.outside import Entry, Listen, read_outside
+from fulldress.rehearse.outside import Entry, Listen, Outside
 from fulldress.rehearse.sinkserver import SinkServer
 from fulldress.rehearse.stubs.base import Recorder
 
@@ -19,7 +19,7 @@ from fulldress.rehearse.stubs.base import Recorder
 class ThreadedSink:
     def __init__(self, directory: Path, outside: Mapping[str, object] | None = None) -> None:
         self.directory = directory
-        self.outside = read_outside(outside or {})
+        self.outside = msgspec.convert(outside or {}, Outside)
         self.meant = ("198.18.0.1", 80)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)

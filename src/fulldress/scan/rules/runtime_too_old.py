@@ -33,7 +33,7 @@ from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan.dependencies import coming
 from fulldress.scan.places import is_example, is_test
-from fulldress.scan.reading import is_vendored, memo
+from fulldress.scan.reading import is_vendored, named
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -49,11 +49,7 @@ _CLASS_OFFSET = 44
 _JAVA_PACKAGE = re.compile(
     r"^(?:openjdk|temurin|zulu|java|msopenjdk|bellsoft-java)-?(\d+)(?:-(?:jre|jdk|openjdk|jre-headless).*)?$"
 )
-_RUNTIMES = {
-    "java": r"(^|[!/])(jre|jdk)[^/]*/bin/java$|(^|[!/])bin/java$",
-    "node": r"(^|[!/])bin/node$",
-    "python3": r"bin/python3(\.\d+)?$",
-}
+_PROGRAMS = {"java": ("java",), "node": ("node",), "python3": ("python3",)}
 _BOUND = re.compile(r"(>=|>|~=|===?|!=|\^|~|<=|<|=)?\s*v?(\d+)(?:\.(\d+))?")
 _WHEEL = re.compile(r"-(cp3(\d+))-(cp3\d+|abi3)-[\w.]+\.whl$")
 MAX_JSON = 1 << 20
@@ -151,8 +147,8 @@ def _version(runtime: str, text: str) -> tuple[int, ...]:
 
 def _brought(context: Context, runtime: str) -> bool:
     """True when the package holds the runtime itself."""
-    pattern = re.compile(_RUNTIMES.get(runtime, r"(?!)"))
-    return any(pattern.search(e.place) for e in context.files)
+    found = (entry for name in _PROGRAMS.get(runtime, ()) for entry in named(context, name))
+    return any("bin/" in entry.place for entry in found)
 
 
 def _needs(context: Context, runtime: str) -> Iterator[_Need]:
@@ -193,20 +189,15 @@ def _classes(context: Context) -> Iterator[_Need]:
 def _manifests(context: Context) -> list[Entry]:
     """The manifests at the top of an archive: those further down are for libraries, or for who builds a part of it."""
 
-    def make() -> list[Entry]:
-        names = ("METADATA", "PKG-INFO", "package.json", "composer.json")
-        return [
-            e
-            for e in context.files
-            if e.place.endswith(names)
-            and e.place.rpartition("/")[2] in names
-            and e.size <= MAX_JSON
-            and e.kind != "container"
-            and e.place.rpartition("!/")[2].count("/") <= 1
-            and not (is_vendored(e.place) or is_test(e.place) or is_example(e.place))
-        ]
-
-    return memo(context, "manifests of programs", make)
+    return [
+        e
+        for name in ("METADATA", "PKG-INFO", "package.json", "composer.json")
+        for e in named(context, name)
+        if e.size <= MAX_JSON
+        and e.kind != "container"
+        and e.place.rpartition("!/")[2].count("/") <= 1
+        and not (is_vendored(e.place) or is_test(e.place) or is_example(e.place))
+    ]
 
 
 def _json(context: Context, entry: Entry, *path: str) -> str:

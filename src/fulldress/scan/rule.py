@@ -60,7 +60,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     severity: Severity
     confidence: Confidence
-    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories"], ...] = ()
+    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories", "baseline"], ...] = ()
     """Inputs without which the rule stands aside (and the report says so)."""
 
 
@@ -145,6 +145,8 @@ class Context:
         """The decision of two people about exactly this package, when there is one."""
         self.advisories = advisories
         """What the vendor's channels say about exactly this package; None when they were not read."""
+        self.known_hosts: frozenset[str] | None = None
+        """Outside hosts that the previous package names; None when it is not known."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
         self._read_part = read_part or (lambda sha256, offset, size: read_blob(sha256)[offset : offset + size])
@@ -398,6 +400,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     release: Release | None = None
     advisories: AdvisoryReport | None = None
     drafted: tuple[StepDraft, ...] = ()
+    known_hosts: tuple[str, ...] | None = None
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}

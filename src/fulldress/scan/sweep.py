@@ -46,6 +46,7 @@ ASIDE = {
     "trust": "no trust report (run `fulldress intake`)",
     "release": "no release.toml (run `fulldress new`)",
     "advisories": "no advisories of this package (run `fulldress vendor fetch`)",
+    "baseline": "no previous package to compare with (`scan --baseline`)",
 }
 
 
@@ -138,6 +139,7 @@ def _stands_aside(rule: Rule, context: Context) -> str:
         "trust": context.trust,
         "release": context.release,
         "advisories": context.advisories,
+        "baseline": context.known_hosts,
     }
     return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
 

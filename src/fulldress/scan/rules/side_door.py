@@ -137,10 +137,11 @@ def _accounts(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         return "high", "takes a password away"
     if name == "chpasswd":
         return "medium", "sets passwords from its input"
-    if name in ("usermod", "gpasswd", "adduser") and any(
-        w in ("sudo", "wheel", "docker", "root", "disk", "shadow") for w in words
+    named = [part for w in words for part in w.split(",")]
+    if name in ("useradd", "usermod", "gpasswd", "adduser") and any(
+        w in ("sudo", "wheel", "docker", "root", "disk", "shadow") for w in named
     ):
-        group = next(w for w in words if w in ("sudo", "wheel", "docker", "root", "disk", "shadow"))
+        group = next(w for w in named if w in ("sudo", "wheel", "docker", "root", "disk", "shadow"))
         return ("medium", f"puts an account into the group {group}") if group != "root" or name != "adduser" else None
     return None
 

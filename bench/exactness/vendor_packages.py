@@ -72,7 +72,7 @@ RELEASE = Release(
 )
 
 
-AT_LEAST = {"java": (44, 49), "python": (43, 50), "perl": (36, 40)}
+AT_LEAST = {"java": (47, 51), "python": (49, 56), "perl": (43, 48)}
 """Hazards found that a change may not fall below: without and with the estate."""
 
 

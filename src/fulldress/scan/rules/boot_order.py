@@ -75,8 +75,9 @@ def check(context: Context) -> Iterator[Finding]:
             reported.add(frozenset(circle))
             hosts = [n for n in circle if n not in by_name and n not in TARGETS]
             whose = f" ({', '.join(hosts[:3])} {'is' if len(hosts) == 1 else 'are'} the host's own)" if hosts else ""
+            early = next((n for n in circle if n in by_name and _wanted_early(by_name[n])), name)
             yield _finding(
-                by_name[name],
+                by_name[early],
                 f"these units wait for each other: {' → '.join([*circle, circle[0]])}{whose}",
                 "systemd leaves one of them out at every boot, and not always the same one.",
             )

@@ -1,8 +1,8 @@
 """A program runs a shell command that destroys, opens or downloads without a check.
 
 ## What it does
-Reads the literals that programs hand to a shell (`system`, `exec`, `shell_exec`, `os.system`, `subprocess` with a string,
-`execSync`, `popen`, `passthru`): recursive removal of a path that begins with a variable or is the system's, `chmod` for
+Reads the recipes of Makefiles, and the literals that programs hand to a shell (`system`, `exec`, `shell_exec`, `os.system`,
+`subprocess` with a string, `execSync`, `popen`, `passthru`): recursive removal of a path that begins with a variable or is the system's, `chmod` for
 everybody, `mkfs`, `dd` to a device, and `curl` or `wget` that do not check the certificate. Comments, tests and third-party
 libraries do not count.
 
@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
+from fulldress.model.package import Entry
 from fulldress.scan import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_code
@@ -42,7 +43,10 @@ META = RuleMeta(
     severity="high",
     confidence="likely",
 )
-LOOKS_FOR = (Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),)
+LOOKS_FOR = (
+    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+)
 _CALL = re.compile(
     r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"
     r"\s*\(\s*[rf]?([\"'`])\s*(?P<command>.*)"
@@ -66,8 +70,7 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     told: set[tuple[str, str]] = set()
     for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: _program(context, e.place)):
-        call = _CALL.search(line[:1000])
-        bad = _judged(call["command"] or call["tick"]) if call is not None else None
+        bad = _recipe(context, entry, line) if _MAKEFILE.search(entry.place) else _called(line)
         if bad is None or (entry.place, bad.title) in told:
             continue
         told.add((entry.place, bad.title))
@@ -86,8 +89,29 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
+_MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+
+
+def _called(line: str) -> _Bad | None:
+    call = _CALL.search(line[:1000])
+    return _judged(call["command"] or call["tick"]) if call is not None else None
+
+
+def _recipe(context: Context, entry: Entry, line: str) -> _Bad | None:
+    """A command of a Makefile; variables that it sets itself are not empty."""
+    command = line.strip().lstrip("@+-").strip()
+    for name in re.findall(r"\$[({](\w+)[)}]", command):
+        if re.search(rf"(?m)^\s*(?:export\s+)?{name}\s*[:?+]?=\s*\S", context.text(entry) or ""):
+            command = re.sub(rf"\$[({{]{name}[)}}]", "/set", command)
+    return _judged(re.sub(r"\$\((\w+)\)", r"$\1", command))
+
+
 def _program(context: Context, place: str) -> bool:
-    return is_code(place) and standing(place) == "acting" and role(context, place) != "library"
+    return (
+        (is_code(place) or _MAKEFILE.search(place) is not None)
+        and standing(place) == "acting"
+        and role(context, place) != "library"
+    )
 
 
 def _judged(command: str) -> _Bad | None:
@@ -113,11 +137,13 @@ BAD = (
     {"setup.py": 'import os\nos.system(f"rm -rf {base}/cache")\n'},
     {"app/cleanup.php": "<?php\nshell_exec('rm -rf ' . $dir . '/*');\n"},
     {"tools/up.js": "execSync(`rm -rf ${dir}/x`);\n"},
+    {"Makefile": "install:\n\trm -rf $(OUT)/*\n\tchmod -R 777 /var/www/x\n"},
     {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
 )
 GOOD = (
     {"install.pl": '# system("rm -rf /");\nsystem("rm -rf /opt/vendor/cache");\nsystem("rm", "-rf", $x);\n'},
     {"setup.py": 'import os\nos.system("chmod 755 bin/x")\nprint("curl -k is wrong")\n'},
     {"tests/clean.py": 'os.system(f"rm -rf {tmp}")\n', "node_modules/x/a.js": "execSync(`rm -rf ${d}`)\n"},
+    {"Makefile": "OUT ?= build\nclean:\n\trm -rf $(OUT)/x\n\t@echo 'rm -rf $(Y)'\n"},
     {"README.md": 'system("rm -rf $base")\n'},
 )

@@ -43,12 +43,12 @@ META = RuleMeta(
 _SWITCH = (
     r"(?:use[._-]?|enable[._-]?|require[._-]?)?(?:tls|ssl|starttls|encrypt(?:ion)?)(?:[._-]?(?:enabled?|required?|on|mode))?"
 )
-_OFF = r"(?:false|off|no|0|none|disabled?)"
+_OFF = r"(?:false|off|no|0|none|null|disabled?)"
 _LINE = re.compile(rf"(?i)^(\s*)[\"']?([\w.-]*?)[._-]?(?<![a-z]){_SWITCH}[\"']?\s*[:=]\s*[\"']?{_OFF}[\"']?\s*,?\s*$")
 LOOKS_FOR = (
     Pattern(
         r"(?i)(tls|ssl|encrypt)[\w.-]{0,12}[\"']?\s{0,4}[:=]\s{0,4}"
-        r"[\"']?(false|off|no|0|none|disabled?)[\"']?\s{0,4},?\s{0,4}$"
+        r"[\"']?(false|off|no|0|none|null|disabled?)[\"']?\s{0,4},?\s{0,4}$"
     ),
 )
 _OTHER = re.compile(
@@ -105,6 +105,7 @@ BAD = (
     {"conf/a.yaml": "smtp:\n  host: mail.intern.example\n  tls: false\nretry: 3\n"},
     {"conf/a.properties": "mail.smtp.host=mail.intern.example\nmail.smtp.starttls.enable=false\n"},
     {"conf/a.ini": "[ldap]\nserver = ldap1.intern.example\nuse_ssl = no\n"},
+    {"portal/.env": "MAIL_HOST=mail.intern.example\nMAIL_ENCRYPTION=null\n"},
     {"conf/a.json": '{\n  "redis": {\n    "host": "cache1",\n    "tls": false\n  }\n}\n'},
 )
 GOOD = (

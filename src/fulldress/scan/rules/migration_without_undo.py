@@ -64,7 +64,8 @@ def check(context: Context) -> Iterator[Finding]:
 
 _NOTHING = re.compile(
     r"(?m)^[^\S\n]*def down(?:grade)?\b[^\n]*\n(?:[^\S\n]*(?:#[^\n]*|\"{3}[^\"]*\"{3})?\n)*"
-    r"[^\S\n]+(?P<what>pass|\.\.\.|raise (?:NotImplementedError|ActiveRecord::IrreversibleMigration)\b[^\n]*)[^\S\n]*(?:\n|\Z)"
+    r"[^\S\n]+(?P<what>pass|\.\.\.|raise (?:NotImplementedError|ActiveRecord::IrreversibleMigration)\b[^\n]*)"
+    r"[^\S\n]*(?:\n|\Z)"
 )
 """A way back in Alembic or Rails that does nothing, or refuses."""
 

@@ -91,14 +91,14 @@ def check(context: Context) -> Iterator[Finding]:
     taken = [(host, listener) for host in context.estate.hosts for listener in host.listeners if listener.protocol == "tcp"]
     if not taken:
         return
-    told: set[int] = set()
+    found: dict[int, list[tuple[_Wish, HostFacts, Listener]]] = {}
     for wish in _wishes(context):
-        if wish.port in told:
-            continue
-        others = [(h, x) for h, x in taken if x.port == wish.port and _meets(wish, x) and not _own(context, wish, x)]
-        if others:
-            told.add(wish.port)
-            yield _finding(wish, others)
+        for host, there in taken:
+            if there.port == wish.port and _meets(wish, there) and not _own(context, wish, there):
+                found.setdefault(wish.port, []).append((wish, host, there))
+                break
+    for wanted in found.values():
+        yield _finding(*wanted[0], [wish for wish, _, _ in wanted])
 
 
 def _wishes(context: Context) -> Iterator[_Wish]:
@@ -151,10 +151,10 @@ def _names(context: Context) -> frozenset[str]:
     return memo(context, "names of its own services", make)
 
 
-def _finding(wish: _Wish, others: list[tuple[HostFacts, Listener]]) -> Finding:
-    host, there = others[0]
+def _finding(wish: _Wish, host: HostFacts, there: Listener, wishes: list[_Wish]) -> Finding:
     who = there.unit or there.program
     said = f"{who} on {host.name}" if who else f"a program on {host.name}"
+    named = ", ".join(f"{short(w.place)}:{w.line}" for w in wishes[:6])
     sure = bool(who) and there.program not in ("docker-proxy", "systemd")
     return Finding(
         rule=META.slug,
@@ -164,7 +164,7 @@ def _finding(wish: _Wish, others: list[tuple[HostFacts, Listener]]) -> Finding:
         place=wish.place,
         line=wish.line,
         excerpt=secrets.hidden(wish.text.strip())[:200],
-        consequence=f"Whichever starts second ends with `Address already in use` ({short(wish.place)}:{wish.line}); "
+        consequence=f"Whichever starts second ends with `Address already in use` ({named}); "
         "after the next boot that may be the other one.",
         fix="Choose another port before the window, or move the other program on purpose.",
     )

@@ -273,6 +273,9 @@ def wrecked(command: Command) -> str:
     if name == "dd":
         device = next((w[3:] for w in words if w.startswith("of=/dev/")), "")
         return "" if re.match(r"/dev/(null|stdout|zero|tty|shm/)", device) else device
+    pruned = name in ("docker", "podman") and plain[:2] in (["system", "prune"], ["volume", "prune"])
+    if pruned and (plain[0] == "volume" or "--volumes" in words):
+        return "the volumes of containers, of others too"
     if name == "dropdb":
         return f"the database {plain[-1] if plain else ''}".strip()
     if name in ("psql", "mysql", "mariadb", "sqlplus"):
@@ -363,6 +366,7 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\ndocker system prune -af --volumes\n"},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data\nrm -rf old-*\n"},
     {"up.sh": "#!/bin/sh\nset -e\n> /var/log/messages\n"},
     {"up.sh": "#!/bin/sh\nset -e\npkill -9 -f python\n"},

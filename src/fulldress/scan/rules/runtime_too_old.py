@@ -62,6 +62,7 @@ class _Need(NamedTuple):
     exact: bool
     place: str
     said: str
+    line: int = 0
 
 
 def looks_for(context: Context) -> tuple[Pattern, ...]:
@@ -98,6 +99,7 @@ def _finding(runtime: str, unmet: list[_Need], newest: tuple[int, ...]) -> Findi
         confidence=META.confidence,
         title=f"{runtime} {wanted}{'' if first.exact else ' or newer'} is needed, the newest here is {there}",
         place=first.place,
+        line=first.line,
         excerpt=first.said,
         consequence=f"It does not start, or is not installed: {', '.join(places[:MAX_SHOWN])}{more}.",
         fix="Install that runtime beside the old one before the window, or ask the vendor for a build for what is here.",
@@ -159,11 +161,11 @@ def _needs(context: Context, runtime: str) -> Iterator[_Need]:
         name = entry.place.rpartition("/")[2]
         if runtime == "python3" and name in ("METADATA", "PKG-INFO"):
             said = re.search(r"(?m)^Requires-Python:\s*(.+)$", context.text(entry) or "")
-            yield from _bounds(runtime, entry, said[1] if said is not None else "")
+            yield from _bounds(context, runtime, entry, said[1] if said is not None else "")
         elif runtime == "node" and name == "package.json":
-            yield from _bounds(runtime, entry, _json(context, entry, "engines", "node"))
+            yield from _bounds(context, runtime, entry, _json(context, entry, "engines", "node"))
         elif runtime == "php" and name == "composer.json":
-            yield from _bounds(runtime, entry, _json(context, entry, "require", "php"))
+            yield from _bounds(context, runtime, entry, _json(context, entry, "require", "php"))
     for entry in context.package.entries if runtime == "python3" else ():
         wheel = _WHEEL.search(entry.place) if entry.place.endswith(".whl") else None
         if wheel is not None and not is_vendored(entry.place):
@@ -210,7 +212,7 @@ def _json(context: Context, entry: Entry, *path: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _bounds(runtime: str, entry: Entry, said: str) -> Iterator[_Need]:
+def _bounds(context: Context, runtime: str, entry: Entry, said: str) -> Iterator[_Need]:
     """The lowest version that would do: alternatives (``||``) each give one."""
     lows = []
     for alternative in re.split(r"\|\|?", said):
@@ -219,7 +221,9 @@ def _bounds(runtime: str, entry: Entry, said: str) -> Iterator[_Need]:
             return  # an alternative without a lower bound: anything will do
         lows.append(max(tuple(int(n) for n in m.groups()[1:] if n is not None) for m in low))
     if said and lows:
-        yield _Need(runtime, min(lows), False, entry.place, said.strip()[:100])
+        stated = {"python3": "Requires-Python:", "node": '"node"', "php": '"php"'}[runtime]
+        before, found, _ = (context.text(entry) or "").partition(stated)
+        yield _Need(runtime, min(lows), False, entry.place, said.strip()[:100], before.count("\n") + 1 if found else 0)
 
 
 def _here(**runtimes: str) -> Estate:

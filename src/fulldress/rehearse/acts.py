@@ -17,7 +17,8 @@ import msgspec
 from fulldress import engine
 from fulldress.adapters import nspawn
 from fulldress.model.plan import PlanLock, StepTiming
-from fulldress.model.rehearsal import Act, Allowed, LockHold, Proof
+from fulldress.model.proof import Allowed, Proof
+from fulldress.model.rehearsal import Act, LockHold
 from fulldress.model.release import Release
 from fulldress.ports import Host, Keeper, Progress
 from fulldress.rehearse import proof

@@ -13,7 +13,7 @@ from fulldress.model.plan import StepTiming
 from fulldress.model.rehearsal import LoadBucket, LoadReport, LockHold, LockImpact
 
 WIDTH, LEFT, RIGHT = 960, 58, 12
-TOP_STEPS, LANE, PLOT_HEIGHT, RATE_HEIGHT, FAIL_HEIGHT, GAP = 18, 22, 190, 26, 26, 10
+TOP_STEPS, LANE, PLOT_HEIGHT, RATE_HEIGHT, FAIL_HEIGHT, GAP = 18, 22, 190, 26, 26, 16
 TOP_LOCKS, TOP_WAITS = TOP_STEPS + LANE, TOP_STEPS + 2 * LANE
 PLOT_TOP = TOP_STEPS + 3 * LANE + 14
 RATE_TOP = PLOT_TOP + PLOT_HEIGHT + GAP
@@ -164,5 +164,5 @@ def _bars(scale: Scale, load: LoadReport, what: str, top: int, height: int) -> s
         )
     if most:
         label = f"at most {most / load.bucket_seconds:.0f}/s"
-        out.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{top + 6}" text-anchor="end">{label}</text>')
+        out.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{top - 1}" text-anchor="end">{label}</text>')
     return "".join(out)

@@ -3,7 +3,9 @@
 How written: as :mod:`exactness.vendor_packages`, by someone who knew the list of hazards and some of the rules (those on
 preconditions, package managers, boot order, certificates and shell commands); all marks were set before the first scan.
 The estate has what the older one lacks: held packages and what depends on what, units that require others, room, locales,
-runtimes, ports. Marks were not moved afterwards.
+runtimes, ports. Marks were not moved afterwards, though one trap is mistaken: a job at 01:30 is inside the window.
+
+Found at first, with the estate: 56 of 66 and 51 of 69; without it: 48 and 39. Traps alarmed: 2 and 0, 1 and 0.
 """
 
 from __future__ import annotations
@@ -47,8 +49,11 @@ KNOWN = msgspec.structs.replace(
     hosts=(RICHER,),
     retired=(*RETIRED, "db-alt.intern.example.de", "mysql-alt.intern.example.de", "nas-alt.intern.example.de"),
 )
-AT_LEAST = {"archive": (0, 0), "portal": (0, 0)}
+AT_LEAST = {"archive": (49, 59), "portal": (48, 57)}
 """Hazards found that a change may not fall below: without and with the estate."""
+
+MISTAKEN = {"archive": 1, "portal": 0}
+"""Traps that are none: what is said of them is true."""
 
 
 def measure() -> list[Row]:
@@ -58,5 +63,7 @@ def measure() -> list[Row]:
         for house in houses(SECOND):
             for estate in (None, KNOWN):
                 least = AT_LEAST[house.name.partition(".")[0]][estate is not None]
-                rows += rows_of(house, scanned(house, Path(folder), estate), "estate" if estate else "alone", least)
+                found = scanned(house, Path(folder), estate)
+                most = MISTAKEN[house.name.partition(".")[0]] if estate else 0
+                rows += rows_of(house, found, "estate" if estate else "alone", least, most)
     return rows

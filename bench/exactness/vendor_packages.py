@@ -121,7 +121,7 @@ def _loud(findings: list[Finding], severity: str) -> bool:
     return any(SEVERITIES.index(f.severity) <= SEVERITIES.index(severity) for f in findings)
 
 
-def rows_of(house: House, findings: tuple[Finding, ...], how: str, least: int) -> list[Row]:
+def rows_of(house: House, findings: tuple[Finding, ...], how: str, least: int, most: int = 0) -> list[Row]:
     """What was found of a package's hazards, how severe, and which traps were alarmed."""
     hazards = [m for m in house.marks if m.severity]
     traps = [m for m in house.marks if not m.severity]
@@ -147,5 +147,12 @@ def rows_of(house: House, findings: tuple[Finding, ...], how: str, least: int) -
             "-",
             ", ".join(m.name for m in seen if m not in loud),
         ),
-        Row(f"{house.name} {how}: traps alarmed", len(false), len(traps), not false, "0", ", ".join(m.name for m in false)),
+        Row(
+            f"{house.name} {how}: traps alarmed",
+            len(false),
+            len(traps),
+            len(false) <= most,
+            f"at most {most}",
+            ", ".join(m.name for m in false),
+        ),
     ]

@@ -513,7 +513,8 @@ def test_what_the_probe_asks_dpkg(tmp_path: Path) -> None:
 
 def test_edges_of_units() -> None:
     units = '[{"unit": "a.service", "load": "loaded", "active": "active", "sub": "running", "description": ""}]'
-    edges = "Id=a.service\nRequires=system.slice b.service\nBindsTo=c.mount\nWants=d.service\nAfter=b.service -.slice\n\nId=z.path\n"
+    edges = "Id=a.service\nRequires=system.slice b.service\nBindsTo=c.mount\nWants=d.service\nAfter=b.service -.slice\n"
+    edges += "\nId=z.path\n"
     (found,) = system.units(Sections([Section("units", "", units), Section("unit-edges", "", edges)]))
     assert (found.after, found.requires, found.wants) == (("b.service",), ("b.service", "c.mount"), ("d.service",))
 

@@ -101,7 +101,7 @@ def _recipe(context: Context, entry: Entry, line: str) -> _Bad | None:
     """A command of a Makefile; variables that it sets itself are not empty."""
     command = line.strip().lstrip("@+-").strip()
     for name in re.findall(r"\$[({](\w+)[)}]", command):
-        if re.search(rf"(?m)^\s*(?:export\s+)?{name}\s*[:?+]?=\s*\S", context.text(entry) or ""):
+        if re.search(rf"(?m)^[^\S\n]*(?:export[^\S\n]+)?{name}[^\S\n]*[:?+]?=[^\S\n]*\S", context.text(entry) or ""):
             command = re.sub(rf"\$[({{]{name}[)}}]", "/set", command)
     return _judged(re.sub(r"\$\((\w+)\)", r"$\1", command))
 

@@ -65,7 +65,9 @@ _KINDS: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
         "gets a capability that is as good as root",
     ),
 )
-_CONTAINERS = re.compile(r"(?m)^\s*(services\s*:|kind\s*:\s*[\"']?(Deployment|StatefulSet|DaemonSet|Pod|Job|CronJob)\b)")
+_CONTAINERS = re.compile(
+    r"(?m)^[^\S\n]*(services[^\S\n]*:|kind[^\S\n]*:[^\S\n]*[\"']?(Deployment|StatefulSet|DaemonSet|Pod|Job|CronJob)\b)"
+)
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -51,6 +51,9 @@ _RUNS = re.compile(
     r"|base64\s+(?:-d|-D|--decode)\b[^\n|]{0,80}\|\s*(?:python3?|perl|php|node)\b"
 )
 
+_LITERAL = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+"""What is encoded may hold a secret: it is not shown."""
+
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each file."""
@@ -67,7 +70,7 @@ def check(context: Context) -> Iterator[Finding]:
             title=f"{place.rpartition('/')[2]} decodes code and runs it",
             place=place,
             line=number,
-            excerpt=secrets.hidden(line.strip())[:200],
+            excerpt=_LITERAL.sub("<encoded>", secrets.hidden(line.strip()))[:200],
             consequence="Nobody has read what it does; as root it does whatever it likes.",
             fix="Decode it without running it, read it, and ask the vendor why it is hidden.",
         )

@@ -31,6 +31,7 @@ from typing import NamedTuple
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts
 from fulldress.model.finding import Finding
+from fulldress.scan import secrets
 from fulldress.scan.callgraph import short
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_code, script_at
@@ -109,7 +110,7 @@ def _finding(name: str, uses: list[_Use]) -> Finding:
         title=f"the locale {name} is not on this estate",
         place=first.place,
         line=first.line,
-        excerpt=first.text.strip()[:200],
+        excerpt=secrets.hidden(first.text.strip())[:200],
         consequence=("The database is not made." if first.fails else "Programs fall back to the C locale without a word.")
         + f" ({places})",
         fix="Generate it on the host before the window, or use one that is there (C.UTF-8).",

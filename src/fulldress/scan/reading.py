@@ -70,11 +70,11 @@ def scripts(context: Context) -> list[Script]:
 
 
 def _scripts(context: Context) -> Iterator[Script]:
-    named = {e.place for e in context.files if e.place.endswith(_SHELL_ENDS) and SHELL_NAMES.search(e.place)}
-    named |= {e.place for e in context.matching(SHEBANG)}
+    named = {e.place: e for e in context.ending(*_SHELL_ENDS) if SHELL_NAMES.search(e.place)}
+    named |= {e.place: e for e in context.matching(SHEBANG)}
     found: list[Script] = []
-    for entry in context.files:
-        text = context.text(entry) if entry.place in named and entry.size <= MAX_PARSED else None
+    for _, entry in sorted(named.items()):
+        text = context.text(entry) if entry.size <= MAX_PARSED else None
         # A script with an archive behind it finds that by its own length: nobody may add a line.
         if text is not None and "\0" not in text and shell.is_shell(entry.place, text):
             found.append(_parsed(context, entry, text))
@@ -136,9 +136,7 @@ def crontabs(context: Context) -> list[Crontab]:
 
 
 def _crontabs(context: Context) -> Iterator[Crontab]:
-    for entry in context.files:
-        if "cron" not in entry.place:
-            continue
+    for entry in context.holding("cron"):
         system, user = bool(_CRON.search(entry.place)), bool(_USER_CRON.search(entry.place))
         text = context.text(entry) if system or user else None
         if text is not None:
@@ -262,7 +260,8 @@ def named(context: Context, name: str) -> list[Entry]:
     def make() -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = {}
         for entry in context.files:
-            found.setdefault(entry.place.rpartition("/")[2].rpartition("!")[2], []).append(entry)
+            place = entry.place
+            found.setdefault(place[max(place.rfind("/"), place.rfind("!")) + 1 :], []).append(entry)
         return found
 
     return memo(context, "entries by name", make).get(name, [])

@@ -47,15 +47,17 @@ _WINDOWS = (".exe", ".dll", ".msi", ".bat", ".cmd", ".ps1")
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each way of misleading, at the first name."""
-    windows = any(e.place.lower().endswith(_WINDOWS) for e in context.files)
+    windows = any(e.place.lower().endswith(_WINDOWS) for e in context.holding(*_WINDOWS))
     found: dict[str, list[str]] = {}
-    ways: dict[str, str] = {"": ""}
+    folders: dict[str, list[str]] = {"": []}
     """Folders occur again and again, and their names are judged once."""
     for entry in context.package.entries:
-        for part in entry.place.replace("!/", "/").split("/"):
-            way = ways.get(part)
-            if way is None:
-                way = ways[part] = _way(part, windows)
+        folder, _, name = entry.place.rpartition("/")
+        ways = folders.get(folder)
+        if ways is None:
+            parts = f"{folder}/".replace("!/", "/").split("/")
+            ways = folders[folder] = [_way(part, windows) for part in parts if part]
+        for way in (*ways, _way(name, windows)) if name else ways:
             if way:
                 found.setdefault(way, []).append(entry.place)
     for way, places in found.items():

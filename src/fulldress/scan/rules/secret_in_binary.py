@@ -84,8 +84,8 @@ def _structured(context: Context) -> Iterator[Entry]:
     for entry in context.matching(_CLASS, _SQLITE):
         if entry.size <= (MAX_CLASS if entry.place.endswith(".class") else MAX_BYTES):
             yield entry
-    for entry in context.files:
-        if entry.place.endswith(".pyc") and entry.kind != "container" and entry.size <= MAX_CLASS:
+    for entry in context.ending(".pyc"):
+        if entry.kind != "container" and entry.size <= MAX_CLASS:
             yield entry
 
 

@@ -123,7 +123,7 @@ def _pairs(text: str) -> Iterator[Credential]:
 
 def _urls(text: str) -> Iterator[Credential]:
     for number, line in _lines(text):
-        for match in secrets.URL_USERINFO.finditer(line):
+        for match in secrets.userinfos(line):
             yield Credential(number, match[3], match[2], secrets.worth(match[3]))
 
 

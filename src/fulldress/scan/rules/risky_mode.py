@@ -44,7 +44,9 @@ def check(context: Context) -> Iterator[Finding]:
     files = [e for e in context.package.entries if e.kind in ("file", "container")]
     folders = [e for e in context.package.entries if e.kind == "directory"]
     special = [e for e in files if e.mode & (SETUID | SETGID | WORLD)]
-    yield from _said([e for e in special if e.mode & SETUID and e.mode & EXECUTE], "runs as its owner (set-user-id)", "medium")
+    yield from _said(
+        [e for e in special if e.mode & SETUID and e.mode & EXECUTE], "runs as its owner (set-user-id)", "medium"
+    )
     yield from _said([e for e in special if e.mode & SETGID and e.mode & 0o010], "runs as its group (set-group-id)", "low")
     open_programs = [e for e in special if e.mode & WORLD and e.mode & EXECUTE]
     if len(open_programs) < len(files) or len(files) == 1:  # an archive whose every file is 0777 was made without modes

@@ -108,7 +108,8 @@ class _Rewriter:
             if meta.name not in ("set", "echo", "qecho", "timing", "pset", "encoding", "t", "a", "x"):
                 self.left.append(f"line {meta.line}: {meta.text} is kept as it is; nobody looked into what it runs")
         metas = [*self.parsed.metas]
-        for self.at, statement in enumerate(self.parsed.statements):
+        for number, statement in enumerate(self.parsed.statements):
+            self.at = number
             while metas and metas[0].line < statement.line:
                 self._meta(metas.pop(0).text)
             if not statement.inside:

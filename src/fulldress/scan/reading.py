@@ -64,6 +64,17 @@ def memo(context: Context, key: object, make: Callable[[], T]) -> T:
     return cast("T", context.memo[key])
 
 
+_OF_CONTENT = ("shell", "docstrings")
+"""First words of the keys of what was parsed of a content alone, whose digest is the rest of the key."""
+
+
+def take_over(context: Context, earlier: Context) -> None:
+    """What was parsed of contents for another state of the same package need not be parsed again."""
+    for key, made in earlier.memo.items():
+        if isinstance(key, tuple) and key[0] in _OF_CONTENT:
+            context.memo.setdefault(key, made)
+
+
 def scripts(context: Context) -> list[Script]:
     """Every shell script, with its commands."""
     return memo(context, "scripts", lambda: list(_scripts(context)))

@@ -31,6 +31,7 @@ from fulldress.model.estate import Estate, KeyImpact, MatrixRow
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
 from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
 from fulldress.model.release import Release
+from fulldress.scan.placeindex import PlaceIndex
 
 T = TypeVar("T")
 MAX_LINE = 16_384
@@ -174,6 +175,22 @@ class Context:
                 found.setdefault(entry.sha256, []).append(n)
         return found
 
+    @cached_property
+    def _index(self) -> PlaceIndex:
+        return PlaceIndex([entry.place for entry in self.files])
+
+    def ending(self, *suffixes: str) -> list[Entry]:
+        """Those of ``files`` whose place ends with one of the suffixes, in order of place."""
+        return [self.files[n] for n in self._index.ending(*suffixes)]
+
+    def holding(self, *parts: str) -> list[Entry]:
+        """Those of ``files`` in whose place one of the parts occurs (given in lower case; upper case is found too)."""
+        return [self.files[n] for n in self._index.holding(*parts)]
+
+    def naming(self, *parts: str) -> list[Entry]:
+        """Those of ``files`` in whose name, behind the last slash, one of the parts occurs; case as above."""
+        return [self.files[n] for n in self._index.naming(*parts)]
+
     def entry(self, place: str) -> Entry | None:
         """The entry at a place."""
         return self._by_place.get(place)
@@ -294,9 +311,7 @@ class Context:
 
     def texts(self, *suffixes: str) -> Iterator[tuple[Entry, str]]:
         """Entries that are text, with their text; only those whose place ends with one of the suffixes, if any given."""
-        for entry in self.files:
-            if suffixes and not entry.place.endswith(suffixes):
-                continue
+        for entry in self.ending(*suffixes) if suffixes else self.files:
             text = self.text(entry)
             if text is not None:
                 yield entry, text

@@ -48,7 +48,7 @@ MANY = 6
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each migration without a down script: info where one can be derived; long series together."""
-    downs = {stem(entry.place) for entry in context.files if entry.place.endswith(".sql") and is_down(entry.place)}
+    downs = {stem(entry.place) for entry in context.ending(".sql") if is_down(entry.place)}
     series: dict[str, list[Migration]] = {}
     for migration in migrations(context):
         place = migration.entry.place

@@ -107,8 +107,8 @@ def _elsewhere(context: Context) -> Iterator[Finding]:
         found = [s for command in shell.commands(value) for s in found_in(command)]
         if found:
             yield _in_table(line.entry.place, line.number, value, found)
-    for entry in context.files:
-        if entry.place.endswith(_HISTORIES) and entry.size < MAX_HISTORY:
+    for entry in context.ending(*_HISTORIES):
+        if entry.size < MAX_HISTORY:
             for command in shell.commands(context.text(entry) or ""):
                 found = list(found_in(command))
                 if found:

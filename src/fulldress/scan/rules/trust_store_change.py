@@ -62,7 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
     yield from [_authority(context, found) for found in ours] if len(ours) <= FEW else [_many(ours, "medium")]
     if len(ours) < len(added):
         yield _many([found for found in added if found not in ours], "info")
-    for entry in context.files:
+    for entry in context.holding("etc/apt/", "usr/share/keyrings/", "etc/pki/rpm-gpg/"):
         if _KEYRING.search(entry.place) and entry.kind != "container":
             name = entry.place.rpartition("/")[2]
             yield _finding(

@@ -35,6 +35,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     """Target of a symlink or hard link."""
     format: str = ""
     """For a container: zip, tar, cpio, deb, rpm, apk, sfx, gz, xz, zst, bz2, tar.gz ..."""
+    escaped: bool = False
+    """``\\xNN`` in the name and link stands for a byte that is no UTF-8: packed anew, it is that byte again."""
 
 
 LIMIT = "limit reached"
@@ -66,6 +68,18 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of members as they lie in the container, packed."""
 
 
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in an archive that is unusual and has one meaning only, with how it was read."""
+
+    place: str
+    """The archive; ``""`` is the package itself."""
+    what: str
+    count: int = 1
+    """Members that it is true of."""
+    example: str = ""
+    """The first of them, as a place."""
+
+
 class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
     """``01-package/package.lock.json`` (and the adapted package's lock in ``04-adaptations/``)."""
 
@@ -79,6 +93,7 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of files, unpacked, that were searched; with the sizes of ``not_inspected`` they make up all files' bytes."""
     not_inspected: tuple[NotInspected, ...] = ()
     ledger: tuple[Covered, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def find(self, place: str) -> Entry | None:
         """The entry at this place, or None."""

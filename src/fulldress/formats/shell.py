@@ -137,11 +137,16 @@ def tree(data: bytes) -> Node:
 
     A text that is made to keep the parser busy (thousands of here-documents, arrays or pipes) is read up to there.
     """
+    return _parser().parse(data[: read_to(data)]).root_node
+
+
+def read_to(data: bytes) -> int:
+    """How many bytes of a text :func:`tree` reads: all, but for one that is made to keep the parser busy."""
     ends = [_endless_pipe(data)]
     for mark in (b"<<", b"=("):
         if data.count(mark) > MAX_OPEN:
             ends.append(len(mark.join(data.split(mark, MAX_OPEN)[:-1])))
-    return _parser().parse(data[: min(ends)]).root_node
+    return min(ends)
 
 
 def _endless_pipe(data: bytes) -> int:

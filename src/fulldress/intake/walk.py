@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipend, zipview
+from fulldress.formats import arview, compressed, cpio, rpm, selfextract, sniff, tarview, zipend, zipview
 from fulldress.formats.members import Member, checked, legible, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
@@ -98,7 +98,18 @@ class _Walker:
             raise NothingToDo("the package is an empty file", why="there is nothing to look at", fix="check the download")
         if other := sniff.closed(head):
             raise refusal("not-a-zip", f"the package is a {other}, which is not opened")
-        return sniff.container(head) or ("sfx" if self.budgets.stub_bytes else "zip")
+        if known := sniff.container(head):
+            return known
+        if selfextract.layout(as_file(stream), stream.size):
+            return selfextract.KIND
+        tail = stream.part(max(0, stream.size - zipend.NEAR), min(stream.size, zipend.NEAR)).read()
+        if self.budgets.stub_bytes or zipend.hangs_behind(tail):
+            return "sfx" if self.budgets.stub_bytes else "zip"
+        if said := selfextract.closed(head, as_file(stream), stream.size):
+            raise refusal("not-a-zip", f"the package is a program or an image that is not opened: {said}")
+        if selfextract.unknown(head, tail):
+            raise refusal("not-a-zip", f"the package is {selfextract.UNKNOWN}")
+        return "zip"
 
     def _open(self, stream: Region, kind: str, place: str, name: str) -> str:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
@@ -303,12 +314,12 @@ class _Walker:
             return kind, ""
         if closed := sniff.closed(head):
             return "", closed
-        if size == len(head):
-            tail = head
-        else:
-            tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        whole = self.pack.region(sha256)
+        tail = head if size == len(head) else whole.part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        if head.startswith(b"#!") and b"\0" in tail and selfextract.layout(as_file(whole), size):
+            return selfextract.KIND, ""
         if not zipend.hangs_behind(tail):
-            return "", ""
+            return "", selfextract.closed(head, as_file(whole), size)
         return ("sfx", "") if self.budgets.stub_bytes else ("", _BEHIND)
 
     def _account(self, place: str, size: int, closed: str) -> None:
@@ -339,7 +350,11 @@ class _Walker:
             yield piece
 
 
-_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}
+_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {
+    "tar": tarview.members,
+    "cpio": cpio.members,
+    selfextract.KIND: selfextract.members,
+}
 
 
 _BEHIND = "ZIP archive hangs behind other content (self-extracting, or two files in one)"

@@ -9,7 +9,7 @@ import msgspec
 from fulldress.model.signed import SignatureFormat
 from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
 
-SEALED = ("rpm", "apk", "sfx")
+SEALED = ("rpm", "apk", "sfx", "run")
 """Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
 
 EntryKind = Literal["file", "directory", "symlink", "hardlink", "container"]
@@ -34,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     link: str = ""
     """Target of a symlink or hard link."""
     format: str = ""
-    """For a container: zip, tar, cpio, deb, rpm, apk, sfx, gz, xz, zst, bz2, tar.gz ..."""
+    """For a container: zip, tar, cpio, deb, rpm, apk, sfx, run, gz, xz, zst, bz2, tar.gz ..."""
     escaped: bool = False
     """``\\xNN`` in the name and link stands for a byte that is no UTF-8: packed anew, it is that byte again."""
 

@@ -37,6 +37,10 @@ def plain(text: str) -> Plain:
     return _Lexer(text).run()
 
 
+_ORDINARY = re.compile(r"[^-/'\"$\\:()\[\];]+")
+"""Letters that begin nothing: passed over at once."""
+
+
 class _Lexer:
     """Walks the text once, knowing quotes, dollar quotes and comments."""
 
@@ -51,7 +55,8 @@ class _Lexer:
     def run(self) -> Plain:
         at = 0
         while at < len(self.text):
-            at = self._step(at)
+            ordinary = _ORDINARY.match(self.text, at)
+            at = ordinary.end() if ordinary else self._step(at)
         return Plain("".join(self.out), tuple(self.metas), tuple(self.cuts))
 
     def _step(self, at: int) -> int:
@@ -98,8 +103,11 @@ class _Lexer:
     def _quoted(self, at: int, quote: str) -> int:
         escapes = quote == "'" and at > 0 and self.text[at - 1] in "eE" and not (at > 1 and self.text[at - 2].isalnum())
         at += 1
+        if not escapes:
+            end = self.text.find(quote, at)
+            return len(self.text) if end < 0 else end + 1
         while at < len(self.text):
-            if escapes and self.text[at] == "\\":
+            if self.text[at] == "\\":
                 at += 2
             elif self.text[at] == quote:
                 return at + 1

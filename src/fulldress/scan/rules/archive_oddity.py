@@ -2,8 +2,8 @@
 
 ## What it does
 Reports what was read with a remark: padding behind the end of a ZIP, names with backslashes for slashes, names that do not
-say their code page or are no UTF-8, volume labels and listings of incremental backups in a TAR. One finding for each
-archive and remark. What could be read in two ways is refused before any rule runs.
+say their code page or are no UTF-8, volume labels and listings of incremental backups in a TAR, shell scripts with an
+archive behind them. One finding for each archive and remark. What could be read in two ways is refused before any rule runs.
 
 ## Why it matters
 Tools differ in what they make of such an archive: a name with a backslash is a folder and a file for one, and a file with
@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fulldress.formats.selfextract import REMARK as SCRIPT_BEFORE
 from fulldress.formats.tardump import REMARK as LISTINGS
 from fulldress.formats.zipnames import BACKSLASHES
 from fulldress.model.finding import Finding
@@ -57,7 +58,9 @@ def check(context: Context) -> Iterator[Finding]:
             consequence="What lies on the disk afterwards depends on the tool that unpacks it."
             if differs
             else "It was read in its only meaning; other tools may show it otherwise.",
-            fix="Ask the vendor to pack it with a current tool; until then unpack it as it was rehearsed.",
+            fix="Read the script as well: it is the one that runs, as root."
+            if remark.what == SCRIPT_BEFORE
+            else "Ask the vendor to pack it with a current tool; until then unpack it as it was rehearsed.",
         )
 
 

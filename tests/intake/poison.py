@@ -439,6 +439,12 @@ ODD: list[tuple[str, Callable[[], bytes], set[str], str]] = [
         {"d/a"},
         "incremental backup",
     ),
+    (
+        "self-extractor",
+        lambda: b'#!/bin/sh\ntail -n +4 "$0" | tar xz\nexit 0\n' + gzip.compress(tar(("a", b"x", {})), mtime=0),
+        {"self-extracting-script", "payload.gz!/a"},
+        "shell script",
+    ),
     ("systemd-escapes", lambda: build(M(name=b"u/dev-a\\x2db.swap")), {"u/dev-a\\x2db.swap"}, ""),
 ]
 """Unusual and honest: label, maker, the files in it, a word of the remark (none where nothing is unusual)."""

@@ -33,6 +33,7 @@ _KINDS: dict[bytes, MemberKind] = {
 _SPECIAL = (b"3", b"4", b"6")
 _XATTR = ("SCHILY.xattr.", "LIBARCHIVE.xattr.", "SCHILY.acl.", "RHT.security.selinux")
 _OCTAL = re.compile(rb"[0-7]+")
+_CHECKSUM = re.compile(rb"[\0 ]*([0-7]{3,})[\0 ]*")
 _PAX = re.compile(rb"(\d{1,7}) ([^=\0]+)=")
 
 
@@ -51,10 +52,10 @@ def is_header(block: bytes) -> bool:
     """True when the 512 bytes are a TAR header with a right checksum."""
     if len(block) < BLOCK or block[:BLOCK] == ZEROS:
         return False
-    recorded = _octal(block[148:156])
-    if recorded < 8 * 32:  # nearly everything that is no header ends here, without a sum over it
+    found = _CHECKSUM.fullmatch(block, 148, 156)
+    if found is None:  # nearly everything that is no header ends here, without a sum over it
         return False
-    return recorded == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
+    return int(found[1], 8) == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
 
 
 def members(stream: BinaryIO) -> Iterator[Member]:

@@ -6,6 +6,7 @@ This is the code that hostile bytes meet; it runs inside the sandbox (see ``chil
 from __future__ import annotations
 
 import functools
+import itertools
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
@@ -17,7 +18,7 @@ from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
 from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock
 from fulldress.store.blobs import CHUNK
-from fulldress.store.pack import Pack, Region
+from fulldress.store.pack import Pack, Piece, Region
 
 Tick = Callable[[int], None]
 Give = Callable[[Entry], None]
@@ -247,7 +248,8 @@ class _Walker:
             return
         depth, format_, before = len(self.inside), kind, self.written
         try:
-            format_ = self._open(self.pack.region(sha256), kind, place, posixpath.basename(member.name))
+            stream = self.pack.region(sha256, head if len(head) == size else None)
+            format_ = self._open(stream, kind, place, posixpath.basename(member.name))
         except _Spent as spent:
             self._passed_over(spent, place, size)
             self._waste(before)
@@ -268,28 +270,35 @@ class _Walker:
             raise refusal("archive-bomb", f"{self.wasted} bytes were unpacked in vain, for members that are over a limit")
 
     def _put(self, member: Member, place: str, stream: Region) -> tuple[str, int, bytes]:
-        """Keep the content; returns digest, size and the first bytes."""
+        """Keep the content; returns digest, size and the first bytes: at least what ``sniff`` needs, or all."""
         if member.size > self.budgets.entry_bytes:
             raise _Spent(f"{shown(place)!r} alone has {member.size} bytes", f"larger than {self.budgets.entry_bytes} bytes")
         if self.budgets.lenient and self.written + member.size > self.budgets.total_bytes:
             raise _Spent("", f"more than {self.budgets.total_bytes} bytes in all")
-        base = member.base if isinstance(member.base, Region) else stream
-        where = base.part(member.at, member.size) if member.at is not None else None
-        first: list[bytes] = []
-        sha256, size = self.pack.put_chunks(self._metered(member.chunks(), member.packed, place, first), where)
-        head = first[0] if first else b""
-        if len(head) < sniff.HEAD < size:
-            head = self.pack.region(sha256).read(sniff.HEAD)
-        return sha256, size, head[: sniff.HEAD]
+        where = None
+        if member.at is not None:
+            base = member.base if isinstance(member.base, Region) else stream
+            where = Piece(base.source, base.offset + member.at, member.size)
+        pieces = member.chunks()
+        data = next(pieces, b"")
+        self._meter(len(data), len(data), member.packed, place)
+        more = next(pieces, None)
+        if more is None:  # as nearly every member is
+            return self.pack.put_piece(data, where), len(data), data
+        chunks = itertools.chain((data,), self._metered(itertools.chain((more,), pieces), member.packed, place, len(data)))
+        sha256, size = self.pack.put_chunks(chunks, where)
+        if len(data) < sniff.HEAD:
+            data = self.pack.region(sha256).read(sniff.HEAD)
+        return sha256, size, data
 
     def _sort(self, sha256: str, size: int, head: bytes) -> tuple[str, str]:
         """The kind of container to open, or why it is not opened; both empty for a plain file."""
-        if kind := sniff.container(head[: sniff.HEAD]):
+        if kind := sniff.container(head):
             return kind, ""
         if closed := sniff.closed(head):
             return "", closed
         if size == len(head):
-            tail = head
+            tail = head[-zipend.NEAR :]
         else:
             tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
         if not zipend.hangs_behind(tail):
@@ -303,25 +312,27 @@ class _Walker:
         else:
             self.inspected += size
 
-    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, first: list[bytes] | None = None) -> Iterator[bytes]:
-        """The pieces, counted against every budget before they are written; the first one is shown in ``first``."""
-        budgets, size = self.budgets, 0
+    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, size: int = 0) -> Iterator[bytes]:
+        """The pieces, counted against every budget before they are written; ``size``: what was counted already."""
         for piece in pieces:
-            if first is not None and not size:
-                first.append(piece)
             size += len(piece)
-            self.written += len(piece)
-            if size > budgets.entry_bytes or self.written > budgets.total_bytes:
-                said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
-                raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
-            if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
-                limit = f"grows more than {budgets.ratio} times"
-                raise _Spent(f"{shown(what)} {limit}", limit)
-            if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
-                limit = f"the package grows more than {budgets.ratio} times"
-                raise _Spent(f"{limit} (at {shown(what)})", limit)
-            self.tick(len(piece))
+            self._meter(len(piece), size, packed, what)
             yield piece
+
+    def _meter(self, amount: int, size: int, packed: int, what: str) -> None:
+        """Count so many bytes more, of a content that has ``size`` by now, against every budget."""
+        budgets = self.budgets
+        self.written += amount
+        if size > budgets.entry_bytes or self.written > budgets.total_bytes:
+            said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
+            raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
+        if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
+            limit = f"grows more than {budgets.ratio} times"
+            raise _Spent(f"{shown(what)} {limit}", limit)
+        if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
+            limit = f"the package grows more than {budgets.ratio} times"
+            raise _Spent(f"{limit} (at {shown(what)})", limit)
+        self.tick(amount)
 
 
 _PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}

@@ -23,6 +23,8 @@ PACK, PACKAGE = 0, 1
 """The two files in which bytes lie: the pack, and the package as it came."""
 RECORD = struct.Struct("<32sBBqq")
 """How an object is announced: SHA-256, 1 when it is to be searched, source, offset, size."""
+HELD = 8 << 20
+"""Bytes of an unpacked archive up to which it is read from memory; it is in the pack all the same."""
 BATCH = 256
 """Objects announced together at most; what is written is flushed before."""
 
@@ -38,10 +40,12 @@ class Piece(NamedTuple):
 class Region:
     """A part of an open file as a stream of its own, read by position: several may be read side by side."""
 
-    __slots__ = ("_at", "handle", "offset", "size", "source")
+    __slots__ = ("_at", "_held", "_shift", "handle", "offset", "size", "source")
 
-    def __init__(self, handle: int, source: int, offset: int, size: int) -> None:
+    def __init__(self, handle: int, source: int, offset: int, size: int, held: bytes | None = None, shift: int = 0) -> None:
+        """``held``: the same bytes, from ``shift`` on, where they are still in memory: the file is not asked then."""
         self.handle, self.source, self.offset, self.size, self._at = handle, source, offset, size, 0
+        self._held, self._shift = held, shift
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes; all that are left when negative."""
@@ -49,7 +53,11 @@ class Region:
         wanted = left if size < 0 or size > left else size
         if wanted <= 0:
             return b""
-        data = _pread(self.handle, wanted, self.offset + self._at)
+        if self._held is not None:
+            start = self._shift + self._at
+            data = self._held[start : start + wanted]
+        else:
+            data = _pread(self.handle, wanted, self.offset + self._at)
         self._at += len(data)
         return data
 
@@ -67,7 +75,8 @@ class Region:
 
     def part(self, offset: int, size: int) -> Region:
         """A region within this one."""
-        return Region(self.handle, self.source, self.offset + offset, max(0, min(size, self.size - offset)))
+        size = max(0, min(size, self.size - offset))
+        return Region(self.handle, self.source, self.offset + offset, size, self._held, self._shift + offset)
 
     def __enter__(self) -> Region:
         return self
@@ -108,7 +117,7 @@ class Pack:
 
     # ---- writing
 
-    def put_chunks(self, chunks: Iterable[bytes], at: Region | None = None) -> tuple[str, int]:
+    def put_chunks(self, chunks: Iterable[bytes], at: Piece | Region | None = None) -> tuple[str, int]:
         """Keep a stream; returns SHA-256 and size. ``at``: its bytes lie there already and are only pointed at."""
         hasher, size, start = hashlib.sha256(), 0, self._flushed + len(self._pending)
         try:
@@ -129,17 +138,32 @@ class Pack:
             self.index[sha256] = Piece(at.source, at.offset, size)
         return sha256, size
 
+    def put_piece(self, data: bytes, at: Piece | None = None) -> str:
+        """Keep a content that is one piece; returns its SHA-256. ``at``: as for :meth:`put_chunks`."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in self.index:
+            self.index[sha256] = at or Piece(PACK, self._flushed + len(self._pending), len(data))
+            if at is None:
+                self._append(data)
+        return sha256
+
     def put(self, data: bytes) -> str:
         """Keep bytes; returns their SHA-256."""
-        return self.put_chunks([data])[0]
+        return self.put_piece(data)
 
     def spool(self, chunks: Iterable[bytes]) -> Region:
         """Bytes that are no object themselves (an unpacked tar), whose parts may become objects."""
-        start = self._flushed + len(self._pending)
+        start, size = self._flushed + len(self._pending), 0
+        held: list[bytes] | None = []
         for chunk in chunks:
             self._append(chunk)
-        self.flush()
-        return Region(self._handles[PACK], PACK, start, self._flushed - start)
+            size += len(chunk)
+            if held is not None:
+                held.append(chunk)
+                held = held if size <= HELD else None
+        if held is None:
+            self.flush()
+        return Region(self._handles[PACK], PACK, start, size, None if held is None else b"".join(held))
 
     def whole(self) -> Region:
         """The package as it came."""
@@ -191,12 +215,12 @@ class Pack:
         """The object as a stream (not verified; use :meth:`read` where the bytes will be trusted)."""
         return cast(BinaryIO, self.region(sha256))
 
-    def region(self, sha256: str) -> Region:
-        """Where the object lies, as a stream."""
-        if self._pending:
+    def region(self, sha256: str, held: bytes | None = None) -> Region:
+        """Where the object lies, as a stream; ``held``: its bytes, where they are at hand."""
+        if self._pending and held is None:
             self.flush()
         source, offset, size = self.index[sha256]
-        return Region(self._handles[source], source, offset, size)
+        return Region(self._handles[source], source, offset, size, held)
 
     def chunks(self, sha256: str) -> Iterator[bytes]:
         """The object in pieces of at most 1 MiB."""

@@ -16,6 +16,7 @@ from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zip
 from fulldress.formats.members import Member, checked, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
+from fulldress.intake.shares import Share, Shares, Tally
 from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock
 from fulldress.store.blobs import CHUNK
 from fulldress.store.pack import Pack, Piece, Region
@@ -24,15 +25,21 @@ Tick = Callable[[int], None]
 Give = Callable[[Entry], None]
 
 
-def walk(pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None) -> PackageLock:
+def walk(
+    pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None, shares: Shares | None = None
+) -> tuple[PackageLock, Share]:
     """Take a package apart into ``pack``. ``tick`` is told of bytes read.
 
     ``give`` takes every entry as it comes (a container after its members): with many, they need not be held in memory here.
-    The lock's entries and SHA-256 are the caller's to fill in.
+    ``shares``: several readers share the work, and this is one of them. The lock's entries and SHA-256 are the caller's to
+    fill in; the share is what this reader used of the limits, and did, of the whole.
 
     Raises PackageRefused (any slug of ``formats.refusal``) or NothingToDo for a package without members.
     """
-    return _Walker(pack, budgets, tick, give).package(name)
+    walker = _Walker(pack, budgets, tick, give, shares)
+    lock = walker.package(name)
+    tally = Tally(members=walker.count, written=walker.written, vain=walker.wasted + walker.declared)
+    return lock, Share(tally=tally, parts=shares.parts if shares else {})
 
 
 MAX_WASTE = 4 << 30
@@ -49,7 +56,8 @@ class _Spent(Exception):
 
 
 class _Walker:
-    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give) -> None:
+    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give, shares: Shares | None) -> None:
+        self.shares = shares
         self.pack, self.budgets, self.tick, self.give = pack, budgets, tick, give
         self.count = 0
         self.holds_files = False
@@ -58,6 +66,8 @@ class _Walker:
         self.inspected = 0
         self.written = 0
         self.wasted = 0
+        self.declared = 0
+        """Bytes that members over a limit say that they have."""
         self.package_size = 0
         self.inside: list[str] = []
         """The archives that are open now, outermost first: where a refusal happened."""
@@ -126,8 +136,9 @@ class _Walker:
         stub = self.budgets.stub_bytes if kind == "sfx" else 0
         content = self._members(self._checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
         kind = "apk" if aside else kind
-        self._covered(place, kind, stream.size, content)
-        self.not_inspected.extend(aside)
+        if place or self.shares is None or self.shares.first:  # one reader speaks for the whole archive
+            self._covered(place, kind, stream.size, content)
+            self.not_inspected.extend(aside)
         return kind
 
     def _rpm(self, stream: Region, place: str) -> Iterator[Member]:
@@ -211,8 +222,12 @@ class _Walker:
 
     def _members(self, members: Iterable[Member], stream: Region, place: str) -> int:
         """Keep the members; returns how many of the archive's bytes are theirs."""
-        prefix, content = f"{place}!/" if place else "", 0
-        for member in members:
+        prefix, content, shares = f"{place}!/" if place else "", 0, self.shares if len(self.inside) == 1 else None
+        for number, member in enumerate(members):
+            if shares is not None and not shares.mine(content, number, stream.size, self.not_inspected):
+                content += member.packed
+                self.holds_files = self.holds_files or member.kind != "directory"
+                continue
             self.count += 1
             if self.count > self.budgets.entries:
                 reason = f"more than {self.budgets.entries} members"
@@ -229,6 +244,8 @@ class _Walker:
                 self._file(member, inside, stream)
             else:
                 self.give(_entry(member, inside, kind=member.kind))
+        if shares is not None:
+            shares.finish(self.not_inspected)
         return content
 
     def _file(self, member: Member, place: str, stream: Region) -> None:
@@ -238,6 +255,7 @@ class _Walker:
         except _Spent as spent:
             self._passed_over(spent, place, member.size)
             self._waste(before)
+            self.declared += member.size
             self.give(_entry(member, place, kind="file", size=member.size))
             return
         kind, closed = self._sort(sha256, size, head)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, cast
@@ -19,8 +19,8 @@ from fulldress.errors import BlobCorrupt
 from fulldress.store.blobs import CHUNK
 from fulldress.store.codec import disk_full_or
 
-PACK, PACKAGE = 0, 1
-"""The two files in which bytes lie: the pack, and the package as it came."""
+PACK, PACKAGE, SECOND = 0, 1, 2
+"""The files in which bytes lie: the pack, the package as it came, and the pack of a second writer."""
 RECORD = struct.Struct("<32sBBqq")
 """How an object is announced: SHA-256, 1 when it is to be searched, source, offset, size."""
 HELD = 8 << 20
@@ -100,10 +100,22 @@ class Pack:
     """Reads the objects, and appends to them. ``handle`` and ``package`` are descriptors, and stay the caller's."""
 
     def __init__(
-        self, handle: int, package: int, index: dict[str, Piece] | None = None, *, room: Path | None = None
+        self,
+        handle: int,
+        package: int,
+        index: dict[str, Piece] | None = None,
+        *,
+        room: Path | None = None,
+        own: int = PACK,
+        others: Sequence[int] = (),
     ) -> None:
-        """``room``: where temporary copies may lie (:meth:`path`), and what is named when the disk is full."""
-        self._handles = (handle, package)
+        """``room``: where temporary copies may lie (:meth:`path`), and what is named when the disk is full.
+
+        ``own``: the source that ``handle`` is, ``SECOND`` for the second of two writers. ``others``: descriptors of the
+        sources from ``SECOND`` on, for who reads what several have written.
+        """
+        self._own = own
+        self._handles = {own: handle, PACKAGE: package, **dict(enumerate(others, SECOND))}
         self.index = {} if index is None else index
         self.room = room
         self.told: Callable[[bytes], None] | None = None
@@ -133,7 +145,7 @@ class Pack:
         if sha256 in self.index:
             self._cut(start)
         elif at is None:
-            self.index[sha256] = Piece(PACK, start, size)
+            self.index[sha256] = Piece(self._own, start, size)
         else:
             self.index[sha256] = Piece(at.source, at.offset, size)
         return sha256, size
@@ -142,7 +154,7 @@ class Pack:
         """Keep a content that is one piece; returns its SHA-256. ``at``: as for :meth:`put_chunks`."""
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in self.index:
-            self.index[sha256] = at or Piece(PACK, self._flushed + len(self._pending), len(data))
+            self.index[sha256] = at or Piece(self._own, self._flushed + len(self._pending), len(data))
             if at is None:
                 self._append(data)
         return sha256
@@ -163,7 +175,7 @@ class Pack:
                 held = held if size <= HELD else None
         if held is None:
             self.flush()
-        return Region(self._handles[PACK], PACK, start, size, None if held is None else b"".join(held))
+        return Region(self._handles[self._own], self._own, start, size, None if held is None else b"".join(held))
 
     def whole(self) -> Region:
         """The package as it came."""
@@ -184,7 +196,7 @@ class Pack:
         try:
             at, view = self._flushed, memoryview(self._pending)
             while view:
-                written = os.pwrite(self._handles[PACK], view, at)
+                written = os.pwrite(self._handles[self._own], view, at)
                 at, view = at + written, view[written:]
         except OSError as error:
             raise disk_full_or(error, (self.room or Path("/tmp")) / "x") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from io import BufferedReader
@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fulldress.cli.scanroom import PACKS, Kept, room_for
-from fulldress.cli.trustwork import beside
+from fulldress.formats.keymaterial import ARMOUR
 from fulldress.formats.patterns import Pattern
 from fulldress.intake import vendor as vendors
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.heard import NotShared
-from fulldress.intake.trust import ARMOUR, judge
 from fulldress.intake.unpack import divisible, opened, reading
-from fulldress.model.package import PackageLock
+from fulldress.model.package import PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import Local, Searcher, Target, feed, run, targets_of
@@ -114,7 +113,8 @@ class _Work(NamedTuple):
         )
         reader = stack.enter_context(begun)
         searcher = _ahead(stack, inlet, self.handles) if self.ahead else None
-        load_rules()  # while the reader reads
+        load_rules()  # while the readers read
+        _judges()
         lock, pack = reader.wait(self.progress)
         return lock, pack, searcher
 
@@ -144,9 +144,18 @@ def _judged(
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
+    judge, beside = _judges()
     trust = judge(lock, pack, record, datetime.now(UTC), beside=beside(package), armoured=armoured)
     _give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
+
+
+def _judges() -> tuple[Callable[..., TrustReport], Callable[[Path], dict[str, bytes]]]:
+    """Who judges the signatures, and who finds those that lie beside the package."""
+    from fulldress.cli.trustwork import beside  # noqa: PLC0415 - loaded when needed: its libraries delay the readers' start
+    from fulldress.intake.trust import judge  # noqa: PLC0415 - loaded when needed: as above
+
+    return judge, beside
 
 
 def _give_back() -> None:

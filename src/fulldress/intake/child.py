@@ -103,7 +103,10 @@ def serve(request: Request, out: BinaryIO) -> None:
 
 
 class _Listener:
-    """Writes records into a pipe, so many at once that they stay together among those of others; a listener that went away is the parent's business."""
+    """Writes records into a pipe, so many at once that they stay together among those of others.
+
+    A listener that went away is the parent's business.
+    """
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe

@@ -42,6 +42,8 @@ class Member(NamedTuple):
     """Where its bytes lie as they are (neither packed nor encrypted) in the stream of the archive; None otherwise."""
     base: object = None
     """The stream that ``at`` counts in, where it is another than the archive's own."""
+    elsewhere: bool = False
+    """Another reader's to open: only its name, kind and packed size are known here."""
     attributes: str = ""
     """Names of recorded attributes that are beyond owner, mode and time (tar's extended attributes)."""
 

@@ -65,6 +65,9 @@ class Record(NamedTuple):
     data: int = 0
     """Where its bytes begin; known once the local header was read."""
 
+    until: int = 0
+    """Where the next structure begins; known where the local header was not read yet."""
+
     extra: str = ""
     """Names of extra fields that nobody is known to read."""
 
@@ -77,10 +80,11 @@ class Apart(NamedTuple):
     size: int
 
 
-def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None) -> list[Record]:
+def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None, later: bool = False) -> list[Record]:
     """All members in the order of the central directory, both views compared.
 
     ``stub``: so many bytes of a self-extracting program may stand before the archive. ``apart`` gets what is no member.
+    ``later``: the local headers are not compared yet, only that every byte has its place.
     Raises PackageRefused: not-a-zip, zip-truncated, zip-views-disagree, overlapping-members, encrypted, unknown-method.
     """
     size = stream.seek(0, 2)
@@ -96,18 +100,25 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
         known.append(Apart(STUB, 0, first))
     if apart is not None:
         apart.extend(known)
-    return _locals(stream, found, first if first <= stub else 0, stop)
+    compare = (lambda record, following: record._replace(until=following)) if later else functools.partial(_local, stream)
+    return _locals(found, first if first <= stub else 0, stop, compare)
 
 
 def members(
-    stream: BinaryIO, *, stub: int = 0, apart: Callable[[str, int], None] = lambda _what, _size: None
+    stream: BinaryIO,
+    *,
+    stub: int = 0,
+    apart: Callable[[str, int], None] = lambda _what, _size: None,
+    mine: Callable[[int], bool] | None = None,
 ) -> Iterator[Member]:
     """The archive's members; names are as recorded (see ``members.checked``). A stub is a member called ``STUB``.
 
     ``apart`` is told of bytes that belong to no member and are not looked into: what they are, and how many.
+    ``mine``: of each member in turn, by its packed size, whether this reader opens it; another must open the others, and
+    compares their local headers.
     """
     others: list[Apart] = []
-    found = records(stream, stub=stub, apart=others)
+    found = records(stream, stub=stub, apart=others, later=mine is not None)
     for other in others:
         if other.what == STUB:
             read = functools.partial(_span, stream, 0, other.size)
@@ -115,7 +126,12 @@ def members(
         else:
             apart(other.what, other.size)
     for record in found:
-        yield _member(stream, record)
+        if mine is None:
+            yield _member(stream, record)
+        elif mine(record.packed):
+            yield _member(stream, _local(stream, record, record.until))
+        else:
+            yield _elsewhere(stream, record)
 
 
 # ---- central directory
@@ -153,7 +169,9 @@ def _central_record(data: bytes, at: int) -> tuple[Record, int]:
         raise _disagree(f"{shown(name)!r} is said to lie on another disk")
     _readable(name, flags, method, needed)
     odd = zipextra.unknown(extras, raw, data[stop - k : stop])
-    return Record(name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset, 0, odd), stop
+    return Record(
+        name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset, extra=odd
+    ), stop
 
 
 def _readable(name: str, flags: int, method: int, needed: int) -> None:
@@ -182,7 +200,7 @@ def _wide(extras: dict[int, bytes], name: str, *fields: tuple[int, int]) -> list
 # ---- local headers
 
 
-def _locals(stream: BinaryIO, found: list[Record], expected: int, stop: int) -> list[Record]:
+def _locals(found: list[Record], expected: int, stop: int, compare: Callable[[Record, int], Record]) -> list[Record]:
     ordered = sorted(found, key=lambda r: r.offset)
     placed: dict[int, Record] = {}
     ends = [*(r.offset for r in ordered[1:]), stop] if ordered else []
@@ -191,7 +209,7 @@ def _locals(stream: BinaryIO, found: list[Record], expected: int, stop: int) -> 
             raise refusal("overlapping-members", f"{shown(record.name)!r} begins inside another member")
         if record.offset > expected:
             raise _disagree(f"{record.offset - expected} bytes before {shown(record.name)!r} belong to no member")
-        placed[record.offset] = _local(stream, record, following)
+        placed[record.offset] = compare(record, following)
         expected = following
     if expected != stop:
         raise _disagree(f"{stop - expected} bytes before the central directory belong to no member")
@@ -248,6 +266,14 @@ def _descriptor(stream: BinaryIO, record: Record, at: int, following: int) -> No
 
 
 # ---- content
+
+
+def _elsewhere(stream: BinaryIO, record: Record) -> Member:
+    """A member that another reader opens; where a link points to is everybody's business."""
+    kind, _ = _kind(record)
+    if kind == "symlink":
+        return _member(stream, _local(stream, record, record.until))._replace(elsewhere=True)
+    return Member(name=record.name, kind=kind, packed=record.packed, elsewhere=True)
 
 
 def _member(stream: BinaryIO, record: Record) -> Member:

@@ -8,7 +8,7 @@ the whole package could matter, the package is read again by one. Pure but for r
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -41,16 +41,22 @@ class Shares:
         """What was not looked into in each part that was taken."""
         self._queue, self._now = queue, -1
 
-    def mine(self, before: int, count: int, size: int, aside: list[NotInspected]) -> bool:
-        """True when a member of the archive is for this reader to open.
+    def chooser(self, size: int, aside: list[NotInspected]) -> Callable[[int], bool]:
+        """Says of each member in turn, by its packed size, whether this reader opens it.
 
-        ``before``: bytes of content before it, ``count`` so many members, ``size`` the archive's. ``aside``: what was
-        not looked into since the last call; it is emptied when a part ends.
+        ``size``: of the archive. ``aside``: what was not looked into, which is taken and emptied when a part ends.
         """
-        number = min(PARTS - 1, (before + OVERHEAD * count) * PARTS // size)
-        while self._now < number:
-            self._next(aside)
-        return self._now == number
+        before = 0
+
+        def mine(packed: int) -> bool:
+            nonlocal before
+            number = min(PARTS - 1, before * PARTS // size)
+            before += packed + OVERHEAD
+            while self._now < number:
+                self._next(aside)
+            return self._now == number
+
+        return mine
 
     def finish(self, aside: list[NotInspected]) -> None:
         """Behind the last member: parts that nobody took are empty."""

@@ -133,7 +133,7 @@ class _Judge:
         for place, entry in self.files.items():
             if entry.kind != "file" or entry.size > MAX_READ or not entry.sha256:
                 continue
-            speaks = place.endswith(SPEAKING) or checksums.is_any_list(posixpath.basename(place))
+            speaks = place.endswith(SPEAKING) or checksums.is_any_list(place.rpartition("/")[2])
             if not speaks and self.armoured is not None and entry.sha256 not in self.armoured:
                 continue
             data = self.blobs.read(entry.sha256)

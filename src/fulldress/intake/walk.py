@@ -134,7 +134,12 @@ class _Walker:
             aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
 
         stub = self.budgets.stub_bytes if kind == "sfx" else 0
-        content = self._members(self._checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
+        shares = None if place else self.shares
+        mine = shares.chooser(stream.size, self.not_inspected) if shares else None
+        found = zipview.members(as_file(stream), stub=stub, apart=apart, mine=mine)
+        content = self._members(self._checked(found), stream, place)
+        if shares:
+            shares.finish(self.not_inspected)
         kind = "apk" if aside else kind
         if place or self.shares is None or self.shares.first:  # one reader speaks for the whole archive
             self._covered(place, kind, stream.size, content)
@@ -222,9 +227,9 @@ class _Walker:
 
     def _members(self, members: Iterable[Member], stream: Region, place: str) -> int:
         """Keep the members; returns how many of the archive's bytes are theirs."""
-        prefix, content, shares = f"{place}!/" if place else "", 0, self.shares if len(self.inside) == 1 else None
-        for number, member in enumerate(members):
-            if shares is not None and not shares.mine(content, number, stream.size, self.not_inspected):
+        prefix, content = f"{place}!/" if place else "", 0
+        for member in members:
+            if member.elsewhere:
                 content += member.packed
                 self.holds_files = self.holds_files or member.kind != "directory"
                 continue
@@ -244,8 +249,6 @@ class _Walker:
                 self._file(member, inside, stream)
             else:
                 self.give(_entry(member, inside, kind=member.kind))
-        if shares is not None:
-            shares.finish(self.not_inspected)
         return content
 
     def _file(self, member: Member, place: str, stream: Region) -> None:

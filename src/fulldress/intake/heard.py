@@ -101,9 +101,10 @@ class Heard:
                 if not honest or entry.kind not in ("file", "container") or not _DIGEST.fullmatch(entry.sha256):
                     raise refusal("reader-died", f"the reader reported an impossible object: {shown(place)!r}")
                 index.setdefault(entry.sha256, piece)
-        self.entries += [
-            msgspec.structs.replace(e, owner=sys.intern(e.owner), modified=sys.intern(e.modified)) for e in report.entries
-        ]  # the same few owners and times, each kept once
+            if entry.owner:  # the same few owners and times, each kept once
+                msgspec.structs.force_setattr(entry, "owner", sys.intern(entry.owner))
+            msgspec.structs.force_setattr(entry, "modified", sys.intern(entry.modified))
+        self.entries += report.entries
 
 
 def _as_error(report: Report) -> FulldressError:

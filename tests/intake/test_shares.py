@@ -240,15 +240,25 @@ def test_what_no_two_can_share_is_left_to_one(tmp_path: Path, monkeypatch: pytes
         package.write_bytes(data)
         with package.open("rb") as stream:
             assert unpack.divisible(stream) is answer
+    monkeypatch.setattr(unpack, "TOO_MUCH", 501)
+    package.write_bytes(many(9))
+    with package.open("rb") as stream:
+        assert not unpack.divisible(stream)
+
+
+def test_two_readers_are_stopped_when_they_bring_too_many_members() -> None:
+    heard = Heard(None, 2)
+    with pytest.raises(PackageRefused, match="more than 2 members"):
+        heard._take(Report(entries=[Entry(place=p, kind="directory") for p in "abc"]), PACK)
 
 
 def test_a_reader_may_not_speak_of_the_others_pack() -> None:
-    heard = Heard(None)
+    heard = Heard(None, 9)
     entry = Entry(place="a", kind="file", size=1, sha256="0" * 64)
     for source, own in ((SECOND, PACK), (PACK, SECOND)):
         with pytest.raises(PackageRefused, match="impossible object"):
             heard._take(_report(entry, Piece(source, 0, 1)), own)
-        heard = Heard(None)
+        heard = Heard(None, 9)
     heard._take(_report(entry, Piece(SECOND, 0, 1)), SECOND)
     with pytest.raises(PackageRefused, match="impossible place"):
         heard._take(_report(entry, Piece(PACK, 0, 1)), PACK)

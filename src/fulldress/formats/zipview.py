@@ -125,7 +125,9 @@ def members(
             yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
         else:
             apart(other.what, other.size)
-    for record in found:
+    found.reverse()
+    while found:
+        record = found.pop()  # what was walked need not be held: there may be 200,000
         if mine is None:
             yield _member(stream, record)
         elif mine(record.packed):

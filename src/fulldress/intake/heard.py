@@ -37,15 +37,17 @@ class NotShared(Exception):
 class Heard:
     """What the readers have said so far, each in a thread of its own."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, most: int) -> None:
+        """``most``: entries that there may be."""
         self.entries: list[Entry] = []
         self.index: dict[str, Piece] = {}
         self.failed: list[FulldressError] = []
         self._locks: dict[int, PackageLock] = {}
         self._shares: dict[int, Share] = {}
         self._places: set[str] = set()
+        self._modes: dict[int, int] = {}
         self._one = threading.Lock()
-        self._progress = progress
+        self._progress, self._most = progress, most
 
     def listen(self, number: int, child: subprocess.Popen[bytes]) -> None:
         """Take down what one reader says, to its end. What is wrong with it is in ``failed``."""
@@ -87,6 +89,13 @@ class Heard:
             raise NotShared
         return lock
 
+    def _sparing(self, entry: Entry) -> None:
+        """The same few owners, times and modes are each kept once: there may be 200,000 entries."""
+        if entry.owner:
+            msgspec.structs.force_setattr(entry, "owner", sys.intern(entry.owner))
+        msgspec.structs.force_setattr(entry, "modified", sys.intern(entry.modified))
+        msgspec.structs.force_setattr(entry, "mode", self._modes.setdefault(entry.mode, entry.mode))
+
     def _take(self, report: Report, source: int) -> None:
         """Raises PackageRefused when the report could not come from an honest walk."""
         pieces, places, index = iter(report.pieces), self._places, self.index
@@ -96,15 +105,16 @@ class Heard:
                 raise refusal("reader-died", f"the reader reported an impossible place: {shown(place)!r}")
             places.add(place)
             if entry.sha256:
-                where, offset, size = piece = next(pieces, Piece(-1, 0, 0))
+                where, offset, size = next(pieces, Piece(-1, 0, 0))
                 honest = size == entry.size and offset >= 0 and where in (source, PACKAGE)
                 if not honest or entry.kind not in ("file", "container") or not _DIGEST.fullmatch(entry.sha256):
                     raise refusal("reader-died", f"the reader reported an impossible object: {shown(place)!r}")
-                index.setdefault(entry.sha256, piece)
-            if entry.owner:  # the same few owners and times, each kept once
-                msgspec.structs.force_setattr(entry, "owner", sys.intern(entry.owner))
-            msgspec.structs.force_setattr(entry, "modified", sys.intern(entry.modified))
+                if entry.sha256 not in index:
+                    index[entry.sha256] = Piece(where, offset, entry.size)
+            self._sparing(entry)
         self.entries += report.entries
+        if len(self.entries) > self._most:  # for two readers, a limit of the whole; one that is honest stops there by itself
+            raise refusal("archive-bomb", f"there are more than {self._most} members")
 
 
 def _as_error(report: Report) -> FulldressError:

@@ -39,6 +39,8 @@ from fulldress.store.pack import PACKAGE, SECOND, Pack, Piece
 
 WORTH_SHARING = 8 << 20
 """Bytes of a package from which a second reader pays."""
+TOO_MUCH = 1 << 30
+"""Bytes of a package from which it is likely to meet the limit of members: then it would be read twice."""
 _URL_SLASHES = re.compile(":/+")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 
@@ -118,9 +120,9 @@ def _requests(request: Request, second: int, stack: ExitStack) -> list[Request]:
 
 
 def divisible(stream: BufferedReader) -> bool:
-    """True for a package that two readers may share: a ZIP, whose members can be read in any order, and worth it."""
-    large = os.fstat(stream.fileno()).st_size >= WORTH_SHARING
-    return large and (os.cpu_count() or 1) > 1 and os.pread(stream.fileno(), 4, 0) == LOCAL
+    """True for a package that two readers may share: a ZIP, whose members can be read in any order, of the right size."""
+    right = WORTH_SHARING <= os.fstat(stream.fileno()).st_size < TOO_MUCH
+    return right and (os.cpu_count() or 1) > 1 and os.pread(stream.fileno(), 4, 0) == LOCAL
 
 
 @contextmanager
@@ -224,7 +226,7 @@ class _Confined:
 
     def _heard(self, progress: Progress | None) -> Heard:
         """What the children have said; when one has nothing to say, the others need not go on."""
-        heard = Heard(progress)
+        heard = Heard(progress, self._budgets.entries)
 
         def listen(number: int) -> None:
             heard.listen(number, self._children[number])

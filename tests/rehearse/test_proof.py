@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fulldress.adapters.nspawn import Machine
 from fulldress.errors import UsageError
-from fulldress.model.rehearsal import Proof
+from fulldress.model.proof import Proof
 from fulldress.ports import Completed
 from fulldress.rehearse.manifest import PathState
 from fulldress.rehearse.proof import ALLOWED, BETWEEN_CLONES, MOST, CaptureFailed, StateSnapshot, allowed, capture, compare

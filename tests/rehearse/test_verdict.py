@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from fulldress.model.plan import StepTiming
-from fulldress.model.rehearsal import Act, Check, Difference, Judgement, LoadReport, Proof, SideEffect
+from fulldress.model.proof import Difference, Proof
+from fulldress.model.rehearsal import Act, Check, Judgement, LoadReport, SideEffect
 from fulldress.model.release import Objectives
 from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
 

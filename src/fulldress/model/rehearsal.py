@@ -1,4 +1,4 @@
-"""Nouns of a rehearsal and of a run: load, locks, side effects, proof of rollback, verdicts. No I/O."""
+"""Nouns of a rehearsal and of a run: load, locks, side effects, scheduled jobs, verdicts. No I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from fulldress.model.changes import WriteSet
+from fulldress.model.faults import Sweep
 from fulldress.model.plan import StepTiming
+from fulldress.model.proof import Proof
 
 Judgement = Literal["pass", "fail", "inconclusive", "no-data"]
 """Only ``pass`` is green."""
@@ -81,6 +84,97 @@ class LockHold(msgspec.Struct, frozen=True, kw_only=True):
     step: str = ""
 
 
+class LockWait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One session that queued behind a lock. Seconds; ``at`` since the epoch."""
+
+    at: float
+    waited: float
+    backend: int
+    statement: str = ""
+
+
+class LockImpact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the timeline: statement -> lock -> table -> who waited -> which requests suffered for it."""
+
+    lock: LockHold
+    waits: tuple[LockWait, ...] = ()
+    slowed: int = 0
+    """Requests that were under way while somebody waited for it, and slower than the limit."""
+    failed: int = 0
+    endpoints: tuple[str, ...] = ()
+    """Of which endpoints, the worst first."""
+    sources: tuple[str, ...] = ()
+    """Who saw it: ``uprobes``, ``samples``, ``server log``, ``ddl trigger``."""
+
+
+class FiredJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A scheduled job that falls due in the window and was fired on a clone. Seconds; times since the epoch."""
+
+    name: str
+    """Unit, or ``file:line`` of a crontab."""
+    kind: Literal["cron", "anacron", "timer", "at"]
+    command: str
+    due: float
+    """When it falls due in production, in the estate's own time zone's reckoning."""
+    fired: float = 0.0
+    """When the clone's own scheduler started it; 0 when it did not."""
+    seconds: float = 0.0
+    code: int | None = None
+    calls: tuple[OutsideCall, ...] = ()
+    writes: tuple[str, ...] = ()
+    """Paths it changed."""
+    output: str = ""
+    trouble: str = ""
+    """Why it was not fired, or what went wrong."""
+
+
+class EndpointShift(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint under one and the same schedule, before and after the upgrade. Milliseconds."""
+
+    endpoint: str
+    before: int
+    """Requests that were measured."""
+    after: int
+    p50_before: float
+    p50_after: float
+    p99_before: float
+    p99_after: float
+    low: float
+    """Interval of the relative change of the share of slow or failed requests, or of p99 (see ``measure``)."""
+    high: float
+    judgement: Literal["regressed", "improved", "unchanged", "not enough data"]
+
+
+class FidelityFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """How like the log the load was, by one measure, beside how unlike one part of the log is to another."""
+
+    name: str
+    measured: float
+    noise: float | None
+    """The same measure between two halves of the log; None when there is too little of it."""
+    meaning: str
+
+
+class StepDurations(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a step took over all rehearsals of its plan, in seconds."""
+
+    step: str
+    phase: Literal["do", "undo"]
+    samples: tuple[float, ...]
+    median: float
+    worst: float
+
+
+class ExpectedLock(msgspec.Struct, frozen=True, kw_only=True):
+    """The strongest lock that a step took on a table, and the longest it was held in any rehearsal. Seconds."""
+
+    step: str
+    relation: str
+    mode: str
+    held: float
+    waited: float
+
+
 class OutsideCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One connection or request that left the clone and was answered by the sink. Bodies are digests only."""
 
@@ -114,37 +208,6 @@ class SideEffect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Drafted call that closes it: ``DELETE https://host/path/id``."""
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is not as it was before."""
-
-    part: Literal["file", "unit", "config", "rows", "schema", "side-effect"]
-    name: str
-    before: str
-    after: str
-
-
-class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the short allow-list of differences: pattern and reason."""
-
-    part: str
-    pattern: str
-    reason: str
-
-
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """``proof.json``: is the machine after rollback what it was before? Digests per part, differences by name."""
-
-    schema_version: int = 1
-    equal: bool
-    before: dict[str, str]
-    """part -> digest"""
-    after: dict[str, str]
-    counted: dict[str, int]
-    """part -> how many things were compared"""
-    differences: tuple[Difference, ...]
-    allowed: tuple[Allowed, ...]
-
-
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the verdict table: measured, limit, margin."""
 
@@ -168,8 +231,31 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     effects: tuple[SideEffect, ...] = ()
     unrecorded: tuple[str, ...] | None = None
     """Places that the kernel saw the clone reach for and the sink did not record; None when nobody counted."""
+    impacts: tuple[LockImpact, ...] = ()
+    """The timeline of the locks that mattered, the worst first."""
+    jobs: tuple[FiredJob, ...] = ()
+    """Scheduled jobs that were fired in this act."""
     proof: Proof | None = None
     notes: tuple[str, ...] = ()
+
+
+class MirrorFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the clones were made from, and how."""
+
+    host: str
+    refreshed: float
+    """Seconds since the epoch when the copy began."""
+    seconds: float
+    copied_bytes: int
+    databases: tuple[str, ...] = ()
+    """``15/main: base backup``: each cluster and the way it was copied."""
+    excluded: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+    """Titles of the declared masking that was applied; empty: personal data is as in production."""
+    driver: str = "overlay"
+    """``overlay``, ``btrfs``, ``staging``: what made the clones."""
+    full_dress: bool = True
+    """False when the clones were not copies of production as a whole (a staging host)."""
 
 
 class RehearsalReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +272,17 @@ class RehearsalReport(msgspec.Struct, frozen=True, kw_only=True):
     """Stage of the rehearsal (mirror, clone, boot, plan, rollback, proof) -> seconds."""
     not_shown: tuple[str, ...]
     """What this rehearsal did not show."""
+    mirror: MirrorFacts | None = None
+    sweep: Sweep | None = None
+    """Rollback from every step and crashes inside them, when asked for."""
+    times: int = 1
+    """How often the adapted package was rehearsed under load."""
+    step_durations: tuple[StepDurations, ...] = ()
+    expected_locks: tuple[ExpectedLock, ...] = ()
+    shifts: tuple[EndpointShift, ...] = ()
+    """The installed version and the new one on one schedule."""
+    fidelity: tuple[FidelityFigure, ...] = ()
+    write_set: WriteSet | None = None
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import Literal, cast
 import msgspec
 
 from fulldress.errors import UsageError
-from fulldress.model.rehearsal import Allowed, Difference, Proof
+from fulldress.model.proof import Allowed, Difference, Proof
 from fulldress.rehearse.capture import CaptureFailed, StateSnapshot, capture
 from fulldress.rehearse.manifest import PathState
 from fulldress.rehearse.mask import QUIET_UNITS

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fulldress.model.plan import StepTiming
-from fulldress.model.rehearsal import Act, Check, Judgement, LoadReport, Proof, SideEffect
+from fulldress.model.proof import Proof
+from fulldress.model.rehearsal import Act, Check, Judgement, LoadReport, SideEffect
 from fulldress.model.release import Objectives
 
 LAG_SHARE = 0.05

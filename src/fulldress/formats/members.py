@@ -5,7 +5,6 @@ Links are resolved in the archive's own tree, never on a disk.
 
 from __future__ import annotations
 
-import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,8 @@ MAX_COMPONENT = 255
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SEPARATES = re.compile(r"\\(?!x[0-9a-f]{2})")
 """A backslash that is no escape of systemd's: units for ``/dev/disk/by-uuid`` are called ``dev-disk-by\\x2duuid.mount``."""
+_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]+(?:/(?!\Z)|\Z))+")
+"""Names that need no closer look: relative, plain letters, no part that is dots alone or empty."""
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
@@ -43,6 +44,8 @@ class Member(NamedTuple):
     """Where its bytes lie as they are (neither packed nor encrypted) in the stream of the archive; None otherwise."""
     base: object = None
     """The stream that ``at`` counts in, where it is another than the archive's own."""
+    elsewhere: bool = False
+    """Another reader's to open: only its name, kind and packed size are known here."""
     attributes: str = ""
     """Names of recorded attributes that are beyond owner, mode and time (tar's extended attributes)."""
     remark: str = ""
@@ -100,6 +103,8 @@ def safe_name(raw: str, *, posix: bool = False) -> str:
     no reading of it may climb or be absolute. Raises PackageRefused ``path-traversal`` for a name that is absolute,
     climbs, has a drive or a backslash, or holds control or bidirectional characters.
     """
+    if len(raw) <= MAX_COMPONENT and _PLAIN.fullmatch(raw):
+        return raw
     if fault := _name_fault(raw, posix):
         raise refusal("path-traversal", f"the member {shown(raw)!r} has {fault}")
     return "/".join(part for part in raw.split("/") if part not in ("", "."))
@@ -146,7 +151,7 @@ def checked(members: Iterable[Member], *, system_root: bool = False, posix: bool
             if member.remark:
                 yield member._replace(name="")
             continue
-        clean = member._replace(name=name)
+        clean = member if name == member.name else member._replace(name=name)
         guard.admit(clean)
         yield clean
     guard.finish()
@@ -162,7 +167,7 @@ class _Guard:
         self.parents: set[str] = set()
 
     def admit(self, member: Member) -> None:
-        key = unicodedata.normalize("NFC", member.name)
+        key = member.name if member.name.isascii() else unicodedata.normalize("NFC", member.name)
         if key in self.kinds:
             raise refusal("duplicate-name", f"two members are called {shown(member.name)!r}")
         if member.kind != "directory" and key in self.parents:
@@ -175,17 +180,15 @@ class _Guard:
             self._hardlink(member)
 
     def _parents(self, key: str) -> None:
-        parent = posixpath.dirname(key)
-        while parent:
+        parent = key.rpartition("/")[0]
+        while parent and parent not in self.parents:  # what is a parent already was looked at then
             kind = self.kinds.get(parent, "directory")
             if kind == "symlink":
                 raise refusal("symlink-escape", f"{shown(key)!r} would be written through the link {shown(parent)!r}")
             if kind != "directory":
                 raise refusal("duplicate-name", f"{shown(parent)!r} is a file here and a folder there")
-            if parent in self.parents:
-                return
             self.parents.add(parent)
-            parent = posixpath.dirname(parent)
+            parent = parent.rpartition("/")[0]
 
     def _symlink(self, member: Member, key: str) -> None:
         target = member.link

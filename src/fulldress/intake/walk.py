@@ -6,34 +6,40 @@ This is the code that hostile bytes meet; it runs inside the sandbox (see ``chil
 from __future__ import annotations
 
 import functools
+import itertools
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
-
-import msgspec
 
 from fulldress.errors import NothingToDo, PackageRefused
 from fulldress.formats import arview, compressed, cpio, rpm, selfextract, sniff, tarview, zipend, zipview
 from fulldress.formats.members import Member, checked, legible, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
+from fulldress.intake.shares import Share, Shares, Tally, together
 from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock, Remark
 from fulldress.store.blobs import CHUNK
-from fulldress.store.pack import Pack, Region
+from fulldress.store.pack import Pack, Piece, Region
 
 Tick = Callable[[int], None]
 Give = Callable[[Entry], None]
 
 
-def walk(pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None) -> PackageLock:
+def walk(
+    pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None, shares: Shares | None = None
+) -> tuple[PackageLock, Share]:
     """Take a package apart into ``pack``. ``tick`` is told of bytes read.
 
     ``give`` takes every entry as it comes (a container after its members): with many, they need not be held in memory here.
-    The lock's entries and SHA-256 are the caller's to fill in.
+    ``shares``: several readers share the work, and this is one of them. The lock's entries and SHA-256 are the caller's to
+    fill in; the share is what this reader used of the limits, and did, of the whole.
 
     Raises PackageRefused (any slug of ``formats.refusal``) or NothingToDo for a package without members.
     """
-    return _Walker(pack, budgets, tick, give).package(name)
+    walker = _Walker(pack, budgets, tick, give, shares)
+    lock = walker.package(name)
+    tally = Tally(members=walker.count, written=walker.written, vain=walker.wasted + walker.declared)
+    return lock, Share(tally=tally, parts=shares.parts if shares else {})
 
 
 MAX_WASTE = 4 << 30
@@ -50,7 +56,8 @@ class _Spent(Exception):
 
 
 class _Walker:
-    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give) -> None:
+    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give, shares: Shares | None) -> None:
+        self.shares = shares
         self.pack, self.budgets, self.tick, self.give = pack, budgets, tick, give
         self.count = 0
         self.holds_files = False
@@ -60,6 +67,8 @@ class _Walker:
         self.inspected = 0
         self.written = 0
         self.wasted = 0
+        self.declared = 0
+        """Bytes that members over a limit say that they have."""
         self.package_size = 0
         self.inside: list[str] = []
         """The archives that are open now, outermost first: where a refusal happened."""
@@ -88,7 +97,7 @@ class _Walker:
             bytes_inspected=self.inspected,
             not_inspected=tuple(self.not_inspected),
             ledger=tuple(sorted(self.ledger, key=lambda c: c.place)),
-            remarks=tuple(self.remarks.values()),
+            remarks=tuple(self.remarks[key] for key in sorted(self.remarks)),
         )
 
     def _kind(self, stream: Region) -> str:
@@ -138,10 +147,16 @@ class _Walker:
             aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
 
         stub = self.budgets.stub_bytes if kind == "sfx" else 0
-        content = self._members(self._checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
+        shares = None if place else self.shares
+        mine = shares.chooser(stream.size, self.not_inspected) if shares else None
+        found = zipview.members(as_file(stream), stub=stub, apart=apart, mine=mine)
+        content = self._members(self._checked(found), stream, place)
+        if shares:
+            shares.finish(self.not_inspected)
         kind = "apk" if aside else kind
-        self._covered(place, kind, stream.size, content)
-        self.not_inspected.extend(aside)
+        if place or self.shares is None or self.shares.first:  # one reader speaks for the whole archive
+            self._covered(place, kind, stream.size, content)
+            self.not_inspected.extend(aside)
         return kind
 
     def _rpm(self, stream: Region, place: str) -> Iterator[Member]:
@@ -225,10 +240,14 @@ class _Walker:
         """Keep the members; returns how many of the archive's bytes are theirs."""
         prefix, content = f"{place}!/" if place else "", 0
         for member in members:
+            if member.elsewhere:
+                content += member.packed
+                self.holds_files = self.holds_files or member.kind != "directory"
+                continue
             if member.remark:
                 self._remark(member, place)
-                if not member.name:
-                    continue
+            if not member.name:
+                continue
             self.count += 1
             if self.count > self.budgets.entries:
                 reason = f"more than {self.budgets.entries} members"
@@ -249,12 +268,12 @@ class _Walker:
 
     def _remark(self, member: Member, place: str) -> None:
         """Remarks are counted: an archive may have one for each of its members."""
+        if not (member.name or place or self.shares is None or self.shares.first):
+            return  # one reader speaks for the whole archive
+        example = f"{place}!/{member.name}" if place and member.name else member.name
+        remark = Remark(place=place, what=member.remark, example=example)
         key = place, member.remark
-        if seen := self.remarks.get(key):
-            self.remarks[key] = msgspec.structs.replace(seen, count=seen.count + 1)
-        else:
-            example = f"{place}!/{member.name}" if place else member.name
-            self.remarks[key] = Remark(place=place, what=member.remark, example=example if member.name else "")
+        self.remarks[key] = together(self.remarks[key], remark) if key in self.remarks else remark
 
     def _file(self, member: Member, place: str, stream: Region) -> None:
         before = self.written
@@ -263,6 +282,7 @@ class _Walker:
         except _Spent as spent:
             self._passed_over(spent, place, member.size)
             self._waste(before)
+            self.declared += member.size
             self.give(_entry(member, place, kind="file", size=member.size))
             return
         kind, closed = self._sort(sha256, size, head)
@@ -273,7 +293,8 @@ class _Walker:
             return
         depth, format_, before = len(self.inside), kind, self.written
         try:
-            format_ = self._open(self.pack.region(sha256), kind, place, posixpath.basename(member.name))
+            stream = self.pack.region(sha256, head if len(head) == size else None)
+            format_ = self._open(stream, kind, place, posixpath.basename(member.name))
         except _Spent as spent:
             self._passed_over(spent, place, size)
             self._waste(before)
@@ -294,28 +315,38 @@ class _Walker:
             raise refusal("archive-bomb", f"{self.wasted} bytes were unpacked in vain, for members that are over a limit")
 
     def _put(self, member: Member, place: str, stream: Region) -> tuple[str, int, bytes]:
-        """Keep the content; returns digest, size and the first bytes."""
+        """Keep the content; returns digest, size and the first bytes: at least what ``sniff`` needs, or all."""
         if member.size > self.budgets.entry_bytes:
             raise _Spent(f"{shown(place)!r} alone has {member.size} bytes", f"larger than {self.budgets.entry_bytes} bytes")
         if self.budgets.lenient and self.written + member.size > self.budgets.total_bytes:
             raise _Spent("", f"more than {self.budgets.total_bytes} bytes in all")
-        base = member.base if isinstance(member.base, Region) else stream
-        where = base.part(member.at, member.size) if member.at is not None else None
-        first: list[bytes] = []
-        sha256, size = self.pack.put_chunks(self._metered(member.chunks(), member.packed, place, first), where)
-        head = first[0] if first else b""
-        if len(head) < sniff.HEAD < size:
-            head = self.pack.region(sha256).read(sniff.HEAD)
-        return sha256, size, head[: sniff.HEAD]
+        where = None
+        if member.at is not None:
+            base = member.base if isinstance(member.base, Region) else stream
+            where = Piece(base.source, base.offset + member.at, member.size)
+        pieces = member.chunks()
+        data = next(pieces, b"")
+        self._meter(len(data), len(data), member.packed, place)
+        more = next(pieces, None)
+        if more is None:  # as nearly every member is
+            return self.pack.put_piece(data, where), len(data), data
+        chunks = itertools.chain((data,), self._metered(itertools.chain((more,), pieces), member.packed, place, len(data)))
+        sha256, size = self.pack.put_chunks(chunks, where)
+        if len(data) < sniff.HEAD:
+            data = self.pack.region(sha256).read(sniff.HEAD)
+        return sha256, size, data
 
     def _sort(self, sha256: str, size: int, head: bytes) -> tuple[str, str]:
         """The kind of container to open, or why it is not opened; both empty for a plain file."""
-        if kind := sniff.container(head[: sniff.HEAD]):
+        if kind := sniff.container(head):
             return kind, ""
         if closed := sniff.closed(head):
             return "", closed
         whole = self.pack.region(sha256)
-        tail = head if size == len(head) else whole.part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        if size == len(head):
+            tail = head[-zipend.NEAR :]
+        else:
+            tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
         if head.startswith(b"#!") and b"\0" in tail and selfextract.layout(as_file(whole), size):
             return selfextract.KIND, ""
         if not zipend.hangs_behind(tail):
@@ -329,25 +360,27 @@ class _Walker:
         else:
             self.inspected += size
 
-    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, first: list[bytes] | None = None) -> Iterator[bytes]:
-        """The pieces, counted against every budget before they are written; the first one is shown in ``first``."""
-        budgets, size = self.budgets, 0
+    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, size: int = 0) -> Iterator[bytes]:
+        """The pieces, counted against every budget before they are written; ``size``: what was counted already."""
         for piece in pieces:
-            if first is not None and not size:
-                first.append(piece)
             size += len(piece)
-            self.written += len(piece)
-            if size > budgets.entry_bytes or self.written > budgets.total_bytes:
-                said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
-                raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
-            if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
-                limit = f"grows more than {budgets.ratio} times"
-                raise _Spent(f"{shown(what)} {limit}", limit)
-            if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
-                limit = f"the package grows more than {budgets.ratio} times"
-                raise _Spent(f"{limit} (at {shown(what)})", limit)
-            self.tick(len(piece))
+            self._meter(len(piece), size, packed, what)
             yield piece
+
+    def _meter(self, amount: int, size: int, packed: int, what: str) -> None:
+        """Count so many bytes more, of a content that has ``size`` by now, against every budget."""
+        budgets = self.budgets
+        self.written += amount
+        if size > budgets.entry_bytes or self.written > budgets.total_bytes:
+            said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
+            raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
+        if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
+            limit = f"grows more than {budgets.ratio} times"
+            raise _Spent(f"{shown(what)} {limit}", limit)
+        if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
+            limit = f"the package grows more than {budgets.ratio} times"
+            raise _Spent(f"{limit} (at {shown(what)})", limit)
+        self.tick(amount)
 
 
 _PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {

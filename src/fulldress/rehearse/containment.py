@@ -1,0 +1,178 @@
+"""What a package does that a clone had to contain: it went down, was switched off, left things running, met its limits.
+
+Looks at the clone after each step, plays on when a step switched the machine off, and says everything in words for the
+report. Contains nothing itself: that is done by namespaces, control groups, capabilities and the disk budget.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from fulldress.adapters.transient import HostLost
+from fulldress.engine import Outcome, StepEvent
+from fulldress.errors import FulldressError
+from fulldress.formats.hosttext import clean
+from fulldress.model.plan import StepTiming
+from fulldress.ports import Clone
+from fulldress.store.journal import read_journal
+
+JUMP_S = 0.25
+"""This computer's clock may be corrected by less than this while a step runs."""
+_UNKNOWN = 99
+_LOOK = r"""
+cat /proc/sys/kernel/random/boot_id
+for d in /sys/fs/cgroup/systemd /sys/fs/cgroup; do [ ! -f $d/cgroup.procs ] || { wc -l <$d/cgroup.procs; break; }; done
+cd /run/systemd/transient 2>/dev/null && ls
+"""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """The clone at one moment."""
+
+    boot: str
+    outside: int
+    """Processes in no unit at all."""
+    transient: frozenset[str]
+    """Units that exist only until they end."""
+
+
+class Containment:
+    """Watches one clone over the steps of an act."""
+
+    def __init__(self, clone: Clone) -> None:
+        self._clone = clone
+        self.found: list[str] = []
+        """What had to be contained, in words, in the order in which it happened."""
+        self._step = ""
+        self._begun: StepEvent | None = None
+        self._ended: list[StepTiming] = []
+        self._strain: set[str] = set(clone.strain())
+        self._clock = _clock()
+        self._last = look(clone)
+
+    @property
+    def over(self) -> bool:
+        """The clone was stopped for good."""
+        return bool(self._clone.trouble)
+
+    def played(
+        self, perform: Callable[[Callable[[StepEvent], None]], Outcome], journal: Path, tell: Callable[[StepEvent], None]
+    ) -> list[StepTiming]:
+        """Perform with an eye on the clone; a machine that a step switched off is switched on again, once, to go on.
+
+        Of a clone that was stopped for good the steps so far are returned, the last one failed.
+        """
+
+        def heard(event: StepEvent) -> None:
+            self.hear(event)
+            tell(event)
+
+        known = len(read_journal(journal))
+        switched_on = False
+        while True:
+            try:
+                timings = list(perform(heard).timings)
+                break
+            except HostLost:
+                self._note_strain()
+                if self.over:
+                    timings = self._so_far()
+                    break
+                if self._clone.running or switched_on:
+                    raise
+                switched_on = True
+                self._say(f"step {self._step} switched the machine off; it was switched on again to go on")
+                self._clone.boot()
+                self._last = look(self._clone)
+        self._note_leftovers(journal, known)
+        return timings
+
+    def hear(self, event: StepEvent) -> None:
+        """After each step, look."""
+        if event.kind == "started":
+            self._step, self._begun = event.step.id, event
+        elif event.kind == "ended":
+            self._begun = None
+            if event.timing is not None:
+                self._ended.append(event.timing)
+            self.ended(event.step.id, event.code)
+
+    def ended(self, step: str, code: int | None) -> None:
+        """Look what became of the clone in this step."""
+        self._step = step
+        self._note_strain()
+        clock = _clock()
+        if abs(clock - self._clock) > JUMP_S:
+            self._say(f"the clock of this computer moved by {clock - self._clock:+.1f} s during step {step}")
+        self._clock = clock
+        now = look(self._clone)
+        if now is None or self._last is None:
+            self._last = now or self._last
+            return
+        if now.boot != self._last.boot:
+            self._say(f"step {step} rebooted the machine")
+        elif code == _UNKNOWN:
+            self._say(f"what supervises step {step} was killed: nobody can tell how the step ended")
+        new = sorted(unit for unit in now.transient - self._last.transient if not unit.startswith("fulldress-"))
+        if new and now.boot == self._last.boot:
+            self._say(f"step {step} left running outside itself: {', '.join(new[:5])}")
+        if now.outside > self._last.outside:
+            self._say(f"step {step} left {now.outside - self._last.outside} processes running outside every unit")
+        self._last = now
+
+    def _note_strain(self) -> None:
+        for limit in self._clone.strain():
+            if limit not in self._strain:
+                self._strain.add(limit)
+                self._say(f"step {self._step}: {limit}")
+
+    def _note_leftovers(self, journal: Path, known: int) -> None:
+        for event in read_journal(journal)[known:]:
+            count = int(event.data.get("leftovers") or 0)
+            if event.kind == "step-ended" and count:
+                word = "process was" if count == 1 else "processes were"
+                self._say(f"{count} {word} left behind by step {event.data.get('step')}, and ended with it")
+
+    def _so_far(self) -> list[StepTiming]:
+        """The steps that ended, and the one under way as failed."""
+        timings = list(self._ended)
+        if self._begun is not None:
+            step = self._begun.step
+            timings.append(
+                StepTiming(
+                    id=step.id,
+                    title=step.title,
+                    kind=step.kind,
+                    phase=self._begun.phase,
+                    started=self._begun.at,
+                    ended=time.time(),
+                    code=_UNKNOWN,
+                    output=f"the clone was stopped: {self._clone.trouble}",
+                )
+            )
+        return timings
+
+    def _say(self, text: str) -> None:
+        if text not in self.found:
+            self.found.append(clean(text))
+
+
+def look(clone: Clone) -> Look | None:
+    """The clone now; None while it does not answer."""
+    try:
+        done = clone.host.run(["sh", "-c", _LOOK], timeout_s=20)
+    except FulldressError:
+        return None
+    lines = done.stdout.decode(errors="replace").split("\n")
+    if done.code is None or len(lines) < 2:
+        return None
+    return Look(lines[0], int(lines[1]) if lines[1].isdigit() else 0, frozenset(filter(None, lines[2:])))
+
+
+def _clock() -> float:
+    """How far this computer's wall clock is from its steady one."""
+    return time.time() - time.monotonic()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import OWN_STATE, stand_aside
+from tests.rehearse.cloning import mirror_of
 
 from fulldress.adapters import btrfs, cgroups, nspawn
 from fulldress.adapters.cgroups import Limits
@@ -22,28 +23,11 @@ from fulldress.errors import CapabilityMissing
 from fulldress.ports import Clone, CloneDriver, Host
 from fulldress.rehearse.clone import CloneFailed
 from fulldress.rehearse.clones import TreeDriver
-from fulldress.rehearse.mirror import Cluster, Mirror
+from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.network import Network
 
 pytestmark = pytest.mark.machine
-CLUSTER = Cluster(version="15", name="main", port=5432, online=True, owner="postgres", data="/var/lib/postgresql/15/main")
 LIMITS = Limits(memory=2 << 30, tasks=2048, devices=True)
-
-
-def mirror_of(tree: Path) -> Mirror:
-    """A base image taken for a mirror: complete, and never written."""
-    return Mirror(
-        host="machine:made-up",
-        tree=str(tree),
-        refreshed=time.time(),
-        seconds=0,
-        clusters=(CLUSTER,),
-        files=1,
-        file_bytes=1,
-        database_bytes=0,
-        copied_bytes=0,
-        digest="",
-    )
 
 
 def in_subvolume(base: Path) -> Path:

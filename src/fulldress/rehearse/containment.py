@@ -48,6 +48,8 @@ class Containment:
         self.found: list[str] = []
         """What had to be contained, in words, in the order in which it happened."""
         self._step = ""
+        self._off = ""
+        """The step that switched the machine off."""
         self._begun: StepEvent | None = None
         self._ended: list[StepTiming] = []
         self._strain: set[str] = set(clone.strain())
@@ -62,7 +64,7 @@ class Containment:
     def played(
         self, perform: Callable[[Callable[[StepEvent], None]], Outcome], journal: Path, tell: Callable[[StepEvent], None]
     ) -> list[StepTiming]:
-        """Perform with an eye on the clone; a machine that a step switched off is switched on again, once, to go on.
+        """Perform with an eye on the clone; a machine that a step switched off is switched on again, to go on.
 
         Of a clone that was stopped for good the steps so far are returned, the last one failed.
         """
@@ -72,7 +74,6 @@ class Containment:
             tell(event)
 
         known = len(read_journal(journal))
-        switched_on = False
         while True:
             try:
                 timings = list(perform(heard).timings)
@@ -82,9 +83,9 @@ class Containment:
                 if self.over:
                     timings = self._so_far()
                     break
-                if self._clone.running or switched_on:
+                if self._clone.running or self._off == self._step:
                     raise
-                switched_on = True
+                self._off = self._step
                 self._say(f"step {self._step} switched the machine off; it was switched on again to go on")
                 self._clone.boot()
                 self._last = look(self._clone)
@@ -115,7 +116,7 @@ class Containment:
             return
         if now.boot != self._last.boot:
             self._say(f"step {step} rebooted the machine")
-        elif code == _UNKNOWN:
+        elif code == _UNKNOWN and step != self._off:
             self._say(f"what supervises step {step} was killed: nobody can tell how the step ended")
         new = sorted(unit for unit in now.transient - self._last.transient if not unit.startswith("fulldress-"))
         if new and now.boot == self._last.boot:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, RehearsalReport
+from fulldress.model.rehearsal import Act, Check, MirrorFacts, RehearsalReport
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
 from fulldress.rehearse.verdict import (
     contained_check,
@@ -47,6 +47,20 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         acts=(*acts, adapted, back),
         durations=dict(setting.durations),
         not_shown=tuple(not_shown(setting)),
+        mirror=mirror_facts(setting),
+    )
+
+
+def mirror_facts(setting: Setting) -> MirrorFacts:
+    """What the clones were made from, and by which driver."""
+    mirror = setting.mirror
+    return MirrorFacts(
+        host=mirror.host,
+        refreshed=mirror.refreshed,
+        seconds=mirror.seconds,
+        copied_bytes=mirror.copied_bytes,
+        driver=setting.driver.name,
+        full_dress=setting.driver.full_dress,
     )
 
 

@@ -39,8 +39,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     anonymous: int | None = None
     """Memory that belongs to processes alone."""
+    shared: int | None = None
+    """Shared memory and files of memory file systems: a database's buffers."""
     cache: int | None = None
-    """Page cache that is charged to the machine; given up when memory is wanted."""
+    """Page cache of files that is charged to the machine; given up when memory is wanted."""
     total: int | None = None
     killed: int = 0
     """Processes that were killed because memory was over."""
@@ -87,10 +89,10 @@ def limiting(what: str) -> bool:
 
 
 def _limited(name: str, limits: Limits) -> list[Path]:
-    """Set the limits; returns the further ``cgroup.procs`` to enter (version 1: below the limited group)."""
+    """Set the limits that can be set here; returns the further ``cgroup.procs`` to enter (version 1: a group below)."""
     if kind() == "v2":
         for file, most in (("memory.max", limits.memory), ("pids.max", limits.tasks)):
-            if most:
+            if most and (_MOUNT / TOP / name / file).exists():
                 (_MOUNT / TOP / name / file).write_text(str(most))
         return []
     entered = []
@@ -117,7 +119,8 @@ def usage(name: str) -> Usage:
         stat, events = _table(group / "memory.stat"), _table(group / "memory.events")
         return Usage(
             anonymous=stat.get("anon"),
-            cache=stat.get("file"),
+            shared=stat.get("shmem"),
+            cache=_less(stat.get("file"), stat.get("shmem")),
             total=_number(group / "memory.current"),
             killed=events.get("oom_kill", 0),
             refused=_table(group / "pids.events").get("max", 0),
@@ -126,13 +129,18 @@ def usage(name: str) -> Usage:
     stat = _table(group / "memory.stat")
     return Usage(
         anonymous=stat.get("total_rss"),
-        cache=stat.get("total_cache"),
+        shared=stat.get("total_shmem"),
+        cache=_less(stat.get("total_cache"), stat.get("total_shmem")),
         total=_number(group / "memory.usage_in_bytes"),
         killed=sum(
             _table(f).get("oom_kill", 0) for f in (group / "memory.oom_control", group / "payload/memory.oom_control")
         ),
         refused=sum(_table(f).get("max", 0) for f in (_MOUNT / "pids" / TOP / name).rglob("pids.events")),
     )
+
+
+def _less(whole: int | None, part: int | None) -> int | None:
+    return None if whole is None else whole - (part or 0)
 
 
 def _table(path: Path) -> dict[str, int]:

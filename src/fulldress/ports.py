@@ -255,8 +255,8 @@ class Clone(Protocol):
         """Take away all of it. Safe to call twice."""
         ...
 
-    def strain(self) -> tuple[str, ...]:
-        """The limits that the clone has run into so far, in words."""
+    def strain(self) -> Mapping[str, int]:
+        """The limits that the clone has run into so far, in words, and how often."""
         ...
 
 

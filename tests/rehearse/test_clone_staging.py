@@ -88,7 +88,7 @@ def test_it_cannot_be_stopped_and_says_so(make: Make) -> None:
         for stop in (clone.freeze, clone.thaw, clone.kill, clone.poweroff):
             with pytest.raises(CapabilityMissing, match="cannot be"):
                 stop()
-        assert clone.writes is None and clone.running and clone.strain() == ()
+        assert clone.writes is None and clone.running and clone.strain() == {}
 
 
 def test_taking_it_away_restores_it_once(make: Make, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink))
+        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink), *stage.watch.notes)
         slow_s = setting.release.objectives.slow_ms / 1000
         impacts = timeline(
             attributed(trace.holds(), steps),
@@ -237,7 +237,7 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
             proof=proof.compare(before, after, setting.allowed),
-            notes=(reconciled(stage.sink),),
+            notes=(reconciled(stage.sink), *stage.watch.notes),
         )
 
 

@@ -197,14 +197,15 @@ class TreeClone(abc.ABC):
             os.close(self._lock)
             self._lock = -1
 
-    def strain(self) -> tuple[str, ...]:
-        """The limits that the clone has run into since it was booted, in words."""
-        used, said = cgroups.usage(self.name), []
-        if used.killed:
-            said.append(f"memory ({self.limits.memory / 1e9:.1f} GB) was over: {used.killed} processes were killed")
-        if used.refused:
-            said.append(f"there were {self.limits.tasks} processes: {used.refused} more were refused")
-        return (*said, *((self.trouble,) if self.trouble else ()))
+    def strain(self) -> Mapping[str, int]:
+        """The limits that the clone has run into since it was booted, in words, and how often."""
+        used = cgroups.usage(self.name)
+        counts = {
+            f"killed for memory, {self.limits.memory / 1e9:.1f} GB were all there was": used.killed,
+            f"refused to fork, {self.limits.tasks} processes were all there could be": used.refused,
+            self.trouble: int(bool(self.trouble)),
+        }
+        return {text: count for text, count in counts.items() if count}
 
     def stop(self, why: str) -> None:
         """Freeze, then cut off; ``trouble`` says why. For a clone that endangers others."""

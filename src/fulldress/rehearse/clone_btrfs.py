@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from fulldress.adapters import btrfs
@@ -33,13 +34,12 @@ class BtrfsClone(TreeClone):
         """None: what it wrote lies among what it did not."""
         return None
 
-    def strain(self) -> tuple[str, ...]:
+    def strain(self) -> Mapping[str, int]:
         """As of every clone, and whether its disk was full."""
-        said = super().strain()
+        said = dict(super().strain())
         with contextlib.suppress(CapabilityMissing):
-            used = btrfs.taken(self.root)
-            if used >= self.disk * NEARLY:
-                return (*said, f"its disk was full: {used / 1e9:.2f} GB of the {self.disk / 1e9:.2f} GB that were allowed")
+            if btrfs.taken(self.root) >= self.disk * NEARLY:
+                said[f"its disk was full, {self.disk / 1e9:.2f} GB were allowed"] = 1
         return said
 
     def _lay(self) -> None:

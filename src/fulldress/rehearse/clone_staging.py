@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -97,9 +97,9 @@ class StagingClone:
                 fix=f"restore it by hand before the next rehearsal; declared is: {' '.join(self._restore)}",
             )
 
-    def strain(self) -> tuple[str, ...]:
+    def strain(self) -> Mapping[str, int]:
         """Nobody holds it to limits."""
-        return ()
+        return {}
 
     def _answering(self) -> Host:
         until, said = time.monotonic() + ANSWER_S, ""

@@ -6,6 +6,7 @@ report. Contains nothing itself: that is done by namespaces, control groups, cap
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,17 @@ from fulldress.store.journal import read_journal
 JUMP_S = 0.25
 """This computer's clock may be corrected by less than this while a step runs."""
 _UNKNOWN = 99
+CLOCK = re.compile(
+    r"cannot set date|Failed to set (?:time|ntp)|settimeofday|clock_settime|adjtimex"
+    r"|hwclock: (?:Cannot access the Hardware Clock|.*not permitted)",
+    re.IGNORECASE,
+)
+REFUSED = (
+    (re.compile(r"/proc/sys/\S+: Read-only file system|sysctl: permission denied on key"), "changed settings of the kernel"),
+    (re.compile(r"(?:modprobe|insmod|rmmod): (?:FATAL|ERROR)"), "loaded or removed a kernel module"),
+    (re.compile(r"mount: .*(?:permission denied|failed to setup loop|is not a block device)"), "mounted a device"),
+)
+"""What programs say of it; the output of a step is all there is to go by."""
 _LOOK = r"""
 cat /proc/sys/kernel/random/boot_id
 for d in /sys/fs/cgroup/systemd /sys/fs/cgroup; do [ ! -f $d/cgroup.procs ] || { wc -l <$d/cgroup.procs; break; }; done
@@ -52,7 +64,9 @@ class Containment:
         """The step that switched the machine off."""
         self._begun: StepEvent | None = None
         self._ended: list[StepTiming] = []
-        self._strain: set[str] = set(clone.strain())
+        self.notes: list[str] = []
+        """What the clone refused and production would have done: the rehearsal did not show it."""
+        self._strain = dict(clone.strain())
         self._clock = _clock()
         self._last = look(clone)
 
@@ -100,6 +114,7 @@ class Containment:
             self._begun = None
             if event.timing is not None:
                 self._ended.append(event.timing)
+            self._note_refused(event.step.id, event.output)
             self.ended(event.step.id, event.code)
 
     def ended(self, step: str, code: int | None) -> None:
@@ -126,10 +141,21 @@ class Containment:
         self._last = now
 
     def _note_strain(self) -> None:
-        for limit in self._clone.strain():
-            if limit not in self._strain:
-                self._strain.add(limit)
-                self._say(f"step {self._step}: {limit}")
+        now = self._clone.strain()
+        for limit, count in now.items():
+            more = count - self._strain.get(limit, 0)
+            if more > 0:
+                self._say(f"step {self._step}: {limit}" + (f" ({more} times)" if more > 1 else ""))
+        self._strain = dict(now)
+
+    def _note_refused(self, step: str, output: str) -> None:
+        """A step may go on after what was refused, and end well: production would not have refused it."""
+        if CLOCK.search(output):
+            self._say(f"step {step} tried to set the clock, which a clone may not")
+        for pattern, what in REFUSED:
+            if pattern.search(output):
+                text = f"Refused in the clone, so not shown: step {step} {what}."
+                self.notes = [*self.notes, *(() if text in self.notes else (text,))]
 
     def _note_leftovers(self, journal: Path, known: int) -> None:
         for event in read_journal(journal)[known:]:

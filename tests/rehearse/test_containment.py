@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from tests.rehearse.cloning import mirror_of
@@ -53,15 +54,14 @@ def clone(base_root: Path, scratch: Path, keeper: Scope) -> Iterator[Clone]:
 
 
 class Stepped:
-    """One nasty step, played by the engine that runs plans."""
+    """Nasty steps, played by the engine that runs plans; the last one may fail."""
 
-    def __init__(self, clone: Clone, folder: Path, do: str) -> None:
+    def __init__(self, clone: Clone, folder: Path, *scripts: str, names: tuple[str, ...] = ("bad",)) -> None:
         self.watch = Containment(clone)
-        step = Step(id="bad", kind="script", title="bad", timeout_s=30)
         lock = PlanLock(
             digest="",
-            plan=Plan(release="r", host="h", step=(step,)),
-            scripts=(StepScripts(id="bad", do=do),),
+            plan=Plan(release="r", host="h", step=tuple(Step(id=n, kind="script", title=n, timeout_s=30) for n in names)),
+            scripts=tuple(StepScripts(id=name, do=do) for name, do in zip(names, scripts, strict=True)),
             inputs={},
             package_sha256="",
             adapted_sha256="",
@@ -80,8 +80,17 @@ class Stepped:
                 rollback_on_failure=False,
             )
 
-        self.timing: StepTiming = self.watch.played(perform, journal, lambda _: None)[-1]
+        self.steps = {timing.id: timing for timing in self.watch.played(perform, journal, lambda _: None)}
         self.found = "\n".join(self.watch.found)
+
+    @property
+    def timing(self) -> StepTiming:
+        """Of a single step."""
+        return self.steps["bad"]
+
+    def of(self, step: str) -> list[str]:
+        """What was found of one step."""
+        return [text for text in self.watch.found if f"step {step}" in text]
 
 
 def wall() -> float:
@@ -101,113 +110,125 @@ def seen(what: str) -> list[str]:
     return [" ".join(line.split()[:4]) for line in said.splitlines() if "@" not in line]
 
 
-class TestProcesses:
-    def test_a_daemon_ends_with_its_step_and_is_said(self, clone: Clone, tmp_path: Path) -> None:
-        left = f"setsid -f sleep 301 >/dev/null 2>&1 </dev/null; python3 -c '{DOUBLE}'"
-        bad = Stepped(clone, tmp_path, f"{left} >/dev/null 2>&1; sleep 0.3")
-        assert bad.timing.code == 0
-        assert bad.found == "2 processes were left behind by step bad, and ended with it"
-        time.sleep(0.2)
+DISK_NODE = f"b {os.major(Path('/').stat().st_dev)} {os.minor(Path('/').stat().st_dev)}"
+KEPT = {path: Path(path).read_text() for path in ("/proc/sys/vm/swappiness", "/proc/sys/kernel/core_pattern")}
+SCRIPTS = {
+    "daemon": f"setsid -f sleep 301 >/dev/null 2>&1 </dev/null; python3 -c '{DOUBLE}' >/dev/null 2>&1; sleep 0.3",
+    "unit": "systemd-run --unit=hidden-worker sleep 302",
+    "leaver": f"setsid -f sh -c '{LEAVE}; exec sleep 303' >/dev/null 2>&1; sleep 0.3",
+    "init": "kill -9 1; sleep 0.2",
+    "bomb": f"exec python3 -c '{BOMB}'",
+    "lift": "mkdir -p /mnt/c; mount -t cgroup -o pids none /mnt/c; ls /mnt/c/pids.max; "
+    "for f in /mnt/c/pids.max /sys/fs/cgroup/pids/pids.max; do echo max >$f; done; umount /mnt/c; true",
+    "clock": f"date -s '+1 second'; python3 -c '{SET_CLOCK}'; timedatectl set-time '+1 second'; hwclock --systohc; true",
+    "kernel": "; ".join(f"echo {text.strip()!r} > {path} && echo WRITTEN" for path, text in KEPT.items())
+    + f"; sysctl -w vm.swappiness={KEPT['/proc/sys/vm/swappiness'].strip()} && echo SET"
+    + "; [ ! -w /proc/sysrq-trigger ] || echo WRITABLE; true",
+    "disk": f"mknod /srv/disk {DISK_NODE} || exit 0; dd if=/srv/disk of=/dev/null bs=512 count=1 && echo READ; "
+    "mount -o ro /srv/disk /mnt && echo MOUNTED; true",
+    "network": "ip link set host0 down; ip route flush all; ip addr flush dev lo; true",
+}
+
+
+class Before(NamedTuple):
+    """This host before the steps."""
+
+    wall: float
+    addresses: list[str]
+    routes: list[str]
+    boot: str
+
+
+@pytest.fixture(scope="module")
+def before(clone: Clone) -> Before:
+    """What must not change; and that the steps could not do much harm if it could."""
+    bounds = int(clone.host.run(["grep", "CapBnd", "/proc/1/status"]).stdout.split()[1], 16)
+    assert not bounds & (CAP_SYS_TIME | CAP_SYS_MODULE), "or else nothing is tried"
+    assert most_tasks(clone) == str(LIMITS.tasks), "or else no bomb"
+    return Before(wall(), seen("addr"), seen("route"), clone.host.boot_id())
+
+
+@pytest.fixture(scope="module")
+def played(clone: Clone, before: Before, tmp_path_factory: pytest.TempPathFactory) -> Stepped:
+    """All steps that go on to their end, in one plan."""
+    return Stepped(clone, tmp_path_factory.mktemp("played"), *SCRIPTS.values(), names=tuple(SCRIPTS))
+
+
+class TestAPlanOfBadSteps:
+    def test_all_of_them_ended(self, played: Stepped) -> None:
+        assert {name: timing.code for name, timing in played.steps.items()} == dict.fromkeys(SCRIPTS, 0)
+
+    def test_a_daemon_ends_with_its_step_and_is_said(self, played: Stepped, clone: Clone) -> None:
+        assert played.of("daemon") == ["2 processes were left behind by step daemon, and ended with it"]
         assert clone.host.run(["pgrep", "-f", "slee[p].301"]).code == 1
 
-    def test_a_unit_of_its_own_is_said(self, clone: Clone, tmp_path: Path) -> None:
-        bad = Stepped(clone, tmp_path, "systemd-run --unit=hidden-worker sleep 302")
-        assert bad.found == "step bad left running outside itself: hidden-worker.service"
-        clone.host.run(["systemctl", "stop", "hidden-worker"])
+    def test_a_unit_of_its_own_is_said(self, played: Stepped) -> None:
+        assert played.of("unit") == ["step unit left running outside itself: hidden-worker.service"]
 
-    def test_a_process_that_leaves_every_unit_is_said(self, clone: Clone, tmp_path: Path) -> None:
-        bad = Stepped(clone, tmp_path, f"setsid -f sh -c '{LEAVE}; exec sleep 303' >/dev/null 2>&1; sleep 0.3")
-        assert bad.found == "step bad left 1 processes running outside every unit"
-        clone.host.run(["pkill", "-f", "slee[p].303"])
+    def test_a_process_that_leaves_every_unit_is_said(self, played: Stepped) -> None:
+        assert played.of("leaver") == ["step leaver left 1 processes running outside every unit"]
 
-    @pytest.mark.parametrize(
-        "script", ["kill -9 $PPID; sleep 5", f"systemctl kill -s KILL $(basename $({OWN_UNIT})); sleep 5"]
-    )
-    def test_killing_what_supervises_it_is_a_failed_step_not_a_hang(self, clone: Clone, tmp_path: Path, script: str) -> None:
-        began = time.monotonic()
-        bad = Stepped(clone, tmp_path, script)
-        assert time.monotonic() - began < 20 and bad.timing.code not in (0, None)
-        if bad.timing.code == 99:
-            assert "what supervises step bad was killed" in bad.found
+    def test_init_cannot_be_killed_from_inside(self, played: Stepped, clone: Clone, before: Before) -> None:
+        assert played.of("init") == [] and clone.host.boot_id() == before.boot
+
+    def test_a_bomb_of_forks_ends_at_the_limit(self, played: Stepped, clone: Clone) -> None:
+        said, *left = played.of("bomb")  # its children are left behind, and end with it
+        assert len(left) <= 1 and said.startswith(
+            f"step bomb: refused to fork, {LIMITS.tasks} processes were all there could be ("
+        )
         assert clone.host.run(["true"]).ok
 
-    def test_init_cannot_be_killed_from_inside(self, clone: Clone, tmp_path: Path) -> None:
-        first = clone.host.boot_id()
-        assert Stepped(clone, tmp_path, "kill -9 1; sleep 0.2").found == ""
-        assert clone.host.boot_id() == first
-
-
-class TestLimits:
-    def test_a_bomb_of_forks_ends_at_the_limit(self, clone: Clone, tmp_path: Path) -> None:
-        assert most_tasks(clone) == str(LIMITS.tasks), "or else no bomb"
-        bad = Stepped(clone, tmp_path, f"exec python3 -c '{BOMB}'")
-        assert f"step bad: refused to fork, {LIMITS.tasks} processes were all there could be" in bad.found
-        assert clone.host.run(["true"]).ok
-
-    def test_the_limit_cannot_be_lifted_from_inside(self, clone: Clone, tmp_path: Path) -> None:
-        lift = "mkdir -p /mnt/c; mount -t cgroup -o pids none /mnt/c; ls /mnt/c/pids.max"
-        write = "for f in /mnt/c/pids.max /sys/fs/cgroup/pids/pids.max; do echo max >$f; done"
-        Stepped(clone, tmp_path, f"{lift}; {write}; umount /mnt/c; true")
+    def test_the_limit_cannot_be_lifted_from_inside(self, played: Stepped, clone: Clone) -> None:
         assert most_tasks(clone) == str(LIMITS.tasks)
 
-    def test_a_program_that_eats_memory_is_killed_not_this_host(self, clone: Clone, tmp_path: Path) -> None:
-        bad = Stepped(clone, tmp_path, f"exec python3 -c 'b = bytearray({LIMITS.memory + 100 * MB}); print(1)'")
-        assert bad.timing.code != 0 and bad.found == "step bad: killed for memory, 0.4 GB were all there was"
-        assert clone.host.run(["true"]).ok
+    def test_the_clock_is_not_the_clones(self, played: Stepped, before: Before) -> None:
+        assert abs(wall() - before.wall) < 0.1
+        assert played.of("clock") == ["step clock tried to set the clock, which a clone may not"]
 
-    def test_a_full_disk_is_the_clones_own(
-        self, base_root: Path, scratch: Path, keeper: Scope, clone: Clone, tmp_path: Path
-    ) -> None:
-        free = os.statvfs(scratch).f_bavail * os.statvfs(scratch).f_frsize
-        if free < 6 * DISK:
-            pytest.fail("too little room to try")
-        with cloned(base_root, scratch, keeper) as victim:
-            script = f"dd if=/dev/zero of=/srv/full bs=1M count={4 * DISK // MB} conv=fdatasync; sleep 20"
-            began = time.monotonic()
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(transient, "ATTEMPTS", 2)
-                bad = Stepped(victim, tmp_path, script)
-            assert time.monotonic() - began < 15
-            assert bad.watch.over and not victim.running
-            assert "its disk, 0.31 GB were allowed" in bad.found and bad.timing.code == 99
-            assert clone.host.run(["sh", "-c", "echo x > /srv/still; sync /srv/still"]).ok
-        assert os.statvfs(scratch).f_bavail * os.statvfs(scratch).f_frsize > free - DISK
+    def test_kernel_settings_are_refused_and_that_is_not_hidden(self, played: Stepped) -> None:
+        output = played.steps["kernel"].output
+        assert not any(word in output for word in ("WRITTEN", "WRITABLE", "SET")), output
+        assert "Refused in the clone, so not shown: step kernel changed settings of the kernel." in played.watch.notes
+        assert {path: Path(path).read_text() for path in KEPT} == KEPT
+
+    def test_this_hosts_disk_cannot_be_read(self, played: Stepped) -> None:
+        output = played.steps["disk"].output
+        assert output and "READ" not in output and "MOUNTED" not in output
+
+    def test_its_network_can_be_torn_down_without_ours(self, played: Stepped, before: Before) -> None:
+        assert (seen("addr"), seen("route")) == (before.addresses, before.routes)
 
 
-class TestTheHost:
-    def test_the_clock_is_not_the_clones(self, clone: Clone, tmp_path: Path) -> None:
-        bounds = clone.host.run(["grep", "CapBnd", "/proc/1/status"]).stdout.split()[1]
-        assert not int(bounds, 16) & CAP_SYS_TIME, "or else nothing is tried"
-        before = wall()
-        tries = f"date -s '+1 second'; python3 -c '{SET_CLOCK}'; timedatectl set-time '+1 second'; hwclock --systohc"
-        bad = Stepped(clone, tmp_path, f"{tries}; true")
-        assert abs(wall() - before) < 0.1
-        assert bad.found == "step bad tried to set the clock, which a clone may not"
-        assert bad.timing.output.count("not permitted") >= 2, bad.timing.output
+@pytest.mark.parametrize("script", ["kill -9 $PPID; sleep 5", f"systemctl kill -s KILL $(basename $({OWN_UNIT})); sleep 5"])
+def test_killing_what_supervises_it_is_a_failed_step_not_a_hang(clone: Clone, tmp_path: Path, script: str) -> None:
+    bad = Stepped(clone, tmp_path, script)
+    assert bad.timing.ended - bad.timing.started < 20 and bad.timing.code not in (0, None)
+    if bad.timing.code == 99:
+        assert bad.found == "what supervises step bad was killed: nobody can tell how the step ended"
+    assert clone.host.run(["true"]).ok
 
-    def test_kernel_settings_and_modules_are_refused(self, clone: Clone, tmp_path: Path) -> None:
-        kept = {p: Path(p).read_text() for p in ("/proc/sys/vm/swappiness", "/proc/sys/kernel/core_pattern")}
-        writes = "; ".join(f"echo {text.strip()!r} > {path} && echo WRITTEN" for path, text in kept.items())
-        trigger = "[ ! -w /proc/sysrq-trigger ] || echo WRITABLE"
-        setting = f"sysctl -w vm.swappiness={kept['/proc/sys/vm/swappiness'].strip()} && echo SET"
-        bounds = clone.host.run(["grep", "CapBnd", "/proc/1/status"]).stdout.split()[1]
-        bad = Stepped(clone, tmp_path, f"{writes}; {trigger}; {setting}; true")
-        assert not any(word in bad.timing.output for word in ("WRITTEN", "WRITABLE", "SET")), bad.timing.output
-        assert bad.watch.notes == ["Refused in the clone, so not shown: step bad changed settings of the kernel."]
-        assert not int(bounds, 16) & CAP_SYS_MODULE
-        assert {p: Path(p).read_text() for p in kept} == kept
 
-    def test_a_node_for_this_hosts_disk_can_be_made_not_opened(self, clone: Clone, tmp_path: Path) -> None:
-        disk = Path("/").stat().st_dev
-        read = "dd if=/srv/disk of=/dev/null bs=512 count=1 && echo READ; mount -o ro /srv/disk /mnt && echo MOUNTED"
-        bad = Stepped(clone, tmp_path, f"mknod /srv/disk b {os.major(disk)} {os.minor(disk)} || exit 7; {read}; true")
-        assert bad.timing.code in (0, 7), "7: where devices cannot be fenced off, nodes cannot be made"
-        assert "READ" not in bad.timing.output and "MOUNTED" not in bad.timing.output
+def test_a_program_that_eats_memory_is_killed_not_this_host(clone: Clone, tmp_path: Path) -> None:
+    bad = Stepped(clone, tmp_path, f"exec python3 -c 'b = bytearray({LIMITS.memory + 100 * MB}); print(1)'")
+    assert bad.timing.code != 0 and bad.found == "step bad: killed for memory, 0.4 GB were all there was"
+    assert clone.host.run(["true"]).ok
 
-    def test_its_network_can_be_torn_down_without_ours(self, clone: Clone, tmp_path: Path) -> None:
-        before = seen("addr"), seen("route")
-        Stepped(clone, tmp_path, "ip link set host0 down; ip route flush all; ip addr flush dev lo; true")
-        assert (seen("addr"), seen("route")) == before
+
+def test_a_full_disk_is_the_clones_own(base_root: Path, scratch: Path, keeper: Scope, clone: Clone, tmp_path: Path) -> None:
+    free = os.statvfs(scratch).f_bavail * os.statvfs(scratch).f_frsize
+    if free < 6 * DISK:
+        pytest.fail("too little room to try")
+    with cloned(base_root, scratch, keeper) as victim:
+        script = f"dd if=/dev/zero of=/srv/full bs=1M count={4 * DISK // MB} conv=fdatasync; sleep 20"
+        began = time.monotonic()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transient, "ATTEMPTS", 2)
+            bad = Stepped(victim, tmp_path, script)
+        assert time.monotonic() - began < 15
+        assert bad.watch.over and not victim.running
+        assert "its disk, 0.31 GB were allowed" in bad.found and bad.timing.code == 99
+        assert clone.host.run(["sh", "-c", "echo x > /srv/still; sync /srv/still"]).ok
+    assert os.statvfs(scratch).f_bavail * os.statvfs(scratch).f_frsize > free - DISK
 
 
 class TestGoingDown:

@@ -184,6 +184,17 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
     """Network namespace from which it can be reached; None: from here."""
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs in a clone at one moment."""
+
+    boot: str
+    """Changes whenever it boots anew."""
+    outside: int
+    """Processes in no unit at all."""
+    transient: frozenset[str]
+    """Units that run now and have no file: somebody made them with a command."""
+
+
 class Clone(Protocol):
     """One clone; a context manager that is booted on entry and leaves nothing behind.
 
@@ -253,6 +264,10 @@ class Clone(Protocol):
 
     def destroy(self) -> None:
         """Take away all of it. Safe to call twice."""
+        ...
+
+    def look(self) -> Look | None:
+        """What runs in it now; None while it does not answer. Cheap: steps under load are not slowed by it."""
         ...
 
     def strain(self) -> Mapping[str, int]:

@@ -139,6 +139,24 @@ def usage(name: str) -> Usage:
     )
 
 
+def units(name: str) -> tuple[set[str], int]:
+    """Names of the machine's units in which something runs, and how many of its processes run in none."""
+    found: set[str] = set()
+    outside = 0
+    top = next(group for group in groups(name)[::-1] if group.parent.parent.name in ("systemd", _MOUNT.name))
+    for folder, _, _ in os.walk(top):
+        here = Path(folder)
+        try:
+            held = len((here / "cgroup.procs").read_text().split())
+        except OSError:  # a unit that has just ended
+            continue
+        if held and here.suffix in (".service", ".scope"):
+            found.add(here.name)
+        elif here == top or (here.parent == top and here.name == "payload"):
+            outside += held
+    return found, outside
+
+
 def _less(whole: int | None, part: int | None) -> int | None:
     return None if whole is None else whole - (part or 0)
 

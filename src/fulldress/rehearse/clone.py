@@ -22,7 +22,7 @@ from typing import Protocol
 from fulldress.adapters import cgroups
 from fulldress.adapters.cgroups import Limits
 from fulldress.errors import CapabilityMissing, FulldressError
-from fulldress.ports import CloneNetwork, CloneSource, Front, Guest, Keeper
+from fulldress.ports import CloneNetwork, CloneSource, Front, Guest, Keeper, Look
 from fulldress.rehearse import budget
 from fulldress.rehearse import mask as masks
 
@@ -196,6 +196,24 @@ class TreeClone(abc.ABC):
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+    def look(self) -> Look | None:
+        """What runs in it now, as seen from here; None while it is down or on its way down."""
+        try:
+            boot = self.host.boot_id()
+            running, outside = cgroups.units(self.name)
+            transient = frozenset(
+                unit for unit in running if not unit.startswith("fulldress-") and self._made_by_command(unit)
+            )
+        except (FulldressError, OSError):
+            return None
+        return Look(boot=boot, outside=outside, transient=transient)
+
+    def _made_by_command(self, unit: str) -> bool:
+        try:
+            return bool(self.host.read_file(f"/run/systemd/transient/{unit}"))
+        except FileNotFoundError:
+            return False
 
     def strain(self) -> Mapping[str, int]:
         """The limits that the clone has run into since it was booted, in words, and how often."""

@@ -14,12 +14,17 @@ from pathlib import Path
 from types import TracebackType
 
 from fulldress.errors import CapabilityMissing, FulldressError, UsageError
-from fulldress.ports import CloneSource, Front, Host
+from fulldress.ports import CloneSource, Front, Host, Look
 from fulldress.rehearse.clone import CloneFailed
 
 ANSWER_S = 180.0
 """How long a restored host may take until it answers."""
 RESTORE_S = 1800.0
+_LOOK = r"""
+cat /proc/sys/kernel/random/boot_id
+for d in /sys/fs/cgroup/systemd /sys/fs/cgroup; do [ ! -f $d/cgroup.procs ] || { wc -l <$d/cgroup.procs; break; }; done
+cd /run/systemd/transient 2>/dev/null && ls | grep -v ^fulldress-
+"""
 
 
 class StagingClone:
@@ -96,6 +101,15 @@ class StagingClone:
                 why=said,
                 fix=f"restore it by hand before the next rehearsal; declared is: {' '.join(self._restore)}",
             )
+
+    def look(self) -> Look | None:
+        """What runs in it now; asked over the connection."""
+        done = self.host.run(["sh", "-c", _LOOK], timeout_s=20)
+        lines = done.stdout.decode(errors="replace").split("\n")
+        if done.code is None or len(lines) < 2:
+            return None
+        outside = int(lines[1]) if lines[1].isdigit() else 0
+        return Look(boot=lines[0], outside=outside, transient=frozenset(filter(None, lines[2:])))
 
     def strain(self) -> Mapping[str, int]:
         """Nobody holds it to limits."""

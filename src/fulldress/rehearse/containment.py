@@ -11,11 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from fulldress.adapters.transient import HostLost
 from fulldress.engine import Outcome, StepEvent
-from fulldress.errors import FulldressError
 from fulldress.formats.hosttext import clean
 from fulldress.model.plan import StepTiming
 from fulldress.ports import Clone
@@ -35,21 +32,6 @@ REFUSED = (
     (re.compile(r"mount: .*(?:permission denied|failed to setup loop|is not a block device)"), "mounted a device"),
 )
 """What programs say of it; the output of a step is all there is to go by."""
-_LOOK = r"""
-cat /proc/sys/kernel/random/boot_id
-for d in /sys/fs/cgroup/systemd /sys/fs/cgroup; do [ ! -f $d/cgroup.procs ] || { wc -l <$d/cgroup.procs; break; }; done
-cd /run/systemd/transient 2>/dev/null && ls
-"""
-
-
-class Look(msgspec.Struct, frozen=True):
-    """The clone at one moment."""
-
-    boot: str
-    outside: int
-    """Processes in no unit at all."""
-    transient: frozenset[str]
-    """Units that exist only until they end."""
 
 
 class Containment:
@@ -68,7 +50,7 @@ class Containment:
         """What the clone refused and production would have done: the rehearsal did not show it."""
         self._strain = dict(clone.strain())
         self._clock = _clock()
-        self._last = look(clone)
+        self._last = clone.look()
 
     @property
     def over(self) -> bool:
@@ -102,7 +84,7 @@ class Containment:
                 self._off = self._step
                 self._say(f"step {self._step} switched the machine off; it was switched on again to go on")
                 self._clone.boot()
-                self._last = look(self._clone)
+                self._last = self._clone.look()
         self._note_leftovers(journal, known)
         return timings
 
@@ -125,7 +107,7 @@ class Containment:
         if abs(clock - self._clock) > JUMP_S:
             self._say(f"the clock of this computer moved by {clock - self._clock:+.1f} s during step {step}")
         self._clock = clock
-        now = look(self._clone)
+        now = self._clone.look()
         if now is None or self._last is None:
             self._last = now or self._last
             return
@@ -133,7 +115,7 @@ class Containment:
             self._say(f"step {step} rebooted the machine")
         elif code == _UNKNOWN and step != self._off:
             self._say(f"what supervises step {step} was killed: nobody can tell how the step ended")
-        new = sorted(unit for unit in now.transient - self._last.transient if not unit.startswith("fulldress-"))
+        new = sorted(now.transient - self._last.transient)
         if new and now.boot == self._last.boot:
             self._say(f"step {step} left running outside itself: {', '.join(new[:5])}")
         if now.outside > self._last.outside:
@@ -186,18 +168,6 @@ class Containment:
     def _say(self, text: str) -> None:
         if text not in self.found:
             self.found.append(clean(text))
-
-
-def look(clone: Clone) -> Look | None:
-    """The clone now; None while it does not answer."""
-    try:
-        done = clone.host.run(["sh", "-c", _LOOK], timeout_s=20)
-    except FulldressError:
-        return None
-    lines = done.stdout.decode(errors="replace").split("\n")
-    if done.code is None or len(lines) < 2:
-        return None
-    return Look(lines[0], int(lines[1]) if lines[1].isdigit() else 0, frozenset(filter(None, lines[2:])))
 
 
 def _clock() -> float:

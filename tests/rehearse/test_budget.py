@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fulldress.adapters.scratch import free_bytes
 from fulldress.rehearse import budget
 
 MB = 1 << 20
@@ -61,7 +63,7 @@ def test_new_files_small_files_and_holes_count_as_what_they_take(folder: Path) -
 def test_who_takes_too_much_is_stopped_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "STEP", MB)
     said: list[str] = []
-    watch = budget.Watch([folder], 4 * MB, said.append)
+    watch = budget.Watch([folder], 4 * MB, said.append, free=lambda: free_bytes(folder))
     written(folder / "a", 2 * MB)
     time.sleep(0.4)
     assert said == []
@@ -87,11 +89,26 @@ def test_a_watch_can_be_ended_from_within_and_survives_its_folder(tmp_path: Path
     folder = tmp_path / "clone"
     folder.mkdir()
     (folder / "file").write_bytes(b"x" * 10_000)
-    watches.append(budget.Watch([folder], 1, stop))
+    watches.append(budget.Watch([folder], 1, stop, free=lambda: free_bytes(folder)))
     time.sleep(0.5)
     assert len(ended) == 1
-    other = budget.Watch([folder], 1 << 40, stop)
+    other = budget.Watch([folder], 1 << 40, stop, free=lambda: free_bytes(folder))
     shutil.rmtree(folder)
     time.sleep(0.3)
     other.end()
     assert len(ended) == 1
+
+
+def test_on_a_full_disk_those_who_wrote_much_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "RESERVE", 4 * MB)
+    said: dict[str, str] = {}
+    watches = []
+    for name, size in (("modest", MB), ("greedy", 8 * MB)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(os.urandom(size))
+        stop = functools.partial(said.__setitem__, name)
+        watches.append(budget.Watch([tmp_path / name], 1 << 40, stop, free=lambda: 3 * MB))
+    time.sleep(0.5)
+    for watch in watches:
+        watch.end()
+    assert list(said) == ["greedy"] and "nearly full" in said["greedy"]

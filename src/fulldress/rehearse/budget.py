@@ -75,9 +75,10 @@ def _shared(handle: int) -> int:
 class Watch:
     """Looks every tenth of a second at the file system; calls ``stop`` once, from its own thread, when it is too much."""
 
-    def __init__(self, folders: Sequence[Path], most: int, stop: Callable[[str], None]) -> None:
+    def __init__(self, folders: Sequence[Path], most: int, stop: Callable[[str], None], *, free: Callable[[], int]) -> None:
+        """``free`` says how many bytes can still be written where the folders are."""
         self.most = most
-        self._folders, self._stop = tuple(folders), stop
+        self._folders, self._stop, self._free = tuple(folders), stop, free
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="disk-budget", daemon=True)
         self._thread.start()
@@ -89,9 +90,9 @@ class Watch:
             self._thread.join(timeout=30)
 
     def _look(self) -> None:
-        counted, ticks = self._free(), 0
+        counted, ticks = self._free_now(), 0
         while not self._ended.wait(TICK_S):
-            free, ticks = self._free(), ticks + 1
+            free, ticks = self._free_now(), ticks + 1
             if free > counted - STEP and ticks < SLOWEST and free > RESERVE:
                 continue
             used, counted, ticks = taken(self._folders), free, 0
@@ -104,9 +105,8 @@ class Watch:
         self._ended.set()
         self._stop(why)
 
-    def _free(self) -> int:
+    def _free_now(self) -> int:
         try:
-            seen = os.statvfs(self._folders[0])
-        except OSError:  # the clone is being taken away
+            return self._free()
+        except OSError:  # the file system is being taken away, and the clone with it
             return 0
-        return seen.f_bavail * seen.f_frsize

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from fulldress.adapters import cgroups
 from fulldress.adapters.cgroups import Limits
+from fulldress.adapters.scratch import free_bytes
 from fulldress.errors import CapabilityMissing, FulldressError
 from fulldress.ports import CloneNetwork, CloneSource, Front, Guest, Keeper, Look
 from fulldress.rehearse import budget
@@ -92,6 +93,7 @@ class TreeClone(abc.ABC):
         self.name = f"{label[:40]}-{secrets.token_hex(3)}"
         self.mirror, self.network = mirror, network
         self.folder = scratch / "clones" / self.name
+        self.scratch = scratch
         self.limits = limits or usual_limits()
         self.disk = disk
         """Bytes that it may write; 0: half of what is free when it is made."""
@@ -153,7 +155,7 @@ class TreeClone(abc.ABC):
             self._keeper.keep("tree", str(self.folder))
             self.folder.mkdir(parents=True, mode=0o700)
             self._lay()
-            self.disk = self.disk or int(_free(self.folder) * DISK_SHARE)
+            self.disk = self.disk or int(free_bytes(self.scratch) * DISK_SHARE)
             self.seconds["layers"] = round(time.monotonic() - began, 3)
             self.boot()
             undo.pop_all()
@@ -283,7 +285,9 @@ class Clone(TreeClone):
 
     def _guard(self) -> None:
         self._end_watch()
-        self._watch = budget.Watch((self.upper, self.folder / "work"), self.disk, self.stop)
+        self._watch = budget.Watch(
+            (self.upper, self.folder / "work"), self.disk, self.stop, free=lambda: free_bytes(self.scratch)
+        )
 
     def _end_watch(self) -> None:
         if self._watch is not None:
@@ -311,8 +315,3 @@ class Clone(TreeClone):
             raise CapabilityMissing(
                 "the clone's layers could not be mounted", why=mounted.stderr.strip(), fix="see `fulldress doctor`"
             )
-
-
-def _free(folder: Path) -> int:
-    seen = os.statvfs(folder)
-    return seen.f_bavail * seen.f_frsize

@@ -292,6 +292,10 @@ class CloneDriver(Protocol):
         """The directory in which the mirror of this host belongs, made so that its clones cost little."""
         ...
 
+    def at(self, scratch: Path) -> CloneDriver:
+        """The driver with its clones in another directory: a disk of their own, which may be filled without harm."""
+        ...
+
     def make(
         self,
         mirror: CloneSource,

@@ -14,7 +14,7 @@ from fulldress.adapters.scope import Scope
 from fulldress.errors import CapabilityMissing, UsageError
 from fulldress.model.release import Staging
 from fulldress.ports import Clone, Completed, Front
-from fulldress.rehearse import clone_staging, clones
+from fulldress.rehearse import clone, clone_staging, clones
 from fulldress.rehearse.clone import CloneFailed
 from fulldress.rehearse.network import Network
 from fulldress.rehearse.verdict import dress_checks, overall
@@ -84,17 +84,17 @@ def test_production_itself_is_refused_by_name_and_by_machine_id(make: Make, tree
 
 
 def test_it_cannot_be_stopped_and_says_so(make: Make) -> None:
-    with make() as clone:
-        for stop in (clone.freeze, clone.thaw, clone.kill, clone.poweroff):
+    with make() as staged:
+        for stop in (staged.freeze, staged.thaw, staged.kill, staged.poweroff):
             with pytest.raises(CapabilityMissing, match="cannot be"):
                 stop()
-        assert clone.writes is None and clone.running and clone.strain() == {}
+        assert staged.writes is None and staged.running and staged.strain() == {}
 
 
 def test_taking_it_away_restores_it_once(make: Make, tmp_path: Path) -> None:
-    with make() as clone:
+    with make() as staged:
         assert restored(tmp_path) == 0
-    clone.destroy()
+    staged.destroy()
     assert restored(tmp_path) == 1
 
 
@@ -126,9 +126,9 @@ def test_the_load_goes_to_the_host(make: Make, address: str, front: str) -> None
 def test_over_a_real_connection(at_home: tuple[Path, int], tree: Path, tmp_path: Path, keeper: Scope) -> None:
     staging = Staging(host="ssh:lims", restore=("sh", "-c", f"echo restored >> {tmp_path}/log"))
     driver = clones.driver("staging", keeper, nspawn.boot, staging=staging)
-    with driver.make(mirror_of(tree), Network(keeper, label="none")) as clone:
-        assert clone.host.run(["echo", "here"]).stdout == b"here\n"
-        (tree / "etc/machine-id").write_bytes(clone.host.read_file("/etc/machine-id"))
+    with driver.make(mirror_of(tree), Network(keeper, label="none")) as staged:
+        assert staged.host.run(["echo", "here"]).stdout == b"here\n"
+        (tree / "etc/machine-id").write_bytes(staged.host.read_file("/etc/machine-id"))
     assert restored(tmp_path) == 1
     with pytest.raises(UsageError, match="machine-id"), driver.make(mirror_of(tree), Network(keeper, label="none")):
         pass
@@ -138,3 +138,12 @@ def test_an_unknown_driver_is_said_with_those_there_are(keeper: Scope) -> None:
     with pytest.raises(UsageError) as caught:
         clones.driver("vmware", keeper, nspawn.boot)
     assert all(name in caught.value.fix for name in clones.NAMES)
+
+
+def test_a_disk_of_its_own_is_an_overlay_there_that_nobody_watches(tmp_path: Path, keeper: Scope) -> None:
+    usual, pool, own = tmp_path / "scratch", tmp_path / "btrfs", tmp_path / "own"
+    snapshots = clones.TreeDriver("btrfs", pool, keeper, nspawn.boot, usual=usual)
+    assert snapshots.at(usual) is snapshots.at(pool) is snapshots
+    small = snapshots.at(own)
+    made = small.make(mirror_of(tmp_path), Network(keeper, label="none"))
+    assert (small.name, made.disk, made.folder.parent) == ("overlay", clone.UNWATCHED, own / "clones")

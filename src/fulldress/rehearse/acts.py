@@ -111,7 +111,8 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
         sink = start_sink(network.sink, directory, setting.outside)
         stack.callback(sink.stop)
         with timed(setting.durations, "clone and boot"):
-            made = setting.driver.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes())
+            making = setting.driver.at(setting.scratch)
+            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes())
             clone = stack.enter_context(made)
         with timed(setting.durations, "until the product answers"):
             _await_product(clone.host, setting.release.estate.base_url)

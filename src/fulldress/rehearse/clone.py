@@ -34,6 +34,8 @@ MEMORY_SHARE = 0.6
 TASKS = 8192
 DISK_SHARE = 0.5
 """Of what is free when the clone is made."""
+UNWATCHED = 1 << 62
+"""What a clone may write that has a disk of its own."""
 
 
 class CloneFailed(FulldressError):
@@ -285,6 +287,8 @@ class Clone(TreeClone):
 
     def _guard(self) -> None:
         self._end_watch()
+        if self.disk >= UNWATCHED:
+            return
         self._watch = budget.Watch(
             (self.upper, self.folder / "work"), self.disk, self.stop, free=lambda: free_bytes(self.scratch)
         )

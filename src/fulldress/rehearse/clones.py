@@ -11,7 +11,7 @@ from fulldress.adapters.hosts import open_host
 from fulldress.errors import UsageError
 from fulldress.model.release import Staging
 from fulldress.ports import CloneDriver, CloneNetwork, CloneSource, Host, Keeper
-from fulldress.rehearse.clone import Boot, TreeClone
+from fulldress.rehearse.clone import UNWATCHED, Boot, TreeClone
 from fulldress.rehearse.clone import Clone as OverlayClone
 from fulldress.rehearse.clone_btrfs import BtrfsClone
 from fulldress.rehearse.clone_staging import StagingClone
@@ -30,10 +30,20 @@ class TreeDriver:
     full_dress = True
 
     def __init__(
-        self, name: str, scratch: Path, keeper: Keeper, boot: Boot, *, limits: Limits | None = None, disk: int = 0
+        self,
+        name: str,
+        scratch: Path,
+        keeper: Keeper,
+        boot: Boot,
+        *,
+        limits: Limits | None = None,
+        disk: int = 0,
+        usual: Path | None = None,
     ) -> None:
         self.name = name
         self.scratch = scratch
+        self.usual = usual or scratch
+        """Where everything else of a rehearsal lies."""
         self._keeper, self._boot, self._limits, self._disk = keeper, boot, limits, disk
 
     def place(self, host: str) -> Path:
@@ -43,6 +53,12 @@ class TreeDriver:
         if self.name == "btrfs" and not (folder / "root").exists():
             btrfs.make(folder / "root")
         return folder
+
+    def at(self, scratch: Path) -> TreeDriver:
+        """This driver, or an overlay whose writes lie in ``scratch``, a disk of its own: nothing holds it to less."""
+        if scratch in (self.scratch, self.usual):
+            return self
+        return TreeDriver("overlay", scratch, self._keeper, self._boot, limits=self._limits, disk=UNWATCHED)
 
     def make(
         self,
@@ -92,6 +108,11 @@ class StagingDriver:
         """Where the mirror of this host belongs: production is still read, for its logs and its plan."""
         return scratch.scratch_dir() / "mirrors" / folder_name(host)
 
+    def at(self, scratch: Path) -> StagingDriver:
+        """This driver: the disk of a host of others is not ours to choose."""
+        del scratch
+        return self
+
     def make(
         self,
         mirror: CloneSource,
@@ -119,7 +140,7 @@ def driver(name: str, keeper: Keeper, boot: Boot, *, staging: Staging | None = N
     if name == "overlay":
         return TreeDriver(name, scratch.scratch_dir(), keeper, boot)
     if name == "btrfs":
-        return TreeDriver(name, scratch.btrfs_dir(), keeper, boot)
+        return TreeDriver(name, scratch.btrfs_dir(), keeper, boot, usual=scratch.scratch_dir())
     if name == "staging":
         return StagingDriver(staging or Staging())
     raise UsageError(f"no driver {name!r}", fix=f"choose one of: {', '.join(NAMES)}")

@@ -10,18 +10,19 @@ HEAD = 1024
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK", b"PK00PK")
 _CLOSED: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"7z\xbc\xaf\x27\x1c", "7z archive"),
-    (0, b"Rar!\x1a\x07", "RAR archive"),
-    (0, b"MSCF\0\0\0\0", "CAB archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7z archive (7z x opens it)"),
+    (0, b"Rar!\x1a\x07", "RAR archive (unrar x opens it)"),
+    (0, b"MSCF\0\0\0\0", "CAB archive (cabextract opens it)"),
+    (0, b"ISc(", "InstallShield cabinet (unshield opens it)"),
     (0, b"\xc7\x71", "old binary cpio archive"),
     (0, b"ADB.", "Alpine package of version 3"),
     (0, b"ADBd", "Alpine package of version 3"),
-    (0, b"hsqs", "squashfs image"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE compound file (MSI, old Office)"),
+    (0, b"hsqs", "squashfs image (unsquashfs opens it)"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE compound file (MSI, old Office; msiextract or msiexec /a opens an MSI)"),
     (0, b"xar!", "XAR archive"),
-    (0, b"\x04\x22\x4d\x18", "lz4 stream"),
+    (0, b"\x04\x22\x4d\x18", "lz4 stream (lz4 -d opens it)"),
     (0, b"LZIP", "lzip stream"),
-    (0, b"\x1f\x9d", "compress (.Z) stream"),
+    (0, b"\x1f\x9d", "compress (.Z) stream (gzip -d opens it)"),
 )
 
 

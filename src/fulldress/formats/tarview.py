@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-from fulldress.formats import tarsparse
-from fulldress.formats.members import Member, MemberKind, shown
+from fulldress.formats import tardump, tarsparse
+from fulldress.formats.members import Member, MemberKind, about_archive, shown
 from fulldress.formats.refusal import refusal
 
 BLOCK = 512
@@ -29,7 +29,9 @@ _KINDS: dict[bytes, MemberKind] = {
     b"1": "hardlink",
     b"2": "symlink",
     b"5": "directory",
+    tardump.TYPE: "directory",
 }
+_LABEL = b"V"
 _SPECIAL = (b"3", b"4", b"6")
 _XATTR = ("SCHILY.xattr.", "LIBARCHIVE.xattr.", "SCHILY.acl.", "RHT.security.selinux")
 _OCTAL = re.compile(rb"[0-7]+")
@@ -84,7 +86,10 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         pax = {**everywhere, **extended}
         header = _header(block, pax)
         extended = {}
-        body = header.size if _KINDS.get(header.type) == "file" else 0
+        if kind == _LABEL and not header.size:
+            yield about_archive(f"a volume label, which names no file: {shown(header.name)!r}")
+            continue
+        body = header.size if _KINDS.get(header.type) == "file" or header.type == tardump.TYPE else 0
         if at + body > size:
             raise refusal("zip-truncated", f"the TAR ends in the middle of {shown(header.name)!r}")
         if tarsparse.is_sparse(header.type, pax):
@@ -92,7 +97,10 @@ def members(stream: BinaryIO) -> Iterator[Member]:
             yield member
             at = start + _padded(body) if header.type == b"S" else at + _padded(body)
             continue
-        yield _member(stream, header, at)
+        listing = pax.get(tardump.PAX, "").encode("utf-8", "surrogateescape")
+        if header.type == tardump.TYPE:
+            listing = _header_data(stream, at, header.size)
+        yield _member(stream, header, at)._replace(remark=tardump.remark(listing, header.name) if listing else "")
         at += _padded(body)
     if extended:
         raise refusal("archive-damaged", "a TAR header announces a member that does not follow")

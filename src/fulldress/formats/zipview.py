@@ -17,9 +17,9 @@ from typing import BinaryIO, NamedTuple
 
 from isal import isal_zlib as zlib
 
-from fulldress.formats import apkblock, zipextra, zippacked
+from fulldress.formats import apkblock, zipextra, zipnames, zippacked
 from fulldress.formats.compressed import INFLATE_ERROR
-from fulldress.formats.members import Member, MemberKind, shown
+from fulldress.formats.members import Member, MemberKind, about_archive, shown
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipend import LOCAL, MAX16, MAX32, End, find_end, read_at
 from fulldress.formats.zipextra import disagree as _disagree
@@ -38,6 +38,7 @@ CHUNK = 1 << 20
 MAX_LINK = 4096
 STUB = "self-extracting-stub"
 """Name of the entry for the program before a self-extracting archive."""
+PADDING = "padding behind the archive, which holds nothing but zeros or blanks"
 _BLOCK = "Android signing block"
 _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
@@ -67,6 +68,9 @@ class Record(NamedTuple):
     extra: str = ""
     """Names of extra fields that nobody is known to read."""
 
+    remark: str = ""
+    """What was done to its name (see ``zipnames``)."""
+
 
 class Apart(NamedTuple):
     """Bytes of the file that belong to no member, and are known for what they are."""
@@ -93,6 +97,8 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
     first = min((r.offset for r in found), default=stop)
     if 0 < first <= stub:
         known.append(Apart(STUB, 0, first))
+    if end.padding:
+        known.append(Apart(PADDING, size - end.padding, end.padding))
     if apart is not None:
         apart.extend(known)
     return _locals(stream, found, first if first <= stub else 0, stop)
@@ -111,6 +117,8 @@ def members(
         if other.what == STUB:
             read = functools.partial(_span, stream, 0, other.size)
             yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
+        elif other.what == PADDING:
+            yield about_archive(PADDING)
         else:
             apart(other.what, other.size)
     for record in found:
@@ -131,7 +139,24 @@ def _central(stream: BinaryIO, end: End) -> list[Record]:
         found.append(record)
     if len(found) != end.total:
         raise _disagree(f"the end record counts {end.total} members, the central directory holds {len(found)}")
+    return _named(found)
+
+
+def _named(found: list[Record]) -> list[Record]:
+    """The records with names as ``zipnames`` settles them: one code page for all that name none, slashes for backslashes."""
+    open_ = {n for n, r in enumerate(found) if not r.raw_name.isascii() and _leaves_open(r)}
+    raws = [found[n].raw_name for n in open_]
+    page = zipnames.code_page(raws)
+    for n in open_:
+        found[n] = found[n]._replace(name=found[n].raw_name.decode(page), remark=zipnames.unmarked(page))
+    for n, record in enumerate(found):
+        if "\\" in record.name and (name := zipnames.slashed(record.name, record.system)) != record.name:
+            found[n] = record._replace(name=name, remark=zipnames.BACKSLASHES)
     return found
+
+
+def _leaves_open(record: Record) -> bool:
+    return not record.flags & zipnames.UTF8 and record.name == record.raw_name.decode("cp437")
 
 
 def _central_record(data: bytes, at: int) -> tuple[Record, int]:
@@ -220,7 +245,9 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
     )
     if not same:
         raise _disagree(f"{label!r} has another name, flag, method or time in its local header")
-    if zipextra.name(rest[:n], flags, extras) != record.name and zipextra.UNICODE_PATH in extras:
+    if zipextra.UNICODE_PATH in extras and record.name != zipnames.slashed(
+        zipextra.name(rest[:n], flags, extras), record.system
+    ):
         raise _disagree(f"{label!r} has another name in its local header")
     numbers = (crc, packed, size)
     declared = (record.crc, record.packed, record.size)
@@ -269,6 +296,7 @@ def _member(stream: BinaryIO, record: Record) -> Member:
         packed=record.packed,
         at=record.data if record.method == zippacked.STORED else None,
         attributes=record.extra,
+        remark=record.remark,
     )
 
 

@@ -108,7 +108,7 @@ class _Listener:
 
 def warm_up() -> None:
     """Load what Python loads late: nothing can be opened once the process is confined."""
-    for codec in ("cp437", "utf-8", "ascii", "latin-1"):
+    for codec in ("cp437", "cp932", "utf-8", "ascii", "latin-1"):
         codecs.lookup(codec)
 
 

@@ -10,12 +10,14 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
+import msgspec
+
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipend, zipview
-from fulldress.formats.members import Member, checked, safe_name, shown
+from fulldress.formats import arview, compressed, cpio, rpm, selfextract, sniff, tarview, zipend, zipview
+from fulldress.formats.members import Member, checked, legible, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
-from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock
+from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock, Remark
 from fulldress.store.blobs import CHUNK
 from fulldress.store.pack import Pack, Region
 
@@ -54,6 +56,7 @@ class _Walker:
         self.holds_files = False
         self.not_inspected: list[NotInspected] = []
         self.ledger: list[Covered] = []
+        self.remarks: dict[tuple[str, str], Remark] = {}
         self.inspected = 0
         self.written = 0
         self.wasted = 0
@@ -85,6 +88,7 @@ class _Walker:
             bytes_inspected=self.inspected,
             not_inspected=tuple(self.not_inspected),
             ledger=tuple(sorted(self.ledger, key=lambda c: c.place)),
+            remarks=tuple(self.remarks.values()),
         )
 
     def _kind(self, stream: Region) -> str:
@@ -94,7 +98,18 @@ class _Walker:
             raise NothingToDo("the package is an empty file", why="there is nothing to look at", fix="check the download")
         if other := sniff.closed(head):
             raise refusal("not-a-zip", f"the package is a {other}, which is not opened")
-        return sniff.container(head) or ("sfx" if self.budgets.stub_bytes else "zip")
+        if known := sniff.container(head):
+            return known
+        if selfextract.layout(as_file(stream), stream.size):
+            return selfextract.KIND
+        tail = stream.part(max(0, stream.size - zipend.NEAR), min(stream.size, zipend.NEAR)).read()
+        if self.budgets.stub_bytes or zipend.hangs_behind(tail):
+            return "sfx" if self.budgets.stub_bytes else "zip"
+        if said := selfextract.closed(head, as_file(stream), stream.size):
+            raise refusal("not-a-zip", f"the package is a program or an image that is not opened: {said}")
+        if selfextract.unknown(head, tail):
+            raise refusal("not-a-zip", f"the package is {selfextract.UNKNOWN}")
+        return "zip"
 
     def _open(self, stream: Region, kind: str, place: str, name: str) -> str:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
@@ -144,10 +159,8 @@ class _Walker:
         self._covered(place, "cpio", tree.size, content)
 
     def _checked(self, members: Iterable[Member], *, system_root: bool = False, posix: bool = False) -> Iterator[Member]:
-        """The members with names that are safe. Where the package is only looked at, bytes that are no UTF-8 are shown as
-        ``\\xNN``: what is to be packed anew must keep its exact names, and so is refused."""
-        found = map(_legible, members) if posix and self.budgets.lenient else members
-        return checked(found, system_root=system_root, posix=posix)
+        """The members with names that are safe, and text."""
+        return checked(map(legible, members) if posix else members, system_root=system_root, posix=posix)
 
     def _archive(self, members: Iterable[Member], stream: Region, place: str, kind: str) -> None:
         """The members, and the archive's row in the ledger."""
@@ -212,6 +225,10 @@ class _Walker:
         """Keep the members; returns how many of the archive's bytes are theirs."""
         prefix, content = f"{place}!/" if place else "", 0
         for member in members:
+            if member.remark:
+                self._remark(member, place)
+                if not member.name:
+                    continue
             self.count += 1
             if self.count > self.budgets.entries:
                 reason = f"more than {self.budgets.entries} members"
@@ -229,6 +246,15 @@ class _Walker:
             else:
                 self.give(_entry(member, inside, kind=member.kind))
         return content
+
+    def _remark(self, member: Member, place: str) -> None:
+        """Remarks are counted: an archive may have one for each of its members."""
+        key = place, member.remark
+        if seen := self.remarks.get(key):
+            self.remarks[key] = msgspec.structs.replace(seen, count=seen.count + 1)
+        else:
+            example = f"{place}!/{member.name}" if place else member.name
+            self.remarks[key] = Remark(place=place, what=member.remark, example=example if member.name else "")
 
     def _file(self, member: Member, place: str, stream: Region) -> None:
         before = self.written
@@ -288,12 +314,12 @@ class _Walker:
             return kind, ""
         if closed := sniff.closed(head):
             return "", closed
-        if size == len(head):
-            tail = head
-        else:
-            tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        whole = self.pack.region(sha256)
+        tail = head if size == len(head) else whole.part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        if head.startswith(b"#!") and b"\0" in tail and selfextract.layout(as_file(whole), size):
+            return selfextract.KIND, ""
         if not zipend.hangs_behind(tail):
-            return "", ""
+            return "", selfextract.closed(head, as_file(whole), size)
         return ("sfx", "") if self.budgets.stub_bytes else ("", _BEHIND)
 
     def _account(self, place: str, size: int, closed: str) -> None:
@@ -324,7 +350,11 @@ class _Walker:
             yield piece
 
 
-_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}
+_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {
+    "tar": tarview.members,
+    "cpio": cpio.members,
+    selfextract.KIND: selfextract.members,
+}
 
 
 _BEHIND = "ZIP archive hangs behind other content (self-extracting, or two files in one)"
@@ -341,25 +371,17 @@ def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256
         modified=member.modified,
         link=member.link,
         format=format,
+        escaped=member.escaped,
     )
-
-
-def _legible(member: Member) -> Member:
-    name, link = member.name, member.link
-    if name.isascii() and link.isascii():
-        return member
-    return member._replace(name=_no_surrogates(name), link=_no_surrogates(link))
-
-
-def _no_surrogates(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _under(prefix: str, members: Iterable[Member]) -> Iterator[Member]:
     """The members of one tree of a .deb; names are judged before the prefix could hide what they are."""
-    for member in members:
+    for member in map(legible, members):
         name = safe_name(member.name, posix=True)
-        if name:
+        if not name and member.remark:
+            yield member
+        elif name:
             link = prefix + safe_name(member.link, posix=True) if member.kind == "hardlink" else member.link
             yield member._replace(name=prefix + name, link=link)
 

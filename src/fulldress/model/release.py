@@ -57,6 +57,17 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     vendor_claim_minutes: float = 0.0
 
 
+class Staging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """``[staging]``: a host that stands in for clones with ``rehearse --driver staging``; not full dress."""
+
+    host: str = ""
+    """``ssh:user@host``; never production."""
+    restore: tuple[str, ...] = ()
+    """Command that brings it back to where production is, word by word; it runs on this computer, without a shell."""
+    front: str = ""
+    """``http://HOST:PORT`` where the load goes; the host's port 80 when empty."""
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """``release.toml``."""
 
@@ -70,3 +81,4 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     estate: Declared = Declared()
     objectives: Objectives = Objectives()
     window: Window = Window()
+    staging: Staging = Staging()

@@ -16,7 +16,8 @@ from fulldress.errors import CapabilityMissing, StateDiskFull
 from fulldress.ports import Host
 from fulldress.rehearse import mirror as mirrors
 from fulldress.rehearse.clone import Clone, CloneFailed
-from fulldress.rehearse.mirror import Mirror, MirrorFailed, refresh
+from fulldress.model.release import Mirroring
+from fulldress.rehearse.mirror import Mirror, MirrorFailed, postgres, refresh
 from fulldress.rehearse.network import Network
 
 pytestmark = pytest.mark.machine
@@ -164,9 +165,9 @@ def test_a_mirror_that_was_interrupted_is_not_complete(
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mirrors, "_copy_cluster", interrupted)
+    monkeypatch.setattr(postgres, "copy", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        refresh(production, folder, exclude=["/usr", "/var/cache"])
+        refresh(production, folder, declared=Mirroring(exclude=("/usr", "/var/cache")))
     assert (folder / "root/etc/hostname").exists() and not (folder / "root/usr/bin").exists()
     with pytest.raises(MirrorFailed, match="no complete mirror"):
         mirrors.load(folder)

@@ -13,10 +13,10 @@ import pytest
 from fulldress.adapters import nspawn
 from fulldress.adapters.scope import Scope
 from fulldress.errors import CapabilityMissing, StateDiskFull
+from fulldress.model.release import Mirroring
 from fulldress.ports import Host
 from fulldress.rehearse import mirror as mirrors
 from fulldress.rehearse.clone import Clone, CloneFailed
-from fulldress.model.release import Mirroring
 from fulldress.rehearse.mirror import Mirror, MirrorFailed, postgres, refresh
 from fulldress.rehearse.network import Network
 

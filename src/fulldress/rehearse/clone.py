@@ -20,7 +20,7 @@ from typing import Protocol
 from fulldress.errors import CapabilityMissing, FulldressError
 from fulldress.ports import Host, Keeper
 from fulldress.rehearse import mask as masks
-from fulldress.rehearse.mirror import Mirror
+from fulldress.rehearse.mirror import Mirror, require_still
 from fulldress.rehearse.network import Network
 
 OVERLAY = "redirect_dir=off,metacopy=off,index=off,nfs_export=off,xino=auto"
@@ -113,6 +113,7 @@ class Clone:
         with contextlib.ExitStack() as undo:
             undo.callback(self.destroy)
             self._hold_mirror()
+            require_still(self.mirror)
             self._lay()
             self.boot()
             undo.pop_all()

@@ -9,6 +9,7 @@ import datetime
 
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, RehearsalReport
+from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
 from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
 
@@ -38,6 +39,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         acts=(*acts, adapted, back),
         durations=dict(setting.durations),
         not_shown=tuple(not_shown(setting)),
+        mirror=mirror.facts(setting.mirror),
     )
 
 
@@ -52,6 +54,7 @@ def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Ch
         recorded_check([adapted, back]),
         proof_check(back.proof),
         outside_check(back.effects),
+        *mirror.checks(setting.mirror),
     ]
 
 
@@ -64,6 +67,7 @@ def not_shown(setting: Setting) -> list[str]:
         "Rollback was proven after the last step, on a quiet clone: not from every step, and not after a crash inside one.",
         "Jobs due at other hours (cron, timers) were not fired.",
     ]
+    lines += setting.mirror.doubtful
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])

@@ -59,6 +59,7 @@ hold # the slot must live until its WAL is copied
 """
 _BEGIN = r"""\set ON_ERROR_STOP off
 set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0;
+set application_name = 'fulldress mirror';
 select 'slot=' || slot_name from pg_create_physical_replication_slot('fulldress_mirror_' || pg_backend_pid(), true, true);
 \set ON_ERROR_STOP on
 select 'begin=' || {start}('fulldress mirror', true{more});"""

@@ -62,7 +62,9 @@ class MaskFailed(FulldressError):
     slug = "mask-failed"
 
 
-class _Server(NamedTuple):
+class Server(NamedTuple):
+    """A cluster of a mirror that is served to nobody but us."""
+
     cluster: Cluster
     inside: Inside
     uid: int
@@ -70,7 +72,8 @@ class _Server(NamedTuple):
 
     def ask(self, database: str, sql: str) -> str:
         """What the SQL prints; raises MaskFailed."""
-        argv = [self.cluster.program("psql"), "-XAtqw", "-v", "ON_ERROR_STOP=1", "-h", SHARED, "-p", "5432", "-d", database]
+        argv = [self.cluster.program("psql"), "-XAtqw", "-v", "ON_ERROR_STOP=1", "-h", SHARED, "-p", "5432"]
+        argv += ["-U", self.cluster.owner, "-d", database]
         done = self.inside.run(argv, self.uid, self.gid, stdin=sql.encode(), timeout_s=6 * 3600)
         if not done.ok:
             raise MaskFailed(f"SQL failed in {database}", why=done.stderr.decode(errors="replace").strip()[-800:])
@@ -104,7 +107,7 @@ def apply(
 
 def _mask(tree: Path, cluster: Cluster, rules: Sequence[MaskRule], progress: Progress | None) -> list[MaskRule]:
     """The rules whose database is in this cluster are applied; returns them."""
-    with _server(tree, cluster) as server:
+    with serving(tree, cluster) as server:
         there = server.ask("postgres", "select datname from pg_database where datallowconn").splitlines()
         mine = [rule for rule in rules if rule.database in there]
         for database in sorted({rule.database for rule in mine}):
@@ -116,7 +119,7 @@ def _mask(tree: Path, cluster: Cluster, rules: Sequence[MaskRule], progress: Pro
     return mine
 
 
-def _one(server: _Server, database: str, rules: Sequence[MaskRule]) -> None:
+def _one(server: Server, database: str, rules: Sequence[MaskRule]) -> None:
     # a copy keeps the counters of a server that was stopped in order
     server.ask(database, "select pg_stat_reset()")
     for rule in rules:
@@ -137,7 +140,7 @@ def _one(server: _Server, database: str, rules: Sequence[MaskRule]) -> None:
             )
 
 
-def _counted(server: _Server, database: str) -> None:
+def _counted(server: Server, database: str) -> None:
     """Until PostgreSQL's statistics have heard of what was changed: up to 14 they travel to another process."""
     before = -1
     for _ in range(12):
@@ -150,7 +153,7 @@ def _counted(server: _Server, database: str) -> None:
 
 
 @contextlib.contextmanager
-def _server(tree: Path, cluster: Cluster) -> Iterator[_Server]:
+def serving(tree: Path, cluster: Cluster) -> Iterator[Server]:
     """The mirror's own PostgreSQL on the mirror's data; stopped in order at the end."""
     data = tree / cluster.data.lstrip("/")
     owner = data.stat()
@@ -162,7 +165,7 @@ def _server(tree: Path, cluster: Cluster) -> Iterator[_Server]:
         (shared / "ident").write_text("")
         for path in (shared, shared / "hba", shared / "ident"):
             os.chown(path, owner.st_uid, owner.st_gid)
-        server = _Server(cluster, Inside(tree, shared), owner.st_uid, owner.st_gid)
+        server = Server(cluster, Inside(tree, shared), owner.st_uid, owner.st_gid)
         with (tree.parent / "masking.log").open("w+b") as log:
             with server.inside.running(_argv(tree, cluster), owner.st_uid, owner.st_gid, log) as child:
                 _await(server, child, log.name)
@@ -178,11 +181,12 @@ def _server(tree: Path, cluster: Cluster) -> Iterator[_Server]:
 def _argv(tree: Path, cluster: Cluster) -> list[str]:
     debian = f"/etc/postgresql/{cluster.version}/{cluster.name}/postgresql.conf"
     config = debian if (tree / debian.lstrip("/")).is_file() else f"{cluster.data}/postgresql.conf"
-    settings = [word for setting in QUIET for word in ("-c", setting)]
-    return [cluster.program("postgres"), "-D", cluster.data, "-c", f"config_file={config}", *settings]
+    own = (f"config_file={config}", f"data_directory={cluster.data}")
+    settings = [word for setting in (*own, *QUIET) for word in ("-c", setting)]
+    return [cluster.program("postgres"), "-D", cluster.data, *settings]
 
 
-def _await(server: _Server, child: subprocess.Popen[bytes], log: str) -> None:
+def _await(server: Server, child: subprocess.Popen[bytes], log: str) -> None:
     """Until it has recovered and takes connections."""
     until = time.monotonic() + START_S
     argv = [server.cluster.program("pg_isready"), "-q", "-h", SHARED, "-p", "5432"]

@@ -108,9 +108,13 @@ def test_after_a_broken_connection_it_goes_on(host: SshHost, production: Path, t
     target, src = tmp_path / "mirror", files.source(host, bandwidth=6000)
     target.mkdir()
     cut = tmp_path / "cut.sh"
-    arrived = f'[ -z "$(find {target} -name ".zz.*" -size +2000k)" ]'
     shell = src.options[0].removeprefix("--rsh=")
-    cut.write_text(f'#!/bin/sh\n{shell} "$@" & s=$!; while {arrived}; do sleep 0.05; done; kill -9 $s; wait $s\n')
+    cut.write_text(f"""#!/bin/sh
+exec 3<&0
+{shell} "$@" <&3 & ssh=$!
+for i in $(seq 200); do [ -n "$(find {target} -name '.zz.*' -size +2000k)" ] && break; sleep 0.05; done
+kill -9 $ssh; wait $ssh
+""")
     cut.chmod(0o755)
     with pytest.raises(MirrorFailed, match="connection broke") as broken:
         cut_source = src._replace(options=(f"--rsh={cut}", *src.options[1:]))

@@ -155,7 +155,7 @@ def run(argv: Sequence[str], src: Source, path: str, target: Path, progress: Pro
 def _failed(code: int, wrong: str) -> MirrorFailed:
     if "rsync: command not found" in wrong or "rsync: not found" in wrong:
         return MirrorFailed("rsync is not installed on the host", why=wrong[-800:], fix="apt-get install rsync, there")
-    if code in BROKEN:
+    if code in BROKEN or "connection unexpectedly closed" in wrong:
         return MirrorFailed(
             "the connection broke while files were copied",
             why=wrong[-800:] or f"rsync ended with {code}",

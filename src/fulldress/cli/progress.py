@@ -67,8 +67,7 @@ class BarProgress:
         """Draw a bar (a moving one when the total is unknown)."""
         self.finish()
         from rich.console import Console  # noqa: PLC0415 - loaded when needed: costs more than the whole start-up
-        from rich.progress import BarColumn, ProgressColumn, TextColumn  # noqa: PLC0415 - as above
-        from rich.progress import TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415 - as above
+        from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415 - as above  # noqa: PLC0415 - as above
         from rich.progress import Progress as Bars  # noqa: PLC0415 - as above
 
         columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()]

@@ -78,7 +78,8 @@ def choose(host: Host, cluster: Cluster, wanted: str = "auto") -> Way:
             closed.append(f"no {WORDS[kind]}: {reason}")
             continue
         top = snapshot.subvolume(host, (cluster.data,)) if kind == "snapshot" else ""
-        why = WORDS[kind] + (f" ({'; '.join(closed)})" if closed else "")
+        notable = [line for line in closed if not line.endswith(snapshot.NOT_BTRFS)]  # most are not: not worth a word
+        why = WORDS[kind] + (f" ({'; '.join(notable)})" if notable else "")
         return Way(cluster, answer, places, kind, why, top)
     raise MirrorFailed(
         f"there is no way to copy the running cluster {cluster.title} of {host.name} consistently",

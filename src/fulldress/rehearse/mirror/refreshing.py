@@ -103,6 +103,8 @@ def _refresh(job: Job) -> Mirror:
     marker = job.tree.parent / MARKER
     total = _require_room(job)
     marker.unlink(missing_ok=True)
+    for left in (*job.tree.parent.glob(".masking-*"), *job.tree.parent.glob(".backup-*")):
+        shutil.rmtree(left)  # of a refresh that was killed
     moved, doubtful = Copied(), _doubtful(job)
     masked: tuple[AppliedMask, ...] = ()
     try:

@@ -14,6 +14,7 @@ from fulldress.rehearse.mirror.datadir import NOT_OURS, Places, pull
 from fulldress.rehearse.mirror.files import SNAPSHOT, Source
 from fulldress.rehearse.mirror.nouns import MirrorFailed
 
+NOT_BTRFS = "its file system is not btrfs"
 # prints the subvolume that holds all the places; 3: another file system, 4: several subvolumes
 _SUBVOLUME = r"""
 top=
@@ -44,7 +45,7 @@ def refused(host: Host, places: Sequence[str]) -> str:
     if asked.code == 4:
         return "its folders lie in several subvolumes, which have no common moment"
     if not asked.ok:
-        return "its file system is not btrfs" if asked.code == 3 else asked.stderr.decode(errors="replace").strip()[-200:]
+        return NOT_BTRFS if asked.code == 3 else asked.stderr.decode(errors="replace").strip()[-200:]
     if not host.run(["btrfs", "--version"], user="root").ok:
         return "btrfs-progs is not installed there"
     return ""

@@ -86,31 +86,10 @@ class Inside:
 
     def argv(self, argv: Sequence[str], uid: int, gid: int) -> list[str]:
         """The command line for a caller who feeds its input as it comes."""
-        apart = [
-            "unshare",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--ipc",
-            "--uts",
-            "--net",
-            "--propagation",
-            "private",
-        ]
-        return [
-            *apart,
-            "--",
-            "/bin/sh",
-            "-c",
-            _CHROOT,
-            "inside",
-            str(self.tree),
-            str(self.shared),
-            str(uid),
-            str(gid),
-            *argv,
-        ]
+        apart = ("--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", "--net", "--propagation", "private")
+        # with us goes unshare, with unshare everything in its namespace
+        enter = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", *apart, "--", "/bin/sh", "-c", _CHROOT, "inside"]
+        return [*enter, str(self.tree), str(self.shared), str(uid), str(gid), *argv]
 
 
 _ENV = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/"}

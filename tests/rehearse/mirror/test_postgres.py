@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from tests.rehearse.mirror.conftest import Live, ask
 
 from fulldress.adapters.local import LocalHost
 from fulldress.model.release import Mirroring
-from fulldress.rehearse.mirror import MirrorFailed, backupapi, masking, postgres
+from fulldress.rehearse.mirror import MirrorFailed, backupapi, datadir, masking, postgres
 from fulldress.rehearse.mirror.files import Source
 
 pytestmark = pytest.mark.machine
@@ -40,6 +41,8 @@ def test_a_snapshot_is_whole_and_leaves_nothing_behind(busy: Live, tree: Path) -
         stand_aside("needs btrfs-progs")
     way = postgres.choose(LocalHost(), busy.cluster)
     assert (way.kind, way.why) == ("snapshot", "btrfs snapshot")
+    left = Path(busy.cluster.data).parent / ".fulldress-mirror-left"  # by a call that was killed
+    subprocess.run(["btrfs", "-q", "subvolume", "snapshot", "-r", str(left.parent), str(left)], check=True)
     copied(busy, tree, way)
     assert whole(tree, busy) > 0
     assert [p.name for p in Path(busy.cluster.data).parent.iterdir() if p.name.startswith(".")] == []
@@ -88,6 +91,17 @@ def test_a_cluster_that_cannot_be_asked_is_refused(live: Live) -> None:
     away = msgspec.structs.replace(live.cluster, port=1)
     with pytest.raises(MirrorFailed, match="cannot be asked"):
         postgres.choose(LocalHost(), away)
+
+
+def test_wal_that_was_recycled_makes_no_copy(live: Live, tmp_path: Path) -> None:
+    (tmp_path / "wal").mkdir()
+    (tmp_path / "wal/000000010000000000000002").touch()
+    label = b"START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n"
+    places = datadir.Places("/data", (), str(tmp_path / "wal"))
+    ended = backupapi.Ended("0/3000100", label, b"")
+    with pytest.raises(MirrorFailed, match="recycled before it was copied: 000000010000000000000003") as refused:
+        backupapi._finish(live.cluster, places, Source(""), tmp_path, ended, 16 << 20)
+    assert "1 of 2 files" in refused.value.why and not (tmp_path / "data/backup_label").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from fulldress.rehearse.mirror import (
     require_masks,
     require_still,
 )
+from fulldress.rehearse.mirror.inside import Inside
 
 RULE = MaskRule(title="names", database="lims", sql="update person set name = 'x'", check="select 1 from person")
 
@@ -58,6 +60,26 @@ def test_no_clone_over_a_data_directory_that_a_server_works_in(mirror: Mirror) -
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.mark.machine
+def test_no_clone_over_a_tree_that_is_the_root_of_a_process(mirror: Mirror, tree: Path, tmp_path: Path) -> None:
+    booted = msgspec.structs.replace(mirror, tree=str(tree))
+    assert not refused(booted)
+    with (tmp_path / "log").open("wb") as log, Inside(tree, tmp_path).running(["sleep", "60"], 0, 0, log):
+        for _ in range(100):
+            if refused(booted):
+                return
+            time.sleep(0.05)
+    pytest.fail("a process lives in the tree, and it was not seen")
+
+
+def refused(mirror: Mirror) -> bool:
+    try:
+        require_still(mirror)
+    except MirrorFailed:
+        return True
+    return False
 
 
 def test_no_clone_over_a_data_directory_with_a_servers_lock_file(mirror: Mirror) -> None:

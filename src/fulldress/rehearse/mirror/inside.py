@@ -31,7 +31,9 @@ mount -t tmpfs -o size=64m,mode=755,nosuid,nodev tmpfs "$tree/run"
 mkdir "$tree/run/fulldress"; mount --bind "$shared" "$tree/run/fulldress"
 exec 3<&0
 # chroot drops to the user; what it leaves of capabilities ends with that, for no-new-privs is set
-setpriv --no-new-privs --inh-caps -all chroot --userspec="$uid:$gid" --groups= "$tree" "$@" <&3 & child=$!
+# what a shell puts in the background ignores SIGINT unless told otherwise
+env --default-signal=INT setpriv --no-new-privs --inh-caps -all \
+  chroot --userspec="$uid:$gid" --groups= "$tree" "$@" <&3 & child=$!
 exec 3<&-
 trap 'kill -INT "$child" 2>/dev/null' TERM
 code=0; wait "$child" || code=$?

@@ -56,7 +56,7 @@ def require_still(mirror: Mirror) -> None:
     """
     tree = Path(mirror.tree)
     folders = [tree / cluster.data.lstrip("/") for cluster in mirror.clusters]
-    live = [folder for folder in folders if (folder / "postmaster.pid").exists()] or list(_worked_in([tree, *folders]))
+    live = [folder for folder in folders if (folder / "postmaster.pid").exists()] or list(_worked_in(tree, folders))
     if live:
         raise MirrorFailed(
             f"a database server runs on {live[0]}: no clone is made over a live data directory",
@@ -65,18 +65,21 @@ def require_still(mirror: Mirror) -> None:
         )
 
 
-def _worked_in(folders: Sequence[Path]) -> Iterator[Path]:
-    """Those that are the working directory or the root of a process, whatever path that process knows them by."""
-    wanted: dict[tuple[int, int], Path] = {}
-    for folder in folders:
-        if folder.is_dir():
+def _worked_in(tree: Path, folders: Sequence[Path]) -> Iterator[Path]:
+    """Folders that are the working directory of a process (as a data directory is its server's), or a tree that is its root.
+
+    By whatever path that process knows them: in a container it is another one.
+    """
+    wanted: dict[tuple[str, int, int], Path] = {}
+    for link, folder in (("root", tree), *(("cwd", folder) for folder in folders)):
+        if folder.is_dir() and folder != Path("/"):
             seen = folder.stat()
-            wanted[seen.st_dev, seen.st_ino] = folder
+            wanted[link, seen.st_dev, seen.st_ino] = folder
     for process in Path("/proc").glob("[0-9]*"):
         for link in ("cwd", "root"):
             try:
                 seen = os.stat(process / link)  # noqa: PTH116 - through the link, by the kernel
             except OSError:
                 continue  # it ended, or it is not ours to see
-            if found := wanted.get((seen.st_dev, seen.st_ino)):
+            if found := wanted.get((link, seen.st_dev, seen.st_ino)):
                 yield found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,6 +170,28 @@ def test_ctrl_c_ends_rsync_with_us(host: SshHost, production: Path, tmp_path: Pa
         pull(host, production, target, bar=Interrupts())
     running = subprocess.run(["pgrep", "-f", f"rsync.*{target}"], capture_output=True, text=True, check=False)
     assert running.stdout == ""
+
+
+def test_killed_outright_we_leave_no_rsync_behind(production: Path, tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; from fulldress.rehearse.mirror import files;"
+        f"src = files.Source('', ('--bwlimit=50',)); files.run(['rsync', '-a'], src, '{production}/', Path('{tmp_path}/mirror'), None)"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", program])
+    assert awaited(f"{tmp_path}/mirror", there=True)
+    ours.kill()
+    ours.wait()
+    assert awaited(f"{tmp_path}/mirror", there=False)
+
+
+def awaited(target: str, *, there: bool) -> bool:
+    """Until an rsync to the target runs, or none does."""
+    for _ in range(100):
+        asked = subprocess.run(["pgrep", "-f", f"^rsync.*{target}"], capture_output=True, text=True, check=False)
+        if bool(asked.stdout) is there:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_rules_below_another_top_are_relative_to_it() -> None:

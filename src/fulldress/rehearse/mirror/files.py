@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -123,14 +124,14 @@ def run(argv: Sequence[str], src: Source, path: str, target: Path, progress: Pro
     Returns also when files vanished (normal on a live machine) or some could not be copied: look at ``code``. Raises
     MirrorFailed when it ended in any other way.
     """
-    command = [*argv, *src.options, "--info=progress2", src.at(path), str(target)]
+    if shutil.which("rsync") is None:
+        raise CapabilityMissing("rsync is not installed", fix="apt-get install rsync")
+    # killed ourselves, we must not leave one behind that writes into the mirror of the next refresh
+    command = ["setpriv", "--pdeathsig", "TERM", *argv, *src.options, "--info=progress2", src.at(path), str(target)]
     with tempfile.TemporaryFile() as errors:
-        try:
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
-            )
-        except FileNotFoundError:
-            raise CapabilityMissing("rsync is not installed", fix="apt-get install rsync") from None
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
         assert child.stdout is not None, "asked for a pipe"
         try:
             said = "\n".join(_followed(child.stdout, progress))

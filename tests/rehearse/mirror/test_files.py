@@ -173,9 +173,10 @@ def test_ctrl_c_ends_rsync_with_us(host: SshHost, production: Path, tmp_path: Pa
 
 
 def test_killed_outright_we_leave_no_rsync_behind(production: Path, tmp_path: Path) -> None:
+    call = f"files.run(['rsync', '-a'], src, '{production}/', Path('{tmp_path}/mirror'), None)"
     program = (
         "from pathlib import Path; from fulldress.rehearse.mirror import files;"
-        f"src = files.Source('', ('--bwlimit=50',)); files.run(['rsync', '-a'], src, '{production}/', Path('{tmp_path}/mirror'), None)"
+        f"src = files.Source('', ('--bwlimit=50',)); {call}"
     )
     ours = subprocess.Popen([sys.executable, "-c", program])
     assert awaited(f"{tmp_path}/mirror", there=True)

@@ -121,7 +121,7 @@ kill -9 $ssh; wait $ssh
     with pytest.raises(MirrorFailed, match="connection broke") as broken:
         cut_source = src._replace(options=(f"--rsh={cut}", *src.options[1:]))
         files.run(files.tree_argv("/", []), cut_source, f"{production}/", target, None)
-    assert "goes on from there" in broken.value.fix
+    assert "goes on from there" in broken.value.fix and "MB of this file system had come" in broken.value.why
     assert (target / "big").read_bytes() == (production / "big").read_bytes() and not (target / "zz").exists()
     assert (target / PARTIAL / "zz").stat().st_size > 1 << 20
     moved = pull(host, production, target)

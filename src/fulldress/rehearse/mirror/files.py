@@ -133,8 +133,9 @@ def run(argv: Sequence[str], src: Source, path: str, target: Path, progress: Pro
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         )
         assert child.stdout is not None, "asked for a pipe"
+        reached = [0]
         try:
-            said = "\n".join(_followed(child.stdout, progress))
+            said = "\n".join(_followed(child.stdout, progress, reached))
             code = child.wait()
         finally:
             _end(child)
@@ -149,34 +150,34 @@ def run(argv: Sequence[str], src: Source, path: str, target: Path, progress: Pro
         wrong[-1500:],
     )
     if code not in (0, VANISHED, PARTLY):
-        raise _failed(code, wrong)
+        raise _failed(code, wrong, reached[0])
     return moved
 
 
-def _failed(code: int, wrong: str) -> MirrorFailed:
+def _failed(code: int, wrong: str, reached: int) -> MirrorFailed:
     if "rsync: command not found" in wrong or "rsync: not found" in wrong:
         return MirrorFailed("rsync is not installed on the host", why=wrong[-800:], fix="apt-get install rsync, there")
     if code in BROKEN or "connection unexpectedly closed" in wrong:
         return MirrorFailed(
             "the connection broke while files were copied",
-            why=wrong[-800:] or f"rsync ended with {code}",
+            why=f"{reached / 1e6:.0f} MB of this file system had come. {wrong[-800:] or f'rsync ended with {code}'}",
             fix="run the command again: what was copied is kept, and it goes on from there",
         )
     return MirrorFailed("files could not be copied", why=wrong[-1500:] or f"rsync ended with {code}")
 
 
-def _followed(stream: IO[bytes], progress: Progress | None) -> Iterator[str]:
-    """rsync's lines; those that say how far it is become progress."""
-    rest, done = b"", 0
+def _followed(stream: IO[bytes], progress: Progress | None, reached: list[int]) -> Iterator[str]:
+    """rsync's lines; those that say how far it is become progress, and ``reached[0]`` is the bytes that came."""
+    rest = b""
     while chunk := os.read(stream.fileno(), 1 << 16):
         *lines, rest = re.split(rb"[\r\n]", rest + chunk)
         for raw in lines:
             line = raw.decode(errors="replace")
             if found := _PROGRESS.match(line):
                 now = int(found[1].replace(",", ""))
-                if progress is not None and now > done:
-                    progress.advance(now - done)
-                done = max(done, now)
+                if progress is not None and now > reached[0]:
+                    progress.advance(now - reached[0])
+                reached[0] = max(reached[0], now)
             else:
                 yield line
     yield rest.decode(errors="replace")

@@ -113,7 +113,9 @@ def _refresh(job: Job) -> Mirror:
         if job.declared.mask:
             masked = masking.apply(job.tree, job.found.clusters, job.declared.mask, job.progress)
     except FulldressError as error:
-        done = f"Until then {moved.files / 1e6:.0f} MB of files and {moved.databases / 1e6:.0f} MB of databases came whole."
+        done = (
+            f"Before that, {moved.files / 1e6:.0f} MB of files and {moved.databases / 1e6:.0f} MB of databases came whole."
+        )
         error.why = f"{error.why} {done}".strip()
         raise
     # before the marker, so that it is true after a power cut; and a clone's first fsync must not wait for our writes

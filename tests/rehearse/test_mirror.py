@@ -204,6 +204,17 @@ def test_a_mirror_that_was_interrupted_is_not_complete(
     assert not (folder / "mirror.json").exists()
 
 
+def test_a_cluster_whose_data_is_excluded_is_left_out_and_its_folder_stays_empty(
+    production: nspawn.Machine, scratch: Path, keeper: Scope
+) -> None:
+    folder = scratch / "mirrors" / f"{keeper.id}-without"
+    keeper.keep("tree", str(folder))
+    made = refresh(production, folder, declared=Mirroring(exclude=("/usr", "/var/cache", "/var/lib/postgresql")))
+    assert (made.clusters, made.databases, made.database_bytes) == ((), (), 0)
+    assert list((folder / "root/var/lib/postgresql").iterdir()) == []
+    assert "/var/lib/postgresql" in made.excluded
+
+
 def test_a_server_that_is_started_meanwhile_is_not_taken_for_a_copy(
     production: nspawn.Machine, scratch: Path, keeper: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from fulldress.rehearse.mirror.inside import Inside
 from fulldress.rehearse.mirror.nouns import MirrorFailed
 from fulldress.rehearse.mirror.servers import Process
 
+FIX = 'let root log in over its socket, stop it while it is copied, or leave it out: exclude = ["{}"]'
 _FIND = "command -v mariadb-backup || command -v mariabackup"
 
 
@@ -85,7 +86,9 @@ def _streamed(host: Host, server: Process, backup: str, inside: Inside, progress
         except BrokenPipeError:
             pass  # the program says why
         except StepFailed as error:
-            raise MirrorFailed(f"no backup of {server.data} of {host.name}", why=f"{error.what}: {error.why}") from error
+            raise MirrorFailed(
+                f"no backup of {server.data} of {host.name}", why=f"{error.what}: {error.why}", fix=FIX.format(server.data)
+            ) from error
         finally:
             child.stdin.close()
         said = child.stderr.read().decode(errors="replace")

@@ -148,7 +148,7 @@ def _refresh(job: Job) -> Mirror:
 
 def _decided(host: Host, tree: Path, src: Source, declared: Mirroring, progress: Progress | None) -> Job:
     """Ask the host for everything that the copy depends on."""
-    found = servers.find(host)
+    found = _servers(host, declared)
     ways = tuple(postgres.choose(host, c, declared.databases) for c in found.clusters if c.online)
     outside = [LeftOut(path, declared=True) for path in declared.exclude]
     never = [*files.never(), *([LeftOut(str(state_dir()))] if str(host.root) == "/" else [])]
@@ -169,6 +169,16 @@ def _decided(host: Host, tree: Path, src: Source, declared: Mirroring, progress:
     for place, why in mounted.left_out.items():
         job.note(f"left out: {place}, {why}")
     return job
+
+
+def _servers(host: Host, declared: Mirroring) -> servers.Servers:
+    """Those whose data a person did not leave out."""
+    found = servers.find(host)
+    out = [path for path in declared.exclude if path.startswith("/")]
+    return found._replace(
+        clusters=tuple(cluster for cluster in found.clusters if not mounts.within(cluster.data, out)),
+        mysql=tuple(server for server in found.mysql if not mounts.within(server.data, out)),
+    )
 
 
 def _said(job: Job) -> Iterator[str]:
@@ -271,7 +281,7 @@ def _copy_databases(job: Job) -> int:
         else:
             _emptied(job.tree, server.data)
     known = {cluster.data for cluster in job.found.clusters if cluster.online} | {s.data for s in job.found.mysql}
-    now = servers.find(job.host)
+    now = _servers(job.host, job.declared)
     started = [c.data for c in now.clusters if c.online and c.data not in known]
     started += [server.data for server in now.mysql if server.data not in known]
     if started:

@@ -131,6 +131,11 @@ class ClonedCluster(Protocol):
         """``main``."""
         ...
 
+    @property
+    def data(self) -> str:
+        """Its data directory on the host."""
+        ...
+
 
 class CloneSource(Protocol):
     """What a clone is made from: the mirror of a host."""

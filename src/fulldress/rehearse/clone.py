@@ -26,6 +26,7 @@ from fulldress.errors import CapabilityMissing, FulldressError
 from fulldress.ports import CloneNetwork, CloneSource, Front, Guest, Keeper, Look
 from fulldress.rehearse import budget
 from fulldress.rehearse import mask as masks
+from fulldress.rehearse.mirror import require_still
 
 OVERLAY = "redirect_dir=off,metacopy=off,index=off,nfs_export=off,xino=auto"
 """The upper layer must hold whole files under their own names: the write-set is read from it."""
@@ -156,6 +157,7 @@ class TreeClone(abc.ABC):
             began = time.monotonic()
             self._keeper.keep("tree", str(self.folder))
             self.folder.mkdir(parents=True, mode=0o700)
+            require_still(self.mirror)
             self._lay()
             self.disk = self.disk or int(free_bytes(self.scratch) * DISK_SHARE)
             self.seconds["layers"] = round(time.monotonic() - began, 3)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import datetime
 
+import msgspec
+
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, MirrorFacts, RehearsalReport
+from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
 from fulldress.rehearse.verdict import (
     contained_check,
@@ -53,15 +56,8 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
 
 def mirror_facts(setting: Setting) -> MirrorFacts:
     """What the clones were made from, and by which driver."""
-    mirror = setting.mirror
-    return MirrorFacts(
-        host=mirror.host,
-        refreshed=mirror.refreshed,
-        seconds=mirror.seconds,
-        copied_bytes=mirror.copied_bytes,
-        driver=setting.driver.name,
-        full_dress=setting.driver.full_dress,
-    )
+    facts = mirror.facts(setting.mirror)
+    return msgspec.structs.replace(facts, driver=setting.driver.name, full_dress=setting.driver.full_dress)
 
 
 def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Check]:
@@ -77,6 +73,7 @@ def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Ch
         outside_check(back.effects),
         contained_check([adapted, back]),
         *dress_checks(setting.driver.name, setting.driver.full_dress),
+        *mirror.checks(setting.mirror),
     ]
 
 
@@ -93,6 +90,7 @@ def not_shown(setting: Setting) -> list[str]:
         lines.insert(
             0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
         )
+    lines += setting.mirror.doubtful
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])

@@ -17,6 +17,7 @@ import msgspec
 from fulldress.adapters import nspawn, scope
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.scratch import scratch_dir
+from fulldress.cli.mirrorwork import refreshed
 from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
@@ -28,8 +29,8 @@ from fulldress.model.rehearsal import Check, LoadReport, RehearsalReport
 from fulldress.model.release import Release
 from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
-from fulldress.ports import CloneDriver, Host, Keeper, Progress
-from fulldress.rehearse import clones, mirror, proof
+from fulldress.ports import Keeper
+from fulldress.rehearse import clones, proof
 from fulldress.rehearse.acts import Load, Setting, timed
 from fulldress.rehearse.fidelity import fidelity, in_words
 from fulldress.rehearse.model_traffic import fit, left_out, schedule
@@ -105,7 +106,8 @@ def _rehearse(
     durations: dict[str, float] = {}
     identity = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
     making = clones.driver(driver, keeper, nspawn.boot, staging=release.staging)
-    copy = _mirror(host, making, progress, durations)
+    with timed(durations, "mirror"):
+        copy = refreshed(folder, host, progress, making.place(host.name))
     load = _load(folder, release, Path(copy.tree), multiple, seed)
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
@@ -132,11 +134,6 @@ def _rehearse(
         package = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
         as_it_came = lock_as_it_came(package, blobs, release=release.name, host=plan.plan.host)
     return rehearse(setting, plan, as_it_came)
-
-
-def _mirror(host: Host, making: CloneDriver, progress: Progress, durations: dict[str, float]) -> mirror.Mirror:
-    with timed(durations, "mirror"):
-        return mirror.refresh(host, making.place(host.name), progress=progress)
 
 
 def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.traffic import start_load
+from fulldress.rehearse.wanted import Wanted
 from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
@@ -74,6 +75,9 @@ class Setting(NamedTuple):
     progress: Progress
     durations: dict[str, float]
     """Filled in as the rehearsal goes: what -> seconds."""
+    wanted: Wanted
+    load_again: Callable[[int], Load]
+    """The load of the n-th repetition (1, 2, ...): the same traffic, other requests."""
 
 
 class Stage(NamedTuple):

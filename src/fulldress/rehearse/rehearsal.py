@@ -6,10 +6,12 @@ Plays what it is given (the plan to be run, and the package as it came as a plan
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, RehearsalReport
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
+from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
 from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
 
 AS_IT_CAME = "the package as it came, then a snapshot restore"
@@ -22,11 +24,12 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []
     if as_it_came is not None:
-        setting.progress.note(f"act {len(acts) + 1}: {AS_IT_CAME}")
+        _announce(setting, acts, AS_IT_CAME)
         acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True))
-    setting.progress.note(f"act {len(acts) + 1}: {ADAPTED}")
-    adapted = under_load(setting, plan, name="adapted", title=ADAPTED)
-    setting.progress.note(f"act {len(acts) + 2}: {ROLLBACK}")
+    adapted: list[Act] = []
+    for number in range(setting.wanted.times):
+        adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
+    _announce(setting, [*acts, *adapted], ROLLBACK)
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
     checks = judged(setting, plan, adapted, back)
     return RehearsalReport(
@@ -35,21 +38,41 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         started=started.isoformat(timespec="seconds"),
         verdict=overall(checks),
         checks=tuple(checks),
-        acts=(*acts, adapted, back),
+        acts=(*acts, *adapted, back),
         durations=dict(setting.durations),
         not_shown=tuple(not_shown(setting)),
+        times=setting.wanted.times,
+        step_durations=tuple(
+            step_durations([s.id for s in plan.plan.step], (t for act in (*adapted, back) for t in act.steps))
+        ),
+        expected_locks=tuple(expected_locks(adapted)),
     )
 
 
-def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Check]:
-    """One row per limit, over the two acts of the plan that will be run."""
-    total = len(plan.plan.step)
+def _announce(setting: Setting, before: Sequence[Act], title: str) -> None:
+    setting.progress.note(f"act {len(before) + 1}: {title}")
+
+
+def _under_load_again(setting: Setting, plan: PlanLock, before: Sequence[Act], number: int) -> Act:
+    """The adapted package under load, the first time or once more: a fresh clone, the same traffic, other requests."""
+    title = ADAPTED if number == 0 else f"{ADAPTED}, rehearsal {number + 1} of {setting.wanted.times}"
+    _announce(setting, before, title)
+    if number == 0:
+        return under_load(setting, plan, name="adapted", title=title)
+    again = setting._replace(load=setting.load_again(number))
+    return under_load(again, plan, name=f"adapted-{number + 1}", title=title)
+
+
+def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act) -> list[Check]:
+    """One row per limit, over the acts of the plan that will be run; of several rehearsals the worst counts."""
+    total, times = len(plan.plan.step), len(adapted)
+    loads = [act.load for act in adapted if act.load is not None]
     return [
-        step_check("steps under load", [s for s in adapted.steps if s.phase == "do"], total),
-        *load_checks(adapted.load, setting.release.objectives),
+        step_check("steps under load", [s for act in adapted for s in act.steps if s.phase == "do"], total * times),
+        *load_checks(worst_load(loads) if len(loads) == times else None, setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
         step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
-        recorded_check([adapted, back]),
+        recorded_check([*adapted, back]),
         proof_check(back.proof),
         outside_check(back.effects),
     ]

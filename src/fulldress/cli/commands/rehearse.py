@@ -36,6 +36,7 @@ from fulldress.rehearse.model_traffic import fit, left_out, schedule
 from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
+from fulldress.rehearse.wanted import wanted
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
 from fulldress.store.codec import read_json, read_toml, write_json
@@ -61,9 +62,10 @@ class TrafficFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
 )
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
+@click.option("--times", default=1, show_default=True, help="Rehearse the adapted package so often, each on a fresh clone.")
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
-def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
+def command(multiple: float, seed: int, times: int, adapted_only: bool, form: str) -> int:
     """Play the plan on copy-on-write clones of production, under load fitted to its logs, forward and back.
 
     \b
@@ -75,7 +77,7 @@ def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
     """
     folder = here()
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
-        report = _rehearse(folder, keeper, multiple, seed, adapted_only)
+        report = _rehearse(folder, keeper, multiple, seed, adapted_only, times)
         _keep(work, report)
     write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
@@ -87,9 +89,12 @@ def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
     return 0 if green else EXIT_NO_GO
 
 
-def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int, adapted_only: bool) -> RehearsalReport:
+def _rehearse(
+    folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int, adapted_only: bool, times: int
+) -> RehearsalReport:
     release, plan = folder.release(), read_json(folder.path(f.PLAN_LOCK), PlanLock)
     require_fresh(folder, plan)
+    asked = wanted([step.id for step in plan.plan.step], times=times)
     scope.reap()
     progress, blobs = terminal_progress(), BlobStore(state_dir() / "blobs")
     host = open_host(plan.plan.host)
@@ -115,6 +120,8 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
         allowed=proof.allowed(release.estate.allow_differences),
         progress=progress,
         durations=durations,
+        wanted=asked,
+        load_again=lambda number: _load(folder, release, Path(copy.tree), multiple, seed + number),
     )
     as_it_came = None
     if not adapted_only:

@@ -119,11 +119,11 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
             )
             host = stack.enter_context(clone).host
         with timed(setting.durations, "until the product answers"):
-            _await_product(host, setting.release.estate.base_url)
+            await_product(host, setting.release.estate.base_url)
         yield Stage(clone, host, sink, directory)
 
 
-def _await_product(host: Host, url: str) -> None:
+def await_product(host: Host, url: str) -> None:
     """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
     script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -s -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
     host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
@@ -226,10 +226,15 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
 
 
 def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
+    return capture_state(setting, stage.host)
+
+
+def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
+    """What a clone is at this moment: files, units, configuration, rows, schema."""
     estate = setting.release.estate
     with timed(setting.durations, "proof"):
         return proof.capture(
-            stage.host,
+            host,
             databases=(estate.database,) if estate.database else (),
             config_globs=estate.config_files,
         )

@@ -150,8 +150,8 @@ class Machine(inroot.InTree):
 
     def kill(self) -> None:
         """Power cut: SIGKILL to init; the kernel kills everything else in the machine. A frozen one does not run on."""
-        with contextlib.suppress(MachineFailed, FileNotFoundError):
-            self.leader.signal(signal.SIGKILL)
+        for process in self.processes():  # a frozen process dies of it when it is thawed, before it does anything more
+            process.signal(signal.SIGKILL)
         with contextlib.suppress(OSError):
             self.thaw()
         _kill_tree(self.state.supervisor)

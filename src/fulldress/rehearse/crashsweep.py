@@ -105,6 +105,7 @@ def _shared_out(setting: Setting, lock: PlanLock, back: Act) -> Iterator[tuple[W
         host=setting.mirror.host,
         faults=setting.wanted.faults if setting.wanted.crash else (),
         expected=tuple((step.id, step.phase, round(step.ended - step.started, 4)) for step in back.steps),
+        wiring=setting.wiring,
     )
     queue.open(msgspec.json.encode(shared))
     crew: list[subprocess.Popen[bytes]] = []
@@ -131,7 +132,6 @@ def _hire(setting: Setting, lock: PlanLock, queue: WorkQueue, home: Path, number
         blobs=str(setting.blobs.root),
         scratch=str(setting.scratch),
         directory=str(home),
-        wiring=setting.wiring,
         outside=setting.outside,
         allowed=setting.allowed,
     )

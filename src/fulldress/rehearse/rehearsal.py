@@ -8,11 +8,23 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, RehearsalReport
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
+from fulldress.rehearse.crashsweep import ensure_room, sweep
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
-from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
+from fulldress.rehearse.verdict import (
+    crash_check,
+    load_checks,
+    outside_check,
+    overall,
+    proof_check,
+    recorded_check,
+    step_check,
+    undone_check,
+)
+from fulldress.rehearse.wanted import FAULTS, MOMENTS, Wanted
 
 AS_IT_CAME = "the package as it came, then a snapshot restore"
 ADAPTED = "the adapted package"
@@ -21,6 +33,7 @@ ROLLBACK = "the adapted package, forward and back on a quiet clone"
 
 def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> RehearsalReport:
     """Play all acts; ``as_it_came`` is left out when there is nothing of the vendor's to run."""
+    ensure_room(setting)
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []
     if as_it_came is not None:
@@ -31,7 +44,8 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
-    checks = judged(setting, plan, adapted, back)
+    swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
+    checks = [*judged(setting, plan, adapted, back), *swept_checks(setting, swept)]
     return RehearsalReport(
         id=setting.id,
         plan_digest=plan.digest,
@@ -40,11 +54,15 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         checks=tuple(checks),
         acts=(*acts, *adapted, back),
         durations=dict(setting.durations),
-        not_shown=tuple(not_shown(setting)),
+        not_shown=tuple(not_shown(setting, plan)),
         times=setting.wanted.times,
         step_durations=tuple(
-            step_durations([s.id for s in plan.plan.step], (t for act in (*adapted, back) for t in act.steps))
+            step_durations(
+                [step.id for step in plan.plan.step],
+                [*(timing for act in (*adapted, back) for timing in act.steps), *undisturbed],
+            )
         ),
+        sweep=swept,
         expected_locks=tuple(expected_locks(adapted)),
     )
 
@@ -78,17 +96,46 @@ def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act) 
     ]
 
 
-def not_shown(setting: Setting) -> list[str]:
+def swept_checks(setting: Setting, swept: Sweep | None) -> list[Check]:
+    """The rows of the sweep, for what was asked of it."""
+    if swept is None:
+        return []
+    undone = [undone_check(swept, len(setting.wanted.undo_at))] if setting.wanted.undo_at else []
+    return [*undone, crash_check(swept)] if setting.wanted.crash else undone
+
+
+def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
     """The limits of what was shown, said with the result."""
     lines = [
         "Third parties were played by the sink: that they accept the calls, and how fast, was not shown.",
         "Hardware differs: times were measured on this machine, not on production's.",
         "Hostile code was not contained: a clone keeps mistakes in, not an attacker with root.",
-        "Rollback was proven after the last step, on a quiet clone: not from every step, and not after a crash inside one.",
+        *_not_swept(setting.wanted, plan),
         "Jobs due at other hours (cron, timers) were not fired.",
     ]
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])
         lines.append(f"{sum(left_out.values())} logged requests that write were not sent, no body is declared for: {most}.")
+    return lines
+
+
+def _not_swept(wanted: Wanted, plan: PlanLock) -> list[str]:
+    """What the sweep was not asked for."""
+    lines = []
+    if len(wanted.undo_at) < len(plan.plan.step):
+        where = (
+            f"after {len(wanted.undo_at)} of {len(plan.plan.step)} steps" if wanted.undo_at else "after the last step only"
+        )
+        lines.append(f"Rollback was proven {where}, on a quiet clone (--undo-at each proves all).")
+    missing = [moment for moment in MOMENTS if moment not in wanted.crash]
+    if missing:
+        lines.append(f"No crash was tried {', '.join(missing)} a step (--crash each tries all).")
+    if wanted.crash:
+        others = [fault for fault in FAULTS if fault not in wanted.faults]
+        lines += [f"Faults that were not tried: {', '.join(others)} (--faults)."] if others else []
+        if "power-cut" in wanted.faults:
+            lines.append(
+                "A power cut took the machine, not what its disk had been told: writes not yet on the disk survived."
+            )
     return lines

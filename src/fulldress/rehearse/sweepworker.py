@@ -49,6 +49,8 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     expected: tuple[tuple[str, str, float], ...]
     """Step, phase, seconds in the rehearsal."""
+    wiring: Wiring
+    """Production's addresses: who joins need not reach production."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,6 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     blobs: str
     scratch: str
     directory: str
-    wiring: Wiring
     outside: Outside
     allowed: tuple[Allowed, ...]
 
@@ -104,7 +105,7 @@ def main(path: str) -> int:
             engine_dir=Path(spec.directory) / f"engine{spec.number}",
             scratch=Path(spec.scratch),
             keeper=keeper,
-            wiring=spec.wiring,
+            wiring=shared.wiring,
             load=NO_LOAD,
             outside=spec.outside,
             allowed=spec.allowed,

@@ -9,7 +9,7 @@ import datetime
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
@@ -20,7 +20,8 @@ from fulldress.adapters.scratch import scratch_dir
 from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
-from fulldress.errors import EXIT_NO_GO, NothingToDo, UsageError
+from fulldress.enginequeue import WorkQueue
+from fulldress.errors import EXIT_NO_GO, NothingToDo, Stale, UsageError
 from fulldress.formats.accesslog import Request, parse
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import PlanLock
@@ -33,10 +34,11 @@ from fulldress.rehearse import mirror, proof
 from fulldress.rehearse.acts import Load, Setting, timed
 from fulldress.rehearse.fidelity import fidelity, in_words
 from fulldress.rehearse.model_traffic import fit, left_out, schedule
-from fulldress.rehearse.network import wiring_of
+from fulldress.rehearse.network import Wiring, wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
-from fulldress.rehearse.wanted import wanted
+from fulldress.rehearse.sweepworker import NO_LOAD, Shared, Silent, work
+from fulldress.rehearse.wanted import FAULTS, USUAL, Wanted, wanted
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
 from fulldress.store.codec import read_json, read_toml, write_json
@@ -57,27 +59,55 @@ class TrafficFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``METHOD template`` -> JSON body with placeholders."""
 
 
-@click.command(epilog="Example:  fulldress rehearse --load 2")
+EXAMPLES = """\b
+Examples:
+  fulldress rehearse --load 2
+  fulldress rehearse --times 3 --undo-at each --crash inside
+  fulldress rehearse --adapted-only --crash each --points 3 --faults kill-runner,power-cut,disk-full
+  fulldress rehearse --undo-at 07,14
+  fulldress rehearse --crash each --queue postgresql://user@host/database
+  fulldress rehearse --join postgresql://user@host/database ID   (on another machine, in a copy of the folder)"""
+
+
+@click.command(epilog=EXAMPLES)
 @click.option(
     "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
 )
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
 @click.option("--times", default=1, show_default=True, help="Rehearse the adapted package so often, each on a fresh clone.")
+@click.option(
+    "--undo-at", default="none", show_default=True, metavar="each|STEP,...|none", help="Stop after this step and roll back."
+)
+@click.option(
+    "--crash",
+    default="none",
+    show_default=True,
+    metavar="before|inside|after|each|none",
+    help="Break something at this moment of every step, forward and back.",
+)
+@click.option("--points", default=1, show_default=True, help="Moments inside each step.")
+@click.option("--faults", default=",".join(USUAL), show_default=True, help=f"What to break: {', '.join(FAULTS)}.")
+@click.option("--workers", default=0, help="Clones side by side.  [default: one for each processor]")
+@click.option("--queue", default="", metavar="URL", help="PostgreSQL that hands out the crash sweep to other machines too.")
+@click.option("--join", nargs=2, metavar="URL ID", help="Help with a crash sweep that another machine began.")
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
-def command(multiple: float, seed: int, times: int, adapted_only: bool, form: str) -> int:
+def command(join: tuple[str, str] | None, form: str, adapted_only: bool, multiple: float, seed: int, **options: Any) -> int:
     """Play the plan on copy-on-write clones of production, under load fitted to its logs, forward and back.
 
     \b
     Act 1  the package as it came, under load; then a snapshot restore and what that leaves at third parties
-    Act 2  the adapted package under the same load
+    Act 2  the adapted package under the same load, --times N
     Act 3  the adapted package forward and back on a quiet clone; equality proven by digests
+    Sweep  rollback from every step (--undo-at), crashes at every moment of every step (--crash)
 
     Exit code 0 when the verdict is pass, 20 otherwise.
     """
     folder = here()
+    if join:
+        return _join(folder, *join)
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
-        report = _rehearse(folder, keeper, multiple, seed, adapted_only, times)
+        report = _rehearse(folder, keeper, Asked(multiple, seed, adapted_only, options))
         _keep(work, report)
     write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
@@ -89,49 +119,105 @@ def command(multiple: float, seed: int, times: int, adapted_only: bool, form: st
     return 0 if green else EXIT_NO_GO
 
 
-def _rehearse(
-    folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int, adapted_only: bool, times: int
-) -> RehearsalReport:
+class Asked(NamedTuple):
+    """The options as typed; ``wanted`` are those of :func:`fulldress.rehearse.wanted.wanted`."""
+
+    multiple: float
+    seed: int
+    adapted_only: bool
+    wanted: dict[str, Any]
+
+
+def _rehearse(folder: ReleaseFolder, keeper: Keeper, asked: Asked) -> RehearsalReport:
     release, plan = folder.release(), read_json(folder.path(f.PLAN_LOCK), PlanLock)
     require_fresh(folder, plan)
-    asked = wanted([step.id for step in plan.plan.step], times=times)
+    setting_wanted = wanted([step.id for step in plan.plan.step], **asked.wanted)
     scope.reap()
-    progress, blobs = terminal_progress(), BlobStore(state_dir() / "blobs")
-    host = open_host(plan.plan.host)
+    host, progress = open_host(plan.plan.host), terminal_progress()
     durations: dict[str, float] = {}
     identity = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
     copy = _mirror(host, progress, durations)
-    load = _load(folder, release, Path(copy.tree), multiple, seed)
+    setting = _setting(folder, release, keeper, identity, copy)._replace(
+        wiring=wiring_of(host),
+        load=_load(folder, release, Path(copy.tree), asked.multiple, asked.seed),
+        load_again=lambda number: _load(folder, release, Path(copy.tree), asked.multiple, asked.seed + number),
+        progress=progress,
+        durations=durations,
+        wanted=setting_wanted,
+    )
+    announce(setting, progress)
+    as_it_came = None
+    if not asked.adapted_only:
+        package = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
+        as_it_came = lock_as_it_came(package, setting.blobs, release=release.name, host=plan.plan.host)
+    return rehearse(setting, plan, as_it_came)
+
+
+def announce(setting: Setting, progress: Progress) -> None:
+    """Say the name of the work before it begins, when other machines may join."""
+    if setting.wanted.queue and setting.wanted.sweeps:
+        progress.note(f"other machines join with: fulldress rehearse --join URL {setting.id}")
+
+
+def _setting(folder: ReleaseFolder, release: Release, keeper: Keeper, identity: str, copy: mirror.Mirror) -> Setting:
+    """What every act plays in, still without load."""
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
     keeper.keep("tree", str(engine_dir))
-    setting = Setting(
+    return Setting(
         id=identity,
         release=release,
         mirror=copy,
-        blobs=blobs,
+        blobs=BlobStore(state_dir() / "blobs"),
         directory=folder.path(f.REHEARSALS) / identity,
         engine_dir=engine_dir,
         scratch=scratch,
         keeper=keeper,
-        wiring=wiring_of(host),
-        load=load,
+        wiring=Wiring(),
+        load=NO_LOAD,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
         allowed=proof.allowed(release.estate.allow_differences),
-        progress=progress,
-        durations=durations,
-        wanted=asked,
-        load_again=lambda number: _load(folder, release, Path(copy.tree), multiple, seed + number),
+        progress=terminal_progress(),
+        durations={},
+        wanted=Wanted(),
+        load_again=lambda _: NO_LOAD,
     )
-    as_it_came = None
-    if not adapted_only:
-        package = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
-        as_it_came = lock_as_it_came(package, blobs, release=release.name, host=plan.plan.host)
-    return rehearse(setting, plan, as_it_came)
+
+
+def _join(folder: ReleaseFolder, url: str, identity: str) -> int:
+    """Take passes of a sweep that another machine began, until it is over."""
+    release, plan = folder.release(), read_json(folder.path(f.PLAN_LOCK), PlanLock)
+    queue = WorkQueue(url, identity)
+    facts = queue.facts()
+    if facts is None:
+        raise NothingToDo(
+            f"no crash sweep {identity} is under way there", fix="begin it with: fulldress rehearse --queue URL"
+        )
+    shared = msgspec.json.decode(facts, type=Shared)
+    if shared.plan_digest != plan.digest:
+        raise Stale(
+            "this folder's plan is not the one that is being swept",
+            why=f"{plan.digest[:16]} here, {shared.plan_digest[:16]} there",
+            fix="copy the release folder from the machine that began the sweep",
+        )
+    scope.reap()
+    copy = mirror.load(scratch_dir() / "mirrors" / _mirror_name(shared.host))
+    with scope.Scope("join") as keeper:
+        setting = _setting(folder, release, keeper, f"{identity}-{secrets.token_hex(2)}", copy)
+        here_only = setting.engine_dir / "joined"
+        setting = setting._replace(directory=here_only, wiring=shared.wiring, progress=Silent())
+        click.echo(f"joined {identity}", err=True)
+        played = work(queue, shared, setting, plan)
+    click.echo(f"the sweep is over; {played} passes were played here")
+    return 0
+
+
+def _mirror_name(host: str) -> str:
+    return host.replace(":", "-").replace("/", "-")
 
 
 def _mirror(host: Host, progress: Progress, durations: dict[str, float]) -> mirror.Mirror:
-    where = scratch_dir() / "mirrors" / host.name.replace(":", "-").replace("/", "-")
+    where = scratch_dir() / "mirrors" / _mirror_name(host.name)
     with timed(durations, "mirror"):
         return mirror.refresh(host, where, progress=progress)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import stand_aside
+from tests.pgserver import postgres_server
 
 from fulldress.enginequeue import MOST_TAKES, WorkQueue
 from fulldress.errors import UsageError
@@ -23,30 +21,10 @@ def of_file(path: Path) -> str:
     return f"sqlite:///{path / 'queue.sqlite'}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of our own, on a socket in a directory of its own."""
-    bins = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not bins:
-        stand_aside("needs PostgreSQL's server programs")
-    where = bins[-1].parent
-    folder = Path(tempfile.mkdtemp(prefix="fd-queue-", dir="/tmp"))
-    as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
-    if as_user:
-        shutil.chown(folder, "nobody")
-    env = {**os.environ, "HOME": str(folder), "LC_ALL": "C"}
-
-    def call(*argv: str) -> None:
-        subprocess.run([*as_user, *argv], check=True, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    call(f"{where}/initdb", "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    call(f"{where}/pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o", options, "start")
-    try:
-        yield f"postgresql://postgres@/postgres?host={folder}"
-    finally:
-        call(f"{where}/pg_ctl", "-D", f"{folder}/data", "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

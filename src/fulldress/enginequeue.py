@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from fulldress.errors import CapabilityMissing, FulldressError, UsageError
 from fulldress.formats.redact import redacted
 
-LEASE_S = 20.0
+LEASE_S = 10.0
 MOST_TAKES = 3
 """An item whose takers died so often is not handed out any more."""
 _NOW = {
@@ -112,6 +112,12 @@ class WorkQueue:
         dead = (_ITEM.c.takes >= MOST_TAKES, _ITEM.c.until < self._now, _ITEM.c.result.is_(None))
         with self._turn() as turn:
             return [n for (n,) in turn.execute(sa.select(_ITEM.c.number).where(_ITEM.c.work == self.work, *dead))]
+
+    def holders(self) -> list[str]:
+        """Who holds an item at this moment."""
+        held = (_ITEM.c.work == self.work, _ITEM.c.result.is_(None), _ITEM.c.until >= self._now)
+        with self._turn() as turn:
+            return sorted({owner for (owner,) in turn.execute(sa.select(_ITEM.c.owner).where(*held))})
 
     def owners(self) -> dict[str, int]:
         """Who has ended how many items."""

@@ -45,7 +45,7 @@ def short(setting: Setting, *, broken: bool = False) -> PlanLock:
 
 def swept(setting: Setting, lock: PlanLock, name: str, **options: str | int) -> tuple[Act, Sweep]:
     asked = wanted([step.id for step in lock.plan.step], **options)  # type: ignore[arg-type]
-    mine = setting._replace(id=f"{setting.id}-{name}", wanted=asked, directory=setting.directory / name)
+    mine = setting._replace(id=f"{setting.id}{name}", wanted=asked, directory=setting.directory / name)
     back = forward_and_back(mine, lock, name="rollback", title="back")
     return back, crashsweep.sweep(mine, lock, back)[0]
 
@@ -63,9 +63,9 @@ def kill_one(url: str, work: str) -> None:
 
 def test_two_workers_one_killed_and_everything_fired_and_is_equal(setting: Setting) -> None:
     with postgres_server() as url:
-        killer = threading.Thread(target=kill_one, args=(url, f"{setting.id}-two"))
+        killer = threading.Thread(target=kill_one, args=(url, f"{setting.id}pair"))
         killer.start()
-        _, found = swept(setting, short(setting), "two", crash="inside", undo_at="each", workers=2, queue=url)
+        _, found = swept(setting, short(setting), "pair", crash="inside", undo_at="each", workers=2, queue=url)
         killer.join()
     assert undone_check(found, 3).judgement == "pass", found.undone
     assert crash_check(found).judgement == "pass", [i for i in found.injections if not i.good]
@@ -76,7 +76,7 @@ def test_two_workers_one_killed_and_everything_fired_and_is_equal(setting: Setti
 
 def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
     lock = short(setting, broken=True)
-    back, found = swept(setting, lock, "broken", crash="after", undo_at="each", faults="kill-runner", workers=1)
+    back, found = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=1)
     assert "/etc/swept/extra.conf" in proof_check(back.proof).measured
     check = undone_check(found, 3)
     assert check.judgement == "fail"

@@ -134,12 +134,12 @@ class Victim:
 
     def cut_link(self) -> Hit:
         """The line between runner and machine is down from now on."""
-        self.link.cut = True
+        self.link.sever()
         return Hit(True, "")
 
     def join_link(self, lost_before: int) -> Hit:
         """The line is up again; it counts when something was lost on it."""
-        self.link.cut = False
+        self.link.join()
         lost = self.link.lost - lost_before
         return Hit(lost > 0, f"{lost} requests or answers were lost while the line was cut")
 

@@ -31,6 +31,7 @@ from fulldress.rehearse.traffic import child_environment
 from fulldress.store.codec import write_bytes
 
 POLL_S = 0.2
+SAY_S = 60.0
 ROOM_PER_CLONE = 1 << 30
 """Bytes that a clone of the sweep may come to write, at least."""
 
@@ -169,7 +170,7 @@ def _conduct(
     asked = sum(len(item.injections) or 1 for item in items)
     progress.start(f"crash sweep: {asked} rollbacks and faults, {len(crew)} clones side by side", asked)
     known: set[int] = set()
-    heard = 0
+    heard, began, said = 0, time.monotonic(), time.monotonic()
     while waiting:
         time.sleep(POLL_S)
         for number, result in sorted(queue.results(known).items()):
@@ -183,6 +184,10 @@ def _conduct(
         settled = len(tally.injections) + len(tally.undone)
         progress.advance(settled - heard)
         heard = settled
+        if settled and time.monotonic() - said > SAY_S:
+            said = time.monotonic()
+            left = (said - began) / settled * max(0, asked - settled)
+            progress.note(f"crash sweep: {settled} of {asked}, about {max(1, round(left / 60))} min left")
         if waiting and crew and all(worker.poll() is not None for worker in crew):
             raise _stopped(setting)
     progress.finish()

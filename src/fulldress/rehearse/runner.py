@@ -73,9 +73,13 @@ class Link:
         """While it is cut, no request arrives and no answer comes back."""
         return self._shared[0] == 1
 
-    @cut.setter
-    def cut(self, value: bool) -> None:
-        self._shared[0] = int(value)
+    def sever(self) -> None:
+        """Cut it."""
+        self._shared[0] = 1
+
+    def join(self) -> None:
+        """Put it together again."""
+        self._shared[0] = 0
 
     @property
     def lost(self) -> int:

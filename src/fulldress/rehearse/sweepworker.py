@@ -97,7 +97,7 @@ def main(path: str) -> int:
     shared = msgspec.json.decode(facts, type=Shared)
     with scope.Scope(f"sweep{spec.number}") as keeper:
         setting = Setting(
-            id=f"{shared.id}-w{spec.number}",
+            id=f"{shared.id}w{spec.number:03d}",
             release=spec.release,
             mirror=spec.mirror,
             blobs=BlobStore(Path(spec.blobs)),

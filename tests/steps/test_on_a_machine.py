@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,29 @@ def test_units_stop_and_start(pg_machine: Machine, step_on: Callable[..., Done])
     assert sh(pg_machine, "systemctl is-active cron || true") == "inactive", "it was down before the start"
     assert stop.undo().code == 0
     assert sh(pg_machine, "systemctl is-active cron") == "active"
+
+
+def test_a_stopped_unit_that_a_boot_started_is_started_anew(pg_machine: Machine, step_on: Callable[..., Done]) -> None:
+    """It runs what lay there at the boot: old files before the upgrade goes on, new ones before they are taken back."""
+    number = "systemctl show -p InvocationID --value cron"
+    stop, start = step_on("unit", action="stop", unit="cron"), step_on("unit", action="start", unit="cron", settle_s=0.1)
+    assert stop.do().code == 0
+    booted = sh(pg_machine, f"systemctl start cron; {number}")
+    assert start.do().code == 0
+    forward = sh(pg_machine, number)
+    assert start.undo().code == 0
+    assert stop.undo().code == 0
+    assert len({booted, forward, sh(pg_machine, number)}) == 3
+    assert sh(pg_machine, "systemctl is-active cron") == "active"
+
+
+def test_a_unit_whose_stop_was_never_done_is_left_alone(pg_machine: Machine, step_on: Callable[..., Done]) -> None:
+    number = "systemctl show -p InvocationID --value cron"
+    before = sh(pg_machine, f"systemctl start cron; {number}")
+    stop = step_on("unit", action="stop", unit="cron")
+    recorded = stop.scripts.do.partition("fd_record_unit cron")
+    assert sh(pg_machine, f"mkdir -p /run/t; FD_UNDO=/run/t bash -c {shlex.quote(recorded[0] + recorded[1])}") == ""
+    assert sh(pg_machine, f"FD_UNDO=/run/t bash -c {shlex.quote(stop.scripts.undo)}; rm -r /run/t; {number}") == before
 
 
 def test_a_unit_that_never_existed_is_an_error(step_on: Callable[..., Done]) -> None:

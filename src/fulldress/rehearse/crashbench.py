@@ -21,6 +21,7 @@ from fulldress.adapters.scratch import ensure_free
 from fulldress.errors import CapabilityMissing
 from fulldress.model.faults import Fault
 from fulldress.model.plan import PlanLock
+from fulldress.model.proof import Difference
 from fulldress.rehearse import proof
 from fulldress.rehearse.acts import Setting, Stage, await_product, capture_state, staged
 from fulldress.rehearse.crashes import Victim
@@ -28,6 +29,8 @@ from fulldress.rehearse.crashpass import Ground, Pass
 from fulldress.rehearse.injections import Item, Played
 from fulldress.rehearse.runner import Link
 
+PATIENCE_S = 10.0
+"""What was just started may take so long until it answers."""
 _NUMBERS = itertools.count(1)
 
 
@@ -62,6 +65,7 @@ class Bench:
                 self._victim.power_cut()
                 self._await()
             self._before = capture_state(setting, self._stage.clone.host)
+            self._answer = self._product()
             self._stack = stack.pop_all()
         return self
 
@@ -86,12 +90,13 @@ class Bench:
         if self._victim.cuts != cuts:
             self._await()
         compared = proof.compare(self._before, capture_state(setting, self._stage.clone.host), setting.allowed)
+        answers = self._answers_otherwise()
         left = [effect for effect in self._stage.sink.effects(since=began) if not effect.closed]
         shutil.rmtree(setting.engine_dir / "runs" / run_id, ignore_errors=True)
         seconds = round(time.time() - began, 3)
         judged = {
-            "equal": compared.equal,
-            "differences": compared.differences[:20],
+            "equal": compared.equal and not answers,
+            "differences": (*answers, *compared.differences)[:20],
             "effects_left": len(left),
         }
         each = round(seconds / max(1, len(played.reached)), 3)
@@ -110,6 +115,33 @@ class Bench:
                 for one in played.reached
             ),
         )
+
+    def _answers_otherwise(self) -> tuple[Difference, ...]:
+        """Files and rows may be what they were while what runs is not: the product must answer as it did."""
+        until, answer = time.monotonic() + PATIENCE_S, self._product()
+        while answer != self._answer and time.monotonic() < until:
+            time.sleep(0.2)
+            answer = self._product()
+        if answer == self._answer:
+            return ()
+        name = f"answer of {self._setting.release.estate.base_url}"
+        return (Difference(part="unit", name=name, before=self._answer, after=answer),)
+
+    def _product(self) -> str:
+        """The status with which the product answers."""
+        asked = [
+            "curl",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-m",
+            "10",
+            "-w",
+            "%{http_code}",
+            "--",
+            self._setting.release.estate.base_url,
+        ]
+        return self._stage.clone.host.run(asked, timeout_s=30).stdout.decode(errors="replace")[:40] or "none"
 
     def _await(self) -> None:
         await_product(self._stage.clone.host, self._setting.release.estate.base_url)

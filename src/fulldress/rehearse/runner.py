@@ -13,6 +13,7 @@ import mmap
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -22,7 +23,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fulldress import engine
+from fulldress.adapters import procs
 from fulldress.adapters.hosts import open_host
+from fulldress.adapters.procs import Proc
 from fulldress.errors import FulldressError
 from fulldress.model.plan import PlanLock
 from fulldress.ports import Completed, Host
@@ -30,6 +33,7 @@ from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
 _PR_SET_PDEATHSIG = 1
+LOOK_S = 0.5
 
 
 class Task(NamedTuple):
@@ -154,7 +158,7 @@ class Runner:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["fulldress.rehearse.runner"])
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_main, args=(task, link.path, theirs), daemon=True)
+        self._process = context.Process(target=_main, args=(task, link.path, theirs, procs.me()), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -191,14 +195,25 @@ class Runner:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its maker ends, however that ends."""
+    """Have the kernel kill this process when its parent, which must be this one, ends, however that ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
-def _main(task: Task, link: Path, line: Connection[Any, Any]) -> None:
-    die_with(os.getppid())
+def follow(maker: Proc) -> None:
+    """The same for a process started by the fork server, its parent, which lives as long as its children do."""
+
+    def watch() -> None:
+        while maker.alive:
+            time.sleep(LOOK_S)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _main(task: Task, link: Path, line: Connection[Any, Any], maker: Proc) -> None:
+    follow(maker)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def tell(event: engine.StepEvent) -> None:

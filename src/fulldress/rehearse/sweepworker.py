@@ -18,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from fulldress.adapters import scope
+from fulldress.adapters import procs, scope
+from fulldress.adapters.procs import Proc
 from fulldress.enginequeue import WorkQueue
 from fulldress.errors import FulldressError
 from fulldress.model.faults import Fault
@@ -31,7 +32,7 @@ from fulldress.rehearse.injections import Item, Played
 from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.network import Wiring
 from fulldress.rehearse.outside import Outside
-from fulldress.rehearse.runner import die_with
+from fulldress.rehearse.runner import die_with, follow
 from fulldress.rehearse.wanted import Wanted
 from fulldress.store.blobs import BlobStore
 
@@ -125,7 +126,7 @@ def work(queue: WorkQueue, shared: Shared, setting: Setting, lock: PlanLock) -> 
     owner = f"{socket.gethostname()[:40]}:{os.getpid()}"
     worker, played = _Worker(shared, setting, lock), 0
     beside = multiprocessing.get_context("forkserver").Process(
-        target=_renew, args=(queue.url, queue.work, queue.lease_s, owner), daemon=True
+        target=_renew, args=(queue.url, queue.work, queue.lease_s, owner, procs.me()), daemon=True
     )
     beside.start()
     try:
@@ -182,9 +183,9 @@ class _Worker:
             bench.__exit__(None, None, None)
 
 
-def _renew(url: str, work_id: str, lease_s: float, owner: str) -> None:
-    """Beside a worker: says that it lives, as long as it lives. The server that forked us ends with the worker."""
-    die_with(os.getppid())
+def _renew(url: str, work_id: str, lease_s: float, owner: str, worker: Proc) -> None:
+    """Beside a worker: says that it lives, as long as it lives."""
+    follow(worker)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     queue: Any = WorkQueue(url, work_id, lease_s=lease_s)
     while True:

@@ -83,7 +83,8 @@ class Tally:
         wanted = [sooner(one) if (one.phase, one.step) in over else one for one in played.missed]
         count = item.again + (0 if played.reached else 1)
         packed = pack(_asked(wanted), self._lock)
-        return [msgspec.structs.replace(new, again=count, fresh=item.fresh) for new in packed]
+        fresh = item.fresh or not played.reached  # perhaps it is the clone: what was not seen there may hinder it
+        return [msgspec.structs.replace(new, again=count, fresh=fresh) for new in packed]
 
     def _passed(self, played: Played) -> list[Injection]:
         """Missed inside a step that was played: it was over too soon."""

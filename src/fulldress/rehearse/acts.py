@@ -100,8 +100,8 @@ def timed(durations: dict[str, float], what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def staged(setting: Setting, name: str) -> Iterator[Stage]:
-    """A fresh clone, its sink, and the product answering; all gone afterwards."""
+def staged(setting: Setting, name: str, *, volatile: bool = False) -> Iterator[Stage]:
+    """A fresh clone, its sink, and the product answering; all gone afterwards. ``volatile``: its syncs cost nothing."""
     directory = setting.directory / name
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -119,6 +119,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
                 label=label,
                 trust=sink.authority.read_bytes(),
             )
+            clone.volatile = volatile
             host = stack.enter_context(clone).host
         with timed(setting.durations, "until the product answers"):
             await_product(host, setting.release.estate.base_url)

@@ -25,6 +25,8 @@ from fulldress.rehearse.network import Network
 
 OVERLAY = "redirect_dir=off,metacopy=off,index=off,nfs_export=off,xino=auto"
 """The upper layer must hold whole files under their own names: the write-set is read from it."""
+VOLATILE = ",volatile"
+"""What a clone syncs is not written to the disk under it: for clones whose times nobody measures."""
 
 
 class CloneFailed(FulldressError):
@@ -76,6 +78,9 @@ def recovery_settings(mirror: Mirror) -> dict[str, bytes]:
 
 class Clone:
     """One clone; a context manager that always cleans up. ``boot`` again after ``kill`` or ``poweroff`` keeps its writes."""
+
+    volatile = False
+    """Set before it is entered: see ``VOLATILE``."""
 
     def __init__(
         self,
@@ -184,7 +189,9 @@ class Clone:
             folder.mkdir()
         masks.copy_owner(lower, self.upper)
         self._keeper.keep("mount", str(self.merged))
-        options = f"lowerdir={layer}:{lower},upperdir={self.upper},workdir={work},{OVERLAY}"
+        options = (
+            f"lowerdir={layer}:{lower},upperdir={self.upper},workdir={work},{OVERLAY}{VOLATILE if self.volatile else ''}"
+        )
         mounted = subprocess.run(
             ["mount", "-t", "overlay", "overlay", "-o", options, str(self.merged)],
             capture_output=True,

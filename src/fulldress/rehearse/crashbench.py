@@ -58,7 +58,7 @@ class Bench:
             if self.own_disk:
                 scratch = stack.enter_context(small_disk(setting))
                 setting, ballast = setting._replace(scratch=scratch), scratch / "ballast"
-            self._stage: Stage = stack.enter_context(staged(setting, f"sweep{next(_NUMBERS)}"))
+            self._stage: Stage = stack.enter_context(staged(setting, f"sweep{next(_NUMBERS)}", volatile=not self.own_disk))
             self._link = Link(self._stage.directory / "link")
             self._victim = Victim(self._stage.clone, self._link, ballast)
             if "power-cut" in self._faults:

@@ -11,7 +11,7 @@ from fulldress.model.plan import StepTiming
 from fulldress.model.proof import Difference
 from fulldress.rehearse.injections import Item, Played
 from fulldress.rehearse.tally import MOST_AGAIN, Tally
-from fulldress.rehearse.verdict import crash_check, undone_check
+from fulldress.rehearse.verdict import crash_check, failures, undone_check
 
 PLAN = plan("a", "b", "c")
 ROW = Difference(part="rows", name="dten: public.result", before="3 rows, sum 9", after="3 rows, sum 8")
@@ -132,6 +132,19 @@ def test_the_row_of_crashes_names_the_culprit() -> None:
     check = crash_check(Sweep(injections=(one("a"), undo)))
     assert check.judgement == "fail"
     assert "kill-runner inside the undo of b: rows dten: public.result" in check.measured
+
+
+def test_every_failure_is_told_in_a_line() -> None:
+    undone = (
+        UndoneFrom(step="a", steps=1, equal=True),
+        UndoneFrom(step="b", steps=2, equal=False, trouble="its workers died"),
+    )
+    lost = hit(one("a", moment="after"), effects_left=2)
+    assert failures(Sweep(undone=undone, injections=(hit(one("a")), lost, one("b")))) == [
+        "rollback after b: its workers died",
+        "kill-runner after a: 2 side effects left at third parties",
+        "kill-runner inside b: did not fire",
+    ]
 
 
 def test_side_effects_and_repeated_work_are_no_survival() -> None:

@@ -123,6 +123,19 @@ def crash_check(sweep: Sweep) -> Check:
     return Check(name="crashes survived", judgement=judgement, measured=measured, limit=f"{every} of {every}")
 
 
+def failures(sweep: Sweep) -> list[str]:
+    """Every rollback and every fault that was not good, one line each, with the first thing that differs."""
+    lines = []
+    for one in sweep.undone:
+        if one.trouble or one.effects_left or not one.equal:
+            what = culprit(one.differences, one.effects_left) if one.differences or one.effects_left else one.trouble
+            lines.append(f"rollback after {one.step}: {what}")
+    for fault in sweep.injections:
+        if not fault.good:
+            lines.append(f"{_where(fault)}: {_what(fault) if fault.fired else 'did not fire'}")
+    return lines
+
+
 def _where(one: Injection) -> str:
     return f"{one.fault} {one.moment} {'the undo of ' if one.phase == 'undo' else ''}{one.step}"
 

@@ -38,7 +38,9 @@ from fulldress.rehearse.network import Wiring, wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
 from fulldress.rehearse.sweepworker import NO_LOAD, Shared, Silent, work
+from fulldress.rehearse.verdict import failures
 from fulldress.rehearse.wanted import FAULTS, USUAL, Wanted, wanted
+from fulldress.report.sanitise import visible
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
 from fulldress.store.codec import read_json, read_toml, write_json
@@ -49,6 +51,8 @@ LONGEST_ACT_S = 300.0
 """The schedule of the load is as long as that; it is stopped when the act ends."""
 OUTSIDE = "outside.toml"
 TRAFFIC = "traffic.toml"
+MOST_SHOWN = 10
+"""Rollbacks and faults that went wrong, named on the screen."""
 COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": "yellow"}
 
 
@@ -283,6 +287,11 @@ def _show(report: RehearsalReport) -> None:
     click.echo(f"{'check':<36}{'verdict':<14}{'measured':<34}{'limit':<16}margin")
     for check in report.checks:
         click.echo(_row(check))
+    lines = failures(report.sweep) if report.sweep is not None else []
+    for line in lines[:MOST_SHOWN]:
+        click.echo(f"  {visible(line)}")
+    if len(lines) > MOST_SHOWN:
+        click.echo(f"  and {len(lines) - MOST_SHOWN} more, in rehearsal.json")
     click.echo(f"verdict: {click.style(report.verdict, fg=COLOURS[report.verdict], bold=True)}, rehearsal {report.id}")
 
 

@@ -157,3 +157,10 @@ def test_all_fired_and_equal_is_green_and_nothing_at_all_is_not() -> None:
     assert crash_check(Sweep(injections=(hit(one("a")),))).judgement == "pass"
     assert crash_check(Sweep()).judgement == "no-data"
     assert crash_check(Sweep(injections=(hit(one("a")),), notes=("not told apart",))).judgement == "inconclusive"
+
+
+def test_a_plan_that_does_not_go_through_is_not_swept() -> None:
+    note = "nothing was tried: the plan itself did not go through on a quiet clone"
+    check = undone_check(Sweep(notes=(note,)), 3)
+    assert (check.judgement, check.measured) == ("inconclusive", f"0 of 3 equal; {note}")
+    assert crash_check(Sweep(notes=(note,))).judgement != "pass"

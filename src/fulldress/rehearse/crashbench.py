@@ -109,7 +109,7 @@ class Bench:
                     one,
                     **judged,
                     seconds=each,
-                    repeated=tuple(step for step in played.repeated if step == one.step),
+                    repeated=tuple(s for s in played.repeated if s == one.step or len(played.reached) == 1),
                     trouble=played.trouble,
                 )
                 for one in played.reached

@@ -58,6 +58,8 @@ def sweep(setting: Setting, lock: PlanLock, back: Act) -> tuple[Sweep, list[Step
     ``back`` is the act forward and back on a quiet clone: the rollback after the last step, and what it leaves by itself.
     """
     began = time.monotonic()
+    if sum(1 for step in back.steps if step.phase == "do" and step.code == 0) < len(lock.plan.step):
+        return Sweep(workers=0, notes=("nothing was tried: the plan itself did not go through on a quiet clone",)), []
     known = back.proof.differences if back.proof is not None else ()
     tally = Tally(lock, known)
     items = [*prefixes(setting.wanted, lock)]

@@ -102,6 +102,8 @@ def undone_check(sweep: Sweep, asked: int) -> Check:
         measured += f"; after {bad.step}: {culprit(bad.differences, bad.effects_left)}"
     elif tried is not None:
         measured += f"; after {tried.step}: {tried.trouble}"
+    elif good < asked and sweep.notes:
+        measured += f"; {sweep.notes[0]}"
     judgement: Judgement = "fail" if bad is not None else "pass" if good == asked > 0 else "inconclusive"
     return Check(name="rollback from every step", judgement=judgement, measured=measured, limit=f"{asked} of {asked}")
 

@@ -303,4 +303,4 @@ def outage(load: LoadReport) -> str:
 
 def _row(check: Check) -> str:
     word = click.style(f"{check.judgement:<14}", fg=COLOURS[check.judgement])
-    return f"{check.name:<36}{word}{check.measured:<34}{check.limit:<16}{check.margin}".rstrip()
+    return f"{check.name:<36}{word}{visible(check.measured):<34}{check.limit:<16}{check.margin}".rstrip()

@@ -309,6 +309,7 @@ class CloneDriver(Protocol):
         label: str = "clone",
         trust: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        volatile: bool = False,
     ) -> Clone:
         """A clone that is not booted yet. ``trust``: a PEM certificate it shall trust; ``files``: path -> content."""
         ...

@@ -21,8 +21,8 @@ from typing import Any
 
 import uvloop
 
-from fulldress.rehearse.loadgen import Sample
 from fulldress.rehearse.model_traffic import Planned
+from fulldress.rehearse.samples import Sample
 from fulldress.rehearse.traffic import start_load
 
 PORT = 18_080

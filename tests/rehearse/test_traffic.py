@@ -15,7 +15,7 @@ import pytest
 
 from fulldress.errors import FulldressError, UsageError
 from fulldress.model.rehearsal import LoadReport
-from fulldress.rehearse.loadgen import Job
+from fulldress.rehearse.loadgen import Job, Zero
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.openloop import Options
 from fulldress.rehearse.traffic import child_environment, start_load
@@ -166,7 +166,6 @@ def test_the_generator_does_not_outlive_whoever_started_it(tmp_path: Path) -> No
             options=Options(host="127.0.0.1", port=server.port),
             planned=tuple(steady(50, 60)),
             directory=str(tmp_path),
-            source="test",
             lifeline=True,
         )
         child = subprocess.Popen(
@@ -180,6 +179,7 @@ def test_the_generator_does_not_outlive_whoever_started_it(tmp_path: Path) -> No
         child.stdin.write(msgspec.json.encode(job) + b"\n")
         child.stdin.flush()
         child.stdout.readline()
+        child.stdin.write(msgspec.json.encode(Zero(monotonic_ns=time.monotonic_ns(), epoch=time.time())) + b"\n")
         child.stdin.close()
         assert child.wait(5) == 0
         child.stdout.close()
@@ -188,12 +188,12 @@ def test_the_generator_does_not_outlive_whoever_started_it(tmp_path: Path) -> No
 def test_a_killed_generator_is_an_error_not_a_report(tmp_path: Path) -> None:
     with Server() as server:
         load = start_load(server.address, steady(50, 60), directory=tmp_path)
-        os.kill(load._process.pid, signal.SIGKILL)
+        os.kill(load._processes[0].pid, signal.SIGKILL)
         with pytest.raises(FulldressError, match="exit code"):
             load.wait()
 
 
-@pytest.mark.parametrize("target", ["https://127.0.0.1", "127.0.0.1:80", "http:///x", "http://h/path"])
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1", "127.0.0.1:80", "http:///x", "http://h/path"])
 def test_an_address_that_is_none_is_refused(target: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         start_load(target, steady(1, 1), directory=tmp_path)

@@ -261,7 +261,7 @@ class Engine:
         self._status[index] = status
         shot = link.shot
         assert shot is not None
-        if not shot.low <= status < shot.high or (shot.marker and link.body.find(shot.marker) < 0):
+        if not shot.low <= status < shot.high or (shot.marker and link.answer.find(shot.marker, link.body_at) < 0):
             self._failure[index] = UNEXPECTED
         self._pending -= 1
         if shot.session:
@@ -314,7 +314,7 @@ class Engine:
         tie = self.planned[index].session
         assert tie is not None
         self._shots[index] = None  # may be large, and is not needed again
-        self._sessions[tie.id].learn(link.headers, link.body, tie.take)
+        self._sessions[tie.id].learn(link.headers(), link.answer[link.body_at :], tie.take)
         self._follow(index)
 
     def _follow(self, index: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 Answer = Callable[[str, str], bytes]
+Behaviour = Callable[[socket.socket], object]
 
 
 def plain(body: bytes = b"ok", status: str = "200 OK", extra: str = "") -> bytes:
@@ -89,3 +92,25 @@ class Server:
             pass
         finally:
             writer.close()
+
+
+@contextlib.contextmanager
+def hostile(behave: Behaviour) -> Iterator[int]:
+    """Each connection is read from once, then treated as told, then closed."""
+
+    def serve(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            if connection.recv(65536):
+                behave(connection)
+
+    def accept(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        thread = threading.Thread(target=accept, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)

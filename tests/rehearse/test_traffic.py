@@ -16,9 +16,9 @@ import pytest
 from fulldress.errors import FulldressError, UsageError
 from fulldress.model.rehearsal import LoadReport
 from fulldress.rehearse.loadgen import Job, Zero
-from fulldress.rehearse.model_traffic import Planned
+from fulldress.rehearse.model_traffic import Expect, InSession, Planned
 from fulldress.rehearse.openloop import Options
-from fulldress.rehearse.traffic import child_environment, start_load
+from fulldress.rehearse.traffic import child_environment, shards_for, split, start_load
 
 from .server import Server, plain
 
@@ -68,6 +68,7 @@ def test_server_errors_are_failures_with_their_status(tmp_path: Path) -> None:
         load = start_load(server.address, steady(50, 0.4), directory=tmp_path)
         report = load.wait()
     assert (report.completed, report.failed) == (20, 20)
+    assert report.failures == {"server-error": 20}
     assert {sample.status for sample in load.samples()} == {503}
     assert report.outage_seconds > 0.3, "errors are no service"
 
@@ -78,6 +79,7 @@ def test_refused_connections_are_failures_without_latency(tmp_path: Path) -> Non
     load = start_load(f"http://127.0.0.1:{port}", steady(50, 0.4), directory=tmp_path)
     report = load.wait()
     assert (report.scheduled, report.completed, report.failed) == (20, 0, 20)
+    assert report.failures == {"no-connection": 20}
     assert report.p99 == 0
     assert all(sample.latency is None for sample in load.samples())
 
@@ -222,3 +224,99 @@ def test_an_empty_schedule_ends_at_once(tmp_path: Path) -> None:
     with Server() as server:
         report = play(server, [], tmp_path)
     assert (report.scheduled, report.completed, report.failed) == (0, 0, 0)
+
+
+class TestShards:
+    def test_any_number_of_them_sends_the_same_schedule(self, tmp_path: Path) -> None:
+        planned = [Planned(n / 400, "GET", f"/{n}", None, f"GET /{n % 3}") for n in range(200)]
+        seen, reports = [], []
+        for shards in (1, 3):
+            with Server() as server:
+                load = start_load(server.address, planned, directory=tmp_path / str(shards), shards=shards)
+                reports.append(load.wait())
+                seen.append(sorted(path for _, _, path, _ in server.seen))
+                dues = [round(one.due - load.started, 4) for one in load.samples()]
+            assert dues == [round(one.at_s, 4) for one in planned]
+        assert seen[0] == seen[1]
+        assert [len(one.shards) for one in reports] == [1, 3]
+        for one in reports:
+            assert (one.scheduled, one.completed, one.failed) == (200, 200, 0)
+            assert {name: part.sent for name, part in one.endpoints.items()} == {"GET /0": 67, "GET /1": 67, "GET /2": 66}
+        assert [shard.requests for shard in reports[1].shards] == [67, 67, 66]
+        assert all(shard.cpu_seconds > 0 for shard in reports[1].shards)
+
+    def test_their_report_is_that_of_all_their_samples(self, tmp_path: Path) -> None:
+        with Server() as server:
+            load = start_load(server.address, steady(100, 0.5), directory=tmp_path, shards=2)
+            found = load.wait()
+        latencies = sorted((one.latency or 0) * 1000 for one in load.samples())
+        assert found.worst == pytest.approx(latencies[-1], abs=0.001)
+        assert found.p50 == pytest.approx(latencies[24], abs=0.001)
+        assert sum(bucket.sent for bucket in found.buckets) == 50
+
+    def test_stopping_ends_all_of_them(self, tmp_path: Path) -> None:
+        with Server() as server:
+            load = start_load(server.address, steady(100, 60), directory=tmp_path, shards=2)
+            time.sleep(0.5)
+            found = load.stop()
+        assert 10 < found.scheduled < 120
+        assert not load.running
+
+    def test_one_that_is_killed_makes_the_load_an_error(self, tmp_path: Path) -> None:
+        with Server() as server:
+            load = start_load(server.address, steady(50, 60), directory=tmp_path, shards=2)
+            os.kill(load._processes[1].pid, signal.SIGKILL)
+            load._processes[0].terminate()
+            with pytest.raises(FulldressError, match="exit code"):
+                load.wait()
+        assert not load.running
+
+    def test_a_session_stays_in_one(self) -> None:
+        planned = [Planned(n / 10, "GET", "/", None, "x", session=InSession(n % 5)) for n in range(20)]
+        homes: dict[int, set[int]] = {}
+        for number, part in enumerate(split(planned, 3)):
+            for one in part:
+                assert one.session is not None
+                homes.setdefault(one.session.id, set()).add(number)
+        assert all(len(each) == 1 for each in homes.values())
+        assert set().union(*homes.values()) == {0, 1, 2}
+
+    @pytest.mark.parametrize("shards", [0, 17])
+    def test_their_number_is_bounded(self, shards: int, tmp_path: Path) -> None:
+        with pytest.raises(UsageError):
+            start_load("http://127.0.0.1", [], directory=tmp_path, shards=shards)
+
+    def test_a_slow_schedule_needs_one(self) -> None:
+        assert shards_for(steady(1000, 2)) == 1
+        assert shards_for([]) == 1
+
+    def test_a_fast_schedule_takes_up_to_half_of_the_processors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+        assert shards_for(steady(45_000, 1)) == 3
+        assert shards_for(steady(200_000, 1)) == 4
+
+
+def test_a_header_that_cannot_be_sent_is_refused_before_the_start(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be sent"):
+        start_load("http://127.0.0.1", [Planned(0, "GET", "/", headers=(("X", "a\nb"),))], directory=tmp_path)
+
+
+def test_what_went_wrong_is_in_the_samples(tmp_path: Path) -> None:
+    planned = [Planned(0, "GET", "/", None, "x", (), Expect(200, 300, b"absent"))]
+    with Server() as server:
+        load = start_load(server.address, planned, directory=tmp_path)
+        found = load.wait()
+    assert (found.completed, found.failed, found.failures) == (1, 1, {"unexpected": 1})
+    assert [(one.status, one.failure) for one in load.samples()] == [(200, "unexpected")]
+
+
+def test_the_report_says_how_much_of_it_the_generator_spoilt(tmp_path: Path) -> None:
+    with Server() as server:
+        load = start_load(server.address, steady(100, 1), directory=tmp_path)
+        os.kill(load._processes[0].pid, signal.SIGSTOP)
+        time.sleep(0.7)
+        os.kill(load._processes[0].pid, signal.SIGCONT)
+        found = load.wait()
+    limited = sum(one.generator_limited for one in load.samples())
+    assert found.generator_limited == pytest.approx(limited / 100)
+    assert found.generator_limited > 0.2

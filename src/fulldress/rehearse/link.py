@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import select
 import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
+from os import read, write
 from typing import Protocol
 
 import msgspec
 
 from fulldress.errors import UsageError
+from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.wire import Head, Reader, Shot, header_lines, understood
 
 EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
@@ -30,6 +31,7 @@ _SIZE = 16384
 _MOST_HEADS = 512
 _UNSEEN = Head(0, 0, False)
 NO_CONNECTION, UNTRUSTED, NO_ANSWER, CUT, GARBLED = 1, 2, 3, 4, 5
+_NOTHING = Shot(b"", Planned(0.0, "", ""))
 _AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _OLDEST_TLS = ssl.TLSVersion.TLSv1_2
 
@@ -126,9 +128,9 @@ class Link:
         self._pool, self._secure, self.since = pool, secure, since
         self._heads = pool.heads
         self._smooth = False
-        """Open, without TLS, all of the request sent, nothing of an answer read yet."""
+        """Open, without TLS, all of the request sent, nothing of an answer read yet, which will have a body."""
         self.request = -1
-        self.shot: Shot | None = None
+        self.shot = _NOTHING
         self.answered = False
         self.heard = self.is_open = self.closed = False
         """``heard``: whether any byte of the present answer has come."""
@@ -141,8 +143,8 @@ class Link:
         self._unsent: memoryview | None = None
         self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self.fd = self._socket.fileno()
-        self._receive: Callable[[int], bytes] = partial(os.read, self.fd)  # a third cheaper than the socket's methods
-        self._transmit: Callable[[bytes | memoryview], int] = partial(os.write, self.fd)
+        self._receive: Callable[[int], bytes] = partial(read, self.fd)  # a third cheaper than the socket's methods
+        self._transmit: Callable[[bytes | memoryview], int] = partial(write, self.fd)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             code = self._socket.connect_ex(address)
@@ -156,11 +158,10 @@ class Link:
         """Go on. What nearly every event is comes first: a whole answer in one piece, with the head of the one before."""
         if self._smooth and events == _ANSWER and self.request >= 0:
             try:
-                data = self._receive(_SIZE)
+                data = read(self.fd, _SIZE)
             except OSError as error:
                 return None if isinstance(error, BlockingIOError) else self._lose(CUT if self.heard else NO_ANSWER)
-            shot = self.shot
-            if len(data) == self._size and data.startswith(self._head) and shot is not None and not shot.bodiless:
+            if len(data) == self._size and data.startswith(self._head):
                 self.answer = data
                 self._headers = None
                 return self._pool.finished(self, self._status, True)
@@ -190,16 +191,19 @@ class Link:
         self.request = index
         self.shot = shot
         self.heard = False
+        data = shot.data
+        if shot.bodiless:
+            self._smooth = False
         try:
-            sent = self._transmit(shot.data)
+            sent = self._transmit(data) if self._secure is not None else write(self.fd, data)
         except _AGAIN:
             sent = 0
         except OSError:
             self._lose(NO_ANSWER)
             return
-        if sent < len(shot.data):
+        if sent < len(data):
             self._smooth = False
-            self._unsent = memoryview(shot.data)[sent:]
+            self._unsent = memoryview(data)[sent:]
 
     def close(self) -> None:
         """Drop the connection at once, without telling anybody."""
@@ -256,7 +260,7 @@ class Link:
                 return
             self._unsent = self._unsent[sent:]
         self._unsent = None
-        self._smooth = self._secure is None and self._reader is None
+        self._smooth = self._secure is None and self._reader is None and not self.shot.bodiless
 
     def _drain(self, events: int) -> None:
         """Edge-triggered: read until there is nothing left, or until that is certain without asking."""
@@ -275,7 +279,7 @@ class Link:
 
     def _take(self, data: bytes) -> None:
         shot = self.shot
-        if self.request < 0 or shot is None:
+        if self.request < 0:
             return self._lose(NO_ANSWER)  # an answer nobody asked for
         self.heard = True
         if self._reader is None and not shot.bodiless:

@@ -15,6 +15,7 @@ import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic_ns
 
 import msgspec
 
@@ -130,7 +131,7 @@ class Engine:
         try:
             self._turns()
         finally:
-            self.ended = self.started + (time.monotonic_ns() - zero_ns) / _SECOND
+            self.ended = self.started + (monotonic_ns() - zero_ns) / _SECOND
             self.close()
 
     def stop(self) -> None:
@@ -150,10 +151,10 @@ class Engine:
     # ---- turns ------------------------------------------------------------------------------------------------------
 
     def _turns(self) -> None:
-        clock, poll, links = time.monotonic_ns, self._epoll.poll, self._links
+        poll, links = self._epoll.poll, self._links
         self._look_if_over()
         while not self._over:
-            now = clock()
+            now = monotonic_ns()
             wait = -1
             if self._next_due <= now + _EARLY:
                 self._dispatch()
@@ -185,28 +186,31 @@ class Engine:
 
     def _dispatch(self) -> None:
         """Launch what is due, at most so many: answers want to be read meanwhile."""
-        clock, starts, due, later = time.monotonic_ns, self._starts, self._due, self._later
-        total, at = len(starts), 0
+        starts, due, later = self._starts, self._due, self._later
+        total, cursor, limit, at = len(starts), self._cursor, monotonic_ns() + _EARLY, _NEVER
         for _ in range(_AT_ONCE):
-            now = clock()
-            first = starts[self._cursor] if self._cursor < total else -1
-            at = due[first] if first >= 0 else _NEVER
+            if cursor < total:
+                first = starts[cursor]
+                at = due[first]
+            else:
+                first, at = -1, _NEVER
             if later and later[0][0] < at:
                 at, first = later[0]
-                if at <= now + _EARLY:
-                    heapq.heappop(later)
-            elif at <= now + _EARLY:
-                self._cursor += 1
-            if at > now + _EARLY:
+                if at > limit:
+                    break
+                heapq.heappop(later)
+            elif at > limit:
                 break
-            self._launch(first, now)
+            else:
+                self._cursor = cursor = cursor + 1
+            self._launch(first)
         self._next_due = at
 
-    def _launch(self, index: int, now: int) -> None:
-        self._sent[index] = now
+    def _launch(self, index: int) -> None:
         self._launched.append(index)
         self._pending += 1
         shot = self._shots[index] or self._personal(index)
+        self._sent[index] = monotonic_ns()
         if shot is None:
             self._fail(index, UNFILLED)
         elif self._idle:
@@ -241,7 +245,7 @@ class Engine:
         try:
             if self._place is None:
                 raise OSError
-            link = Link(self, *self._place, self._secure, time.monotonic_ns())
+            link = Link(self, *self._place, self._secure, monotonic_ns())
         except OSError:
             self._fail_first_waiting(NO_CONNECTION)
             return
@@ -256,14 +260,13 @@ class Engine:
 
     def finished(self, link: Link, status: int, keep: bool) -> None:
         """An answer is complete."""
-        index, link.request = link.request, -1
-        self._done[index] = time.monotonic_ns()
+        index, shot = link.request, link.shot
+        self._done[index] = monotonic_ns()
         self._status[index] = status
-        shot = link.shot
-        assert shot is not None
         if not shot.low <= status < shot.high or (shot.marker and link.answer.find(shot.marker, link.body_at) < 0):
             self._failure[index] = UNEXPECTED
         self._pending -= 1
+        link.request = -1
         if shot.session:
             self._learn(index, link)
         if not keep or self._stopping:
@@ -285,7 +288,7 @@ class Engine:
             self._fail_first_waiting(why)
         elif index >= 0:
             again = link.answered and not link.heard and self._retries[index] < _RETRIES
-            if again and link.shot is not None and link.shot.repeatable and not self._stopping:
+            if again and link.shot.repeatable and not self._stopping:
                 self._retries[index] += 1
                 self._waiting.appendleft(index)  # for a fresh connection: other kept ones may be as dead
             else:
@@ -330,7 +333,7 @@ class Engine:
 
     def _fail(self, index: int, why: int) -> None:
         self._failure[index] = why
-        self._done[index] = time.monotonic_ns()
+        self._done[index] = monotonic_ns()
         self._pending -= 1
         self._follow(index)
         if not self._pending:

@@ -1,13 +1,15 @@
-"""What the load generator costs, how punctual it is, and whether it tells the truth about a stalled server and a bursty log.
+"""What the load generator costs, how punctual it is, and whether it tells the truth of a stalled server and a bursty log.
 
-``python bench/load.py [--rounds 3] [--short] [--locust PROGRAM]`` prints medians. It needs nginx; wrk and Locust stand beside it
-when they are there (``apt install wrk``; ``python3 -m venv L && L/bin/pip install locust``, then ``--locust L/bin/locust``).
+``python bench/load.py [--rounds 3] [--short] [--locust PROGRAM]`` prints medians. It needs nginx; wrk and Locust stand
+beside it when they are there (``apt install wrk``; ``python3 -m venv L && L/bin/pip install locust``, then ``--locust
+L/bin/locust``).
 
-Requests per CPU second: answered requests, divided by the user and system time of the *client's* process (``getrusage``), while
-it sends as fast as it can over 64 connections to an nginx on loopback, every answer's status and body checked (wrk checks
-neither). Ours is an open loop in which far more is due than can be sent; its time counts from the schedule's zero to the last
-answer, "all told" also the start, the schedule's rendering and the packing of the samples. Of wrk all of its time counts, of
-Locust what a longer run costs more than a shorter one. The rounds take turns, so that the machine's mood is the same for all.
+Requests per CPU second: answered requests, divided by the user and system time of the *client's* process
+(``getrusage``), while it sends as fast as it can over 64 connections to an nginx on loopback, all at ordinary priority,
+every answer's status and body checked (wrk checks neither). Ours is an open loop in which far more is due than can be
+sent; its time counts from the schedule's zero to the last answer, "all told" also the start, the schedule's rendering
+and the packing of the samples. Of wrk all of its time counts, of Locust what a longer run costs more than a shorter
+one. The rounds take turns, so that the machine's mood is the same for all.
 """
 
 from __future__ import annotations
@@ -111,13 +113,20 @@ def steady(rate: int, count: int) -> list[Planned]:
 
 
 def play(
-    target: str, planned: list[Planned], *, tls: Tls | None = None, connections: int = 2000, shards: int | None = None
+    target: str, planned: list[Planned], *, tls: Tls | None = None, shards: int | None = None, flood: bool = False
 ) -> Played:
-    """Play a schedule."""
+    """Play a schedule; a ``flood`` as the others are played: over so many connections, at ordinary priority."""
     with tempfile.TemporaryDirectory() as folder:
         before = children_cpu()
         load = start_load(
-            target, planned, directory=Path(folder), tls=tls, max_connections=connections, timeout_s=60, shards=shards
+            target,
+            planned,
+            directory=Path(folder),
+            tls=tls,
+            max_connections=CONNECTIONS if flood else 2000,
+            timeout_s=60,
+            shards=shards,
+            real_time=not flood,
         )
         report = load.wait()
         return Played(report, list(load.samples()), children_cpu() - before)
@@ -128,7 +137,7 @@ def play(
 
 def flooded(target: str, count: int, tls: Tls | None = None) -> Played:
     """Far more is due than one process can send: it works without a pause."""
-    found = play(target, steady(1_000_000, count), tls=tls, connections=CONNECTIONS, shards=1)
+    found = play(target, steady(1_000_000, count), tls=tls, shards=1, flood=True)
     assert found.report.failed == 0, found.report.failures
     return found
 
@@ -142,7 +151,7 @@ def in_sessions(target: str, count: int) -> Played:
         )
         for n in range(count)
     ]
-    found = play(target, planned, connections=CONNECTIONS, shards=1)
+    found = play(target, planned, shards=1, flood=True)
     assert found.report.failed == 0, found.report.failures
     return found
 

@@ -25,9 +25,11 @@ from fulldress.rehearse.wire import Head, Reader, Shot, header_lines, understood
 
 EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_ANSWER = int(select.EPOLLIN | select.EPOLLOUT)
+ANSWER = int(select.EPOLLIN | select.EPOLLOUT)
+"""The event of an answer, or a piece of it, while the connection stays."""
 _READABLE = select.EPOLLIN | _GONE
-_SIZE = 16384
+SIZE = 16384
+"""Bytes that are read at once."""
 _MOST_HEADS = 512
 _UNSEEN = Head(0, 0, False)
 NO_CONNECTION, UNTRUSTED, NO_ANSWER, CUT, GARBLED = 1, 2, 3, 4, 5
@@ -98,17 +100,13 @@ class Link:
     """Carries one request at a time. ``event`` is called for every event of its descriptor."""
 
     __slots__ = (
-        "_head",
         "_headers",
         "_heads",
         "_pool",
         "_reader",
         "_receive",
         "_secure",
-        "_size",
-        "_smooth",
         "_socket",
-        "_status",
         "_transmit",
         "_unsent",
         "answer",
@@ -116,18 +114,22 @@ class Link:
         "body_at",
         "closed",
         "fd",
+        "head",
         "heard",
         "is_open",
         "request",
         "shot",
         "since",
+        "size",
+        "smooth",
+        "status",
     )
 
     def __init__(self, pool: Pool, family: int, address: tuple[object, ...], secure: Secure | None, since: int) -> None:
         """Starts connecting; raises OSError when that fails at once."""
         self._pool, self._secure, self.since = pool, secure, since
         self._heads = pool.heads
-        self._smooth = False
+        self.smooth = False
         """Open, without TLS, all of the request sent, nothing of an answer read yet, which will have a body."""
         self.request = -1
         self.shot = _NOTHING
@@ -137,7 +139,7 @@ class Link:
         self.answer, self.body_at = b"", 0
         """The latest answer, or the part of it that was kept, and where its body begins."""
         self._headers: list[tuple[str, str]] | None = None
-        self._head, self._size, self._status = b"", 0, 0
+        self.head, self.size, self.status = b"", -1, 0
         """Of the latest answer that was understood from its head: what the next one is compared with first."""
         self._reader: Reader | None = None
         self._unsent: memoryview | None = None
@@ -155,23 +157,7 @@ class Link:
             raise
 
     def event(self, events: int) -> None:
-        """Go on. What nearly every event is comes first: a whole answer in one piece, with the head of the one before."""
-        if self._smooth and events == _ANSWER and self.request >= 0:
-            try:
-                data = read(self.fd, _SIZE)
-            except OSError as error:
-                return None if isinstance(error, BlockingIOError) else self._lose(CUT if self.heard else NO_ANSWER)
-            if len(data) == self._size and data.startswith(self._head):
-                self.answer = data
-                self._headers = None
-                return self._pool.finished(self, self._status, True)
-            if not data:
-                return self._ended()
-            self._take(data)
-            return None if self.closed or len(data) < _SIZE else self._drain(events)
-        return self._otherwise(events)
-
-    def _otherwise(self, events: int) -> None:
+        """Go on."""
         if self.closed:
             return
         if not self.is_open:
@@ -181,6 +167,18 @@ class Link:
             self._push()
         if events & _READABLE and not self.closed:
             self._drain(events)
+
+    def took(self, data: bytes) -> None:
+        """The pool read this itself."""
+        if not data:
+            return self._ended()
+        self._take(data)
+        return None if self.closed or len(data) < SIZE else self._drain(0)
+
+    def whole(self, data: bytes) -> None:
+        """The pool read a whole answer itself, with the head of the one before."""
+        self.answer = data
+        self._headers = None
 
     def headers(self) -> list[tuple[str, str]]:
         """Of the latest answer; names in lower case."""
@@ -193,7 +191,7 @@ class Link:
         self.heard = False
         data = shot.data
         if shot.bodiless:
-            self._smooth = False
+            self.smooth = False
         try:
             sent = self._transmit(data) if self._secure is not None else write(self.fd, data)
         except _AGAIN:
@@ -202,7 +200,7 @@ class Link:
             self._lose(NO_ANSWER)
             return
         if sent < len(data):
-            self._smooth = False
+            self.smooth = False
             self._unsent = memoryview(data)[sent:]
 
     def close(self) -> None:
@@ -236,7 +234,7 @@ class Link:
         except OSError:
             return self._lose(NO_CONNECTION)
         self.is_open = True
-        self._smooth = self._secure is None
+        self.smooth = self._secure is None
         self._pool.ready(self)
         return None
 
@@ -260,13 +258,13 @@ class Link:
                 return
             self._unsent = self._unsent[sent:]
         self._unsent = None
-        self._smooth = self._secure is None and self._reader is None and not self.shot.bodiless
+        self.smooth = self._secure is None and self._reader is None and not self.shot.bodiless
 
     def _drain(self, events: int) -> None:
         """Edge-triggered: read until there is nothing left, or until that is certain without asking."""
         while True:
             try:
-                data = self._receive(_SIZE)
+                data = self._receive(SIZE)
             except _AGAIN:
                 return None
             except OSError:
@@ -274,7 +272,7 @@ class Link:
             if not data:
                 return self._ended()
             self._take(data)
-            if self.closed or (len(data) < _SIZE and self._secure is None and not events & _GONE):
+            if self.closed or (len(data) < SIZE and self._secure is None and not events & _GONE):
                 return None
 
     def _take(self, data: bytes) -> None:
@@ -291,7 +289,7 @@ class Link:
             if known is not None and len(data) == known.size:
                 self.answer, self.body_at, self._headers = data, at + 4, None
                 if known.keep:
-                    self._head, self._size, self._status = data[: at + 4], known.size, known.status
+                    self.head, self.size, self.status = data[: at + 4], known.size, known.status
                 return self._finish(known.status, known.keep)
         return self._parse(data, shot)
 
@@ -305,7 +303,7 @@ class Link:
         reader = self._reader
         if reader is None:
             reader = self._reader = Reader(shot.bodiless, shot.careful)
-            self._smooth = False
+            self.smooth = False
         if not reader.feed(data):
             return self._lose(GARBLED)
         if reader.complete:
@@ -314,9 +312,9 @@ class Link:
 
     def _from(self, reader: Reader, keep: bool) -> None:
         self.answer, self.body_at, self._headers = bytes(reader.body), 0, reader.headers
-        self._size = 0  # "body_at" is no longer that of the remembered head
+        self.size = -1  # "body_at" is no longer that of the remembered head
         self._reader = None
-        self._smooth = self._secure is None and self._unsent is None
+        self.smooth = self._secure is None and self._unsent is None
         self._finish(reader.status, keep)
 
     def _finish(self, status: int, keep: bool) -> None:

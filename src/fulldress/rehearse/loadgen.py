@@ -38,6 +38,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     planned: tuple[Planned, ...]
     directory: str
     lifeline: bool = False
+    real_time: bool = True
+    """First on the processor while it sends."""
 
 
 class Zero(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +78,7 @@ def main() -> int:
     zero = msgspec.json.decode(line, type=Zero)
     if job.lifeline:
         engine.watch(sys.stdin.fileno(), lambda: _lifeline(engine))
-    with _punctual():
+    with _punctual(job.real_time):
         before = time.process_time()
         engine.run(zero.monotonic_ns, zero.epoch)
         cpu = time.process_time() - before
@@ -87,7 +89,7 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def _punctual() -> Iterator[None]:
+def _punctual(real_time: bool) -> Iterator[None]:
     """While load is sent: no pauses of the garbage collector (the load is bounded), and first on the processor.
 
     Real-time order at its lowest priority; it sleeps whenever nothing is due, and the kernel keeps a share for all others.
@@ -95,16 +97,21 @@ def _punctual() -> Iterator[None]:
     """
     gc.freeze()
     gc.disable()
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except PermissionError:
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    if real_time:
+        _come_first()
     try:
         yield
     finally:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         gc.enable()
+
+
+def _come_first() -> None:
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
 def _lifeline(engine: Engine) -> None:

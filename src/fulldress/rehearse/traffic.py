@@ -136,13 +136,16 @@ def start_load(
     max_connections: int = 2000,
     tls: Tls | None = None,
     shards: int | None = None,
+    real_time: bool = True,
 ) -> RunningLoad:
     """Start sending a schedule to ``http(s)://HOST:PORT``; returns once the first request is about to leave.
 
     ``directory`` takes the report and the samples. ``tls`` says how an https target is trusted (else: by the machine's
-    authorities). ``shards`` processes share the schedule (at most 16; by default as many as its rate needs): the requests,
-    their times and the report are the same with any number. Raises UsageError for a target that is no such address or a
-    header that cannot be sent, and CapabilityMissing when a process cannot be started (for example no such namespace).
+    authorities). ``shards`` processes share the schedule (at most 16; by default as many as its rate needs): the
+    requests, their times and the report are the same with any number. ``real_time`` puts them first on the processor,
+    where that is allowed: punctual, at the expense of whatever else the machine does. Raises UsageError for a target
+    that is no such address or a header that cannot be sent, and CapabilityMissing when a process cannot be started
+    (for example no such namespace).
     """
     parts = split(planned, shards if shards is not None else shards_for(planned))
     options = _options(target, host_header, timeout_s, max(1, max_connections // len(parts)), tls)
@@ -155,7 +158,8 @@ def start_load(
             each.mkdir(parents=True, exist_ok=True)
             processes.append(process := _spawn(netns, each))
             unless_started.callback(end, process)
-            _say(process, Job(options=options, planned=tuple(part), directory=str(each), lifeline=True))
+            job = Job(options=options, planned=tuple(part), directory=str(each), lifeline=True, real_time=real_time)
+            _say(process, job)
         for process, each in zip(processes, directories, strict=True):
             _await_ready(process, each)
         zero = Zero(monotonic_ns=time.monotonic_ns() + _LEAD_NS, epoch=time.time() + _LEAD_NS / 1e9)

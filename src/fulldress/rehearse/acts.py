@@ -25,10 +25,12 @@ from fulldress.rehearse import proof
 from fulldress.rehearse.clone import Clone
 from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
+from fulldress.rehearse.locktimeline import timeline
 from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
+from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.traffic import start_load
 from fulldress.store.blobs import BlobStore
@@ -155,6 +157,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
     """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
     with staged(setting, name) as stage:
         before = _capture(setting, stage) if restore else None
+        log = ServerLog(stage.host, setting.release.estate.database)
         trace = LockTrace(stage.host, setting.release.estate.database)
         load = start_load(
             f"http://{stage.clone.network.wiring.address}:80",
@@ -165,7 +168,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             slow_ms=setting.release.objectives.slow_ms,
         )
         try:
-            with trace:
+            with log, trace:
                 time.sleep(CALM_S)
                 with timed(setting.durations, f"plan, {name}"):
                     steps = play(setting, stage, lock, keep_going=restore)
@@ -173,7 +176,17 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (setting.load.fidelity, trace.note, reconciled(stage.sink))
+        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink))
+        slow_s = setting.release.objectives.slow_ms / 1000
+        impacts = timeline(
+            attributed(trace.holds(), steps),
+            trace.witness,
+            log.waits,
+            log.changes,
+            load.samples(),
+            name=trace.name,
+            slow_s=slow_s,
+        )
         effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
         unrecorded = stage.sink.tally().unaccounted
     act = Act(
@@ -183,6 +196,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         load=report,
         locks=tuple(attributed(_strongest(trace.holds()), steps)),
         calls=tuple(calls),
+        impacts=tuple(impacts),
         effects=tuple(effects),
         unrecorded=unrecorded,
         notes=notes,

@@ -25,8 +25,8 @@ MODES = (
 )
 STRONG = 4
 """From this mode on (ShareUpdateExclusive) a lock is taken by maintenance and schema changes, not by plain queries."""
-_CONFLICTS = {1: {8}, 2: {7, 8}, 3: {5, 6, 7, 8}, 4: {4, 5, 6, 7, 8}, 5: {3, 4, 6, 7, 8}, 6: {3, 4, 5, 6, 7, 8}}
-_CONFLICTS |= {7: {2, 3, 4, 5, 6, 7, 8}, 8: {1, 2, 3, 4, 5, 6, 7, 8}}
+CONFLICTS = {1: {8}, 2: {7, 8}, 3: {5, 6, 7, 8}, 4: {4, 5, 6, 7, 8}, 5: {3, 4, 6, 7, 8}, 6: {3, 4, 5, 6, 7, 8}}
+CONFLICTS |= {7: {2, 3, 4, 5, 6, 7, 8}, 8: {1, 2, 3, 4, 5, 6, 7, 8}}
 LONGEST_TEXT = 300
 NO_WAIT_S = 0.001
 """A wait shorter than this is the server's bookkeeping (parallel workers joining their leader's lock)."""
@@ -230,7 +230,7 @@ def _waiters(interval: Interval, others: Iterable[Interval]) -> int:
         if other.waited
         and other.pid != interval.pid
         and interval.asked <= other.asked < end
-        and interval.mode in _CONFLICTS[other.mode]
+        and interval.mode in CONFLICTS[other.mode]
     }
     return len(behind)
 

@@ -67,6 +67,8 @@ class LockTrace:
     ) -> None:
         self.host, self.database, self.method = host, database, method
         self.note = "no database is declared: no locks were watched"
+        self.witness = "samples"
+        """``uprobes`` or ``samples``: which method it is."""
         self._binary = pgbinary_path
         self._names: dict[int, str] = {}
         self._before: frozenset[int] = frozenset()
@@ -86,6 +88,7 @@ class LockTrace:
             try:
                 self._probes = self._start_probes()
                 self.note = "locks: exact, by kernel probes on the server's lock functions"
+                self.witness = "uprobes"
                 return self
             except ProbesUnavailable as error:
                 if self.method == "probes":
@@ -126,9 +129,10 @@ class LockTrace:
             found = intervals.from_samples(self._sampler.samples if self._sampler else [])
             epoch = 0.0
         found = [interval for interval in found if interval.relation >= FIRST_OF_USERS]
-        return intervals.holds(found, self._name, self._before.__contains__, epoch)
+        return intervals.holds(found, self.name, self._before.__contains__, epoch)
 
-    def _name(self, relation: int) -> str:
+    def name(self, relation: int) -> str:
+        """A relation as ``schema.name``, as far as it is known."""
         return self._names.get(relation, f"relation {relation}")
 
     def _start_probes(self) -> LockProbes:

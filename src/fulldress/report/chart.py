@@ -1,4 +1,4 @@
-"""Server-made SVG of one act: latency over time on a log scale, failed requests, steps and locks in their lanes.
+"""Server-made SVG of one act: steps, locks, who waited, latency on a log scale, requests sent and failed, on one time axis.
 
 Pure: numbers in, markup out. Every text from outside is escaped; no script is needed to read the chart.
 """
@@ -10,11 +10,15 @@ from collections.abc import Iterable
 from html import escape
 
 from fulldress.model.plan import StepTiming
-from fulldress.model.rehearsal import LoadBucket, LoadReport, LockHold
+from fulldress.model.rehearsal import LoadBucket, LoadReport, LockHold, LockImpact
 
 WIDTH, LEFT, RIGHT = 960, 58, 12
-TOP_STEPS, LANE, PLOT_TOP, PLOT_HEIGHT, FAIL_HEIGHT = 18, 22, 76, 190, 34
-HEIGHT = PLOT_TOP + PLOT_HEIGHT + FAIL_HEIGHT + 34
+TOP_STEPS, LANE, PLOT_HEIGHT, RATE_HEIGHT, FAIL_HEIGHT, GAP = 18, 22, 190, 26, 26, 16
+TOP_LOCKS, TOP_WAITS = TOP_STEPS + LANE, TOP_STEPS + 2 * LANE
+PLOT_TOP = TOP_STEPS + 3 * LANE + 14
+RATE_TOP = PLOT_TOP + PLOT_HEIGHT + GAP
+FAIL_TOP = RATE_TOP + RATE_HEIGHT + GAP
+HEIGHT = FAIL_TOP + FAIL_HEIGHT + 30
 LOW_MS, HIGH_MS = 1.0, 20_000.0
 STRONG = ("Share", "ShareRowExclusive", "Exclusive", "AccessExclusive")
 
@@ -36,15 +40,23 @@ class Scale:
         return PLOT_TOP + PLOT_HEIGHT * (1 - share)
 
 
-def latency_chart(title: str, load: LoadReport, steps: Iterable[StepTiming], locks: Iterable[LockHold]) -> str:
+def latency_chart(
+    title: str,
+    load: LoadReport,
+    steps: Iterable[StepTiming],
+    locks: Iterable[LockHold],
+    impacts: Iterable[LockImpact] = (),
+) -> str:
     """The chart of one act as an ``<svg>`` element. Times in the arguments are seconds since the epoch."""
     scale = Scale(load.started, load.seconds)
     parts = [
         _axes(scale, load.slow_ms),
         _steps(scale, list(steps)),
         _locks(scale, list(locks)),
+        _waits(scale, list(impacts)),
         _latencies(scale, load.buckets),
-        _failures(scale, load.buckets, load.bucket_seconds),
+        _bars(scale, load, "rate", RATE_TOP, RATE_HEIGHT),
+        _bars(scale, load, "failed", FAIL_TOP, FAIL_HEIGHT),
     ]
     label = escape(
         f"{title}: latency over {load.seconds:.0f} s, worst {load.worst:.0f} ms, {load.failed} of {load.scheduled} failed"
@@ -68,7 +80,11 @@ def _axes(scale: Scale, slow_ms: float) -> str:
     for second in range(0, int(scale.seconds) + 1, step):
         x = scale.x(scale.start + second)
         out.append(f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="middle">{second} s</text>')
-    for name, y in (("steps", TOP_STEPS + 14), ("locks", TOP_STEPS + LANE + 14), ("failed", PLOT_TOP + PLOT_HEIGHT + 24)):
+    lanes = (
+        *(("steps", TOP_STEPS + 14), ("locks", TOP_LOCKS + 14), ("waiting", TOP_WAITS + 14)),
+        *(("sent", RATE_TOP + RATE_HEIGHT - 4), ("failed", FAIL_TOP + FAIL_HEIGHT - 4)),
+    )
+    for name, y in lanes:
         out.append(f'<text class="tick" x="{LEFT - 6}" y="{y}" text-anchor="end">{name}</text>')
     return "".join(out)
 
@@ -96,7 +112,7 @@ def _locks(scale: Scale, locks: list[LockHold]) -> str:
         hint = escape(f"{lock.mode} on {lock.relation}: held {lock.held * 1000:.0f} ms, {lock.waiters} waiting")
         kind = "lock hard" if lock.mode == "AccessExclusive" else "lock"
         out.append(
-            f'<rect class="{kind}" x="{x:.1f}" y="{TOP_STEPS + LANE}" width="{width:.1f}" height="{LANE - 4}">'
+            f'<rect class="{kind}" x="{x:.1f}" y="{TOP_LOCKS}" width="{width:.1f}" height="{LANE - 4}">'
             f"<title>{hint}</title></rect>"
         )
     return "".join(out)
@@ -115,17 +131,38 @@ def _line(scale: Scale, buckets: list[LoadBucket], name: str) -> str:
     return f'<polyline class="{name}" points="{points}"/>'
 
 
-def _failures(scale: Scale, buckets: tuple[LoadBucket, ...], seconds: float) -> str:
-    most = max((b.failed for b in buckets), default=0) or 1
-    base = PLOT_TOP + PLOT_HEIGHT + FAIL_HEIGHT
+def _waits(scale: Scale, impacts: list[LockImpact]) -> str:
+    """Sessions in the queue behind a lock: the more that overlap, the darker."""
+    out = []
+    for impact in impacts:
+        for wait in impact.waits:
+            x = scale.x(wait.at)
+            width = max(scale.x(wait.at + wait.waited) - x, 1.5)
+            behind = f"{impact.lock.mode} on {impact.lock.relation}"
+            hint = escape(f"{wait.waited * 1000:.0f} ms behind {behind}: {wait.statement[:200]}")
+            out.append(
+                f'<rect class="wait" x="{x:.1f}" y="{TOP_WAITS}" width="{width:.1f}" height="{LANE - 4}">'
+                f"<title>{hint}</title></rect>"
+            )
+    return "".join(out)
+
+
+def _bars(scale: Scale, load: LoadReport, what: str, top: int, height: int) -> str:
+    """Requests of each slice of time: all that were sent (``rate``), or those that ``failed``; with the most a second."""
+    counts = [(b.start, b.failed if what == "failed" else b.sent) for b in load.buckets]
+    most = max((count for _, count in counts), default=0)
+    base = top + height
     out = [f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>']
-    for bucket in buckets:
-        if not bucket.failed:
+    for start, count in counts:
+        if not count:
             continue
-        x, height = scale.x(bucket.start), FAIL_HEIGHT * 0.9 * bucket.failed / most
-        width = max(scale.x(bucket.start + seconds) - x - 0.5, 1.0)
+        x, tall = scale.x(start), height * 0.9 * count / most
+        width = max(scale.x(start + load.bucket_seconds) - x - 0.5, 1.0)
         out.append(
-            f'<rect class="failed" x="{x:.1f}" y="{base - height:.1f}" width="{width:.1f}" height="{height:.1f}">'
-            f"<title>{bucket.failed} failed</title></rect>"
+            f'<rect class="{what}" x="{x:.1f}" y="{base - tall:.1f}" width="{width:.1f}" height="{tall:.1f}">'
+            f"<title>{count} {'failed' if what == 'failed' else 'sent'}</title></rect>"
         )
+    if most:
+        label = f"at most {most / load.bucket_seconds:.0f}/s"
+        out.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{top - 1}" text-anchor="end">{label}</text>')
     return "".join(out)

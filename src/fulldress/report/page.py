@@ -6,6 +6,7 @@ script and no network, and prints.
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import msgspec
@@ -15,8 +16,10 @@ from fulldress.flow import STAGES
 from fulldress.model.finding import Adaptation, Finding, FindingsReport
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, LoadReport, RehearsalReport, RunReport
+from fulldress.model.rehearsal import LoadReport, RehearsalReport, RunReport
 from fulldress.report.chart import latency_chart
+from fulldress.report.rehearsalview import rehearsal_view
+from fulldress.report.sanitise import visible
 from fulldress.report.templates import templates
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json, read_toml
@@ -42,8 +45,15 @@ def render(folder: ReleaseFolder) -> str:
     """The page of everything the folder holds by now, as one HTML text."""
     environment = templates()
     environment.filters["one_line"] = lambda text: " ".join(str(text).split())[:160]
+    environment.filters["moment"] = _moment
+    environment.filters["visible_lines"] = lambda text: "\n".join(visible(line) for line in str(text).splitlines())
     environment.filters["short"] = lambda digest: str(digest)[:12]
     return environment.get_template("page.html.j2").render(**_context(folder))
+
+
+def _moment(seconds: float) -> str:
+    """A moment as people and logs write it, in UTC."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _context(folder: ReleaseFolder) -> dict[str, Any]:
@@ -60,7 +70,7 @@ def _context(folder: ReleaseFolder) -> dict[str, Any]:
         "rescan": _maybe(folder, f.RESCAN, FindingsReport),
         "rehearsal": rehearsal,
         "run": run,
-        "charts": {act.name: _chart(act.title, act) for act in rehearsal.acts if act.load} if rehearsal else {},
+        "view": rehearsal_view(rehearsal),
         "run_chart": _run_chart(run) if run and run.load else None,
         "left_outside": _left_outside(rehearsal),
         "stages": _stage_seconds(events, run),
@@ -106,11 +116,6 @@ def _step_of(finding: Finding, plan: PlanLock | None) -> str:
     """The plan step that makes the very call that the finding is about."""
     calls = [step for step in plan.plan.step if step.kind == "http"] if plan else []
     return next((s.id for s in calls if f"{s.params['method']} {s.params['url']}" in finding.title), "")
-
-
-def _chart(title: str, act: Act) -> Markup:
-    assert act.load is not None
-    return Markup(latency_chart(title, act.load, act.steps, act.locks))
 
 
 def _run_chart(run: RunReport) -> Markup:

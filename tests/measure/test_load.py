@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fulldress.formats.accesslog import Request, template
-from fulldress.measure.load import OTHER, Outcome, bad_run, bucket_seconds_for, from_access_log, outage, report
+from fulldress.measure.load import OTHER, Outcome, bad_run, bucket_seconds_for, from_access_log, outage, punctuality, report
 from fulldress.model.rehearsal import LoadReport
 
 
@@ -140,3 +140,12 @@ class TestOutageOfAnEndpoint:
         assert found.endpoint_outage_seconds == pytest.approx(2.0)
         assert found.endpoints["GET /other"].outage_seconds == 0.0
         assert found.outage_seconds < 0.2
+
+
+def test_the_generator_is_told_of_in_words() -> None:
+    late = made(*(Outcome(1000, 0.1, 200, "a", lag=lag) for lag in (0.0, 0.0, 0.0, 0.02)))
+    assert (
+        punctuality(late)
+        == "Of 4 requests the generator sent 25.00% more than a millisecond late (lag p50 0 ms, p99 20 ms)."
+    )
+    assert "sent none more" in punctuality(made(Outcome(1000, 0.1, 200, "a")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fulldress.rehearse.model_traffic import Planned
+from fulldress.rehearse.model_traffic import InSession, Planned
 from fulldress.rehearse.openloop import Engine, Options
+from fulldress.rehearse.wire import Reader
 
 from .server import Server
 
@@ -114,3 +116,32 @@ def test_requests_out_of_order_leave_in_the_order_they_are_due() -> None:
         assert [path for _, _, path, _ in server.seen] == ["/0.0", "/0.05", "/0.1"]
         dues = [one.due for one in engine.outcomes()]
         assert dues == sorted(dues)
+
+
+def test_stopping_ends_sessions_too() -> None:
+    with Server() as server:
+        tie = InSession(1, 0.01)
+        planned = [Planned(n / 100, "GET", f"/{n}", None, "x", session=tie) for n in range(1000)]
+        engine = Engine(planned, Options(host="127.0.0.1", port=server.port))
+        running = threading.Thread(target=lambda: engine.run(time.monotonic_ns(), time.time()))
+        running.start()
+        time.sleep(0.3)
+        engine.stop()
+        running.join(2)
+        assert not running.is_alive()
+    assert 3 < len(list(engine.outcomes())) < 100
+
+
+def test_parsers_are_let_go_without_the_garbage_collector() -> None:
+    """It is off while load is sent."""
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    gc.collect()
+    gc.disable()
+    try:
+        with Server(lambda *_: chunked) as server:
+            planned = [Planned(n / 200, "GET", "/", None, "x") for n in range(20)]
+            engine = play(planned, Options(host="127.0.0.1", port=server.port))
+        assert [one.status for one in engine.outcomes()] == [200] * 20
+        assert not [one for one in gc.get_objects() if isinstance(one, Reader)]
+    finally:
+        gc.enable()

@@ -39,7 +39,7 @@ def test_a_request_is_due_when_its_user_has_seen_the_one_before_and_thought() ->
         first, second, third = play(server, [step(0, "/a"), step(0.01, "/b", think_s=0.1), step(0.02, "/c")])
     assert second.due - (first.due + (first.latency or 0)) == pytest.approx(0.1, abs=0.001)
     assert third.due - (second.due + (second.latency or 0)) == pytest.approx(0, abs=0.001)
-    assert (second.latency or 1) < 0.15, "counted from when it was due, not from its place in the schedule"
+    assert (second.latency or 1) < 0.25, "counted from when it was due, not from its place in the schedule"
     assert [path for _, _, path, _ in server.seen] == ["/a", "/b", "/c"]
 
 

@@ -17,7 +17,7 @@ from fulldress.errors import FulldressError, UsageError
 from fulldress.measure.load import report
 from fulldress.model.rehearsal import LoadReport
 from fulldress.rehearse.loadgen import Job, Zero
-from fulldress.rehearse.model_traffic import Expect, InSession, Planned
+from fulldress.rehearse.model_traffic import Expect, InSession, Planned, Take
 from fulldress.rehearse.openloop import Engine, Options
 from fulldress.rehearse.traffic import child_environment, shards_for, split, start_load
 
@@ -325,3 +325,17 @@ def test_the_report_says_how_much_of_it_the_generator_spoilt(tmp_path: Path) -> 
     limited = sum(one.generator_limited for one in load.samples())
     assert found.generator_limited == pytest.approx(limited / 100)
     assert found.generator_limited > 0.2
+
+
+@pytest.mark.parametrize(
+    "planned",
+    [
+        pytest.param(Planned(0, "GET", "/a b"), id="target"),
+        pytest.param(Planned(0, "GET", "/a\r\nX: y"), id="lines"),
+        pytest.param(Planned(0, "GET", "/", session=InSession(1, 0, (Take("a", "text", "("),))), id="expression"),
+        pytest.param(Planned(0, "GET", "/", session=InSession(1, 0, (Take("a", "json", "a"),))), id="pointer"),
+    ],
+)
+def test_what_would_fail_when_due_is_refused_before_the_start(planned: Planned, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        start_load("http://127.0.0.1", [planned], directory=tmp_path)

@@ -164,6 +164,18 @@ def report(
     )
 
 
+def punctuality(load: LoadReport) -> str:
+    """What a reader must know of the generator itself, in a sentence or two."""
+    late = "none" if not load.generator_limited else f"{load.generator_limited:.2%}"
+    said = (
+        f"Of {load.scheduled} requests the generator sent {late} more than a millisecond late "
+        f"(lag p50 {load.lag_p50_ms:g} ms, p99 {load.lag_p99_ms:g} ms)."
+    )
+    if load.held_back:
+        said += f" {load.held_back} waited because all its connections were in use."
+    return said
+
+
 def nearest_rank(ordered: Sequence[float], fraction: float) -> float:
     """The smallest value that at least this fraction of the sorted ones do not exceed; 0 when there is none.
 

@@ -16,6 +16,7 @@ import msgspec
 
 from fulldress import engine
 from fulldress.adapters import nspawn
+from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
 from fulldress.model.rehearsal import Act, LockHold
@@ -176,7 +177,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink))
+        notes = (setting.load.fidelity, punctuality(report), trace.note, log.note, reconciled(stage.sink))
         slow_s = setting.release.objectives.slow_ms / 1000
         impacts = timeline(
             attributed(trace.holds(), steps),

@@ -79,6 +79,10 @@ class Secure:
             raise UsageError(f"{tls.ca_file!r} holds no certificate authorities: {error}") from error
         self._context.minimum_version = _OLDEST_TLS
         self._context.set_alpn_protocols(["http/1.1"])
+        try:
+            self._context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=self.name)
+        except ValueError as error:
+            raise UsageError(f"{self.name!r} is no server's name: {error}") from error
         if self.pin:
             self._context.check_hostname = False
             self._context.verify_mode = ssl.CERT_NONE  # the digest of the certificate says more than who signed it
@@ -205,6 +209,9 @@ class Link:
 
     def close(self) -> None:
         """Drop the connection at once, without telling anybody."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         self.closed = True
         self._socket.close()
 
@@ -314,6 +321,7 @@ class Link:
         self.answer, self.body_at, self._headers = bytes(reader.body), 0, reader.headers
         self.size = -1  # "body_at" is no longer that of the remembered head
         self._reader = None
+        reader.close()
         self.smooth = self._secure is None and self._unsent is None
         self._finish(reader.status, keep)
 

@@ -155,14 +155,14 @@ class Engine:
         while not self._over:
             now = monotonic_ns()
             wait = -1
+            if self._stopping:
+                self._stop_sending()
             if self._next_due <= now + _EARLY:
                 self._dispatch()
                 wait = 0
             if now >= self._next_sweep:
                 self._sweep(now)
                 self._next_sweep = now + _SWEEP_NS
-            if self._stopping:
-                self._stop_sending()
             if wait:
                 if self._over:
                     return

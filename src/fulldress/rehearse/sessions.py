@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
+from fulldress.errors import UsageError
 from fulldress.rehearse.model_traffic import Planned, Take
 from fulldress.rehearse.wire import Shot, render, unsendable
 
@@ -93,6 +94,17 @@ class Session:
             return escape(self.values[match[1]])
 
         return _SLOT.sub(value, text)
+
+
+def check_take(take: Take) -> None:
+    """Raises UsageError for a pointer or an expression that is none."""
+    if take.where == "json" and take.what and not take.what.startswith("/"):
+        raise UsageError(f"{take.what!r} is no JSON pointer", fix="write /like/this")
+    if take.where == "text":
+        try:
+            re.compile(take.what)
+        except re.error as error:
+            raise UsageError(f"{take.what!r} is no regular expression: {error}") from error
 
 
 def _in_json(value: str) -> str:

@@ -28,7 +28,8 @@ from fulldress.rehearse.loadgen import FACTS_FILE, SAMPLES_FILE, Facts, Job, Zer
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.openloop import Options
 from fulldress.rehearse.samples import Sample, merged, outcomes_in, packed, read_samples
-from fulldress.rehearse.wire import unsendable
+from fulldress.rehearse.sessions import check_take
+from fulldress.rehearse.wire import unsendable, unsendable_target
 from fulldress.store.codec import read_json, write_bytes, write_json
 
 REPORT_FILE = "load.json"
@@ -200,9 +201,17 @@ def _longest(planned: Sequence[Planned], timeout_s: float) -> float:
 
 
 def _sendable(planned: Sequence[Planned]) -> None:
+    """What would only fail when it is due is refused before anything is sent."""
+    fine: set[str] = set()
     for one in planned:
+        if one.path not in fine:
+            if unsendable_target(one.path):
+                raise UsageError(f"the target {one.path!r} cannot be sent")
+            fine.add(one.path)
         if one.headers and (wrong := unsendable(one.headers)):
             raise UsageError(f"the header {wrong!r} of {one.endpoint or one.path} cannot be sent")
+        for take in one.session.take if one.session else ():
+            check_take(take)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -23,6 +23,7 @@ _NO_BODY = (204, 304)
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?\Z")
 _OWN_HEADERS = {"host", "content-length", "transfer-encoding", "connection"}
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_TARGET = re.compile(r"[\x21-\x7e]+\Z")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 
 
@@ -73,6 +74,11 @@ def rendered(planned: Sequence[Planned], host: str) -> list[Shot | None]:
             shot = shared[key] = Shot(render(one, host), one)
         out.append(shot)
     return out
+
+
+def unsendable_target(path: str) -> bool:
+    """Whether a target would break the request line."""
+    return not _TARGET.match(path)
 
 
 def unsendable(headers: Iterable[tuple[str, str]]) -> str:
@@ -156,6 +162,10 @@ class Reader:
             self.reusable = False
             return self.complete  # what follows a complete answer is not looked at, but the connection is done for
         return True
+
+    def close(self) -> None:
+        """Let go of the parser, which holds on to this: while load is sent, nothing collects such circles."""
+        del self.parser
 
     def on_message_begin(self) -> None:
         """Called by the parser."""

@@ -33,6 +33,7 @@ from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
+from fulldress.rehearse.target import target_of
 from fulldress.rehearse.traffic import start_load
 from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
@@ -124,7 +125,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
 
 def _await_product(host: Host, url: str) -> None:
     """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
-    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -s -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
+    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -sk -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
     host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
 
 
@@ -160,11 +161,15 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         before = _capture(setting, stage) if restore else None
         log = ServerLog(stage.host, setting.release.estate.database)
         trace = LockTrace(stage.host, setting.release.estate.database)
+        network = stage.clone.network
+        target = target_of(setting.release.estate.base_url, network.wiring.address, network.sink)
         load = start_load(
-            f"http://{stage.clone.network.wiring.address}:80",
+            target.url,
             setting.load.planned,
+            host_header=target.host_header,
+            tls=target.tls,
             directory=stage.directory / "load",
-            netns=stage.clone.network.sink,
+            netns=network.sink,
             source=setting.load.source,
             slow_ms=setting.release.objectives.slow_ms,
         )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulldress.scan.secrets import HIDDEN, PROVIDER, hidden, is_real, is_secret_key, variable
+from fulldress.scan.secrets import HIDDEN, PROVIDER, URL_USERINFO, hidden, is_real, is_secret_key, userinfos, variable
 
 VALUE = "q7Zk42xw"
 
@@ -112,3 +112,9 @@ def test_variable(parts: tuple[str, ...], name: str) -> None:
 @given(st.text(max_size=300))
 def test_never_raises(text: str) -> None:
     assert isinstance(hidden(text), str)
+
+
+@given(st.lists(st.sampled_from(["http", "://", ":", "@", "u", "pa55", "/", " ", "$", "a.b://", "'", "1:2"]), max_size=14))
+def test_passwords_in_urls_are_those_that_the_expression_finds(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert [m.span() for m in userinfos(text)] == [m.span() for m in URL_USERINFO.finditer(text)]

@@ -169,17 +169,27 @@ def commands(text: str) -> list[Command]:
     found: list[Command] = []
     while stack:
         node, top, function = stack.pop()
-        reader.note(node)
-        if node.type in ("command", "declaration_command", "unset_command"):
+        kind = node.type
+        if kind in _COMMANDS:
             command = reader.command(node, top, function)
             if command is not None:
                 found.append(command)
-        if node.type in COMPOUND:
+        elif kind in _AROUND:
+            reader.note(node, kind)
+        if kind in COMPOUND:
             top = False
-        if node.type == "function_definition":
-            function = reader.text(node.child_by_field_name("name"))
-        stack.extend((child, top, function) for child in reversed(node.named_children))
+            if kind == "function_definition":
+                function = reader.text(node.child_by_field_name("name"))
+        stack.extend([(child, top, function) for child in reversed(node.named_children) if child.child_count])
     return found
+
+
+_COMMANDS = frozenset(("command", "declaration_command", "unset_command"))
+_AROUND = frozenset(("redirected_statement", "pipeline"))
+
+
+_QUOTED = re.compile(r'\\(["\\$`])')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class _Reader:
@@ -195,10 +205,10 @@ class _Reader:
     def text(self, node: Node | None) -> str:
         return "" if node is None else self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
 
-    def note(self, node: Node) -> None:
-        if node.type == "redirected_statement":
+    def note(self, node: Node, kind: str) -> None:
+        if kind == "redirected_statement":
             self._note_redirects(node)
-        elif node.type == "pipeline" and (node.parent is None or node.parent.type != "heredoc_redirect"):
+        elif node.parent is None or node.parent.type != "heredoc_redirect":
             self._note_pipe(node.named_children)
 
     def _note_redirects(self, node: Node) -> None:
@@ -263,11 +273,12 @@ class _Reader:
         assignments: list[Node] = []
         inline: list[str] = []
         for child in node.children if node.type != "command" else node.named_children:
-            if child.type == "variable_assignment" and not words:
+            kind = child.type
+            if kind == "variable_assignment" and not words:
                 assignments.append(child)
-            elif child.type.endswith("_redirect"):
+            elif kind.endswith("_redirect"):
                 inline.append(self.text(child))
-            elif child.type != "comment":
+            elif kind != "comment":
                 words.append(child)
         # The grammar reads `A=1 B=2` on a line of its own as a prefix of the command on the next line.
         if words:
@@ -280,20 +291,21 @@ class _Reader:
 
     def word(self, node: Node) -> str:
         """A word without its quotes; expansions stay as written."""
-        if node.type in ("command_name", "concatenation"):
-            return "".join(self.word(c) for c in node.children)
-        if node.type == "variable_assignment":
+        kind = node.type
+        if kind in ("command_name", "concatenation"):
+            return "".join([self.word(c) for c in node.children])
+        if kind == "variable_assignment":
             value = node.child_by_field_name("value")
             name = self.text(node.child_by_field_name("name"))
             return f"{name}={self.word(value)}" if value is not None else self.text(node)
         raw = self.text(node)
-        if node.type == "raw_string":
+        if kind == "raw_string":
             return raw[1:-1]
-        if node.type in ("string", "ansi_c_string", "translated_string"):
-            inner = raw[raw.find('"' if node.type != "ansi_c_string" else "'") + 1 : -1]
-            return re.sub(r'\\(["\\$`])', r"\1", inner.replace("\\\n", ""))
-        if node.type == "word":
-            return re.sub(r"\\(.)", r"\1", raw.replace("\\\n", ""), flags=re.DOTALL)
+        if kind in ("string", "ansi_c_string", "translated_string"):
+            inner = raw[raw.find('"' if kind != "ansi_c_string" else "'") + 1 : -1]
+            return _QUOTED.sub(r"\1", inner.replace("\\\n", "")) if "\\" in inner else inner
+        if kind == "word" and "\\" in raw:
+            return _ESCAPED.sub(r"\1", raw.replace("\\\n", ""))
         return raw
 
 

@@ -13,6 +13,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timezone: str = "UTC"
     retired: tuple[str, ...] = ()
     replacements: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    """Other name of a server (a CNAME, a name in hosts files) -> the name that it stands for."""
     config_files: tuple[str, ...] = ()
     """Globs of the configuration files that belong to the product."""
     product: str = ""

@@ -49,7 +49,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         bytes_inspected=size,
         not_inspected=given.not_inspected,
     )
-    return Context(
+    context = Context(
         lock,
         blobs.__getitem__,
         estate=given.estate,
@@ -61,6 +61,8 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         drafted=given.drafted,
         search=search,
     )
+    context.known_hosts = frozenset(given.known_hosts) if given.known_hosts is not None else None
+    return context
 
 
 def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:

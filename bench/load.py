@@ -324,7 +324,7 @@ def bursty(minutes: int, seed: int) -> list[Request]:
 def bursts(target: str, arguments: argparse.Namespace) -> None:
     """Index of dispersion at 10 s: of the log, of what is planned from it, and of what really left."""
     log = bursty(60, 7)
-    seconds = 60 if arguments.short else 240
+    seconds = 60 if arguments.short else 120
     planned = schedule(fit(log), seconds=3600, hour="busiest", seed=3)
     logged = dispersion([one.at for one in log], 3600, 10)
     drawn = dispersion([one.at_s for one in planned], 3600, 10)

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
 from fulldress import engine
+from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
 from fulldress.model.rehearsal import Act, LockHold
@@ -31,6 +33,7 @@ from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
+from fulldress.rehearse.target import Target, target_of
 from fulldress.rehearse.traffic import start_load
 from fulldress.rehearse.wanted import Wanted
 from fulldress.store.blobs import BlobStore
@@ -125,7 +128,7 @@ def staged(setting: Setting, name: str, *, volatile: bool = False) -> Iterator[S
 
 def await_product(host: Host, url: str) -> None:
     """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
-    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -s -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
+    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -sk -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
     host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
 
 
@@ -166,9 +169,12 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         before = _capture(setting, stage) if restore else None
         log = ServerLog(stage.host, setting.release.estate.database)
         trace = LockTrace(stage.host, setting.release.estate.database)
+        target = _target(setting, stage)
         load = start_load(
-            stage.clone.front.url,
+            target.url,
             setting.load.planned,
+            host_header=target.host_header,
+            tls=target.tls,
             directory=stage.directory / "load",
             netns=stage.clone.front.netns,
             source=setting.load.source,
@@ -183,7 +189,14 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink), *stage.watch.notes)
+        notes = (
+            setting.load.fidelity,
+            punctuality(report),
+            trace.note,
+            log.note,
+            reconciled(stage.sink),
+            *stage.watch.notes,
+        )
         slow_s = setting.release.objectives.slow_ms / 1000
         impacts = timeline(
             attributed(trace.holds(), steps),
@@ -212,6 +225,13 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
     if before is None:
         return act
     return msgspec.structs.replace(act, proof=_restored(setting, before))
+
+
+def _target(setting: Setting, stage: Stage) -> Target:
+    """Where the load goes: a clone is known to itself as production is, a staging host under its own address."""
+    front = stage.clone.front
+    known = setting.release.estate.base_url if setting.driver.full_dress else front.url
+    return target_of(known, urlsplit(front.url).hostname or "", front.netns)
 
 
 def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:

@@ -42,10 +42,14 @@ class House(NamedTuple):
     marks: tuple[Mark, ...]
 
 
-def houses() -> list[House]:
-    """The three packages, made anew."""
+FIRST = (("java", ".zip"), ("python", ".tar.gz"), ("perl", ".tar.gz"))
+SECOND = (("archive", ".zip"), ("portal", ".tar.gz"))
+
+
+def houses(named: tuple[tuple[str, str], ...] = FIRST) -> list[House]:
+    """The packages, made anew."""
     keys = [rsa.generate_private_key(65537, bits) for bits in (2048, 2048, 1024)]
-    return [_house(name, end, keys) for name, end in (("java", ".zip"), ("python", ".tar.gz"), ("perl", ".tar.gz"))]
+    return [_house(name, end, keys) for name, end in named]
 
 
 def _house(name: str, end: str, keys: list[rsa.RSAPrivateKey]) -> House:
@@ -75,6 +79,8 @@ def _filled(place: str, data: bytes, files: Mapping[str, bytes], keys: list[rsa.
         return ("".join(rows) + f"{place.partition('!/')[2]},,\n").encode()
     if word == "@leaf":
         return certificate(keys[0], "Marbeck Issuing CA 4", "archive.example.de", 400)
+    if word == "@authority":
+        return certificate(keys[0], "Dokumenta CA", "archive.example.de", 400, authority=True)
     if word == "@weak":
         return certificate(keys[2], "legacy.example.de", "legacy.example.de", 9000)
     if word == "@key":
@@ -91,8 +97,8 @@ def _digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def certificate(key: rsa.RSAPrivateKey, issuer: str, name: str, days: int) -> bytes:
-    """A certificate of an issuer that is not there."""
+def certificate(key: rsa.RSAPrivateKey, issuer: str, name: str, days: int, *, authority: bool = False) -> bytes:
+    """A certificate of an issuer that is not there; as an authority although it names a host, when asked."""
     builder = x509.CertificateBuilder(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
@@ -102,6 +108,8 @@ def certificate(key: rsa.RSAPrivateKey, issuer: str, name: str, days: int) -> by
         WHEN + timedelta(days=days),
     )
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    if authority:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 

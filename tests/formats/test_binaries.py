@@ -30,7 +30,7 @@ def test_rows_of_a_database_come_out_as_rows(tmp_path: Path) -> None:
 def test_a_class_gives_names_and_literals() -> None:
     pool = b"\x01\0\x06app/Db\x01\0\x03pwd\x01\0\x05value\x05" + bytes(8) + b"\x08\0\x03"
     found = binaries.of_class(b"\xca\xfe\xba\xbe\0\0\0\x3d" + struct.pack(">H", 7) + pool)
-    assert found == binaries.Group(("app/Db", "pwd", "value"), ("value",))
+    assert found == binaries.Class((), binaries.Group(("app/Db", "pwd", "value"), ("value",)))
 
 
 def test_compiled_python_gives_its_strings() -> None:

@@ -84,6 +84,13 @@ def test_what_only_looks_like_one_is_none(text: str) -> None:
     assert list(tokens(text)) == []
 
 
+@pytest.mark.parametrize("kind", REAL)
+@pytest.mark.parametrize("around", ["({})", '"{}",', " {}\n", "x {}; y"])
+def test_a_token_is_recognised_among_others_words(kind: str, around: str) -> None:
+    text = around.format(REAL[kind])
+    assert [t.kind for t in tokens(f"{text}{text}")] == [t.kind for t in tokens(REAL[kind])] * 2
+
+
 def test_a_wrong_checksum_is_noticed() -> None:
     good = REAL["GitHub token"]
     assert not list(tokens(good[:-1] + ("0" if good[-1] != "0" else "1")))

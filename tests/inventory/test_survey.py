@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import subprocess
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +15,10 @@ import pytest
 
 from fulldress.adapters.nspawn import Machine
 from fulldress.errors import NothingToDo
+from fulldress.inventory import software, system
 from fulldress.inventory import survey as survey_module
-from fulldress.inventory.survey import SurveyFailed, config_keys, survey, survey_host
+from fulldress.inventory.sections import Section, Sections
+from fulldress.inventory.survey import SurveyFailed, assembled, config_keys, survey, survey_host
 from fulldress.model.estate import HostFacts
 from fulldress.model.release import Declared
 from fulldress.ports import Completed
@@ -489,3 +493,66 @@ def test_the_probe_only_reads() -> None:
         for line in code
         if re.search(r"(?<![<0-9&])>(?!&|/dev/null| /dev/null)|\b(rm|mv|cp|tee|mkdir|touch|chmod)\b", line)
     ]
+
+
+def test_held_packages_and_what_depends_on_what() -> None:
+    text = "ii \tapp\t1\tlibc6 (>= 2.36), nginx | apache2 (>= 2)\thttpd (= 1), app-abi\nhi \tlibfoo:amd64\t2\t\t\n"
+    app, held = software.packages(Sections([Section("dpkg", "", text)]))
+    assert (app.depends, app.provides, app.held) == (("libc6", "nginx|apache2"), ("httpd", "app-abi"), False)
+    assert (held.name, held.held) == ("libfoo:amd64", True)
+
+
+def test_what_the_probe_asks_dpkg(tmp_path: Path) -> None:
+    script = resources.files("fulldress.inventory").joinpath("probe.sh").read_text()
+    program = script.partition("| awk '")[2].partition("END { out() }'")[0] + "END { out() }"
+    status = "Package: a\nStatus: hold ok installed\nArchitecture: amd64\nVersion: 1\nProvides: x\nPre-Depends: p\n"
+    status += "Depends: d (>= 1), e\n"
+    done = subprocess.run(["awk", program], input=status, capture_output=True, text=True, check=True)
+    assert done.stdout == "hi \ta\t1\tp, d (>= 1), e\tx\n"
+
+
+def test_edges_of_units() -> None:
+    units = '[{"unit": "a.service", "load": "loaded", "active": "active", "sub": "running", "description": ""}]'
+    edges = "Id=a.service\nRequires=system.slice b.service\nBindsTo=c.mount\nWants=d.service\nAfter=b.service -.slice\n"
+    edges += "\nId=z.path\n"
+    (found,) = system.units(Sections([Section("units", "", units), Section("unit-edges", "", edges)]))
+    assert (found.after, found.requires, found.wants) == (("b.service",), ("b.service", "c.mount"), ("d.service",))
+
+
+def test_directories_of_one_file_system_are_one_volume() -> None:
+    text = "1 100 4096 200 /\n1 100 4096 200 /usr\n2 5 1024 10 /var/lib\nbad line\n"
+    root, data = system.volumes(Sections([Section("volumes", "", text)]))
+    assert (root.path, root.also, root.free_bytes, root.size_bytes) == ("/", ("/usr",), 409600, 819200)
+    assert (data.path, data.free_bytes) == ("/var/lib", 5120)
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', "17.0.15"),
+        ("This is perl 5, version 36, subversion 0 (v5.36.0) built", "5.36.0"),
+        ('openjdk version "21" 2023-09-19', "21"),
+    ],
+)
+def test_versions_of_runtimes(said: str, version: str) -> None:
+    assert system.runtimes(Sections([Section("runtime", "x", said)])) == {"x": version}
+
+
+def test_an_alias_of_a_retired_server_is_retired_with_it() -> None:
+    declared = Declared(
+        retired=("sftp-old.example",),
+        replacements={"sftp-old.example": "sftp2.example"},
+        aliases={
+            "Files.example.": "in.example",
+            "in.example": "sftp-old.example.",
+            "a.example": "b.example",
+            "b.example": "a.example",
+        },
+    )
+    estate = assembled([], declared)
+    assert estate.retired == ("sftp-old.example", "Files.example.", "in.example")
+    assert estate.replacements == {
+        "sftp-old.example": "sftp2.example",
+        "Files.example.": "sftp2.example",
+        "in.example": "sftp2.example",
+    }

@@ -90,3 +90,15 @@ def test_a_lock_alone_knows_the_files_that_did_not_change() -> None:
 )
 def test_versions_are_left_out_and_addresses_are_not(text: str, same: str) -> None:
     assert unversioned(text) == same
+
+
+def test_a_host_that_the_previous_package_did_not_name_is_new() -> None:
+    old = context_of({"conf/a.ini": "u = https://api.partner.example/\n"})
+    report = sweep(old)
+    before = Before(name="old", findings=report.findings, rules_run=frozenset(report.rules_run))
+    assert before.hosts == {"api.partner.example"}
+    new = context_of({"conf/a.ini": "u = https://api.partner.example/\nv = https://c2.other.example/\n"})
+    new.known_hosts = before.hosts
+    found = [f for f in sweep(new).findings if f.rule == "endpoint-new"]
+    assert [f.names for f in found] == [("c2.other.example",)]
+    assert Before(name="only its lock").hosts is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-from fulldress.scan.reading import current_text, scripts
+from fulldress.scan.reading import current_text, scripts, take_over
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Sample
 from fulldress.scan.samples import context_of
@@ -31,3 +31,12 @@ def test_a_script_with_an_archive_behind_it_is_never_edited() -> None:
     context = context_of(Sample(files={"a.run": head + gzip.compress(bytes(range(256)) * 9)}))
     assert scripts(context) == []
     assert current_text(context, "a.run") is None
+
+
+def test_what_was_parsed_of_a_content_is_taken_over_for_the_next_state_of_a_package() -> None:
+    files = {"bin/run.sh": "#!/bin/sh\necho a\n"}
+    before, after = context_of(files), context_of({**files, "bin/more.sh": "#!/bin/sh\necho b\n"})
+    earlier = scripts(before)[0]
+    take_over(after, before)
+    assert [s.entry.place for s in scripts(after)] == ["bin/more.sh", "bin/run.sh"]
+    assert scripts(after)[1].commands is earlier.commands

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 MAX_TEXTS = 20_000
@@ -23,13 +24,27 @@ class Group(NamedTuple):
     """Literals and values, in order."""
 
 
-def of_class(data: bytes) -> Group | None:
-    """The names and literals of a Java class's constant pool."""
+class Class(NamedTuple):
+    """What a Java class holds."""
+
+    constants: tuple[tuple[str, str], ...]
+    """(field, value) of its string constants: ``static final String PASSWORD = "..."``."""
+    group: Group | None
+    """The names and literals of its constant pool; None when it cannot be read."""
+
+
+def of_class(data: bytes) -> Class:
+    """Constants, names and literals of a Java class."""
     try:
         magic, count = struct.unpack_from(">I4xH", data)
-        return _pool(data, count) if magic == 0xCAFEBABE and count < 65_535 else None
+        pool = _read_pool(data, count) if magic == 0xCAFEBABE and count < 65_535 else None
     except (struct.error, IndexError):
-        return None
+        pool = None
+    if pool is None:
+        return Class((), None)
+    values = tuple([pool.texts[n] for n in pool.literals.values() if n in pool.texts])
+    texts = tuple(pool.texts.values())
+    return Class(tuple(_constants(data, pool)), Group(texts, values or texts))
 
 
 _WIDTH = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
@@ -42,19 +57,13 @@ class _Pool(NamedTuple):
     end: int
 
 
-def constants_of_class(data: bytes) -> Iterator[tuple[str, str]]:
-    """(field, value) of the string constants of a Java class: ``static final String PASSWORD = "..."``."""
-    try:
-        yield from _constants(data)
-    except (struct.error, IndexError):
-        return
+def _constants(data: bytes, pool: _Pool) -> Iterator[tuple[str, str]]:
+    """Those that stand before the first that cannot be read."""
+    with suppress(struct.error, IndexError):
+        yield from _fields(data, pool)
 
 
-def _constants(data: bytes) -> Iterator[tuple[str, str]]:
-    magic, count = struct.unpack_from(">I4xH", data)
-    pool = _read_pool(data, count) if magic == 0xCAFEBABE and count < 65_535 else None
-    if pool is None:
-        return
+def _fields(data: bytes, pool: _Pool) -> Iterator[tuple[str, str]]:
     (interfaces,) = struct.unpack_from(">H", data, pool.end + 6)
     at = pool.end + 8 + 2 * interfaces
     (fields,) = struct.unpack_from(">H", data, at)
@@ -71,14 +80,6 @@ def _constants(data: bytes) -> Iterator[tuple[str, str]]:
             at += 6 + length
 
 
-def _pool(data: bytes, count: int) -> Group | None:
-    pool = _read_pool(data, count)
-    if pool is None:
-        return None
-    values = tuple(pool.texts[n] for n in pool.literals.values() if n in pool.texts) or tuple(pool.texts.values())
-    return Group(tuple(pool.texts.values()), values)
-
-
 def _read_pool(data: bytes, count: int) -> _Pool | None:
     texts: dict[int, str] = {}
     literals: dict[int, int] = {}
@@ -86,12 +87,12 @@ def _read_pool(data: bytes, count: int) -> _Pool | None:
     while index < count:
         tag = data[at]
         if tag == 1:
-            (length,) = struct.unpack_from(">H", data, at + 1)
-            texts[index] = data[at + 3 : at + 3 + length].decode("utf-8", "replace")
-            at += 3 + length
+            end = at + 3 + (data[at + 1] << 8 | data[at + 2])
+            texts[index] = data[at + 3 : end].decode("utf-8", "replace")
+            at = end
         elif tag in _WIDTH:
             if tag == 8:
-                literals[index] = struct.unpack_from(">H", data, at + 1)[0]
+                literals[index] = data[at + 1] << 8 | data[at + 2]
             at += 1 + _WIDTH[tag]
             index += tag in (5, 6)
         else:

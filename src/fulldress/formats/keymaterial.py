@@ -9,6 +9,8 @@ import hashlib
 import struct
 from typing import NamedTuple
 
+ARMOUR = b"-----BEGIN "
+"""What every key, certificate, list or signature in text form begins with."""
 KNOWN = ("changeit", "changeme", "", "password", "secret", "123456", "admin", "test", "keystore", "tomcat", "jboss", "java")
 """Passwords that are in manuals: whoever has the store tries these first."""
 _RSA = bytes.fromhex("2a864886f70d010101")
@@ -146,3 +148,42 @@ def java_password(data: bytes, store: Keystore, known: tuple[str, ...] = KNOWN) 
         if hashlib.sha1(mixed, usedforsecurity=False).digest() == digest:
             return password
     return None
+
+
+def bouncy_keystore(data: bytes) -> Keystore | None:
+    """The entries of a BKS store (Bouncy Castle's), which stand in clear around sealed keys; None for what is none."""
+    if len(data) < 12 or data[:3] != b"\0\0\0" or data[3] not in (1, 2):
+        return None
+    try:
+        at = 8 + int.from_bytes(data[4:8], "big") + 4  # version, salt, iterations
+        counts = [0, 0, 0]
+        while (kind := data[at]) != 0:
+            at = _skip(data, at + 1, 2) + 8  # alias, date
+            (chain,) = struct.unpack_from(">I", data, at)
+            at += 4
+            for _ in range(chain):
+                at = _skip(data, _skip(data, at, 2), 4)  # type, certificate
+            if kind not in (1, 2, 3, 4):
+                return None
+            counts[_BOUNCY[kind]] += 1
+            at = (
+                _skip(data, _skip(data, at, 2), 4)
+                if kind == 1
+                else _bouncy_key(data, at)
+                if kind == 2
+                else _skip(data, at, 4)
+            )
+    except (IndexError, ValueError, struct.error):
+        return None
+    return Keystore(counts[0], counts[1], counts[2], at) if len(data) - at - 1 == _SEAL else None
+
+
+_SEAL = 20
+"""Bytes of the digest at the end."""
+_BOUNCY = {1: 1, 2: 0, 3: 2, 4: 0}
+"""Kind of an entry -> trusted, private or secret; a sealed entry may be either key."""
+
+
+def _bouncy_key(data: bytes, at: int) -> int:
+    at = _skip(data, _skip(data, at + 1, 2), 2)  # type, format, algorithm
+    return _skip(data, at, 4)

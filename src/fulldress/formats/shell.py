@@ -130,18 +130,27 @@ MAX_OPEN = 500
 """Here-documents and arrays in one script; the parser's time grows with the square of those that never end."""
 MAX_PIPES = 2000
 """Stages of one pipeline; the same."""
+MAX_ANGLES = 10_000
+"""Signs of redirection in both directions; the same, where they are tags that nobody quoted."""
 
 
 def tree(data: bytes) -> Node:
     """The root of the syntax tree, for readers that need more than the commands.
 
-    A text that is made to keep the parser busy (thousands of here-documents, arrays or pipes) is read up to there.
+    A text that is made to keep the parser busy (thousands of here-documents, arrays, pipes, tags) is read up to there.
     """
+    return _parser().parse(data[: read_to(data)]).root_node
+
+
+def read_to(data: bytes) -> int:
+    """How many bytes of a text :func:`tree` reads: all, but for one that is made to keep the parser busy."""
     ends = [_endless_pipe(data)]
     for mark in (b"<<", b"=("):
         if data.count(mark) > MAX_OPEN:
             ends.append(len(mark.join(data.split(mark, MAX_OPEN)[:-1])))
-    return _parser().parse(data[: min(ends)]).root_node
+    if min(data.count(b"<"), data.count(b">")) > MAX_ANGLES:
+        ends.append(len(b"<".join(data.split(b"<", MAX_ANGLES)[:-1])))
+    return min(ends)
 
 
 def _endless_pipe(data: bytes) -> int:
@@ -169,17 +178,27 @@ def commands(text: str) -> list[Command]:
     found: list[Command] = []
     while stack:
         node, top, function = stack.pop()
-        reader.note(node)
-        if node.type in ("command", "declaration_command", "unset_command"):
+        kind = node.type
+        if kind in _COMMANDS:
             command = reader.command(node, top, function)
             if command is not None:
                 found.append(command)
-        if node.type in COMPOUND:
+        elif kind in _AROUND:
+            reader.note(node, kind)
+        if kind in COMPOUND:
             top = False
-        if node.type == "function_definition":
-            function = reader.text(node.child_by_field_name("name"))
-        stack.extend((child, top, function) for child in reversed(node.named_children))
+            if kind == "function_definition":
+                function = reader.text(node.child_by_field_name("name"))
+        stack.extend([(child, top, function) for child in reversed(node.named_children) if child.child_count])
     return found
+
+
+_COMMANDS = frozenset(("command", "declaration_command", "unset_command"))
+_AROUND = frozenset(("redirected_statement", "pipeline"))
+
+
+_QUOTED = re.compile(r'\\(["\\$`])')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class _Reader:
@@ -195,10 +214,10 @@ class _Reader:
     def text(self, node: Node | None) -> str:
         return "" if node is None else self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
 
-    def note(self, node: Node) -> None:
-        if node.type == "redirected_statement":
+    def note(self, node: Node, kind: str) -> None:
+        if kind == "redirected_statement":
             self._note_redirects(node)
-        elif node.type == "pipeline" and (node.parent is None or node.parent.type != "heredoc_redirect"):
+        elif node.parent is None or node.parent.type != "heredoc_redirect":
             self._note_pipe(node.named_children)
 
     def _note_redirects(self, node: Node) -> None:
@@ -263,11 +282,12 @@ class _Reader:
         assignments: list[Node] = []
         inline: list[str] = []
         for child in node.children if node.type != "command" else node.named_children:
-            if child.type == "variable_assignment" and not words:
+            kind = child.type
+            if kind == "variable_assignment" and not words:
                 assignments.append(child)
-            elif child.type.endswith("_redirect"):
+            elif kind.endswith("_redirect"):
                 inline.append(self.text(child))
-            elif child.type != "comment":
+            elif kind != "comment":
                 words.append(child)
         # The grammar reads `A=1 B=2` on a line of its own as a prefix of the command on the next line.
         if words:
@@ -280,20 +300,21 @@ class _Reader:
 
     def word(self, node: Node) -> str:
         """A word without its quotes; expansions stay as written."""
-        if node.type in ("command_name", "concatenation"):
-            return "".join(self.word(c) for c in node.children)
-        if node.type == "variable_assignment":
+        kind = node.type
+        if kind in ("command_name", "concatenation"):
+            return "".join([self.word(c) for c in node.children])
+        if kind == "variable_assignment":
             value = node.child_by_field_name("value")
             name = self.text(node.child_by_field_name("name"))
             return f"{name}={self.word(value)}" if value is not None else self.text(node)
         raw = self.text(node)
-        if node.type == "raw_string":
+        if kind == "raw_string":
             return raw[1:-1]
-        if node.type in ("string", "ansi_c_string", "translated_string"):
-            inner = raw[raw.find('"' if node.type != "ansi_c_string" else "'") + 1 : -1]
-            return re.sub(r'\\(["\\$`])', r"\1", inner.replace("\\\n", ""))
-        if node.type == "word":
-            return re.sub(r"\\(.)", r"\1", raw.replace("\\\n", ""), flags=re.DOTALL)
+        if kind in ("string", "ansi_c_string", "translated_string"):
+            inner = raw[raw.find('"' if kind != "ansi_c_string" else "'") + 1 : -1]
+            return _QUOTED.sub(r"\1", inner.replace("\\\n", "")) if "\\" in inner else inner
+        if kind == "word" and "\\" in raw:
+            return _ESCAPED.sub(r"\1", raw.replace("\\\n", ""))
         return raw
 
 

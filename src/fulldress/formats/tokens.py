@@ -176,12 +176,21 @@ LOOKS_LIKE = (
 """The same forms for the search of every byte, without look-around."""
 
 
+_RUN = re.compile(r"(?<![A-Za-z0-9+/_%~.:=-])[A-Za-z0-9+/_%~.:=-]{20,}")
+"""Every form is such a run or a part of one, at most with a ``?`` or ``&`` before it: only there are all of them tried."""
+
+
 def tokens(text: str) -> Iterator[Token]:
     """The verified tokens of a text, in order."""
-    for match in _ANY.finditer(text):
+    for match in _matches(text):
         form = _FORMS[int((match.lastgroup or "f0")[1:])]
         value = match[0]
         if form.holds(value):
             named = re.match(r"[?&]?[A-Za-z]+=", value) if form.kind.startswith("Azure s") or "SAS" in form.kind else None
             cut = named.end() if named is not None else 0
             yield Token(form.kind, value[cut:], match.start() + cut, test="_test_" in value)
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    for run in _RUN.finditer(text):
+        yield from _ANY.finditer(text, max(0, run.start() - 1), run.end())

@@ -23,6 +23,7 @@ class _Answer(msgspec.Struct):
     tables: dict[str, int]
     extensions: dict[str, str] = {}
     objects: dict[str, int] = {}
+    bytes: dict[str, int] = {}
 
 
 class _State(msgspec.Struct):
@@ -66,6 +67,7 @@ def _postgresql(host: str, name: str, answer: str) -> DatabaseFacts:
         tables=facts.tables,
         objects=facts.objects,
         extensions=facts.extensions,
+        table_bytes=facts.bytes,
     )
 
 
@@ -89,6 +91,7 @@ def _mysql(host: str, name: str, answer: str) -> DatabaseFacts:
         server_version=server,
         size_bytes=sum(int(row[3]) for row in tables),
         tables={row[1]: int(row[2]) for row in tables},
+        table_bytes={row[1]: int(row[3]) for row in tables},
         objects={row[1]: int(row[2]) for row in rows if row[0] == "object" and len(row) == 3 and int(row[2])},
     )
 

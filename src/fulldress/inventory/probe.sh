@@ -46,6 +46,8 @@ section unit-files; within 10 systemctl list-unit-files --no-pager --output=json
 if [ "${running:-yes}" = yes ]; then
   section timers
   within 10 systemctl show '*.timer' --all --no-pager -p Id -p Unit -p TimersCalendar -p TimersMonotonic -p NextElapseUSecRealtime -p Persistent 2>/dev/null
+  section unit-edges
+  within 10 systemctl show '*.service' '*.target' '*.socket' '*.timer' '*.mount' '*.path' --no-pager -p Id -p After -p Requires -p Requisite -p BindsTo -p Wants 2>/dev/null | head -c 4194304
 else
   cannot "unit states" "no systemd answers on this host: states, timers' next moments and failures are not known"
   for file in /etc/systemd/system/*.timer /usr/lib/systemd/system/*.timer /lib/systemd/system/*.timer; do show timer-file "$file"; done
@@ -54,9 +56,10 @@ fi
 # --- packages, from their metadata
 section dpkg
 cat /var/lib/dpkg/status /var/lib/dpkg/status.d/* 2>/dev/null | awk '
-  function out() { if (name != "") printf "%s \t%s%s\t%s\n", state, name, same ? ":" arch : "", version; name = ""; same = 0 }
+  function out() { if (name != "") printf "%s \t%s%s\t%s\t%s\t%s\n", state, name, same ? ":" arch : "", version, needs, gives; name = needs = gives = ""; same = 0 }
   /^$/ { out() } /^Package: / { out(); name = $2; state = "ii" } /^Version: / { version = $2 } /^Architecture: / { arch = $2 }
-  /^Multi-Arch: same/ { same = 1 } /^Status: / { state = substr($2, 1, 1) substr($4, 1, 1) } END { out() }'
+  /^(Pre-)?Depends: / { sub(/^[^:]*: /, ""); needs = needs (needs == "" ? "" : ", ") $0 }
+  /^Provides: / { sub(/^[^:]*: /, ""); gives = $0 } /^Multi-Arch: same/ { same = 1 } /^Status: / { state = substr($2, 1, 1) substr($4, 1, 1) } END { out() }'
 if have rpm; then
   section rpm; within 10 rpm -qa --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' 2>/dev/null || cannot "rpm packages" "rpm -qa failed"
 elif [ -d /var/lib/rpm ] || [ -d /usr/lib/sysimage/rpm ]; then cannot "rpm packages" "there is a database but no rpm to read it"; fi
@@ -107,6 +110,19 @@ section commands
 IFS=: read -ra directories <<<"$PATH"
 for directory in "${directories[@]}"; do
   for file in "$directory"/*; do [ -f "$file" ] && [ -x "$file" ] && printf '%s\n' "${file##*/}"; done
+done
+
+# --- what a package may need: room, locales, runtimes
+section volumes
+for directory in / /boot /usr /opt /srv /home /tmp /var /var/lib /var/log /var/tmp /var/lib/postgresql /var/lib/mysql /var/lib/docker; do
+  [ -d "$directory" ] && printf '%s %s %s\n' "$(stat -c %d -- "$directory")" "$(stat -f -c '%a %S %b' -- "$directory")" "$directory"
+done 2>/dev/null
+section locales; within 3 locale -a 2>/dev/null | head -n 1000
+for runtime in 'java -XX:-UsePerfData -version' 'python3 --version' 'node --version' 'php --version' 'ruby --version' 'perl -v'; do
+  have "${runtime%% *}" || continue
+  section "runtime ${runtime%% *}"
+  read -ra words <<<"$runtime"
+  within 3 "${words[@]}" </dev/null 2>&1 | head -c 600
 done
 
 # --- schedules
@@ -174,6 +190,11 @@ SELECT json_build_object('server', current_setting('server_version'), 'size', pg
   'tables', coalesce((SELECT json_object_agg(n.nspname || '.' || c.relname,
       greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%'), '{}'),
+  'bytes', coalesce((SELECT json_object_agg(name, bytes) FROM (
+    SELECT n.nspname || '.' || c.relname AS name, pg_total_relation_size(c.oid) AS bytes FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%'
+    ORDER BY c.relpages DESC LIMIT 500) largest), '{}'),
   'extensions', coalesce((SELECT json_object_agg(extname, extversion) FROM pg_extension), '{}'),
   'objects', coalesce((SELECT json_object_agg(kind, n) FROM (
     SELECT CASE c.relkind WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'

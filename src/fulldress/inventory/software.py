@@ -12,6 +12,7 @@ from fulldress.model.estate import ChangedFile, InstalledPackage, OwnedFiles
 
 MAX_PATHS = 500
 """More unowned files are counted, not listed."""
+_BARE = re.compile(r"[\s(:\[<].*$")
 _JAR = re.compile(r"(?P<name>.+?)[-_](?P<version>v?\d[0-9A-Za-z.+_-]*)$")
 _METADATA = re.compile(r"(?P<name>[^/]+?)-(?P<version>\d[^-/]*)(-py[\d.]+)?(-[\w.-]+)?\.(dist|egg)-info$")
 _NPM = re.compile(r'(?P<file>.+?/package\.json):\s*"(?P<key>name|version)"\s*:\s*"(?P<value>[^"]*)"')
@@ -28,9 +29,17 @@ def packages(sections: Sections) -> tuple[InstalledPackage, ...]:
 
 def _dpkg(text: str) -> Iterator[InstalledPackage]:
     for line in text.splitlines():
-        status, name, version = [*line.split("\t"), "", ""][:3]
+        status, name, version, needs, gives = [*line.split("\t"), "", "", "", ""][:5]
         if status[1:2] == "i":
-            yield InstalledPackage(name=name, version=version)
+            yield InstalledPackage(
+                name=name, version=version, held=status[:1] == "h", depends=_names(needs), provides=_names(gives)
+            )
+
+
+def _names(field: str) -> tuple[str, ...]:
+    """The names of a Depends or Provides field: versions and architectures come off, alternatives stay together."""
+    clauses = ("|".join(_BARE.sub("", part.strip()) for part in clause.split("|")) for clause in field.split(","))
+    return tuple(dict.fromkeys(clause for clause in clauses if clause))
 
 
 def _rpm(text: str) -> Iterator[InstalledPackage]:

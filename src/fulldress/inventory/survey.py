@@ -63,9 +63,41 @@ def assembled(hosts: Sequence[HostFacts], declared: Declared) -> Estate:
     return Estate(
         taken=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         hosts=tuple(hosts),
-        retired=declared.retired,
-        replacements=declared.replacements,
+        retired=tuple(dict.fromkeys([*declared.retired, *_retired_aliases(declared)])),
+        replacements={**_redirected(declared), **declared.replacements},
+        aliases=declared.aliases,
     )
+
+
+def _retired_aliases(declared: Declared) -> list[str]:
+    """The declared names that stand, directly or over others, for a server that is retired."""
+    retired = {_plain(name) for name in declared.retired}
+    return [alias for alias in declared.aliases if any(_plain(name) in retired for name in _behind(declared, alias))]
+
+
+def _redirected(declared: Declared) -> dict[str, str]:
+    """What is to be used instead of an alias: what is declared for the server behind it."""
+    successors = {_plain(old): new for old, new in declared.replacements.items()}
+    found = {}
+    for alias in _retired_aliases(declared):
+        known = next((successors[_plain(n)] for n in _behind(declared, alias) if _plain(n) in successors), "")
+        if known:
+            found[alias] = known
+    return found
+
+
+def _behind(declared: Declared, alias: str) -> Iterator[str]:
+    """The names that an alias leads to, one after the other; a circle ends where it began."""
+    table = {_plain(name): target for name, target in declared.aliases.items()}
+    seen: set[str] = set()
+    while (name := _plain(alias)) in table and name not in seen:
+        seen.add(name)
+        alias = table[name]
+        yield alias
+
+
+def _plain(name: str) -> str:
+    return name.rstrip(".").lower()
 
 
 def survey_host(host: Host, declared: Declared) -> HostFacts:
@@ -94,6 +126,9 @@ def survey_host(host: Host, declared: Declared) -> HostFacts:
         accounts=system.accounts(sections),
         sudo=system.sudo_rules(sections),
         files=software.owned_files(sections),
+        volumes=system.volumes(sections),
+        locales=tuple(sections.text("locales").split()),
+        runtimes=system.runtimes(sections),
         not_seen=tuple(NotSeen(part=s.file, why=redacted(s.text.strip())) for s in sections.named("not-seen")),
     )
 

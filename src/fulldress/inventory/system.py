@@ -14,7 +14,7 @@ from fulldress.formats import crontab, sudoers, unit
 from fulldress.formats.redact import redacted
 from fulldress.formats.systemctl import ListedFile, ListedUnit
 from fulldress.inventory.sections import Section, Sections, SurveyFailed
-from fulldress.model.estate import Account, Certificate, CronJob, Listener, SudoRule, Timer, Unit
+from fulldress.model.estate import Account, Certificate, CronJob, Listener, SudoRule, Timer, Unit, Volume
 
 T = TypeVar("T")
 OURS = "fulldress-"
@@ -40,7 +40,27 @@ def units(sections: Sections) -> tuple[Unit, ...]:
     for name, state in states.items():
         load = "masked" if state.startswith("masked") else "loaded"
         found.setdefault(name, Unit(name=name, load=load, active="inactive", sub="dead", enabled=state))
-    return tuple(found[name] for name in sorted(found) if not name.startswith(OURS))
+    edges = _edges(sections.text("unit-edges"))
+    return tuple(
+        msgspec.structs.replace(found[name], **edges.get(name, {})) for name in sorted(found) if not name.startswith(OURS)
+    )
+
+
+_EDGES = {"After": "after", "Requires": "requires", "Requisite": "requires", "BindsTo": "requires", "Wants": "wants"}
+
+
+def _edges(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Unit -> what it comes after, requires and wants; slices and scopes order nothing that a package could break."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for block in text.split("\n\n"):
+        said = dict(line.partition("=")[::2] for line in block.strip().splitlines())
+        edges: dict[str, tuple[str, ...]] = {}
+        for key, field in _EDGES.items():
+            names = [n for n in said.get(key, "").split() if not n.endswith((".slice", ".scope")) and not n.startswith(OURS)]
+            edges[field] = tuple(sorted({*edges.get(field, ()), *names}))
+        if "Id" in said:
+            found[said["Id"]] = edges
+    return found
 
 
 def _template(states: dict[str, str], name: str) -> str:
@@ -220,6 +240,31 @@ def accounts(sections: Sections) -> tuple[Account, ...]:
             groups = tuple(dict.fromkeys([by_gid.get(gid, gid), *further]))
             found.append(Account(name=name, uid=int(uid), home=home, shell=shell, groups=groups))
     return tuple(found)
+
+
+def volumes(sections: Sections) -> tuple[Volume, ...]:
+    """The file systems behind the directories that packages write to, each once."""
+    found: dict[str, Volume] = {}
+    for line in sections.text("volumes").splitlines():
+        device, free, block, blocks, path = [*line.split(None, 4), "", "", "", ""][:5]
+        if not (path.startswith("/") and free.isdecimal() and block.isdecimal() and blocks.isdecimal()):
+            continue
+        if device in found:
+            found[device] = msgspec.structs.replace(found[device], also=(*found[device].also, path))
+        else:
+            sizes = int(block)
+            found[device] = Volume(path=path, free_bytes=int(free) * sizes, size_bytes=int(blocks) * sizes)
+    return tuple(found.values())
+
+
+def runtimes(sections: Sections) -> dict[str, str]:
+    """Program -> its version, by what it says of itself."""
+    found = {}
+    for section in sections.named("runtime"):
+        match = re.search(r"\d+(\.\d+)+", section.text) or re.search(r"\b\d+\b", section.text)
+        if match is not None:
+            found[section.file] = match[0]
+    return found
 
 
 def sudo_rules(sections: Sections) -> tuple[SudoRule, ...]:

@@ -16,6 +16,12 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     sub: str
     enabled: str = ""
     """enabled, disabled, static, masked ... (``systemctl list-unit-files``)."""
+    after: tuple[str, ...] = ()
+    """Units that come before this one, as systemd sees it (its own defaults and other units' ``Before=`` among them)."""
+    requires: tuple[str, ...] = ()
+    """Units without which it does not start or stay (Requires, Requisite, BindsTo)."""
+    wants: tuple[str, ...] = ()
+    """Units that it pulls in, by ``Wants=`` or by a link in its ``.wants`` directory."""
 
 
 class InstalledPackage(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +34,12 @@ class InstalledPackage(msgspec.Struct, frozen=True, kw_only=True):
     """Where it lies, for those that are no part of the system's package manager (pip, npm, jar)."""
     purl: str = ""
     """The package URL that an imported bill of materials gives."""
+    held: bool = False
+    """A person told the package manager to leave it as it is (``apt-mark hold``)."""
+    depends: tuple[str, ...] = ()
+    """Names that it depends on, alternatives joined by ``|``; of Debian packages."""
+    provides: tuple[str, ...] = ()
+    """Names that it stands for besides its own."""
 
 
 class ConfigKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +192,19 @@ class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
     extensions: dict[str, str] = {}
     """Extension -> version."""
     migrations: tuple[MigrationState, ...] = ()
+    table_bytes: dict[str, int] = {}
+    """Qualified table name -> bytes with its indexes; of the largest tables."""
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A file system of the host, by the first directory of those asked that lies on it."""
+
+    path: str
+    also: tuple[str, ...] = ()
+    """Further directories that lie on it."""
+    free_bytes: int
+    """What others than root may still write."""
+    size_bytes: int
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +234,11 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     sudo: tuple[SudoRule, ...] = ()
     files: OwnedFiles = OwnedFiles()
     not_seen: tuple[NotSeen, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    locales: tuple[str, ...] = ()
+    """As ``locale -a`` names them."""
+    runtimes: dict[str, str] = {}
+    """java, python3, node, php, ruby, perl -> version of the one on root's PATH."""
     imported: str = ""
     """The file that these facts come from, when the host itself was not asked."""
 
@@ -224,6 +254,8 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True):
     """Names of servers that no longer exist (declared in ``release.toml``)."""
     replacements: dict[str, str] = {}
     """Retired or forbidden endpoint -> what to use instead (declared)."""
+    aliases: dict[str, str] = {}
+    """Other name of a server -> the name that it stands for (declared): one for a retired server is retired with it."""
 
 
 class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):

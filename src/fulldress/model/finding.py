@@ -36,6 +36,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """rule + normalised content, never a line number; filled in by the sweep."""
     lineage: str = ""
     """As ``fingerprint``, but the same in another version of the package: without folders, versions and numbers in names."""
+    names: tuple[str, ...] = ()
+    """What the finding lists, whole, where a list is what it is about: hosts."""
     confirmed_by: tuple[str, ...] = ()
     """What other programs say of the same line: ``shellcheck SC2115``."""
 

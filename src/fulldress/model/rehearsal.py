@@ -237,6 +237,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """Scheduled jobs that were fired in this act."""
     proof: Proof | None = None
     notes: tuple[str, ...] = ()
+    contained: tuple[str, ...] = ()
+    """What the plan did that the clone had to contain: went down, left things running, ran into its limits."""
 
 
 class MirrorFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timezone: str = "UTC"
     retired: tuple[str, ...] = ()
     replacements: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    """Other name of a server (a CNAME, a name in hosts files) -> the name that it stands for."""
     config_files: tuple[str, ...] = ()
     """Globs of the configuration files that belong to the product."""
     product: str = ""
@@ -85,6 +87,17 @@ class Mirroring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     mask: tuple[MaskRule, ...] = ()
 
 
+class Staging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """``[staging]``: a host that stands in for clones with ``rehearse --driver staging``; not full dress."""
+
+    host: str = ""
+    """``ssh:user@host``; never production."""
+    restore: tuple[str, ...] = ()
+    """Command that brings it back to where production is, word by word; it runs on this computer, without a shell."""
+    front: str = ""
+    """``http://HOST:PORT`` where the load goes; the host's port 80 when empty."""
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """``release.toml``."""
 
@@ -99,3 +112,4 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     objectives: Objectives = Objectives()
     window: Window = Window()
     mirror: Mirroring = Mirroring()
+    staging: Staging = Staging()

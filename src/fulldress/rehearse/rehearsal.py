@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import datetime
 
+import msgspec
+
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, RehearsalReport
+from fulldress.model.rehearsal import Act, Check, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
-from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
+from fulldress.rehearse.verdict import (
+    contained_check,
+    dress_checks,
+    load_checks,
+    outside_check,
+    overall,
+    proof_check,
+    recorded_check,
+    step_check,
+)
 
 AS_IT_CAME = "the package as it came, then a snapshot restore"
 ADAPTED = "the adapted package"
@@ -39,7 +50,14 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         acts=(*acts, adapted, back),
         durations=dict(setting.durations),
         not_shown=tuple(not_shown(setting)),
-        mirror=mirror.facts(setting.mirror),
+        mirror=mirror_facts(setting),
+    )
+
+
+def mirror_facts(setting: Setting) -> MirrorFacts:
+    """What the clones were made from, and by which driver."""
+    return msgspec.structs.replace(
+        mirror.facts(setting.mirror), driver=setting.driver.name, full_dress=setting.driver.full_dress
     )
 
 
@@ -55,6 +73,8 @@ def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Ch
         proof_check(back.proof),
         outside_check(back.effects),
         *mirror.checks(setting.mirror),
+        contained_check([adapted, back]),
+        *dress_checks(setting.driver.name, setting.driver.full_dress),
     ]
 
 
@@ -68,6 +88,10 @@ def not_shown(setting: Setting) -> list[str]:
         "Jobs due at other hours (cron, timers) were not fired.",
     ]
     lines += setting.mirror.doubtful
+    if not setting.driver.full_dress:
+        lines.insert(
+            0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
+        )
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])

@@ -164,7 +164,7 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, info[1], "a database password")
     if (mounted := _MOUNTED.search(word)) is not None:
         yield Secret(index, mounted[1], "a password")
-    for match in secrets.URL_USERINFO.finditer(word):
+    for match in secrets.userinfos(word):
         yield Secret(index, match[3], "a password in a URL")
     for match in secrets.URL_PARAMETER.finditer(word):
         yield Secret(index, match[2], "a secret in a URL")

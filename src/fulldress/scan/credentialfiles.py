@@ -123,7 +123,7 @@ def _pairs(text: str) -> Iterator[Credential]:
 
 def _urls(text: str) -> Iterator[Credential]:
     for number, line in _lines(text):
-        for match in secrets.URL_USERINFO.finditer(line):
+        for match in secrets.userinfos(line):
             yield Credential(number, match[3], match[2], secrets.worth(match[3]))
 
 
@@ -224,7 +224,7 @@ KINDS = (
 SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
 
 
-_SOME = (
+NAME_PARTS = (
     *(
         "pgpass",
         "userlist.txt",
@@ -253,6 +253,6 @@ def is_whole(place: str) -> bool:
 def kind_of(place: str) -> Kind | None:
     """The kind of credential file that a path names, if any."""
     name = place.rpartition("/")[2].lower()
-    if not any(part in name for part in _SOME):
+    if not any(part in name for part in NAME_PARTS):
         return None
     return next((kind for kind in KINDS if kind.place.search(place)), None)

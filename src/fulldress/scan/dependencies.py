@@ -26,8 +26,8 @@ def _missing(context: Context) -> dict[str, tuple[str, ...]]:
         hosts = context.estate.hosts if context.estate is not None else ()
         here = {p.name.partition(":")[0] for host in hosts for p in host.packages}
         found: dict[str, tuple[str, ...]] = {}
-        for entry in context.files:
-            if here and entry.place.endswith("control") and _CONTROL.search(entry.place):
+        for entry in context.ending("control"):
+            if here and _CONTROL.search(entry.place):
                 archive = entry.place.rpartition("!")[0]
                 names = _depends(context.text(entry) or "")
                 found[archive] = tuple(alternatives[0] for alternatives in names if not here & set(alternatives))

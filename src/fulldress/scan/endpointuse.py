@@ -55,13 +55,18 @@ def uses(context: Context) -> list[Use]:
 def _uses(context: Context) -> Iterator[Use]:
     for entry, number, line in acting_lines(context, URL, among=lambda e: standing(e.place) == "acting"):
         if not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
-            bare = _NAMESPACE.sub("", line) if "://" in line else line
+            bare = _NAMESPACE.sub("", line) if "://" in line and _may_name_a_space(line) else line
             text = line.strip()  # once: a line of a minified file is long, and holds many
             yield from (Use(entry.place, number, text, url) for url in urls(bare))
     for hit in context.hits(URL, among=lambda e: context.is_binary(e) and standing(e.place) == "acting"):
         match = _IN_BINARY.search(context.around(hit, before=32, after=200))
         for url in urls(match[0].decode("ascii")) if match is not None else ():
             yield Use(hit.entry.place, 0, url.text, url)
+
+
+def _may_name_a_space(line: str) -> bool:
+    lower = line.lower()
+    return "xmlns" in lower or "namespace" in lower or "schemalocation" in lower
 
 
 def in_programs(uses: list[Use]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-JobKind = Literal["cron", "timer", "at", "pg_cron", "quartz", "spring", "celery", "kubernetes", "windows"]
+JobKind = Literal["cron", "timer", "at", "pg_cron", "quartz", "spring", "celery", "kubernetes", "windows", "ansible"]
 
 
 class Job(NamedTuple):

@@ -57,13 +57,11 @@ def libraries(context: Context) -> list[Library]:
 
 def _libraries(context: Context) -> Iterator[Library]:
     poms: dict[str, list[Entry]] = {}
-    for entry in context.files:
-        if entry.place.endswith("pom.properties") and _POM.search(entry.place):
+    for entry in context.ending("pom.properties"):
+        if _POM.search(entry.place):
             poms.setdefault(entry.place.rpartition("!/")[0], []).append(entry)
     named = set()
-    for entry in context.files:
-        if not entry.place.endswith(_ENDINGS):
-            continue
+    for entry in context.ending(*_ENDINGS):
         inner = entry.place.rpartition("!/")[2]
         if inner.endswith(".jar"):
             named.add(entry.place)

@@ -21,6 +21,8 @@ _VERSION = re.compile(
 )
 FAILED = "rule-raised"
 """A rule that failed is never known: nobody looked."""
+HOSTS = "outside-endpoints"
+"""The rule whose finding lists the outside hosts of a package."""
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NUMBER = re.compile(r"\d+")
 
@@ -52,6 +54,13 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     rules_run: frozenset[str] = frozenset()
     lock: PackageLock | None = None
     sha256: str = ""
+
+    @property
+    def hosts(self) -> frozenset[str] | None:
+        """The outside hosts that it names; None when nobody looked."""
+        if HOSTS not in self.rules_run:
+            return None
+        return frozenset(name for finding in self.findings if finding.rule == HOSTS for name in finding.names)
 
     @property
     def contents(self) -> frozenset[str]:

@@ -178,7 +178,7 @@ def _sources(context: Context) -> Iterator[Source]:
         if what in ("migration", "possible"):
             tool, single, up = embedded.section(entry.place, text)
             yield Source(entry, up, tool, what == "migration", single)
-    for entry in context.files:
+    for entry in context.ending(*embedded.PROGRAMS):
         reader = embedded.reader(entry.place)
         if reader is None or entry.size > MAX_SQL or _OTHER.search(entry.place):
             continue

@@ -47,6 +47,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("drizzle", re.compile(r"\bdrizzle-kit\s+(?:migrate|push)"), False),
     Tool("Entity Framework", re.compile(r"\bdotnet\s+ef\s+database\s+update\b|\befbundle\b"), False),
     Tool("Sequelize", re.compile(r"\bsequelize(?:-cli)?\s+db:migrate\b"), False),
+    Tool("Laravel", re.compile(r"\bartisan\s+migrate\b(?!:)(?![^\n;|&]*--isolated)"), False),
     Tool("dbmate", re.compile(r"\bdbmate\b[^\n;|&]*\b(?:up|migrate)\b"), False),
     Tool("goose", re.compile(r"\bgoose\b[^\n;|&]*\bup\b"), False),
     Tool("Flyway", re.compile(r"\bflyway\b[^\n;|&]*\bmigrate\b"), True),
@@ -58,7 +59,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("knex", re.compile(r"\bknex\b[^\n;|&]*\bmigrate:latest\b"), True),
 )
 RUNS_A_TOOL = Pattern(
-    r"""(alembic|flask)[^\n]*upgrade|(manage\.py|django-admin|drizzle-kit|prisma|sqlx)[\s"',]+(migrate|push)|migration:run"""
+    r"""(alembic|flask)[^\n]*upgrade|(manage\.py|django-admin|artisan|drizzle-kit|prisma|sqlx)[\s"',]+(migrate|push)|migration:run"""
     r"""|ef[\s"',]+database[\s"',]+update|efbundle|db:(migrate|prepare)|migrate:latest|dbmate[^\n]*(up|migrate)"""
     r"""|goose[^\n]*\bup\b|flyway[^\n]*migrate|liquibase[^\n]*update|\bmigrate[\s"',]+-[^\n]*\bup\b"""
 )

@@ -64,22 +64,44 @@ def memo(context: Context, key: object, make: Callable[[], T]) -> T:
     return cast("T", context.memo[key])
 
 
+_OF_CONTENT = ("shell", "docstrings")
+"""First words of the keys of what was parsed of a content alone, whose digest is the rest of the key."""
+
+
+def take_over(context: Context, earlier: Context) -> None:
+    """What was parsed of contents for another state of the same package need not be parsed again."""
+    for key, made in earlier.memo.items():
+        if isinstance(key, tuple) and key[0] in _OF_CONTENT:
+            context.memo.setdefault(key, made)
+
+
 def scripts(context: Context) -> list[Script]:
     """Every shell script, with its commands."""
     return memo(context, "scripts", lambda: list(_scripts(context)))
 
 
 def _scripts(context: Context) -> Iterator[Script]:
-    named = {e.place for e in context.files if e.place.endswith(_SHELL_ENDS) and SHELL_NAMES.search(e.place)}
-    named |= {e.place for e in context.matching(SHEBANG)}
+    named = {e.place: e for e in context.ending(*_SHELL_ENDS) if SHELL_NAMES.search(e.place)}
+    named |= {e.place: e for e in context.matching(SHEBANG)}
     found: list[Script] = []
-    for entry in context.files:
-        text = context.text(entry) if entry.place in named and entry.size <= MAX_PARSED else None
+    for _, entry in sorted(named.items()):
+        text = context.text(entry) if entry.size <= MAX_PARSED else None
         # A script with an archive behind it finds that by its own length: nobody may add a line.
         if text is not None and "\0" not in text and shell.is_shell(entry.place, text):
             found.append(_parsed(context, entry, text))
     yield from found
     yield from _libraries(context, found)
+
+
+def unread_scripts(context: Context) -> list[tuple[Entry, int]]:
+    """Shell scripts whose commands are not known to the end, and how many bytes are not."""
+    cut = [(s.entry, len(data) - shell.read_to(data)) for s in scripts(context) for data in [shell.encode(s.text)]]
+    large = [
+        (e, e.size)
+        for e in context.matching(SHEBANG)
+        if e.kind == "file" and e.size > MAX_PARSED and not context.is_binary(e)
+    ]
+    return [(entry, rest) for entry, rest in (*cut, *large) if rest]
 
 
 def _parsed(context: Context, entry: Entry, text: str) -> Script:
@@ -136,9 +158,7 @@ def crontabs(context: Context) -> list[Crontab]:
 
 
 def _crontabs(context: Context) -> Iterator[Crontab]:
-    for entry in context.files:
-        if "cron" not in entry.place:
-            continue
+    for entry in context.holding("cron"):
         system, user = bool(_CRON.search(entry.place)), bool(_USER_CRON.search(entry.place))
         text = context.text(entry) if system or user else None
         if text is not None:
@@ -262,7 +282,8 @@ def named(context: Context, name: str) -> list[Entry]:
     def make() -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = {}
         for entry in context.files:
-            found.setdefault(entry.place.rpartition("/")[2].rpartition("!")[2], []).append(entry)
+            place = entry.place
+            found.setdefault(place[max(place.rfind("/"), place.rfind("!")) + 1 :], []).append(entry)
         return found
 
     return memo(context, "entries by name", make).get(name, [])

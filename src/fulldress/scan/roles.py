@@ -50,8 +50,8 @@ def _wheels(context: Context) -> tuple[str, ...]:
     def make() -> tuple[str, ...]:
         found = {
             e.place[: match.start(1)]
-            for e in context.files
-            if e.place.endswith(".dist-info/RECORD") and (match := re.search(r"([^!/]+\.dist-info)/RECORD$", e.place))
+            for e in context.ending(".dist-info/RECORD")
+            if (match := re.search(r"([^!/]+\.dist-info)/RECORD$", e.place))
         }
         return tuple(sorted(found))
 

@@ -29,8 +29,9 @@ from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact, MatrixRow
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
-from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
+from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, Remark, TrustReport
 from fulldress.model.release import Release
+from fulldress.scan.placeindex import PlaceIndex
 
 T = TypeVar("T")
 MAX_LINE = 16_384
@@ -60,7 +61,7 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     severity: Severity
     confidence: Confidence
-    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories"], ...] = ()
+    needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories", "baseline"], ...] = ()
     """Inputs without which the rule stands aside (and the report says so)."""
 
 
@@ -145,6 +146,8 @@ class Context:
         """The decision of two people about exactly this package, when there is one."""
         self.advisories = advisories
         """What the vendor's channels say about exactly this package; None when they were not read."""
+        self.known_hosts: frozenset[str] | None = None
+        """Outside hosts that the previous package names; None when it is not known."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
         self._read_part = read_part or (lambda sha256, offset, size: read_blob(sha256)[offset : offset + size])
@@ -171,6 +174,22 @@ class Context:
             if entry.kind != "container":
                 found.setdefault(entry.sha256, []).append(n)
         return found
+
+    @cached_property
+    def _index(self) -> PlaceIndex:
+        return PlaceIndex([entry.place for entry in self.files])
+
+    def ending(self, *suffixes: str) -> list[Entry]:
+        """Those of ``files`` whose place ends with one of the suffixes, in order of place."""
+        return [self.files[n] for n in self._index.ending(*suffixes)]
+
+    def holding(self, *parts: str) -> list[Entry]:
+        """Those of ``files`` in whose place one of the parts occurs (given in lower case; upper case is found too)."""
+        return [self.files[n] for n in self._index.holding(*parts)]
+
+    def naming(self, *parts: str) -> list[Entry]:
+        """Those of ``files`` in whose name, behind the last slash, one of the parts occurs; case as above."""
+        return [self.files[n] for n in self._index.naming(*parts)]
 
     def entry(self, place: str) -> Entry | None:
         """The entry at a place."""
@@ -292,9 +311,7 @@ class Context:
 
     def texts(self, *suffixes: str) -> Iterator[tuple[Entry, str]]:
         """Entries that are text, with their text; only those whose place ends with one of the suffixes, if any given."""
-        for entry in self.files:
-            if suffixes and not entry.place.endswith(suffixes):
-                continue
+        for entry in self.ending(*suffixes) if suffixes else self.files:
             text = self.text(entry)
             if text is not None:
                 yield entry, text
@@ -398,6 +415,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     release: Release | None = None
     advisories: AdvisoryReport | None = None
     drafted: tuple[StepDraft, ...] = ()
+    known_hosts: tuple[str, ...] | None = None
     modified: str = "2026-10-01T00:00:00"
     """Recorded time of every file of the sample."""
     times: dict[str, str] = {}
@@ -405,6 +423,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     modes: dict[str, int] = {}
     """Modes of single files; others are 0755 with a ``#!`` line, else 0644."""
     not_inspected: tuple[NotInspected, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 class Rule(Protocol):

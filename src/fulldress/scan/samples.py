@@ -48,8 +48,9 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         entries=tuple(entries),
         bytes_inspected=size,
         not_inspected=given.not_inspected,
+        remarks=given.remarks,
     )
-    return Context(
+    context = Context(
         lock,
         blobs.__getitem__,
         estate=given.estate,
@@ -61,6 +62,8 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         drafted=given.drafted,
         search=search,
     )
+    context.known_hosts = frozenset(given.known_hosts) if given.known_hosts is not None else None
+    return context
 
 
 def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
@@ -81,4 +84,5 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         times=given.times,
         modes=given.modes,
         not_inspected=given.not_inspected,
+        remarks=given.remarks,
     )

@@ -20,7 +20,8 @@ JAVA = Pattern(r"(?i)(?:@Scheduled\s*\([^)\n]{0,80}cron\s*=|cronSchedule\s*\(\s*
 CELERY = Pattern(r"[\x22']schedule[\x22']\s*:\s*crontab\(")
 KUBERNETES = Pattern(r"^kind:\s*[\x22']?CronJob\b", once=True)
 WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
-LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS)
+ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
+LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS, ANSIBLE)
 
 _QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
 _PG_CALL = re.compile(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
@@ -33,7 +34,7 @@ _DAYS = {"MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6",
 def in_code(context: Context) -> Iterator[Job]:
     """Every job that a program of the package schedules by itself."""
     seen: set[str] = set()
-    for entry, number, line in acting_lines(context, PG_CRON, JAVA, CELERY, WINDOWS):
+    for entry, number, line in acting_lines(context, PG_CRON, JAVA, CELERY, WINDOWS, ANSIBLE):
         if is_vendored(entry.place):
             continue
         lower = line.lower()
@@ -43,6 +44,8 @@ def in_code(context: Context) -> Iterator[Job]:
             yield from _windows(entry, number, line)
         elif "crontab(" in lower:
             yield from _celery(context, entry, number)
+        elif lower.rstrip().endswith("cron:"):
+            yield from _ansible(context, entry, number)
         else:
             yield from _java(entry, number, line)
     for entry in context.matching(KUBERNETES):
@@ -111,6 +114,32 @@ def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
             kind="celery",
             zone="UTC",
         )
+
+
+_SETTING = re.compile(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
+
+
+def _ansible(context: Context, entry: Entry, number: int) -> Iterator[Job]:
+    """A task of the module ``cron``: its settings stand further in, below it."""
+    if not entry.place.endswith((".yml", ".yaml")):
+        return
+    lines = (context.text(entry) or "").split("\n")
+    depth = len(lines[number - 1]) - len(lines[number - 1].lstrip(" -"))
+    given: dict[str, str] = {}
+    for line in lines[number : number + 20]:
+        if line.strip() and len(line) - len(line.lstrip()) <= depth:
+            break
+        match = _SETTING.match(line)
+        if match is not None:
+            given[match[1]] = match[2]
+    if given.get("state") == "absent" or not {"job", "minute", "hour", "special_time"} & given.keys():
+        return
+    special = given.get("special_time", "")
+    parts = (given.get(name, "*") for name in ("minute", "hour", "day", "month", "weekday"))
+    schedule = f"@{special}" if special else " ".join(part.replace(" ", "") for part in parts)
+    if crontab.parse_schedule(schedule) is not None:
+        text, user = lines[number - 1].strip(), given.get("user", "")
+        yield Job(entry.place, number, schedule, given.get("job", ""), False, text, kind="ansible", user=user)
 
 
 def _kubernetes(entry: Entry, text: str) -> Iterator[Job]:

@@ -16,7 +16,6 @@ import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -219,7 +218,7 @@ def _feed(outlet: int, records: bytes) -> None:
 
 def compiled(patterns: Sequence[Pattern]) -> bytes:
     """The patterns compiled, from this user's cache when they were compiled before with this library on this processor."""
-    key = hashlib.sha256(canonical([list(patterns), metadata.version("hyperscan"), platform.machine(), _processor()]))
+    key = hashlib.sha256(canonical([list(patterns), vars(hyperscan)["__version__"], platform.machine(), _processor()]))
     name = f"patterns-{key.hexdigest()[:32]}"
     kept = cache.recall(name)
     if kept is not None:

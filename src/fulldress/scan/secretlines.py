@@ -78,25 +78,48 @@ _DOTTED = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 GENERATED = 1000
 """Characters of a line of a program that no person wrote: its names are those of parsers and grammars."""
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
-_FORMS = (
-    (re.compile(r"""["'`][\w.-]+:([^@\s"'`:/]{4,})@(?:tcp|udp|unix)\("""), "a password in a connection string"),
+_FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (
+        ("@tcp(", "@udp(", "@unix("),
+        re.compile(r"""["'`][\w.-]+:([^@\s"'`:/]{4,})@(?:tcp|udp|unix)\("""),
+        "a password in a connection string",
+    ),
+    (
+        ("convertto-securestring",),
         re.compile(r"""(?i)ConvertTo-SecureString\s+(?:-String\s+)?["']([^"'$]+)["'].*-AsPlainText"""),
         "a plain password",
     ),
-    (re.compile(r"(?i)\bnet\s+use\s.*/user:\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
-    (re.compile(r"\binsecure-password\s+(\S{4,})"), "a password in clear"),
-    (re.compile(r"(?i)<\w*Password>\s*<Value>([^<]{4,})</Value>"), "a password in an answer file"),
-    (re.compile(r"jdbc:oracle:\w+:[\w.-]+/([^@\s\"'/]{4,})@"), "a password in a connection string"),
-    (re.compile(r"(?i)\b(?:sqlcmd|osql|bcp)\b.{1,400}\s-P\s?([^\s%\"-]{4,})"), "a password of a database"),
-    (re.compile(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
+    (("/user:",), re.compile(r"(?i)\bnet\s+use\s.*/user:\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
+    (("insecure-password",), re.compile(r"\binsecure-password\s+(\S{4,})"), "a password in clear"),
     (
+        ("<value>",),
+        re.compile(r"(?i)<\w*Password>\s*<Value>([^<]{4,})</Value>"),
+        "a password in an answer file",
+    ),
+    (
+        ("jdbc:oracle:",),
+        re.compile(r"jdbc:oracle:\w+:[\w.-]+/([^@\s\"'/]{4,})@"),
+        "a password in a connection string",
+    ),
+    (
+        ("sqlcmd", "osql", "bcp"),
+        re.compile(r"(?i)\b(?:sqlcmd|osql|bcp)\b.{1,400}\s-P\s?([^\s%\"-]{4,})"),
+        "a password of a database",
+    ),
+    (("cmdkey",), re.compile(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
+    (
+        ("auth",),
         re.compile(r"""\bauth\s*=\s*\(\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']\s*\)"""),
         "a password for basic authentication",
     ),
-    (re.compile(r"(?i)^\s*d-i\s+\S*password\S*\s+password\s+(\S{4,})"), "a password in a preseed file"),
-    (re.compile(r"""(?i)^\s*createUser\s+\S+\s+(?:MD5|SHA\S*)\s+"?([^\s"]{4,})"""), "an SNMP passphrase"),
+    (("d-i",), re.compile(r"(?i)^\s*d-i\s+\S*password\S*\s+password\s+(\S{4,})"), "a password in a preseed file"),
+    (
+        ("createuser",),
+        re.compile(r"""(?i)^\s*createUser\s+\S+\s+(?:MD5|SHA\S*)\s+"?([^\s"]{4,})"""),
+        "an SNMP passphrase",
+    ),
 )
+"""(words of which one must occur, in lower case; the form; what it is)."""
 FORMS_LOOK_LIKE = (
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}use\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
@@ -127,9 +150,13 @@ class Secret(NamedTuple):
 
 def found_in(place: str, line: str) -> Iterator[Secret]:
     """The secrets of one line, each value once; verified provider tokens belong to their own rule."""
-    seen = [t.value for t in tokens.tokens(line)]
+    seen: list[str] | None = None
     for secret in _candidates(place, line):
-        if secret.worth and not any(secret.value in value or value in secret.value for value in seen):
+        if not secret.worth:
+            continue
+        if seen is None:
+            seen = [t.value for t in tokens.tokens(line)]
+        if not any(secret.value in value or value in secret.value for value in seen):
             seen.append(secret.value)
             yield secret
 
@@ -138,7 +165,7 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
     found = list(pairs(place, line))
     key = next((k for k, _ in found), "")
     code: Confidence = "likely" if is_code(place) else "certain"
-    for match in secrets.URL_USERINFO.finditer(line):
+    for match in secrets.userinfos(line):
         yield Secret(key, match[3], "a password in a URL", code, named="password", worth=_in_url(place, line, match))
     for match in secrets.URL_PARAMETER.finditer(line):
         if (
@@ -148,13 +175,20 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
         ):
             continue  # a piece of a query: programs show how to call them
         yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1], worth=secrets.worth(unquote(match[2])))
-    for form, what in _FORMS:
-        for match in form.finditer(line):
-            yield Secret(key, match[1], what, "likely", worth="real" if secrets.worth(match[1]) == "real" else "")
+    for what, value in _by_form(line):
+        yield Secret(key, value, what, "likely", worth="real" if secrets.worth(value) == "real" else "")
     for name, value in found:
         if secrets.is_secret_key(name) and "://" not in value:
             worth = secrets.worth(value)
             yield Secret(name, value, "a secret", code, worth=worth if worth == "real" or not _is_data(place) else "")
+
+
+def _by_form(line: str) -> Iterator[tuple[str, str]]:
+    lower = line.lower()
+    for words, form, what in _FORMS:
+        if any(word in lower for word in words):
+            for match in form.finditer(line):
+                yield what, match[1]
 
 
 def _in_url(place: str, line: str, match: re.Match[str]) -> Worth:

@@ -6,6 +6,7 @@ Nothing here ever asks anyone whether a secret is valid.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 HIDDEN = "<redacted>"
@@ -96,6 +97,8 @@ PROVIDER = re.compile(
     r")(?![A-Za-z0-9])"
 )
 URL_USERINFO = re.compile(r"(?i)(?<![a-z])([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
+_USERINFO = re.compile(r"://[^\s/:@'\"<>$]*:[^\s/@'\"<>]+@")
+MAX_SCHEME = 31
 URL_PARAMETER = re.compile(r"(?i)([?&;](?:password|passwd|pwd|secret|token|api_?key|access_token)=)([^\s&;'\"<>]+)")
 _WORD = r"""('[^']*'|"[^"]*"|[^\s'"]+)"""
 _ARGUMENTS = (
@@ -108,6 +111,19 @@ _ARGUMENTS = (
     re.compile(r"((?:-U|--user)[ =]?\s*[\"']?[^\s%'\"]{1,64}%)([^\s'\"]+)"),
     re.compile(rf"(ldap\w+\s(?:[^|;&]*\s)?-w\s*){_WORD}"),
 )
+
+
+def userinfos(text: str) -> Iterator[re.Match[str]]:
+    """What ``URL_USERINFO.finditer`` gives, without trying it at each character of a long line."""
+    done = 0
+    for match in _USERINFO.finditer(text) if "@" in text else ():
+        if match.start() < done:
+            continue
+        found = URL_USERINFO.search(text, max(done, match.start() - MAX_SCHEME))
+        if found is None:
+            return
+        yield found
+        done = found.end()
 
 
 def is_secret_key(key: str) -> bool:

@@ -27,6 +27,7 @@ from fulldress.scan.boundary import attempt
 from fulldress.scan.lineage import lineage
 from fulldress.scan.reading import SHEBANG
 from fulldress.scan.rule import Context, Rule, patterns_of
+from fulldress.scan.titles import sentence
 from fulldress.scan.waivers import Waiver
 
 RAISED = "rule-raised"
@@ -46,6 +47,7 @@ ASIDE = {
     "trust": "no trust report (run `fulldress intake`)",
     "release": "no release.toml (run `fulldress new`)",
     "advisories": "no advisories of this package (run `fulldress vendor fetch`)",
+    "baseline": "no previous package to compare with (`scan --baseline`)",
 }
 
 
@@ -83,12 +85,19 @@ def sweep(
     if progress is not None:
         progress.start("scan", float(len(run)))
     found: list[Finding] = []
-    context.prepare([SHEBANG, *(pattern for rule in run for pattern in _patterns(rule, context, found))])
+    found.extend(prepare(context, run))
     for findings in _all(run, context, progress):
         found.extend(findings)
     if progress is not None:
         progress.finish()
     return _report(context, run, aside, found, waivers)
+
+
+def prepare(context: Context, rules: Iterable[Rule]) -> list[Finding]:
+    """Search for all that the rules look for, at once; a rule that cannot say what it looks for is in the answer."""
+    failed: list[Finding] = []
+    context.prepare([SHEBANG, *(pattern for rule in rules for pattern in _patterns(rule, context, failed))])
+    return failed
 
 
 def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> list[list[Finding]]:
@@ -102,11 +111,12 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
             progress.advance()
         return found
 
-    if not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH or (os.cpu_count() or 1) < 2:
-        return [one(number) for number in range(len(run))]
     families: dict[str, list[int]] = {}
     for number, rule in enumerate(run):
         families.setdefault(rule.META.family, []).append(number)
+    alone = len(families) < 2 or (os.cpu_count() or 1) < 2
+    if alone or not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH:
+        return [one(number) for number in range(len(run))]
     groups = sorted(families.values(), key=lambda g: (run[g[0]].META.family not in HEAVY, -len(g)))
     done = crew.shared_out(groups, one)
     return [done[number] for number in range(len(run))]
@@ -138,6 +148,7 @@ def _stands_aside(rule: Rule, context: Context) -> str:
         "trust": context.trust,
         "release": context.release,
         "advisories": context.advisories,
+        "baseline": context.known_hosts,
     }
     return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
 
@@ -177,8 +188,13 @@ def _report(
         rules_run=tuple(rule.META.slug for rule in run),
         rules_stood_aside=aside,
         waived=waived,
-        findings=tuple(_told_once([f for f in kept if f.fingerprint not in waived], run)),
+        findings=tuple(_in_case(f) for f in _told_once([f for f in kept if f.fingerprint not in waived], run)),
     )
+
+
+def _in_case(finding: Finding) -> Finding:
+    title = sentence(finding.title)
+    return finding if title == finding.title else msgspec.structs.replace(finding, title=title)
 
 
 def _told_once(kept: list[Finding], run: Sequence[Rule]) -> list[Finding]:

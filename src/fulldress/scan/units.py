@@ -57,7 +57,7 @@ def units(context: Context) -> list[UnitFile]:
 
 
 def _units(context: Context) -> Iterator[UnitFile]:
-    for entry in context.files:
+    for entry in context.ending(*SUFFIXES, ".conf"):
         place = entry.place
         dropin = _DROPIN.search(place) if place.endswith(".conf") else None
         if not (place.endswith(SUFFIXES) or dropin) or entry.kind == "container":

@@ -20,8 +20,9 @@ from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, Stale, UsageErr
 from fulldress.model.finding import Cure, Finding, FindingsReport
 from fulldress.model.package import PackageLock
 from fulldress.scan.cures import cured
+from fulldress.scan.reading import take_over
 from fulldress.scan.rule import Context, Rule, cure_of
-from fulldress.scan.sweep import load_rules, sweep
+from fulldress.scan.sweep import load_rules, prepare, sweep
 from fulldress.scan.waivers import Waiver, read_waivers
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -52,11 +53,12 @@ def command(check: bool, accept_safe: bool, only: str, skip: str, output: Path |
     with stage_work(release, "adapt") as work:
         lock, report = _inputs(release)
         blobs = _Remembering(state_dir() / "blobs")
-        context = _Contexts(release, blobs)
+        able = _able(report)
+        context = _Contexts(release, blobs, able)
         waivers = read_waivers(release.path(f.WAIVERS), datetime.now(UTC).date()).active
         said = " ".join(filter(None, ("accept-safe" * accept_safe, only and f"only {only}", skip and f"skip {skip}")))
         numbers = earlier_numbers(release) if said else {}
-        rules = _chosen(_able(report), numbers, only, skip)
+        rules = _chosen(able, numbers, only, skip)
         curers = [_curer(rule, context, waivers, accept_safe) for rule in rules]
         result = adapt(lock, blobs, curers, hide=hide_secrets, numbers=numbers)
         rescan = sweep(release_context(release, result.lock, blobs, tuple(result.steps)), waivers=waivers)
@@ -114,16 +116,23 @@ class _Remembering(BlobStore):
 
 
 class _Contexts:
-    """The context of a state of the package; the last one is kept, because a check is followed by a cure."""
+    """The context of a state of the package; the last one is kept, because a check is followed by a cure.
 
-    def __init__(self, folder: f.ReleaseFolder, blobs: BlobStore) -> None:
-        self._folder, self._blobs = folder, blobs
+    The next one takes over what was parsed of contents that are still there, and is searched for all rules at once.
+    """
+
+    def __init__(self, folder: f.ReleaseFolder, blobs: BlobStore, rules: Sequence[Rule]) -> None:
+        self._folder, self._blobs, self._rules = folder, blobs, rules
         self._last: tuple[PackageLock, Context] | None = None
         self._memory: Memory = {}
 
     def __call__(self, lock: PackageLock) -> Context:
         if self._last is None or self._last[0] is not lock:
-            self._last = (lock, release_context(self._folder, lock, self._blobs, memory=self._memory))
+            context = release_context(self._folder, lock, self._blobs, memory=self._memory)
+            if self._last is not None:
+                take_over(context, self._last[1])
+            prepare(context, self._rules)
+            self._last = (lock, context)
         return self._last[1]
 
 

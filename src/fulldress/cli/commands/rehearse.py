@@ -14,7 +14,7 @@ from typing import Any
 import click
 import msgspec
 
-from fulldress.adapters import scope
+from fulldress.adapters import nspawn, scope
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.scratch import scratch_dir
 from fulldress.cli.mirrorwork import refreshed
@@ -30,7 +30,7 @@ from fulldress.model.release import Release
 from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
 from fulldress.ports import Keeper
-from fulldress.rehearse import proof
+from fulldress.rehearse import clones, proof
 from fulldress.rehearse.acts import Load, Setting, timed
 from fulldress.rehearse.fidelity import fidelity, in_words
 from fulldress.rehearse.model_traffic import fit, left_out, schedule
@@ -62,9 +62,16 @@ class TrafficFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
 )
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
+@click.option(
+    "--driver",
+    type=click.Choice(clones.NAMES),
+    default="overlay",
+    show_default=True,
+    help="What makes the clones; `staging` is not full dress.",
+)
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
-def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
+def command(multiple: float, seed: int, driver: str, adapted_only: bool, form: str) -> int:
     """Play the plan on copy-on-write clones of production, under load fitted to its logs, forward and back.
 
     \b
@@ -76,7 +83,7 @@ def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
     """
     folder = here()
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
-        report = _rehearse(folder, keeper, multiple, seed, adapted_only)
+        report = _rehearse(folder, keeper, multiple, seed, adapted_only, driver)
         _keep(work, report)
     write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
@@ -88,7 +95,9 @@ def command(multiple: float, seed: int, adapted_only: bool, form: str) -> int:
     return 0 if green else EXIT_NO_GO
 
 
-def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int, adapted_only: bool) -> RehearsalReport:
+def _rehearse(
+    folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int, adapted_only: bool, driver: str
+) -> RehearsalReport:
     release, plan = folder.release(), read_json(folder.path(f.PLAN_LOCK), PlanLock)
     require_fresh(folder, plan)
     scope.reap()
@@ -96,8 +105,9 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
     host = open_host(plan.plan.host)
     durations: dict[str, float] = {}
     identity = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
+    making = clones.driver(driver, keeper, nspawn.boot, staging=release.staging)
     with timed(durations, "mirror"):
-        copy = refreshed(folder, host, progress)
+        copy = refreshed(folder, host, progress, where=making.place(host.name))
     load = _load(folder, release, Path(copy.tree), multiple, seed)
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
@@ -111,6 +121,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int,
         engine_dir=engine_dir,
         scratch=scratch,
         keeper=keeper,
+        driver=making,
         wiring=wiring_of(host),
         load=load,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),

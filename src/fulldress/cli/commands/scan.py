@@ -158,6 +158,7 @@ def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sa
     progress = terminal_progress()
     before = read_before(ask.baseline, sandboxed=sandboxed) if ask.baseline else None
     with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress, budgets=budgets) as context:
+        context.known_hosts = before.hosts if before is not None else None
         report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
         _show(report, context, ask.view)
     if ask.view.form == "text":
@@ -170,6 +171,7 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
     with stage_work(folder, "scan") as work:
         lock = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
         context = release_context(folder, lock, BlobStore(state_dir() / "blobs"))
+        context.known_hosts = before.hosts if before is not None else None
         whole = _swept(context, folder.path(f.WAIVERS), ask.peers)
         write_json(work.path(f.FINDINGS), whole)
         work.facts = {

@@ -81,11 +81,11 @@ _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = (
 )
 
 
-_PROGRAMS = (".py", ".rb", ".xml", ".yml", ".yaml", ".js", ".ts", ".cjs", ".mjs", ".cs")
+PROGRAMS = (".py", ".rb", ".xml", ".yml", ".yaml", ".js", ".ts", ".cjs", ".mjs", ".cs")
 
 
 def reader(place: str) -> Reader | None:
     """Who reads the migrations in a file that is not SQL; None when its place promises none."""
-    if not place.endswith(_PROGRAMS):
+    if not place.endswith(PROGRAMS):
         return None
     return next((read for pattern, read in _READERS if pattern.search(place)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import postgast
@@ -25,6 +26,7 @@ _STEADY = frozenset(_STEADY_WORDS.split())
 """Built-in functions that are stable or immutable; every other call counts as volatile."""
 
 
+@lru_cache(maxsize=4096)
 def ident(name: str) -> str:
     """A name as it must be written in SQL."""
     try:

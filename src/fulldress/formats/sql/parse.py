@@ -16,7 +16,7 @@ from postgast import pg_query_pb2 as pb
 from fulldress.formats.sql.dynamic import bodies, sent_text
 from fulldress.formats.sql.grammar import Unreadable, parse
 from fulldress.formats.sql.names import dotted
-from fulldress.formats.sql.psql import Meta, plain
+from fulldress.formats.sql.psql import Meta, Plain, plain
 
 _UNITS = {"us": 0.001, "ms": 1.0, "": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
 _COMMITS = re.compile(r"(?i)\b(?:commit|rollback)\s*(?:;|work|and)")
@@ -87,17 +87,35 @@ def statements(text: str, *, single_transaction: bool = False) -> list[Statement
 
 def script(text: str, *, single_transaction: bool = False, session: Session | None = None) -> Script:
     """Reads a psql script. Never raises on bad SQL."""
-    clean = text.encode("utf-8", "replace").decode("utf-8")
-    bare = plain(clean)
+    bare, raw = _read(text.encode("utf-8", "replace").decode("utf-8"))
     state = _State(session or Session(single_transaction))
     found: list[Statement] = []
     sends = [meta.line for meta in bare.metas if meta.name == "gexec"]
-    for body, line, node in _raw(bare.sql, bare.cuts):
+    for body, line, node in raw:
         found.extend(state.take(body, line, node))
         if sends and found[-1].kind == "select_stmt" and sends[0] <= line + body.count("\n") + 1:
             sends.pop(0)
             found.extend(_sent(found[-1]))
     return Script(tuple(found), bare.metas, state.explicit)
+
+
+MAX_KEPT = 1 << 20
+"""Characters of scripts whose parse trees are kept: a tree is some fifty times as large as its text."""
+_Raw = tuple[str, int, Any]
+_kept: dict[str, tuple[Plain, list[_Raw]]] = {}
+"""Text -> what it was read as, for the next one who asks: every rule of migrations does. The trees are only looked at."""
+
+
+def _read(text: str) -> tuple[Plain, list[_Raw]]:
+    if text in _kept:
+        return _kept[text]
+    bare = plain(text)
+    read = bare, list(_raw(bare.sql, bare.cuts))
+    if len(text) <= MAX_KEPT:
+        while sum(map(len, _kept)) + len(text) > MAX_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[text] = read
+    return read
 
 
 def _sent(query: Statement) -> Iterator[Statement]:
@@ -107,7 +125,7 @@ def _sent(query: Statement) -> Iterator[Statement]:
             yield msgspec.structs.replace(query, kind=kind, text=text, node=node, inside=True, alone=True)
 
 
-def _raw(sql: str, cuts: tuple[int, ...]) -> Iterator[tuple[str, int, Any]]:
+def _raw(sql: str, cuts: tuple[int, ...]) -> Iterator[_Raw]:
     """(text, line, node) per statement: the whole text at once, or piece by piece when the whole is refused."""
     try:
         yield from list(_parsed(sql, 1))
@@ -123,7 +141,7 @@ def _raw(sql: str, cuts: tuple[int, ...]) -> Iterator[tuple[str, int, Any]]:
                 yield piece.strip(), line + piece.count("\n", 0, lead), None
 
 
-def _parsed(sql: str, first: int) -> Iterator[tuple[str, int, Any]]:
+def _parsed(sql: str, first: int) -> Iterator[_Raw]:
     data = sql.encode()
     for raw in parse(sql).stmts:
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(data)

@@ -37,12 +37,21 @@ def plain(text: str) -> Plain:
     return _Lexer(text).run()
 
 
+_STOPS = re.compile(r"--|/\*|['\"$\\:()\[\];]")
+"""What the lexer looks at; everything between is passed over."""
+_NESTING = re.compile(r"/\*|\*/")
+_ESCAPED = re.compile(r"\\.|'", re.DOTALL)
+_WITHIN = re.compile(r"[^\n]+")
+
+
 class _Lexer:
     """Walks the text once, knowing quotes, dollar quotes and comments."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.out = list(text)
+        self.pieces: list[str] = []
+        self.written = 0
+        """Where the text goes on that is not in ``pieces`` yet."""
         self.metas: list[Meta] = []
         self.cuts: list[int] = []
         self.start = 0
@@ -50,16 +59,22 @@ class _Lexer:
 
     def run(self) -> Plain:
         at = 0
-        while at < len(self.text):
-            at = self._step(at)
-        return Plain("".join(self.out), tuple(self.metas), tuple(self.cuts))
+        while (stop := _STOPS.search(self.text, at)) is not None:
+            at = self._step(stop.start())
+        self._put(len(self.text), "")
+        return Plain("".join(self.pieces), tuple(self.metas), tuple(self.cuts))
+
+    def _put(self, start: int, instead: str) -> None:
+        """Something of the same length instead of the text at ``start``, which is never before what was put last."""
+        self.pieces += (self.text[self.written : start], instead)
+        self.written = start + len(instead)
 
     def _step(self, at: int) -> int:
         text, char = self.text, self.text[at]
-        if text.startswith("--", at):
+        if char == "-":
             end = text.find("\n", at)
             return len(text) if end < 0 else end
-        if text.startswith("/*", at):
+        if char == "/":
             return self._comment(at)
         if char in "'\"":
             return self._quoted(at, char)
@@ -86,31 +101,23 @@ class _Lexer:
 
     def _comment(self, at: int) -> int:
         depth, at = 1, at + 2
-        while at < len(self.text) and depth:
-            if self.text.startswith("/*", at):
-                depth, at = depth + 1, at + 2
-            elif self.text.startswith("*/", at):
-                depth, at = depth - 1, at + 2
-            else:
-                at += 1
+        while depth:
+            found = _NESTING.search(self.text, at)
+            if found is None:
+                return len(self.text)
+            depth, at = depth + (1 if found[0] == "/*" else -1), found.end()
         return at
 
     def _quoted(self, at: int, quote: str) -> int:
-        escapes = quote == "'" and at > 0 and self.text[at - 1] in "eE" and not (at > 1 and self.text[at - 2].isalnum())
-        at += 1
-        while at < len(self.text):
-            if escapes and self.text[at] == "\\":
-                at += 2
-            elif self.text[at] == quote:
-                return at + 1
-            else:
-                at += 1
-        return at
+        if quote == "'" and at > 0 and self.text[at - 1] in "eE" and not (at > 1 and self.text[at - 2].isalnum()):
+            ends = (found.end() for found in _ESCAPED.finditer(self.text, at + 1) if found[0] == quote)
+            return next(ends, len(self.text))
+        end = self.text.find(quote, at + 1)
+        return len(self.text) if end < 0 else end + 1
 
-    def _blank(self, start: int, end: int) -> None:
-        for at in range(start, end):
-            if self.out[at] != "\n":
-                self.out[at] = " "
+    def _blank(self, start: int, end: int, first: str = "") -> None:
+        """Blanks instead of the text, its newlines kept; ``first`` instead of its first character."""
+        self._put(start, first + _WITHIN.sub(lambda found: " " * len(found[0]), self.text[start + len(first) : end]))
 
     def _meta(self, at: int) -> int:
         end = self.text.find("\n", at)
@@ -118,12 +125,13 @@ class _Lexer:
         words = self.text[at + 1 : end].split()
         name = words[0] if words else ""
         self.metas.append(Meta(name, self.text[at:end].rstrip(), self.text.count("\n", 0, at) + 1))
-        self._blank(at, end)
         if name in _SENDS and self.text[self.start : at].strip():
-            self.out[at] = ";"
+            self._blank(at, end, ";")
             self.cuts.append(at)
             self.start = at + 1
-        elif not self.text[self.start : at].strip():
+            return end
+        self._blank(at, end)
+        if not self.text[self.start : at].strip():
             self.start = end
         return end
 
@@ -134,9 +142,7 @@ class _Lexer:
         if found is None or (self.depth and self.text[at - 1].isdigit()):
             return at + 1
         # :'x' stays a literal, :"x" a name; :x becomes a name of the same width.
-        self.out[at] = " "
-        if found.group()[1] not in "'\"" and len(found.group()) > 2:
-            self.out[at] = "_"
+        self._put(at, "_" if found.group()[1] not in "'\"" and len(found.group()) > 2 else " ")
         return found.end()
 
     def _copy_data(self, at: int) -> int:

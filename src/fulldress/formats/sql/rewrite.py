@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -89,6 +90,8 @@ class _Rewriter:
 
     def __init__(self, parsed: Script, rows: Mapping[str, int], known: Catalogue | None) -> None:
         self.parsed = parsed
+        self.at = 0
+        """Number of the statement that is looked at."""
         self.rows = rows
         self.catalogue = copy.deepcopy(known) or Catalogue()
         self.segments: list[tuple[str, str]] = []
@@ -105,7 +108,8 @@ class _Rewriter:
             if meta.name not in ("set", "echo", "qecho", "timing", "pset", "encoding", "t", "a", "x"):
                 self.left.append(f"line {meta.line}: {meta.text} is kept as it is; nobody looked into what it runs")
         metas = [*self.parsed.metas]
-        for statement in self.parsed.statements:
+        for number, statement in enumerate(self.parsed.statements):
+            self.at = number
             while metas and metas[0].line < statement.line:
                 self._meta(metas.pop(0).text)
             if not statement.inside:
@@ -313,14 +317,21 @@ class _Rewriter:
             self.recorded.append(("rows", f"-- line {statement.line}\n{deparse('insert_stmt', node)};"))
             return
         self._put(statement, statement.text + ";", kind="rows")
-        if where is None and not node.HasField("on_conflict_clause") and not self._is_last(statement):
+        if where is None and not node.HasField("on_conflict_clause") and not self._is_last():
             self._keep(statement, "this INSERT runs again when an interrupted migration is resumed")
 
-    def _is_last(self, statement: Statement) -> bool:
+    def _is_last(self) -> bool:
         """True when only row statements and the version row follow: they share the last transaction."""
-        later = self.parsed.statements[self.parsed.statements.index(statement) + 1 :]
+        other, version = self._ends
+        return other <= self.at < version
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        """Numbers of the last statement that is no row statement, and of the last version row (-1 for none)."""
+        statements = list(enumerate(self.parsed.statements))
         kinds = ("insert_stmt", "transaction_stmt", "select_stmt")
-        return any(version_row(s) for s in later) and all(s.kind in kinds for s in later)
+        other = max((n for n, s in statements if s.kind not in kinds), default=-1)
+        return other, max((n for n, s in statements if version_row(s)), default=-1)
 
     def _other_rows(self, statement: Statement) -> None:
         self._put(statement, statement.text + ";", kind="rows" if statement.kind == "select_stmt" else "ddl")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fulldress.model.rehearsal import Check, MirrorFacts
 from fulldress.model.release import MaskRule
+from fulldress.ports import CloneSource
 from fulldress.rehearse.mirror.masking import declared
 from fulldress.rehearse.mirror.nouns import Mirror, MirrorFailed
 
@@ -49,7 +50,7 @@ def require_masks(mirror: Mirror, rules: Sequence[MaskRule]) -> None:
         )
 
 
-def require_still(mirror: Mirror) -> None:
+def require_still(mirror: CloneSource) -> None:
     """Raises MirrorFailed when something runs on the mirror's data: never an overlay over a live data directory.
 
     What production writes later would shine through into every clone, and their databases would be torn.

@@ -1,8 +1,9 @@
 """Units of the package cannot be brought into an order, or hold up the boot.
 
 ## What it does
-Draws the ordering of the package's units (`After=`, `Before=`, those of their targets, and the defaults that systemd adds)
-over the targets of a boot and looks for circles; and finds one-shot services in the way of `sysinit.target` or
+Draws the ordering of the package's units (`After=`, `Before=`, those of their targets, links in `.wants` directories that it
+brings or its scripts make, and the defaults that systemd adds) over the targets of a boot, and over the order of the host's
+own units where an inventory knows it, and looks for circles; and finds one-shot services in the way of `sysinit.target` or
 `basic.target` without a time limit.
 
 ## Why it matters
@@ -27,11 +28,14 @@ belongs to the early boot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from fulldress.formats import calendar
+from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
-from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.reading import scripts
+from fulldress.scan.rule import Context, RuleMeta, Sample
 from fulldress.scan.units import UnitFile, units
 
 META = RuleMeta(
@@ -60,18 +64,21 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each circle, and one for each service that may hold up the boot."""
     found = [u for u in units(context) if u.folder and "/user/" not in u.entry.place]
     by_name = {u.name: u for u in found if not u.dropin}
-    edges = {name: set(before) for name, before in TARGETS.items()}
-    for one in found:
-        for earlier, later in _edges(one):
-            edges.setdefault(later, set()).add(earlier)
+    own = {name: set(before) for name, before in TARGETS.items()}
+    for earlier, later in [*(edge for one in found for edge in _edges(one)), *_links(context, by_name)]:
+        own.setdefault(later, set()).add(earlier)
+    edges = {**own, **{name: own.get(name, set()) | before for name, before in _of_hosts(context, by_name).items()}}
     reported: set[frozenset[str]] = set()
     for name in by_name:
         circle = _circle(name, edges)
         if circle and frozenset(circle) not in reported:
             reported.add(frozenset(circle))
+            hosts = [n for n in circle if n not in by_name and n not in TARGETS]
+            whose = f" ({', '.join(hosts[:3])} {'is' if len(hosts) == 1 else 'are'} the host's own)" if hosts else ""
+            early = next((n for n in circle if n in by_name and _wanted_early(by_name[n])), name)
             yield _finding(
-                by_name[name],
-                f"these units wait for each other: {' → '.join([*circle, circle[0]])}",
+                by_name[early],
+                f"these units wait for each other: {' → '.join([*circle, circle[0]])}{whose}",
                 "systemd leaves one of them out at every boot, and not always the same one.",
             )
     for one in by_name.values():
@@ -120,6 +127,26 @@ def _edges(one: UnitFile) -> Iterator[tuple[str, str]]:
         )
 
 
+_LINK = re.compile(r"(?:^|[!/])systemd/system/([^/!]+\.target)\.(?:wants|requires)/([^/!]+\.\w+)$")
+
+
+def _links(context: Context, by_name: Mapping[str, UnitFile]) -> Iterator[tuple[str, str]]:
+    """(unit, target) of links in ``.wants`` directories: a target comes after what it wants."""
+    paths = [e.place for e in context.package.entries if ".target." in e.place]
+    for script in scripts(context):
+        paths += [c.argv[-1] for c in script.commands if c.name == "ln" and len(c.argv) > 2 and ".target." in c.argv[-1]]
+    for path in paths:
+        match = _LINK.search(path)
+        if match is not None and match[2] in by_name:
+            yield match[2], match[1]
+
+
+def _of_hosts(context: Context, by_name: Mapping[str, UnitFile]) -> dict[str, set[str]]:
+    """Unit -> what comes before it on the first host; what the package brings anew has the package's order."""
+    hosts = context.estate.hosts[:1] if context.estate is not None else ()
+    return {u.name: set(u.after) for host in hosts for u in host.units if u.after and u.name not in by_name}
+
+
 def _defaults(one: UnitFile) -> bool:
     return one.last("Unit", "DefaultDependencies").lower() not in ("no", "false", "0", "off")
 
@@ -152,7 +179,27 @@ def _blocks(one: UnitFile) -> bool:
     return not limit or calendar.span(limit) in (None, 0.0, float("inf"))
 
 
+def _here(**after: tuple[str, ...]) -> Estate:
+    units = tuple(
+        Unit(name=name.replace("_", "."), load="loaded", active="active", sub="running", after=names)
+        for name, names in after.items()
+    )
+    return Estate(
+        taken="2026-10-01T00:00:00Z",
+        hosts=(HostFacts(name="h", hostname="h", os="debian", os_version="12", units=units),),
+    )
+
+
+_BETWEEN = "[Unit]\nAfter=storage.service\nBefore=mount.service\n[Service]\nExecStart=/bin/a\n"
 BAD = (
+    Sample(
+        files={"x.deb!/lib/systemd/system/a.service": _BETWEEN},
+        estate=_here(storage_service=("mount.service",), mount_service=("network.target",)),
+    ),
+    {
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/a\n",
+        "x.deb!/etc/systemd/system/sysinit.target.wants/a.service": "",
+    },
     {
         "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/a\n"
         "[Install]\nWantedBy=sysinit.target\n"
@@ -167,6 +214,10 @@ BAD = (
     },
 )
 GOOD = (
+    Sample(
+        files={"x.deb!/lib/systemd/system/a.service": _BETWEEN},
+        estate=_here(mount_service=("storage.service",), storage_service=("network.target",)),
+    ),
     {
         "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target b.service\n[Service]\nExecStart=/bin/a\n"
         "[Install]\nWantedBy=multi-user.target\n",

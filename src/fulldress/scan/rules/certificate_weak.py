@@ -2,7 +2,9 @@
 
 ## What it does
 Looks at every certificate of the package: signatures by SHA-1 or MD5, RSA keys under 2048 bits, DSA keys, elliptic curves
-under 224 bits; and certificates that are expired in the window of the upgrade or expire within 90 days of it.
+under 224 bits; certificates that are expired in the window of the upgrade or expire within 90 days of it. A server's
+certificate (it names hosts, and a setting or a key beside it says that a server uses it) that may issue others (`CA:TRUE`),
+that is not for servers by its extended key usage, or that lives for more than 825 days, is `medium` or `low`.
 
 ## Why it matters
 Clients refuse weak certificates at once, and expired ones from one second to the next: an outage with a date.
@@ -21,6 +23,7 @@ Ask the vendor for a new certificate before the window.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -28,15 +31,23 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.hashes import MD5, SHA1
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
+from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.release import Release, Window
 from fulldress.scan import certificates
 from fulldress.scan.places import is_example, is_test
-from fulldress.scan.reading import is_vendored
+from fulldress.scan.reading import acting_lines, is_vendored
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 SOON = timedelta(days=90)
+_SERVER = Pattern(
+    r"(?i)^\s{0,40}[<\w.-]{0,40}"
+    r"(ssl_?certificate|SSLCertificateFile|ssl_cert_file|cert_?file|certificate-?file|tls_?cert|server_?cert)[\w.-]{0,20}"
+    r"[\s=:\"']{1,8}[^\n]{1,200}"
+)
+LOOKS_FOR = (_SERVER,)
 
 META = RuleMeta(
     slug="certificate-weak",
@@ -53,11 +64,14 @@ def check(context: Context) -> Iterator[Finding]:
     for found in certificates.certificates(context):
         if is_vendored(found.entry.place) or is_test(found.entry.place) or is_example(found.entry.place):
             continue
-        faults = [*_weak(found.certificate), *_expiry(found.certificate, moment)]
+        hard = [*_weak(found.certificate), *_expiry(found.certificate, moment)]
+        soft = list(_leaf(context, found))
+        faults = [*hard, *(fault for fault, _ in soft)]
         if not faults:
             continue
-        late = any("expires within" in fault for fault in faults) and len(faults) == 1
-        severity: Severity = "medium" if late else META.severity
+        late = any("expires within" in fault for fault in hard) and len(hard) == 1
+        mild: Severity = "low" if all(minor for _, minor in soft) else "medium"
+        severity: Severity = mild if not hard else "medium" if late else META.severity
         yield Finding(
             rule=META.slug,
             severity=severity,
@@ -115,6 +129,54 @@ def _expiry(certificate: x509.Certificate, moment: datetime | None) -> Iterator[
         yield f"not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
 
 
+_LIFE = timedelta(days=825)
+"""Longer lives of server certificates are refused by Apple's clients whoever issued them."""
+_ANY_USE = ObjectIdentifier("2.5.29.37.0")
+
+
+def _leaf(context: Context, found: certificates.Found) -> Iterator[tuple[str, bool]]:
+    """(what is wrong, whether it is minor) with a certificate that a server of this package uses."""
+    certificate = found.certificate
+    names = _extension(certificate, x509.SubjectAlternativeName)
+    if not isinstance(names, x509.SubjectAlternativeName) or not names.get_values_for_type(x509.DNSName):
+        return
+    if not _served(context, found):
+        return
+    if certificates.is_ca(certificate):
+        yield "CA:TRUE, but a server's certificate: whoever has its key can issue others", False
+    uses = _extension(certificate, x509.ExtendedKeyUsage)
+    if not isinstance(uses, x509.ExtendedKeyUsage):
+        yield "no extended key usage (serverAuth)", True
+    elif ExtendedKeyUsageOID.SERVER_AUTH not in uses and _ANY_USE not in uses:
+        yield "its extended key usage is not for servers (no serverAuth)", False
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    if life > _LIFE:
+        yield f"valid for {life.days} days (clients of Apple take 825)", True
+
+
+def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+
+
+def _served(context: Context, found: certificates.Found) -> bool:
+    """True for the first certificate of a file that a setting gives to a server, or that a private key lies beside."""
+    name = re.escape(found.entry.place.rpartition("/")[2])
+    named = re.compile(rf"(?<![\w.-]){name}(?![\w-])")
+    if any(named.search(line) for _, _, line in acting_lines(context, _SERVER)):
+        return _first(context, found)
+    stem = re.sub(r"([._-](cert|crt|chain|fullchain))?\.\w+$", "", found.entry.place)
+    keys = (f"{stem}{end}" for end in (".key", "-key.pem", "_key.pem", ".key.pem", ".privkey.pem"))
+    return any(context.entry(key) is not None for key in keys) and _first(context, found)
+
+
+def _first(context: Context, found: certificates.Found) -> bool:
+    """The leaf stands first in its file; its issuers follow."""
+    return next(c for c in certificates.certificates(context) if c.entry.place == found.entry.place).line == found.line
+
+
 EXPIRING = """\
 -----BEGIN CERTIFICATE-----
 MIHwMIGjoAMCAQICAQswBQYDK2VwMBwxGjAYBgNVBAMMEVNhbXBsZSBJc3N1aW5n
@@ -139,18 +201,64 @@ Zwm/tMwet+t0FGDiOGQA68c6y7P0bwN/MpWQY0+tn7KgrfknZvYGJy8UqaGp38SH
 WLJczbAHcoc=
 -----END CERTIFICATE-----
 """
+LEAF_CA = """\
+-----BEGIN CERTIFICATE-----
+MIIBBTCBuKADAgECAgEHMAUGAytlcDANMQswCQYDVQQDDAJDQTAeFw0yNjAxMDEw
+MDAwMDBaFw0yODAxMDEwMDAwMDBaMAwxCjAIBgNVBAMMAWEwKjAFBgMrZXADIQAr
+A008HofDYGKu833T/YjlvmLIegDwxFxdCgR72FoQD6M+MDwwFAYDVR0RBA0wC4IJ
+YS5leGFtcGxlMA8GA1UdEwEB/wQFMAMBAf8wEwYDVR0lBAwwCgYIKwYBBQUHAwEw
+BQYDK2VwA0EAM/vm/7CDxPjh89lx3HeZQU9zbV5oAmt0+OsI6gNB6M3fTrmrsHqe
+OzTcD3wdImyXq/GsEwI77oRzXYbhETQDBg==
+-----END CERTIFICATE-----
+"""
+LEAF_CLIENT = """\
+-----BEGIN CERTIFICATE-----
+MIIBAjCBtaADAgECAgEHMAUGAytlcDANMQswCQYDVQQDDAJDQTAeFw0yNjAxMDEw
+MDAwMDBaFw0yODAxMDEwMDAwMDBaMAwxCjAIBgNVBAMMAWEwKjAFBgMrZXADIQCl
+ev0BXDUcPUlgTa9QqXvDjmBAOov8hS7IOdPevGDKmKM7MDkwFAYDVR0RBA0wC4IJ
+YS5leGFtcGxlMAwGA1UdEwEB/wQCMAAwEwYDVR0lBAwwCgYIKwYBBQUHAwIwBQYD
+K2VwA0EARfzkuwqXRcGCeKOsjlOaX/5lNRMLeuhnOtlIaeKVrLuXNlKWFXEpBxWs
+3xxseGU36GfTyf+cMQHyrTAczC5BAw==
+-----END CERTIFICATE-----
+"""
+LEAF_LONG = """\
+-----BEGIN CERTIFICATE-----
+MIHtMIGgoAMCAQICAQcwBQYDK2VwMA0xCzAJBgNVBAMMAkNBMB4XDTI2MDEwMTAw
+MDAwMFoXDTM1MDEwMTAwMDAwMFowDDEKMAgGA1UEAwwBYTAqMAUGAytlcAMhAHxn
+wGHltYIgkaxdxhbl+1PokfukamjFDrgA7wTWA141oyYwJDAUBgNVHREEDTALgglh
+LmV4YW1wbGUwDAYDVR0TAQH/BAIwADAFBgMrZXADQQA6btwcGav99LI+2eE4QbKR
+FPXJvVJqSOHj5bMYYcwdj0ELE2fTyr8qIdk73bAqVmsxeg2SXKNm+f/sMGIAYmwP
+-----END CERTIFICATE-----
+"""
+LEAF_GOOD = """\
+-----BEGIN CERTIFICATE-----
+MIIBAjCBtaADAgECAgEHMAUGAytlcDANMQswCQYDVQQDDAJDQTAeFw0yNjAxMDEw
+MDAwMDBaFw0yODAxMDEwMDAwMDBaMAwxCjAIBgNVBAMMAWEwKjAFBgMrZXADIQDo
+d1a3xxaFaqhHCO/7Qi98r4Gs2ATpkGIltrf7sYPyJKM7MDkwFAYDVR0RBA0wC4IJ
+YS5leGFtcGxlMAwGA1UdEwEB/wQCMAAwEwYDVR0lBAwwCgYIKwYBBQUHAwEwBQYD
+K2VwA0EAJML2Hph7pEAZjHYzBfxepuMShOITvZg13co6E+vxUNYIlA0ZGjSgiZbz
+C8tZh0FM3P21dCsO2wJ8FdO/J6oKDQ==
+-----END CERTIFICATE-----
+"""
 
 
 def _release(start: str) -> Release:
     return Release(name="sample", window=Window(start=start))
 
 
+_NGINX = "server {\n  ssl_certificate /etc/ssl/a.pem;\n}\n"
 BAD = (
+    {"certs/a.pem": LEAF_CA, "etc/nginx/a.conf": _NGINX},
+    {"certs/a.pem": LEAF_CLIENT, "etc/nginx/a.conf": _NGINX},
+    {"certs/a.pem": LEAF_LONG, "certs/a.key": "-----BEGIN PRIVATE KEY-----\n"},
     {"certs/weak.pem": SHORT_RSA},
     Sample(files={"certs/old.pem": EXPIRING}, release=_release("2026-11-29T02:30")),
     Sample(files={"certs/old.pem": EXPIRING}, release=_release("2027-01-10T02:30")),
 )
 GOOD = (
+    {"certs/a.pem": LEAF_GOOD, "etc/nginx/a.conf": _NGINX},
+    {"certs/a.pem": LEAF_CA},
+    {"certs/b.pem": LEAF_GOOD + LEAF_CA, "certs/b.key": "-----BEGIN PRIVATE KEY-----\n"},
     {"certs/old.pem": EXPIRING},
     Sample(files={"certs/old.pem": EXPIRING}, release=_release("2026-03-01T02:30")),
 )

@@ -94,7 +94,7 @@ def _contents(context: Context) -> dict[str, list[Entry]]:
 
 
 def _lists(context: Context) -> Iterator[_List]:
-    for entry in context.files:
+    for entry in context.naming("sum", "sha", "md5", "record"):
         name = entry.place[max(entry.place.rfind("/"), entry.place.rfind("!")) + 1 :]
         if not _NAME.search(name):
             continue

@@ -30,7 +30,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
-from fulldress.scan.credentialfiles import SERVICE_ACCOUNT, Credential, Kind, kind_of
+from fulldress.scan.credentialfiles import NAME_PARTS, SERVICE_ACCOUNT, Credential, Kind, kind_of
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.secretreport import severity_of
@@ -53,7 +53,8 @@ _PERSONAL = re.compile(
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each file."""
     accounts = {e.place for e in context.matching(_ACCOUNT)}
-    for entry in context.files:
+    candidates = {e.place: e for e in (*context.naming(*NAME_PARTS), *context.matching(_ACCOUNT))}
+    for entry in sorted(candidates.values(), key=lambda e: e.place):
         kind = kind_of(entry.place) or (SERVICE_ACCOUNT if entry.place in accounts else None)
         text = context.text(entry) if kind is not None and entry.size <= MAX_BYTES else None
         if kind is not None and text is not None:

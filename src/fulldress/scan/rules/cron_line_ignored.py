@@ -92,8 +92,8 @@ def _lines(context: Context) -> Iterator[_Ignored]:
 
 
 def _files(context: Context) -> Iterator[_Ignored]:
-    for entry in context.files:
-        match = _FOLDER.search(entry.place) if "etc/cron." in entry.place else None
+    for entry in context.holding("etc/cron."):
+        match = _FOLDER.search(entry.place)
         if match is None or _LEFT_BEHIND.search(match[2]) or entry.kind == "directory":
             continue
         if not cronlint.PARTS_NAME.fullmatch(match[2]) and is_debian(context, entry.place):

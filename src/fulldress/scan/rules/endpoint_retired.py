@@ -2,8 +2,9 @@
 
 ## What it does
 Looks for the servers that `release.toml` declares as retired in every acting line of the package: scripts,
-configuration, units, code, also inside nested archives. Comments and documentation do not count. One finding a
-server.
+configuration, units, code, also inside nested archives. Comments and documentation do not count. Names that
+`[estate.aliases]` declares to stand for a retired server, directly or over others, count as that server (from the next
+`fulldress inventory` on). One finding a name.
 
 ## Why it matters
 A call to it hangs until its time-out or fails; in an installation script this leaves the upgrade half done.
@@ -84,10 +85,18 @@ def _finding(context: Context, estate: Estate, host: str, found: list[Hit], *, c
         place=entry.place,
         line=number,
         excerpt=line.strip(),
-        consequence="Every call to it hangs or fails; in an installation script the upgrade stops half way." + also,
+        consequence="Every call to it hangs or fails; in an installation script the upgrade stops half way."
+        + _behind(estate, host)
+        + also,
         fix=_advice(estate, host),
         curable=curable,
     )
+
+
+def _behind(estate: Estate, host: str) -> str:
+    """What the name stands for, when it is an alias."""
+    target = estate.aliases.get(host, "")
+    return f" The name stands for {target}." if target else ""
 
 
 def _advice(estate: Estate, host: str) -> str:
@@ -187,6 +196,15 @@ REPLACED = Estate(
     replacements={"sftp.old.example": "sftp.new.example"},
 )
 BAD = (
+    Sample(
+        files={"conf/app.ini": "[a]\nhost = files.example\n"},
+        estate=Estate(
+            taken="2026-10-01T00:00:00Z",
+            hosts=(),
+            retired=("sftp.old.example", "files.example"),
+            aliases={"files.example": "sftp.old.example"},
+        ),
+    ),
     Sample(files={"bin/tool": b"\x7fELF\0\0\0sftp://sftp.old.example:22/in\0"}, estate=RETIRED),
     Sample(
         files={"conf/app.ini": "[a]\nhost = XN--MLLER-KVA.example\n"},

@@ -2,9 +2,8 @@
 
 ## What it does
 Holds what the upgrade's scripts and units take for granted against the inventory: programs (by name, or in a `#!` line),
-users and groups (`chown`, `su`, `runuser`, `install -o`, `User=`, `Group=`), a time zone or locale set to something else
-than the hosts'. What the package brings or creates itself, and what a script looks for first (`command -v`), is no
-assumption.
+users and groups (`chown`, `su`, `runuser`, `install -o`, `User=`, `Group=`). What the package brings or creates itself, and
+what a script looks for first (`command -v`), is no assumption.
 
 ## Why it matters
 The vendor's test machine had it. Here the command ends with 127, the service with 217/USER, in the middle of the window.

@@ -69,17 +69,24 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _embedded(context)
     for script in scripts(context):
         saved: set[str] = set()
+        wrappers = set(_WRAPPER.findall(script.text))
         for command in script.commands:
             runs = _runs_saved(command, saved)
             if runs:
                 yield _finding(script.entry.place, command, f"{runs} is downloaded and run", "certain")
             saved |= _saves(command)
+            if command.name in wrappers and any("://" in word for word in command.argv):
+                saved |= {w for w in command.argv[1:] if "://" not in w and not w.startswith(("-", "$"))}
             what, confidence = _fetched(command)
             if what:
                 certain: Confidence = "certain" if _INSECURE_INDEX.search(command.text) else confidence
                 yield _finding(script.entry.place, command, what, certain)
 
 
+_WRAPPER = re.compile(
+    r"(?m)^[^\S\n]*(?:function\s+)?(\w+)\s*(?:\(\s*\))?\s*\{[^}\n]*(?:\n[^}]{0,300})?\b(?:curl|wget)\s[^}]*\$"
+)
+"""A function of the script that downloads what it is told."""
 _INSECURE_INDEX = re.compile(r"--(?:extra-)?index-url[ =][\"']?http://|\s-i\s+[\"']?http://|--registry[ =][\"']?http://")
 """A registry in plain text: whoever is on the way chooses what is installed."""
 
@@ -209,6 +216,7 @@ def _from_registry(name: str, rest: tuple[str, ...]) -> str:
 
 
 BAD = (
+    {"up.sh": '#!/bin/sh\nget() { wget -q "$1" -O "$2"; }\nget https://files.partner.example/t /tmp/t && sh /tmp/t\n'},
     {"deploy/site.yml": "- hosts: a\n  tasks:\n    - shell: curl -s https://get.partner.example/i | sh\n"},
     {"Dockerfile": "FROM x@sha256:0\nRUN curl -fsSL https://get.partner.example/i.sh | bash -s -- -y\n"},
     {"install.pl": '#!/usr/bin/perl\nsystem("wget -qO- https://get.partner.example/i | sh");\n'},

@@ -79,15 +79,21 @@ _DOC = re.compile(r"(^|[/!])usr/share/(doc|man)/|(^|/)(changelog|news)[^/]*\.old
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind."""
-    candidates = [e for e in context.files if _perhaps(e.place)]
+    candidates = _candidates(context)
     for kind in _KINDS:
         found = [e for e in candidates if kind.names.search(e.place) and _counts(e, kind)]
         yield from _said(kind.what, found, kind.severity)
     yield from _said("a core dump", context.matching(_CORE), "high")
 
 
+def _candidates(context: Context) -> list[Entry]:
+    """All that one of the kinds passes, and little else: packages have very many names."""
+    found = [e for e in context.files if e.place.startswith(".")]
+    found += [*context.holding("/.", "__macosx/", *_HISTORIES), *context.ending(*_ENDS)]
+    return [e for e in sorted({e.place: e for e in found}.values(), key=lambda e: e.place) if _perhaps(e.place)]
+
+
 def _perhaps(place: str) -> bool:
-    """Passes everything that one of the kinds passes, at a glance: packages have very many names."""
     hidden = place.startswith(".", place.rfind("/") + 1)
     return hidden or place.endswith(_ENDS) or "__MACOSX/" in place or any(folder in place for folder in _HISTORIES)
 

@@ -69,7 +69,6 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _blind(context: Context) -> Iterator[_Blind]:
-    names = {entry.place.rpartition("/")[2] for entry in context.files}
     for migration in migrations(context):
         if not migration.source.certain or not migration.entry.place.endswith(".sql"):
             continue
@@ -77,11 +76,15 @@ def _blind(context: Context) -> Iterator[_Blind]:
         blind = [(s.line, s.text) for s in read.unparsed]
         for meta in read.metas:
             wanted = meta.text.split()[-1].strip("'\"").rpartition("/")[2]
-            if meta.name in ("i", "ir", "include", "include_relative") and wanted not in names:
+            if meta.name in ("i", "ir", "include", "include_relative") and not _is_there(context, wanted):
                 blind.append((meta.line, meta.text))
         if blind:
             line, text = min(blind)
             yield _Blind(migration.entry.place, line, text, len(blind), migration.historic)
+
+
+def _is_there(context: Context, name: str) -> bool:
+    return any(e.place.rpartition("/")[2] == name for e in context.naming(name.lower()))
 
 
 def _foreign(context: Context) -> Iterator[Finding]:

@@ -131,6 +131,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 _SQL = "CREATE TABLE t (a int);\n"
 BAD = (
+    {"deploy.sh": "#!/bin/sh\nphp artisan migrate --force\n"},
     {"deploy.sh": "#!/bin/sh\nalembic upgrade head\n"},
     {"deploy.sh": "#!/bin/sh\npython manage.py migrate --noinput\n"},
     {"scripts/migrate.sh": "#!/bin/sh\npsql -d app -f migrations/0051.sql\n", "migrations/0051.sql": _SQL},

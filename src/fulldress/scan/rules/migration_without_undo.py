@@ -23,13 +23,14 @@ Ask the vendor for the down script; `fulldress adapt` writes the derived one whe
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from fulldress.formats import sql
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.migration_files import is_down, stem
 from fulldress.scan.migrations import Migration, migrations, series_of
-from fulldress.scan.reading import current_text, encode
+from fulldress.scan.reading import current_text, encode, is_vendored
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -47,7 +48,7 @@ MANY = 6
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each migration without a down script: info where one can be derived; long series together."""
-    downs = {stem(entry.place) for entry in context.files if entry.place.endswith(".sql") and is_down(entry.place)}
+    downs = {stem(entry.place) for entry in context.ending(".sql") if is_down(entry.place)}
     series: dict[str, list[Migration]] = {}
     for migration in migrations(context):
         place = migration.entry.place
@@ -58,6 +59,47 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _together(folder, listed)
         else:
             yield from map(_finding, listed)
+    yield from _empty(context)
+
+
+_NOTHING = re.compile(
+    r"(?m)^[^\S\n]*def down(?:grade)?\b[^\n]*\n(?:[^\S\n]*(?:#[^\n]*|\"{3}[^\"]*\"{3})?\n)*"
+    r"[^\S\n]+(?P<what>pass|\.\.\.|raise (?:NotImplementedError|ActiveRecord::IrreversibleMigration)\b[^\n]*)"
+    r"[^\S\n]*(?:\n|\Z)"
+)
+"""A way back in Alembic or Rails that does nothing, or refuses."""
+
+
+def _empty(context: Context) -> Iterator[Finding]:
+    """One finding for each series of a tool's migrations whose way back is empty."""
+    series: dict[str, list[tuple[Migration, int, str]]] = {}
+    for migration in migrations(context):
+        entry = migration.entry
+        if not entry.place.endswith((".py", ".rb")) or is_vendored(entry.place):
+            continue
+        text = context.text(entry) or ""
+        match = _NOTHING.search(text)
+        if match is not None:
+            line = text.count("\n", 0, match.start("what")) + 1
+            series.setdefault(series_of(entry.place), []).append((migration, line, match["what"]))
+    for folder, listed in series.items():
+        migration, line, said = listed[-1]
+        many = (
+            f"{len(listed)} migrations in {folder} have"
+            if len(listed) > 1
+            else f"{migration.entry.place.rpartition('/')[2]} has"
+        )
+        yield Finding(
+            rule=META.slug,
+            severity="info" if migration.historic or len(listed) >= MANY else "low",
+            confidence="certain",
+            title=f"{many} an empty way back",
+            place=migration.entry.place,
+            line=line,
+            excerpt=said,
+            consequence="A rollback by the tool says that it went well and leaves the new schema under the old version.",
+            fix="Ask the vendor for the way back, or plan a restore.",
+        )
 
 
 def _finding(migration: Migration) -> Finding:
@@ -110,12 +152,15 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return Cure(edits={place: encode(down)}, note=f"{name} gets a derived way back: drops what it added", safety="review")
 
 
+_ALEMBIC = "from alembic import op\nrevision = 'a'\ndef upgrade():\n    op.execute('UPDATE t SET a = 1 WHERE id = 1')\n"
 BAD = (
+    {"alembic/versions/1_a.py": f"{_ALEMBIC}def downgrade() -> None:\n    pass\n"},
     {"migrations/1.sql": "UPDATE t SET a = 1 WHERE id = 1;\n"},
     {"migrations/1.sql": "ALTER TABLE t ADD COLUMN a int;\n"},
     {"migrations/1.sql": "DROP TABLE t;\n", "migrations/undo/2.sql": "SELECT 1;\n"},
 )
 GOOD = (
+    {"alembic/versions/1_a.py": f"{_ALEMBIC}def downgrade():\n    op.execute('UPDATE t SET a = 0 WHERE id = 1')\n"},
     {"migrations/1.sql": "DROP TABLE t;\n", "migrations/undo/1.sql": "CREATE TABLE t (a int);\n"},
     {"migrations/1_x.up.sql": "DROP TABLE t;\n", "migrations/1_x.down.sql": "CREATE TABLE t (a int);\n"},
     {"queries/report.sql": "SELECT 1;\n"},

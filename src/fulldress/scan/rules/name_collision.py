@@ -44,7 +44,8 @@ def check(context: Context) -> Iterator[Finding]:
     groups: dict[str, list[Entry]] = {}
     for entry in context.package.entries:
         if entry.kind != "directory":
-            groups.setdefault(unicodedata.normalize("NFKC", entry.place).casefold(), []).append(entry)
+            place = entry.place if entry.place.isascii() else unicodedata.normalize("NFKC", entry.place)
+            groups.setdefault(place.casefold(), []).append(entry)
     pairs = [g for g in groups.values() if len(g) > 1 and len({(e.sha256, e.link) for e in g}) > 1]
     if not pairs:
         return

@@ -47,19 +47,29 @@ _WINDOWS = (".exe", ".dll", ".msi", ".bat", ".cmd", ".ps1")
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each way of misleading, at the first name."""
-    windows = any(e.place.lower().endswith(_WINDOWS) for e in context.files)
+    windows = any(e.place.lower().endswith(_WINDOWS) for e in context.holding(*_WINDOWS))
     found: dict[str, list[str]] = {}
-    ways: dict[str, str] = {"": ""}
-    """Folders occur again and again, and their names are judged once."""
+    judged: dict[str, str] = {"": ""}
+    folders: dict[str, list[str]] = {"": []}
+    """Folders occur again and again, and so do names: each is judged once."""
     for entry in context.package.entries:
-        for part in entry.place.replace("!/", "/").split("/"):
-            way = ways.get(part)
-            if way is None:
-                way = ways[part] = _way(part, windows)
-            if way:
-                found.setdefault(way, []).append(entry.place)
+        folder, _, name = entry.place.rpartition("/")
+        ways = folders.get(folder)
+        if ways is None:
+            parts = f"{folder}/".replace("!/", "/").split("/")
+            ways = folders[folder] = [way for part in parts if (way := _judged(part, windows, judged))]
+        way = _judged(name, windows, judged)
+        for told in (*ways, way) if way else ways:
+            found.setdefault(told, []).append(entry.place)
     for way, places in found.items():
         yield _finding(way, list(dict.fromkeys(places)))
+
+
+def _judged(part: str, windows: bool, judged: dict[str, str]) -> str:
+    way = judged.get(part)
+    if way is None:
+        way = judged[part] = _way(part, windows)
+    return way
 
 
 def _way(part: str, windows: bool) -> str:

@@ -56,6 +56,7 @@ _BOUND = re.compile(
     rf"(?i)\b(?:bind|listen|host|address|addr|interface|http_?host|server|inet)[\w.-]*[\"']?[\s:=(,\[]+[\"'(]*{_ANY}[\"']?(?:\s*[:,]\s*(\d{{1,5}}))?"
     rf"|(?:--bind|--host|--listen|-b|-H|-l)[ =]{_ANY}(?::(\d{{1,5}}))?|{_ANY}:(\d{{1,5}})"
 )
+_CALL = re.compile(r"\.listen\(\s*(\d{2,5})\s*,\s*[\"'](?:0\.0\.0\.0|::)[\"']")
 _FIREWALL = re.compile(r"\b(ufw\s+allow|firewall-cmd\s.*--add-(?:port|service)|iptables\s.*-[AI]\s+INPUT.*ACCEPT)")
 _SENSITIVE = {
     "23",
@@ -95,7 +96,7 @@ def _opened(context: Context, place: str, line: str) -> str:
     if place.endswith(".socket"):
         match = _SOCKET.match(line)
         return match[1] if match is not None and not _SOCKET_LOCAL.search(line) else ""
-    match = _NGINX.match(line)
+    match = _NGINX.match(line) or _CALL.search(line)
     if match is not None:
         return match[1]
     if re.search(r"(?i)\b(allow|deny|from|trusted|whitelist|cidr|route|netmask|via|0\.0\.0\.0/)\b|0\.0\.0\.0/\d", line):
@@ -129,6 +130,7 @@ BAD = (
     {"etc/nginx/conf.d/a.conf": "server {\n    listen 8443 ssl;\n    server_name _;\n}\n"},
     {"conf/a.yaml": "server:\n  host: 0.0.0.0\n", "conf/b.ini": "bind = 0.0.0.0:8080\n"},
     {"app/main.py": 'app.run(host="0.0.0.0", port=8080)\n'},
+    {"server.js": "app.listen(9443, '0.0.0.0');\n"},
     {"bin/a.sh": "#!/bin/sh\nufw allow 9443/tcp\n"},
 )
 GOOD = (

@@ -62,6 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
         excerpt=f"{listed}{more}",
         consequence="Each must be reachable and trusted on the day, or known not to matter.",
         fix="Compare with the firewall's rules and the declared routes.",
+        names=tuple(sorted({host for host, _ in hosts})),
     )
 
 

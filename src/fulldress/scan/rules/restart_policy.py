@@ -102,7 +102,7 @@ def _restarts(found: UnitFile) -> Iterator[_Bad]:
         )
     elif restart == "always" and not given and pause < 1:
         yield _Bad(
-            "Restart",
+            "RestartSec" if found.last("Service", "RestartSec") else "Restart",
             "is given up after five failures within ten seconds (Restart=always without RestartSec=)",
             "While its database restarts for a minute, it fails five times in half a second and stays down.",
             "low",

@@ -43,14 +43,17 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind."""
     files = [e for e in context.package.entries if e.kind in ("file", "container")]
     folders = [e for e in context.package.entries if e.kind == "directory"]
-    yield from _said([e for e in files if e.mode & SETUID and e.mode & EXECUTE], "runs as its owner (set-user-id)", "medium")
-    yield from _said([e for e in files if e.mode & SETGID and e.mode & 0o010], "runs as its group (set-group-id)", "low")
-    open_programs = [e for e in files if e.mode & WORLD and e.mode & EXECUTE]
+    special = [e for e in files if e.mode & (SETUID | SETGID | WORLD)]
+    yield from _said(
+        [e for e in special if e.mode & SETUID and e.mode & EXECUTE], "runs as its owner (set-user-id)", "medium"
+    )
+    yield from _said([e for e in special if e.mode & SETGID and e.mode & 0o010], "runs as its group (set-group-id)", "low")
+    open_programs = [e for e in special if e.mode & WORLD and e.mode & EXECUTE]
     if len(open_programs) < len(files) or len(files) == 1:  # an archive whose every file is 0777 was made without modes
         yield from _said(open_programs, "may be written by everybody and is run", "medium")
     yield from _said([e for e in folders if e.mode & WORLD and not e.mode & STICKY], "may be written by everybody", "low")
     marked = {n.place for n in context.package.not_inspected if _CAPABILITY in n.reason}
-    yield from _said([e for e in files if e.place in marked], "carries capabilities of root", "medium")
+    yield from _said([e for e in files if e.place in marked] if marked else [], "carries capabilities of root", "medium")
 
 
 def _said(entries: list[Entry], what: str, severity: Severity) -> Iterator[Finding]:

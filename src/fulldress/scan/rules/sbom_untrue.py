@@ -56,8 +56,8 @@ class _Part(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """Up to three findings a document."""
-    for entry in context.files:
-        if not entry.place.endswith((".json", ".JSON")) or not _NAME.search(entry.place) or entry.size > MAX_SIZE:
+    for entry in context.ending(".json", ".JSON"):
+        if not _NAME.search(entry.place) or entry.size > MAX_SIZE:
             continue
         parts = _parts(context.text(entry) or "")
         if parts:

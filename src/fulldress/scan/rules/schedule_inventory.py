@@ -50,8 +50,8 @@ def check(context: Context) -> Iterator[Finding]:
     found = jobs(context)
     lines = [f"{short(j.place)}:{j.line} “{j.schedule or j.kind}”" for j in found]
     places = [(j.place, j.line) for j in found]
-    for entry in context.files:
-        part = _PARTS.search(entry.place) if "etc/cron." in entry.place else None
+    for entry in context.holding("etc/cron."):
+        part = _PARTS.search(entry.place)
         if part is not None and PARTS_NAME.fullmatch(part[3]):
             lines.append(f"{short(entry.place)} ({part[2]})")
             places.append((entry.place, 0))

@@ -84,8 +84,8 @@ def _structured(context: Context) -> Iterator[Entry]:
     for entry in context.matching(_CLASS, _SQLITE):
         if entry.size <= (MAX_CLASS if entry.place.endswith(".class") else MAX_BYTES):
             yield entry
-    for entry in context.files:
-        if entry.place.endswith(".pyc") and entry.kind != "container" and entry.size <= MAX_CLASS:
+    for entry in context.ending(".pyc"):
+        if entry.kind != "container" and entry.size <= MAX_CLASS:
             yield entry
 
 
@@ -97,10 +97,11 @@ def _in_company(data: bytes) -> Iterator[str]:
     """What a class, code object or row gives away."""
     groups: list[binaries.Group | None]
     if data[:4] == b"\xca\xfe\xba\xbe":
-        for name, value in binaries.constants_of_class(data):
+        found = binaries.of_class(data)
+        for name, value in found.constants:
             if secrets.is_secret_key(name) and secrets.worth(value) == "real" and re.search(r"\d", value):
                 yield f"the value of {name}"
-        groups = [binaries.of_class(data)]
+        groups = [found.group]
     elif data[:6] == b"SQLite":
         yield from _rows(data)
         return
@@ -112,7 +113,7 @@ def _in_company(data: bytes) -> Iterator[str]:
         if group is None:
             continue
         for text in group.texts:
-            what = _first(text) if len(text) > 8 and re.search(r"[:=]", text) else ""
+            what = _first(text) if len(text) > 8 and (":" in text or "=" in text) else ""
             if what:
                 yield what
         named = next(

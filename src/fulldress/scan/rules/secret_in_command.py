@@ -50,7 +50,9 @@ META = RuleMeta(
     confidence="certain",
 )
 _EXEC = Pattern(r"^Exec[A-Z][A-Za-z]{2,12}\s{0,2}=[^\n]{0,400}(pass|token|secret|key|\s-u\s?|\s-p|://)")
-LOOKS_FOR = (_EXEC,)
+_RECIPE = Pattern(r"(?i)^\t[^\n]{0,300}(pass|pwd|\s-p\S|\s-u\s?\S{1,60}:|token|secret|://)")
+LOOKS_FOR = (_EXEC, _RECIPE)
+_MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 _HISTORIES = (".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history")
 MAX_HISTORY = 1 << 20
 CONSEQUENCE = "Everyone who has the package, and every user of the host while it runs, can read and use it."
@@ -98,8 +100,15 @@ def _elsewhere(context: Context) -> Iterator[Finding]:
             found = [s for command in shell.commands(value) for s in found_in(command)]
             if found:
                 yield _in_table(line.entry.place, line.number, value, found)
-    for entry in context.files:
-        if entry.place.endswith(_HISTORIES) and entry.size < MAX_HISTORY:
+    for line in context.lines(
+        _RECIPE, among=lambda e: _MAKEFILE.search(e.place) is not None and standing(e.place) == "acting"
+    ):
+        value = re.sub(r"\$\((\w+)\)", r"${\1}", line.text.strip().lstrip("@+-")).replace("$$", "$")
+        found = [s for command in shell.commands(value) for s in found_in(command)]
+        if found:
+            yield _in_table(line.entry.place, line.number, value, found)
+    for entry in context.ending(*_HISTORIES):
+        if entry.size < MAX_HISTORY:
             for command in shell.commands(context.text(entry) or ""):
                 found = list(found_in(command))
                 if found:
@@ -222,6 +231,7 @@ def _referring(raw: str, value: str, name: str) -> str:
 
 
 BAD = (
+    {"Makefile": "db:\n\tmysql -h db1 -u portal -pKunden-Portal5 portal < a.sql\n"},
     {"a.service": "[Service]\nExecStart=-/usr/bin/app --db-password geheim1\n"},
     {"root/.bash_history": "ls\nmysql -uroot -pgeheim1\n"},
     {"bin/setenv.sh": '#!/bin/sh\nJAVA_OPTS="$JAVA_OPTS -Djavax.net.ssl.keyStorePassword=geheim1"\n'},
@@ -241,6 +251,7 @@ BAD = (
     {"scripts/e.sh": '#!/bin/sh\nexport API_TOKEN="abcdef123456"\npsql "postgresql://app:geheim1@db/app"\n'},
 )
 GOOD = (
+    {"Makefile": "db:\n\tmysql -h db1 -u portal -p$(DB_PASSWORD) portal < a.sql\n\tpsql -p 5432 app\n"},
     {"scripts/i.sh": '#!/bin/sh\nsmbclient //fs/x -U "$U%$P"\nldapsearch -W -x\nldapsearch -w "$PW"\nchpasswd < f\n'},
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},
     {"scripts/a.sh": '#!/bin/bash\nsshpass -p "$PASSWORD" sftp import@files.partner.example\nsshpass -e sftp x@y\n'},

@@ -137,10 +137,11 @@ def _accounts(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         return "high", "takes a password away"
     if name == "chpasswd":
         return "medium", "sets passwords from its input"
-    if name in ("usermod", "gpasswd", "adduser") and any(
-        w in ("sudo", "wheel", "docker", "root", "disk", "shadow") for w in words
+    named = [part for w in words for part in w.split(",")]
+    if name in ("useradd", "usermod", "gpasswd", "adduser") and any(
+        w in ("sudo", "wheel", "docker", "root", "disk", "shadow") for w in named
     ):
-        group = next(w for w in words if w in ("sudo", "wheel", "docker", "root", "disk", "shadow"))
+        group = next(w for w in named if w in ("sudo", "wheel", "docker", "root", "disk", "shadow"))
         return ("medium", f"puts an account into the group {group}") if group != "root" or name != "adduser" else None
     return None
 
@@ -152,7 +153,7 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         where = " ".join(paths)[:80]
         if re.fullmatch(r"0?[0-7]?[0-7][0-7][2367]", mode) and not mode.lstrip("0").startswith("1"):
             return "high" if any(_SYSTEM_DIR.match(p) for p in paths) else "medium", f"lets everyone write to {where}"
-        if re.fullmatch(r"(a|o|ugo)?\+r?w?x?", mode) and "w" in mode and mode[0] in "aou":
+        if re.fullmatch(r"(a|o|ugo)?\+[rwxX]+", mode) and "w" in mode and mode[0] in "aou":
             return "medium", f"lets everyone write to {where}"
         if re.fullmatch(r"0?[4-7][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", mode) and not mode.lstrip("0").startswith(("2", "g+")):
             own = all(re.match(r"/usr/(lib\w*|libexec|s?bin)/", p) and not _SHELL.search(p) for p in paths)
@@ -224,6 +225,7 @@ BAD = (
     {"up.sh": "#!/bin/sh\nset -e\numask 000\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho net.ipv4.ip_forward=1 >> /etc/sysctl.conf\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nchmod -R a+rwX /opt/app/storage\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsetenforce 0\n"},
     {"up.sh": "#!/bin/sh\nset -e\nufw disable\niptables -F\nsystemctl disable --now firewalld\n"},
     {"up.sh": "#!/bin/sh\nset -e\nchmod -R 777 /opt/app\nchmod 4755 /opt/app/bin/helper\n"},

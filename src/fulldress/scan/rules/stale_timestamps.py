@@ -54,11 +54,11 @@ class Dated(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all of them, at the oldest one."""
-    dated = sorted(_dated(context), key=lambda d: (d.when, d.entry.place))
+    dated = list(_dated(context))
     if len(dated) < 2:
         return
-    middle = dated[len(dated) // 2].when
-    stale = _outermost([d for d in dated if middle - d.when >= STALE])
+    middle = sorted(d.when for d in dated)[len(dated) // 2]
+    stale = _outermost(sorted((d for d in dated if middle - d.when >= STALE), key=lambda d: (d.when, d.entry.place)))
     if not stale:
         return
     years = (middle - stale[0].when).days / 365.25

@@ -59,6 +59,7 @@ _SETTINGS = re.compile(
     | \bssl_?ca_?verify\s*=\s*(?:off|false) | AutoAddPolicy\(\) | tls_?insecure["']?\s*[=:]\s*["']?true
     | insecure_skip_verify["']?\s*[=:]\s*true
     | ^\s*(?:proxy|uwsgi|grpc)_ssl_verify\s+off\b | ^\s*ssl_protocols\s[^;#]*\b(?:SSLv[23]|TLSv1(?:\.1)?)(?![.\d])
+    | Hostname(?:Verifier|verifier)\W{1,4}\(?\s*\w+\s*,\s*\w+\s*\)?\s*->\s*true
     | PERL_LWP_SSL_VERIFY_HOSTNAME\W{1,6}0\b | \bverify_hostname["']?\s*=>\s*0\b
     """
 )
@@ -78,6 +79,7 @@ LOOKS_FOR = (
     Pattern(
         r"(proxy|uwsgi|grpc)_ssl_verify\s{1,8}off|^\s{0,20}ssl_protocols\s|PERL_LWP_SSL_VERIFY_HOSTNAME|verify_hostname\s{0,4}=>"
     ),
+    Pattern(r"Hostname[Vv]erifier[^\n]{0,60}->\s{0,4}true"),
     Pattern(r"PYTHONHTTPSVERIFY|GIT_SSL_NO_VERIFY|trustServerCertificate\s{0,2}="),
 )
 _LOOPBACK = re.compile(

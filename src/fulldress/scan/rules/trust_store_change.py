@@ -62,7 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
     yield from [_authority(context, found) for found in ours] if len(ours) <= FEW else [_many(ours, "medium")]
     if len(ours) < len(added):
         yield _many([found for found in added if found not in ours], "info")
-    for entry in context.files:
+    for entry in context.holding("etc/apt/", "usr/share/keyrings/", "etc/pki/rpm-gpg/"):
         if _KEYRING.search(entry.place) and entry.kind != "container":
             name = entry.place.rpartition("/")[2]
             yield _finding(
@@ -98,6 +98,8 @@ def _adds(command: Command) -> str:
     words = argv[1:]
     if name in ("update-ca-certificates", "update-ca-trust") and not {"--help", "check"} & set(words):
         return f"{name} renews the system's trust store"
+    if name in ("cp", "install", "ln", "mv", "tee") and words and _STORE.search(words[-1]) and "/certs/" not in words[-1]:
+        return f"{name} puts a certificate into the system's trust store"
     if name == "trust" and words[:1] == ("anchor",):
         return "trust anchor changes the system's trust store"
     if name == "keytool" and {"-importcert", "-import", "-trustcacerts"} & set(words) and any("cacerts" in w for w in words):
@@ -135,6 +137,7 @@ rg8u1psSUMkJz67vtKzs1DajBrl3PSN6IGPIhVR5SRfwGMPKBWc6DvtUhEdgUcXk
 """
 BAD = (
     {"app.deb!/usr/local/share/ca-certificates/vendor.crt": AUTHORITY},
+    {"up.sh": "#!/bin/sh\nset -e\ncp conf/ca.pem /usr/local/share/ca-certificates/vendor.crt\n"},
     {"postinst": "#!/bin/sh\nset -e\nupdate-ca-certificates\n"},
     {"bin/a.sh": "#!/bin/sh\nkeytool -importcert -noprompt -file r.crt -keystore $JAVA_HOME/lib/security/cacerts\n"},
     {"etc/apt/trusted.gpg.d/vendor.gpg": "key", "bin/b.sh": "#!/bin/sh\nrpm --import vendor.asc\n"},

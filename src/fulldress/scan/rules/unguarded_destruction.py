@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
-from fulldress.scan.reading import Script, edited, memo, script_at, scripts
+from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -81,6 +82,62 @@ def check(context: Context) -> Iterator[Finding]:
             if lost:
                 severity: Severity = "critical" if system or what == "upgrade" else "low"
                 yield _finding(script.entry.place, command, "", _Verdict(severity, "certain" if system else "likely", lost))
+        if what == "upgrade":
+            yield from _elsewhere(script)
+            yield from _emptied(script)
+
+
+_CHECKED = re.compile(r"[^\S\n]*(\|\||&&|;?[^\S\n]*then\b)")
+_EMPTIES = re.compile(
+    r"(?m)^[^\S\n]*(?::[^\S\n]*|cat /dev/null[^\S\n]*|truncate -s ?0[^\S\n]+)?(?:>[^\S\n]*)?(/var/log/[\w./-]+)[^\S\n]*$"
+)
+
+
+def _elsewhere(script: Script) -> Iterator[Finding]:
+    """``cd DIR`` that nobody checks, and then a removal of names that are relative to it."""
+    if stops_on_errors(script):
+        return
+    for moved, command in pairwise(script.commands):
+        checked = _CHECKED.match(script.text[moved.end : moved.end + 40]) or script.text[: moved.start].rstrip().endswith(
+            "if"
+        )
+        if moved.name != "cd" or len(moved.argv) < 2 or moved.argv[1] in ("-", "..") or checked:
+            continue
+        argv = shell.unwrapped(command)
+        if not argv or argv[0].rpartition("/")[2] != "rm":
+            continue
+        paths = [w for w in argv[1:] if not w.startswith("-")]
+        loose = [w for w in paths if not w.startswith(("/", "$", "~", '"$')) and re.search(r"[*?]|^\.$", w)]
+        if loose:
+            whole = loose[0] in ("*", "./*", ".", ".*")
+            yield Finding(
+                rule=META.slug,
+                severity="high" if whole else "medium",
+                confidence=META.confidence,
+                title=f"rm works on {loose[0]} wherever the script is, when cd {moved.argv[1]} fails",
+                place=script.entry.place,
+                line=command.line,
+                excerpt=command.text,
+                consequence="A directory that is not there is no error that stops the script: it removes files elsewhere.",
+                fix="Write `cd DIR || exit 1`, or give rm the whole path.",
+            )
+
+
+def _emptied(script: Script) -> Iterator[Finding]:
+    """Logs of the system that the upgrade empties: what one would look at when it goes wrong."""
+    for match in _EMPTIES.finditer(script.text):
+        if ">" in match[0] or "truncate" in match[0]:
+            yield Finding(
+                rule=META.slug,
+                severity="low",
+                confidence="certain",
+                title=f"the log {match[1]} is emptied",
+                place=script.entry.place,
+                line=script.text.count("\n", 0, match.start(1)) + 1,
+                excerpt=match[0].strip(),
+                consequence="What one would look at when the upgrade goes wrong is gone.",
+                fix="Leave it to logrotate.",
+            )
 
 
 _SHARED = re.compile(
@@ -216,6 +273,9 @@ def wrecked(command: Command) -> str:
     if name == "dd":
         device = next((w[3:] for w in words if w.startswith("of=/dev/")), "")
         return "" if re.match(r"/dev/(null|stdout|zero|tty|shm/)", device) else device
+    pruned = name in ("docker", "podman") and plain[:2] in (["system", "prune"], ["volume", "prune"])
+    if pruned and (plain[0] == "volume" or "--volumes" in words):
+        return "the volumes of containers, of others too"
     if name == "dropdb":
         return f"the database {plain[-1] if plain else ''}".strip()
     if name in ("psql", "mysql", "mariadb", "sqlplus"):
@@ -306,6 +366,9 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\ndocker system prune -af --volumes\n"},
+    {"up.sh": "#!/bin/sh\ncd /srv/app/data\nrm -rf old-*\n"},
+    {"up.sh": "#!/bin/sh\nset -e\n> /var/log/messages\n"},
     {"up.sh": "#!/bin/sh\nset -e\npkill -9 -f python\n"},
     {"a/up.sh": "#!/bin/sh\nset -e\n. ./lib/functions\nend\n", "a/lib/functions": "end() {\n  pkill java\n}\n"},
     {"up.sh": '#!/bin/sh\nset -e\nBASE=/srv/app\nrm -rf "$BASE/$STALE_RELEASE"\n'},
@@ -318,6 +381,8 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\ncd /srv/app/data || exit 1\nrm -rf old-*\ncd /x && rm -f *\necho x > /var/log/app.log\n"},
+    {"up.sh": "#!/bin/sh\nset -e\ncd /srv/app/data\nrm -rf old-*\n"},
     {"up.sh": "#!/bin/sh\nset -e\npkill -u a python\npkill -F /run/app.pid python\nkillall appd\npkill -f /opt/app/x.py\n"},
     {"up.sh": '#!/bin/sh\nset -e\nfor R in a b; do rm -rf "/srv/app/$R"; done\nread N\nrm -rf "/srv/$N" "/srv/$1"\n'},
     {"up.sh": "#!/bin/bash\nset -e\ndd if=/dev/zero of=/dev/null count=1\npsql -c 'DROP TABLE tmp_x'\necho mkfs /dev/sdb\n"},

@@ -151,12 +151,28 @@ def _mentions(context: Context) -> Iterator[Mention]:
             firm = command.start not in forgiven and (command.top or not maintains)
             for name in _commanded(command):
                 yield Mention(name, place, command.line, command.end_line, command.text, firm)
+    yield from _facilities(context)
     for found in units(context):
         for directive, name, line in unit.depends(found.text):
             if directive in _STRONG and "%" not in name and name.endswith(SUFFIXES) and not name.endswith(_GENERATED):
                 yield Mention(name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM)
         if found.dropin and "%" not in found.name:
             yield Mention(found.name, found.entry.place, 1, 1, f"drop-in of {found.name}", False)
+
+
+_REQUIRED = re.compile(r"^#\s*Required-St(?:art|op):\s*(.*)$")
+
+
+def _facilities(context: Context) -> Iterator[Mention]:
+    """What an init script asks for in its header: systemd makes an order of it, without a word when nothing has the name."""
+    for script in scripts(context):
+        if "### BEGIN INIT INFO" not in script.text[:2000] or role(context, script.entry.place) == "library":
+            continue
+        for number, line in enumerate(script.text[:4000].split("\n"), 1):
+            match = _REQUIRED.match(line)
+            for name in match[1].split() if match is not None else ():
+                if re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+                    yield Mention(f"{name}.service", script.entry.place, number, number, line, False)
 
 
 def _commanded(command: Command) -> Iterator[str]:
@@ -232,6 +248,10 @@ def _estate(*names: str) -> Estate:
 
 _HERE = _estate("app.service", "app-worker.service", "postgresql@.service", "multi-user.target", "cron.service")
 BAD = (
+    Sample(
+        files={"init.d/a": "#!/bin/sh\n### BEGIN INIT INFO\n# Required-Start: $network postgresql-9.6\n### END INIT INFO\n"},
+        estate=_HERE,
+    ),
     Sample(
         files={"up.sh": "#!/bin/sh\nsudo systemctl stop app-lims-worker.service\nsystemctl start app-lims-worker\n"},
         estate=_HERE,

@@ -56,7 +56,7 @@ def check(context: Context) -> Iterator[Finding]:
             sev: Severity = "low" if found.name in own else "medium"
             yield _finding(found, sev, "likely", f"/etc/systemd/system/{found.name} hides {whose}", found.name)
     yield from _masked(context, estate_units)
-    for entry in context.package.entries:
+    for entry in context.package.entries if estate_units else ():
         name = entry.place.rpartition("/")[2]
         links = entry.kind == "symlink" and entry.link == "/dev/null" and "/systemd/" in entry.place
         if links and name in estate_units:

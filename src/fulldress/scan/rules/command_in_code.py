@@ -1,0 +1,149 @@
+"""A program runs a shell command that destroys, opens or downloads without a check.
+
+## What it does
+Reads the recipes of Makefiles, and the literals that programs hand to a shell (`system`, `exec`, `shell_exec`, `os.system`,
+`subprocess` with a string, `execSync`, `popen`, `passthru`): recursive removal of a path that begins with a variable or is
+the system's, `chmod` for everybody, `mkfs`, `dd` to a device, and `curl` or `wget` that do not check the certificate.
+Comments, tests and third-party libraries do not count.
+
+## Why it matters
+It is the same command as in a shell script, but no linter of shell scripts ever sees it; an empty variable is as empty here.
+
+## Example
+```
+system("rm -rf $base/spool/*");
+```
+
+## Fix
+Ask the vendor to use the language's own functions, with a check that the path is what it should be.
+
+## References
+- CWE-78; CWE-732; CWE-295
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fulldress.formats.patterns import Pattern
+from fulldress.model.finding import Finding, Severity
+from fulldress.model.package import Entry
+from fulldress.scan import secrets
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, is_code
+from fulldress.scan.roles import role
+from fulldress.scan.rule import Context, RuleMeta
+
+META = RuleMeta(
+    slug="command-in-code",
+    family="privilege",
+    title="Program runs a dangerous shell command",
+    severity="high",
+    confidence="likely",
+)
+LOOKS_FOR = (
+    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+)
+_CALL = re.compile(
+    r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"
+    r"\s*\(\s*[rf]?([\"'`])\s*(?P<command>.*)"
+    r"|(?:=|^|;|\()\s*`\s*(?P<tick>(?:sudo\s+)?(?:rm|chmod|mkfs)\b[^`]*)`"
+)
+_REMOVES = re.compile(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*\\*(.+)")
+_WHOLE = re.compile(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?(?=[\s\"'`;)]|$)")
+_BEGINS = re.compile(r"^[\"']?(?:\$\{?\w|\{\w|%s|[\"'`]\s*[.+]|#\{)")
+_OPENS = re.compile(r"^(?:sudo\s+)?chmod\s+(?:-\w+\s+)*(?:0?777|[0-7]?[0-7][0-7][2367]|(?:a|o|ugo)\+\w*w\w*)\b")
+_WRECKS = re.compile(r"^(?:sudo\s+)?(?:mkfs(?:\.\w+)?\s|dd\s.*\bof=/dev/(?!null|zero|stdout))")
+_BLIND = re.compile(r"^(?:curl\s(?:.*\s)?(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s|wget\s(?:.*\s)?--no-check-certificate\b)")
+
+
+class _Bad(NamedTuple):
+    severity: Severity
+    title: str
+    consequence: str
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each kind in a file."""
+    told: set[tuple[str, str]] = set()
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: _program(context, e.place)):
+        bad = _recipe(context, entry, line) if _MAKEFILE.search(entry.place) else _called(line)
+        if bad is None or (entry.place, bad.title) in told:
+            continue
+        told.add((entry.place, bad.title))
+        acts = role(context, entry.place) == "upgrade"
+        lesser: Severity = "medium" if bad.severity in ("critical", "high") else "low"
+        yield Finding(
+            rule=META.slug,
+            severity=bad.severity if acts else lesser,
+            confidence=META.confidence,
+            title=f"{entry.place.rpartition('/')[2]} {bad.title}",
+            place=entry.place,
+            line=number,
+            excerpt=secrets.hidden(line.strip())[:200],
+            consequence=bad.consequence,
+            fix="Have the vendor use the language's own functions, with a check of the path or of the certificate.",
+        )
+
+
+_MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+
+
+def _called(line: str) -> _Bad | None:
+    call = _CALL.search(line[:1000])
+    return _judged(call["command"] or call["tick"]) if call is not None else None
+
+
+def _recipe(context: Context, entry: Entry, line: str) -> _Bad | None:
+    """A command of a Makefile; variables that it sets itself are not empty."""
+    command = line.strip().lstrip("@+-").strip()
+    for name in re.findall(r"\$[({](\w+)[)}]", command):
+        if re.search(rf"(?m)^[^\S\n]*(?:export[^\S\n]+)?{name}[^\S\n]*[:?+]?=[^\S\n]*\S", context.text(entry) or ""):
+            command = re.sub(rf"\$[({{]{name}[)}}]", "/set", command)
+    return _judged(re.sub(r"\$\((\w+)\)", r"$\1", command))
+
+
+def _program(context: Context, place: str) -> bool:
+    return (
+        (is_code(place) or _MAKEFILE.search(place) is not None)
+        and standing(place) == "acting"
+        and role(context, place) != "library"
+    )
+
+
+def _judged(command: str) -> _Bad | None:
+    removes = _REMOVES.match(command)
+    whole = _WHOLE.match(removes[1]) if removes is not None else None
+    if whole is not None:
+        return _Bad("critical", f"removes {whole[0] or '/'} through a shell", "The host does not survive it.")
+    if removes is not None and _BEGINS.match(removes[1]):
+        return _Bad(
+            "high", "removes a path that begins with a variable, through a shell", "When it is empty, the path begins at /."
+        )
+    if _WRECKS.match(command):
+        return _Bad("high", "overwrites a device through a shell", "What was there is gone.")
+    if _OPENS.match(command):
+        return _Bad("medium", "lets everybody write, through chmod in a shell", "Any user of the host may change what runs.")
+    if _BLIND.match(command + " "):
+        return _Bad("medium", "downloads through a shell without checking the certificate", "Anyone on the way changes it.")
+    return None
+
+
+BAD = (
+    {"install.pl": 'my $b = shift;\nsystem("rm -rf $b/spool/*");\nsystem("chmod -R 777 $b");\n'},
+    {"setup.py": 'import os\nos.system(f"rm -rf {base}/cache")\n'},
+    {"app/cleanup.php": "<?php\nshell_exec('rm -rf ' . $dir . '/*');\n"},
+    {"tools/up.js": "execSync(`rm -rf ${dir}/x`);\n"},
+    {"Makefile": "install:\n\trm -rf $(OUT)/*\n\tchmod -R 777 /var/www/x\n"},
+    {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
+)
+GOOD = (
+    {"install.pl": '# system("rm -rf /");\nsystem("rm -rf /opt/vendor/cache");\nsystem("rm", "-rf", $x);\n'},
+    {"setup.py": 'import os\nos.system("chmod 755 bin/x")\nprint("curl -k is wrong")\n'},
+    {"tests/clean.py": 'os.system(f"rm -rf {tmp}")\n', "node_modules/x/a.js": "execSync(`rm -rf ${d}`)\n"},
+    {"Makefile": "OUT ?= build\nclean:\n\trm -rf $(OUT)/x\n\t@echo 'rm -rf $(Y)'\n"},
+    {"README.md": 'system("rm -rf $base")\n'},
+)

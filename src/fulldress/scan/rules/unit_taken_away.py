@@ -1,0 +1,106 @@
+"""The upgrade takes a unit away that other units of the host require.
+
+## What it does
+Finds units that the upgrade's scripts mask or delete (`systemctl mask`, `rm /etc/systemd/system/x.service`), and units of
+the host, not of the package, that require them (`Requires=`, `Requisite=`, `BindsTo=`), as the inventory has it.
+
+## Why it matters
+Nothing happens until the next start: then a service that nobody touched does not come up, because what it requires is gone.
+
+## Example
+```
+systemctl mask lims-broker.service     # billing.service has Requires=lims-broker.service
+```
+
+## Fix
+Have the owners of those units change them first, or leave the old unit until they have.
+
+## References
+- systemd.unit(5), Requires= and BindsTo=
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats import shell
+from fulldress.formats.shell import Command
+from fulldress.model.estate import Estate, HostFacts, Unit
+from fulldress.model.finding import Finding
+from fulldress.scan.reading import scripts
+from fulldress.scan.roles import role
+from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.units import SUFFIXES, units
+
+META = RuleMeta(
+    slug="unit-taken-away",
+    family="systemd",
+    title="Unit that others require is taken away",
+    severity="high",
+    confidence="certain",
+    needs=("estate",),
+)
+_FILE = re.compile(r"/systemd/system/([\w@.:\\-]+\.[a-z]+)$")
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each unit that is taken away."""
+    assert context.estate is not None
+    ours = {u.name for u in units(context)}
+    for script in scripts(context):
+        if role(context, script.entry.place) != "upgrade":
+            continue
+        for command in script.commands:
+            for name, how in _gone(command):
+                for host in context.estate.hosts:
+                    needing = [u.name for u in host.units if name in u.requires and u.name not in ours and u.name != name]
+                    if needing and name not in ours:
+                        yield _finding(script.entry.place, command, name, how, host, needing)
+
+
+def _gone(command: Command) -> Iterator[tuple[str, str]]:
+    argv = shell.unwrapped(command)
+    program, words = (argv[0].rpartition("/")[2], [w for w in argv[1:] if w[:1] != "-"]) if argv else ("", [])
+    if program == "systemctl" and words[:1] == ["mask"]:
+        yield from ((w if w.endswith(SUFFIXES) else f"{w}.service", "masked") for w in words[1:])
+    elif program in ("rm", "unlink"):
+        yield from ((match[1], "deleted") for w in words if (match := _FILE.search(w)))
+
+
+def _finding(place: str, command: Command, name: str, how: str, host: HostFacts, needing: list[str]) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity=META.severity,
+        confidence=META.confidence,
+        title=f"{name} is {how}, which {', '.join(needing[:4])} of {host.name} require{'s' if len(needing) == 1 else ''}",
+        place=place,
+        line=command.line,
+        excerpt=command.text[:200],
+        consequence="At their next start they do not come up; nothing is seen of it during the upgrade.",
+        fix="Have those units changed first, or leave this one until they have been.",
+    )
+
+
+_UNITS = (
+    Unit(name="billing.service", load="loaded", active="active", sub="running", requires=("broker.service", "basic.target")),
+    Unit(name="broker.service", load="loaded", active="active", sub="running"),
+)
+HERE = Estate(
+    taken="2026-10-01T00:00:00Z",
+    hosts=(HostFacts(name="h", hostname="h", os="debian", os_version="12", units=_UNITS),),
+)
+BAD = (
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nsystemctl mask --now broker\n"}, estate=HERE),
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nrm -f /etc/systemd/system/broker.service\n"}, estate=HERE),
+)
+GOOD = (
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nsystemctl mask --now billing\nsystemctl stop broker\n"}, estate=HERE),
+    Sample(
+        files={
+            "up.sh": "#!/bin/sh\nset -e\nrm -f /etc/systemd/system/broker.service\n",
+            "x.deb!/lib/systemd/system/broker.service": "[Service]\nExecStart=/bin/b\n",
+        },
+        estate=HERE,
+    ),
+)

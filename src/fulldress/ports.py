@@ -133,7 +133,7 @@ class ClonedCluster(Protocol):
 
     @property
     def data(self) -> str:
-        """Its data directory, as a path of the host."""
+        """Its data directory on the host."""
         ...
 
 
@@ -309,6 +309,7 @@ class CloneDriver(Protocol):
         label: str = "clone",
         trust: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        volatile: bool = False,
     ) -> Clone:
         """A clone that is not booted yet. ``trust``: a PEM certificate it shall trust; ``files``: path -> content."""
         ...

@@ -218,6 +218,17 @@ def _wait(path: Path, expected: str, seconds: float = 10.0) -> None:
         time.sleep(0.001)
 
 
+def processes(name: str, unit: str = "") -> list[int]:
+    """Pids (as this host sees them) of everything in a machine, or in one unit of it."""
+    found: set[int] = set()
+    for group in groups(name):
+        for folder, _, _ in os.walk(group):
+            if not unit or unit in Path(folder).relative_to(group).parts:
+                with contextlib.suppress(OSError):
+                    found.update(map(int, Path(folder, "cgroup.procs").read_text().split()))
+    return sorted(found)
+
+
 def remove(name: str) -> None:
     """Remove the machine's empty groups, deepest first."""
     limited = [_MOUNT / what / TOP / name for what in _LIMITING] if kind() != "v2" else []

@@ -29,8 +29,8 @@ def wishes(folder: ReleaseFolder) -> Mirroring:
     return msgspec.structs.replace(declared, mask=tuple(_read(folder, rule) for rule in declared.mask))
 
 
-def refreshed(folder: ReleaseFolder, host: Host, progress: Progress | None, *, where: Path | None = None) -> mirror.Mirror:
-    """The mirror of a host brought up to date as the release declares it, and fit for use; ``where`` a driver wants it."""
+def refreshed(folder: ReleaseFolder, host: Host, progress: Progress | None, where: Path | None = None) -> mirror.Mirror:
+    """The mirror of a host (in ``where``, or its usual place) brought up to date as declared, and fit for use."""
     declared = wishes(folder)
     made = mirror.refresh(host, where or mirror_dir(host.name), declared=declared, progress=progress)
     mirror.require_masks(made, declared.mask)

@@ -59,6 +59,17 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     vendor_claim_minutes: float = 0.0
 
 
+class Staging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """``[staging]``: a host that stands in for clones with ``rehearse --driver staging``; not full dress."""
+
+    host: str = ""
+    """``ssh:user@host``; never production."""
+    restore: tuple[str, ...] = ()
+    """Command that brings it back to where production is, word by word; it runs on this computer, without a shell."""
+    front: str = ""
+    """``http://HOST:PORT`` where the load goes; the host's port 80 when empty."""
+
+
 class MaskRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """``[[mirror.mask]]``: SQL that takes personal data out of the mirror; production never sees it."""
 
@@ -87,17 +98,6 @@ class Mirroring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     mask: tuple[MaskRule, ...] = ()
 
 
-class Staging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """``[staging]``: a host that stands in for clones with ``rehearse --driver staging``; not full dress."""
-
-    host: str = ""
-    """``ssh:user@host``; never production."""
-    restore: tuple[str, ...] = ()
-    """Command that brings it back to where production is, word by word; it runs on this computer, without a shell."""
-    front: str = ""
-    """``http://HOST:PORT`` where the load goes; the host's port 80 when empty."""
-
-
 class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """``release.toml``."""
 
@@ -111,5 +111,5 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     estate: Declared = Declared()
     objectives: Objectives = Objectives()
     window: Window = Window()
-    mirror: Mirroring = Mirroring()
     staging: Staging = Staging()
+    mirror: Mirroring = Mirroring()

@@ -32,6 +32,7 @@ from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.traffic import start_load
+from fulldress.rehearse.wanted import Wanted
 from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
@@ -76,6 +77,9 @@ class Setting(NamedTuple):
     progress: Progress
     durations: dict[str, float]
     """Filled in as the rehearsal goes: what -> seconds."""
+    wanted: Wanted
+    load_again: Callable[[int], Load]
+    """The load of the n-th repetition (1, 2, ...): the same traffic, other requests."""
 
 
 class Stage(NamedTuple):
@@ -101,8 +105,8 @@ def timed(durations: dict[str, float], what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def staged(setting: Setting, name: str) -> Iterator[Stage]:
-    """A fresh clone, its sink, and the product answering; all gone afterwards."""
+def staged(setting: Setting, name: str, *, volatile: bool = False) -> Iterator[Stage]:
+    """A fresh clone, its sink, and the product answering; all gone afterwards. ``volatile``: its syncs cost nothing."""
     directory = setting.directory / name
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -112,14 +116,14 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
         stack.callback(sink.stop)
         with timed(setting.durations, "clone and boot"):
             making = setting.driver.at(setting.scratch)
-            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes())
+            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes(), volatile=volatile)
             clone = stack.enter_context(made)
         with timed(setting.durations, "until the product answers"):
-            _await_product(clone.host, setting.release.estate.base_url)
+            await_product(clone.host, setting.release.estate.base_url)
         yield Stage(clone, sink, directory, Containment(clone))
 
 
-def _await_product(host: Host, url: str) -> None:
+def await_product(host: Host, url: str) -> None:
     """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
     script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -s -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
     host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
@@ -243,10 +247,15 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
 
 
 def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
+    return capture_state(setting, stage.host)
+
+
+def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
+    """What a clone is at this moment: files, units, configuration, rows, schema."""
     estate = setting.release.estate
     with timed(setting.durations, "proof"):
         return proof.capture(
-            stage.host,
+            host,
             databases=(estate.database,) if estate.database else (),
             config_globs=estate.config_files,
         )

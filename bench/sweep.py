@@ -27,7 +27,7 @@ from fulldress.model.faults import Sweep
 from fulldress.model.plan import Plan, PlanLock, Step
 from fulldress.model.release import Declared, Release
 from fulldress.ports import Host, Keeper
-from fulldress.rehearse import mirror
+from fulldress.rehearse import clones, mirror
 from fulldress.rehearse.acts import Setting, forward_and_back
 from fulldress.rehearse.crashsweep import sweep
 from fulldress.rehearse.network import Wiring
@@ -138,6 +138,7 @@ def ground(keeper: Keeper, name: str) -> Iterator[Setting]:
         engine_dir=top / "engine",
         scratch=scratch,
         keeper=keeper,
+        driver=clones.driver("overlay", keeper, nspawn.boot),
         wiring=Wiring(),
         load=NO_LOAD,
         outside=Outside(),

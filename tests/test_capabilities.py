@@ -19,7 +19,7 @@ def test_ci_can_confine_boot_and_ask_a_database() -> None:
     assert [
         name
         for name in (
-            *("systemd-nspawn", "nft", "mkfs.xfs", "rsync", "patch", "dpkg-deb"),
+            *("systemd-nspawn", "nft", "mkfs.xfs", "mkfs.btrfs", "rsync", "patch", "dpkg-deb"),
             *("jarsigner", "keytool", "rpmbuild", "cpio", "shellcheck", "squawk", "systemd-analyze", "sshd"),
         )
         if not shutil.which(name, path=f"{Path(sys.executable).parent}:/usr/sbin:{os.environ['PATH']}")

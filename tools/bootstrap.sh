@@ -2,11 +2,11 @@
 # Installs what `make` needs, after saying what and where; does nothing, quickly, when all of it is there.
 #   tools/bootstrap.sh venv      the virtual environment only (lint)
 #   tools/bootstrap.sh machines  Debian packages and the base image of the machines as well (demo, bench)
-#   tools/bootstrap.sh tests     and the programs that tests hold us against (jarsigner, rpmbuild, cpio)
+#   tools/bootstrap.sh tests     and the programs that tests hold us against (jarsigner, rpmbuild, cpio, btrfs)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 want=${1:-machines}
-packages="postgresql patch systemd-container mmdebstrap debian-archive-keyring nftables iproute2 xfsprogs rsync binutils openssh-client openssh-server util-linux procps ca-certificates"
+packages="postgresql patch systemd-container mmdebstrap debian-archive-keyring nftables iproute2 xfsprogs btrfs-progs rsync binutils openssh-client openssh-server util-linux procps ca-certificates"
 truths="cpio rpm default-jdk-headless"
 state=${FULLDRESS_STATE:-/var/lib/fulldress}
 record=.installed-packages

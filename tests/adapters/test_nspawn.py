@@ -153,6 +153,19 @@ def test_one_life_freeze_reboot_power_cut_boot_and_orderly_end(base_root: Path, 
         assert not any(group.exists() for group in cgroups.groups(scope.id))
 
 
+def test_where_devices_cannot_be_fenced_off_nodes_cannot_be_made(
+    base_root: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    can = cgroups.limiting
+    monkeypatch.setattr(cgroups, "limiting", lambda what: what != "devices" and can(what))
+    with Scope("t-nodes") as scope:
+        root = lay_over(base_root, scratch / "clones" / scope.id, scope)
+        scope.keep("machine", scope.id)
+        machine = nspawn.boot(root, scope.id, limits=cgroups.Limits(devices=True))
+        assert machine.run(["mknod", "/srv/disk", "b", "8", "0"]).code == 1
+        assert machine.run(["systemctl", "is-system-running", "--wait"]).stdout == b"running\n"
+
+
 def _answers(machine: nspawn.Machine, not_boot: str) -> bool:
     try:
         return machine.boot_id() != not_boot and machine.run(["true"], timeout_s=2).ok

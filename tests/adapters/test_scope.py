@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -147,6 +148,24 @@ def test_releasing_early_and_twice_is_fine(tmp_path: Path, needs_root: None) -> 
         held_by.release("tree", str(tmp_path / "a"))
         held_by.release("tree", str(tmp_path / "a"))
         assert not (tmp_path / "a").exists()
+
+
+def test_many_threads_may_keep_and_release_at_once(tmp_path: Path, needs_root: None) -> None:
+    with Scope("t-many") as held, concurrent.futures.ThreadPoolExecutor(8) as pool:
+
+        def life(number: int) -> None:
+            folder = tmp_path / str(number)
+            held.keep("tree", str(folder))
+            folder.mkdir()
+            if number % 2:
+                held.release("tree", str(folder))
+
+        list(pool.map(life, range(200)))
+        record = scope.load(held.id)
+        assert record is not None and sorted(record.held) == sorted(
+            ("tree", str(tmp_path / str(n))) for n in range(0, 200, 2)
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_kind_that_nobody_can_take_away_is_refused(needs_root: None) -> None:

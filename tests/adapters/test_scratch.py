@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import stand_aside
 
-from fulldress.adapters import scratch
+from fulldress.adapters import btrfs, scratch
 from fulldress.errors import StateDiskFull
 
 
@@ -81,3 +81,26 @@ def test_room_is_asked_for_before_work_begins(tmp_path: Path) -> None:
     scratch.ensure_free(tmp_path, 1, "a byte")
     with pytest.raises(StateDiskFull, match="everything needs"):
         scratch.ensure_free(tmp_path, 1 << 60, "everything")
+
+
+@pytest.mark.machine
+def test_a_btrfs_image_is_made_held_to_quotas_and_taken_away(plain: Path) -> None:
+    if shutil.which("mkfs.btrfs", path="/usr/sbin:/sbin:" + os.environ["PATH"]) is None:
+        stand_aside("needs btrfs-progs")
+    folder = scratch.btrfs_dir(plain)
+    try:
+        assert scratch.file_system(folder) == "btrfs" and scratch.btrfs_dir(plain) == folder
+        btrfs.make(folder / "a")
+        (folder / "a/file").write_bytes(b"x" * 100_000)
+        btrfs.snapshot(folder / "a", folder / "b")
+        assert btrfs.is_subvolume(folder / "b") and not btrfs.is_subvolume(plain)
+        assert (folder / "b/file").stat().st_size == 100_000
+        btrfs.hold_to(folder / "b", 1 << 20)
+        with pytest.raises(OSError, match="quota"):
+            (folder / "b/more").write_bytes(bytes(8 << 20))
+        assert btrfs.taken(folder / "b") <= 1 << 20
+        btrfs.delete(folder / "b")
+        assert not (folder / "b").exists()
+    finally:
+        scratch.unmount(plain, delete=True)
+    assert not folder.exists() and not (plain / "btrfs.img").exists()

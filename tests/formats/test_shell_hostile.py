@@ -33,3 +33,12 @@ def test_no_pattern_of_lines_runs_over_blank_lines() -> None:
     root = Path(fulldress.__file__).parent
     lines = ((p, line) for p in root.rglob("*.py") for line in p.read_text().split("\n"))
     assert not [(p.name, line) for p, line in lines if re.search(r"\(\?[a-z]*m[a-z]*\).*\^\\s[*+]", line)]
+
+
+def test_tags_without_quotes_do_not_keep_the_parser_busy() -> None:
+    text = "#!/bin/sh\n" + "<a>" * 100_000
+    before = time.process_time()
+    shell.commands(text)
+    assert time.process_time() - before < 5
+    assert shell.read_to(shell.encode(text)) < len(text)
+    assert shell.read_to(b"#!/bin/sh\ncat <<E >x\n<html>\nE\n") == 30

@@ -105,12 +105,6 @@ def test_a_large_package_may_take_longer() -> None:
     assert Budgets(seconds=10).deadline(4 << 30) == 40
 
 
-def test_names_that_are_no_utf8_are_refused_where_they_would_be_packed_anew(tmp_path: Path) -> None:
-    (tmp_path / "p.tar").write_bytes(tar(("caf\udce9.txt", b"x", {})))
-    with pytest.raises(PackageRefused, match="bytes that are no UTF-8"):
-        unpack(tmp_path / "p.tar", BlobStore(tmp_path / "s"), sandboxed=False)
-
-
 def test_names_that_are_no_utf8_are_shown_where_the_package_is_only_looked_at(tmp_path: Path) -> None:
     raw = tar(("d\udcff/caf\udce9.txt", b"x", {}), ("l", b"", {"type": tarfile.SYMTYPE, "linkname": "d\udcff"}))
     (tmp_path / "p.tar").write_bytes(raw)

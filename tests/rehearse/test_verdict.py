@@ -9,7 +9,15 @@ from fulldress.model.plan import StepTiming
 from fulldress.model.proof import Difference, Proof
 from fulldress.model.rehearsal import Act, Check, Judgement, LoadReport, SideEffect
 from fulldress.model.release import Objectives
-from fulldress.rehearse.verdict import load_checks, outside_check, overall, proof_check, recorded_check, step_check
+from fulldress.rehearse.verdict import (
+    contained_check,
+    load_checks,
+    outside_check,
+    overall,
+    proof_check,
+    recorded_check,
+    step_check,
+)
 
 LOAD = LoadReport(
     source="log", started=0, seconds=10, bucket_seconds=1, scheduled=1000, completed=1000, failed=0, waited=0,
@@ -121,3 +129,11 @@ def test_what_slipped_past_the_sink_is_never_green(counted: list[tuple[str, ...]
     assert found.judgement == word
     if word == "fail":
         assert "203.0.113.5:443/tcp" in found.measured
+
+
+def test_what_had_to_be_contained_fails_and_is_named_once() -> None:
+    calm = Act(name="a", title="", steps=())
+    wild = Act(name="b", title="", steps=(), contained=("step x rebooted the machine",))
+    assert contained_check([calm]).judgement == "pass"
+    found = contained_check([calm, wild, wild])
+    assert (found.judgement, found.measured) == ("fail", "1 had to be contained, first: step x rebooted the machine")

@@ -133,3 +133,13 @@ def test_charts_of_nothing_are_not_drawn() -> None:
 def test_the_write_set_is_grouped_by_its_first_two_folders() -> None:
     (group,) = write_groups(report().write_set)
     assert group.folder == "/etc/lims.conf"
+
+
+def test_what_had_to_be_contained_is_said_and_a_staging_host_is_labelled(tmp_path: Path) -> None:
+    told = report()
+    acts = (msgspec.structs.replace(told.acts[0], contained=("step 03 rebooted the machine",)), *told.acts[1:])
+    assert told.mirror is not None
+    facts = msgspec.structs.replace(told.mirror, driver="staging", full_dress=False)
+    text = " ".join(page(tmp_path, msgspec.structs.replace(told, acts=acts, mirror=facts)).text.split())
+    assert "Contained: step 03 rebooted the machine." in text
+    assert "not full dress" in text and "driver staging" in text

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fulldress.scan.rule import Sample
+from fulldress.scan.rules import keystore_default_password
+from fulldress.scan.samples import context_of
 from fulldress.scan.secrets import HIDDEN, PROVIDER, URL_USERINFO, hidden, is_real, is_secret_key, userinfos, variable
+from fulldress.scan.sweep import sweep
 
 VALUE = "q7Zk42xw"
 
@@ -118,3 +122,11 @@ def test_never_raises(text: str) -> None:
 def test_passwords_in_urls_are_those_that_the_expression_finds(parts: list[str]) -> None:
     text = "".join(parts)
     assert [m.span() for m in userinfos(text)] == [m.span() for m in URL_USERINFO.finditer(text)]
+
+
+def test_stores_that_are_not_tried_are_said() -> None:
+    store = b"\xfe\xed\xfe\xed\0\0\0\2" + bytes(40)
+    files: dict[str, str | bytes] = {f"tls/{n:03}.jks": store for n in range(keystore_default_password.MAX_STORES + 3)}
+    files["tls/large.jks"] = store + bytes(keystore_default_password.MAX_BYTES)
+    found = sweep(context_of(Sample(files=files)), [keystore_default_password]).findings
+    assert [(f.title, f.severity) for f in found] == [("4 keystores on which no password was tried", "low")]

@@ -91,7 +91,7 @@ def test_one_secret_finding_for_a_line_names_the_others() -> None:
     )
     third = rule(finding(line=1, title="a host in a.sh", rule="third"), slug="third", family="endpoint")
     told = sweep(context(), [first, second, third]).findings
-    assert [f.title for f in told] == ["a token in a.sh; also a password", "a host in a.sh"]
+    assert [f.title for f in told] == ["A token in a.sh; also a password", "A host in a.sh"]
 
 
 def test_a_waived_secret_does_not_hide_another_of_its_line() -> None:
@@ -100,7 +100,7 @@ def test_a_waived_secret_does_not_hide_another_of_its_line() -> None:
     known = sweep(context(), [second]).findings[0].fingerprint
     known_and_accepted = Waiver(fingerprint=known, reason="known", owner="E. M.", expires=date(2030, 1, 2))
     told = sweep(context(), [first, second], waivers=[known_and_accepted])
-    assert [f.title for f in told.findings] == ["a password"] and list(told.waived) == [known]
+    assert [f.title for f in told.findings] == ["A password"] and list(told.waived) == [known]
 
 
 def test_findings_without_line_are_merged_by_content() -> None:

@@ -18,7 +18,7 @@ from fulldress.adapt.tree import changed_places, container_of
 from fulldress.errors import UsageError
 from fulldress.formats import arview, cpio
 from fulldress.formats.archivewrite import compress, write_tar, write_zip
-from fulldress.formats.members import Member
+from fulldress.formats.members import NOT_UTF8, Member, escape, exact
 from fulldress.model.package import SEALED, Entry, PackageLock
 from fulldress.store.blobs import CHUNK, BlobStore
 from fulldress.store.codec import digest
@@ -49,6 +49,9 @@ def repacked(original: PackageLock, edited: PackageLock, blobs: BlobStore) -> Pa
         bytes_inspected=edited.bytes_inspected + _file_bytes(listed) - _file_bytes(original.entries),
         # A row of the ledger says of one file how its bytes are spent: of what was built anew, nobody has measured it.
         ledger=tuple(c for c in edited.ledger if c.place and c.place not in touched and c.place in entries),
+        remarks=tuple(
+            r for r in edited.remarks if r.what == NOT_UTF8 or (r.place and r.place not in touched and r.place in entries)
+        ),
     )
 
 
@@ -90,13 +93,13 @@ def _rebuild(place: str, entries: dict[str, Entry], blobs: BlobStore) -> None:
 
 def _member(entry: Entry, name: str, blobs: BlobStore) -> Member:
     return Member(
-        name=name,
+        name=exact(name) if entry.escaped else name,
         kind="file" if entry.kind == "container" else entry.kind,
         size=entry.size,
         mode=entry.mode,
         owner=entry.owner,
         modified=entry.modified,
-        link=entry.link,
+        link=exact(entry.link) if entry.escaped else entry.link,
         chunks=lambda: blobs.chunks(entry.sha256),
     )
 
@@ -164,14 +167,14 @@ def _md5_lines(old: str, prefix: str, entries: dict[str, Entry], blobs: BlobStor
     listed = set()
     for line in old.splitlines():
         name = line.partition("  ")[2]
-        listed.add(name)
-        if sha256 := _content(prefix, name, entries):
+        listed.add(escape(name))
+        if sha256 := _content(prefix, escape(name), entries):
             yield f"{_md5(sha256, blobs)}  {name}\n"
     for entry in sorted(entries.values(), key=lambda e: e.place):
         name = entry.place.removeprefix(prefix)
         ours = entry.place.startswith(prefix) and "!/" not in name and not name.startswith((CONTROL, "etc/"))
         if ours and entry.sha256 and name not in listed:
-            yield f"{_md5(entry.sha256, blobs)}  {name}\n"
+            yield f"{_md5(entry.sha256, blobs)}  {exact(name) if entry.escaped else name}\n"
 
 
 def _content(prefix: str, name: str, entries: dict[str, Entry]) -> str:

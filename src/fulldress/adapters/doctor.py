@@ -17,13 +17,14 @@ from typing import Literal
 
 import msgspec
 
-from fulldress.adapters import cgroups, image, nspawn, scratch
+from fulldress.adapters import btrfs, cgroups, image, nspawn, scratch
 from fulldress.adapters.scope import Scope
 from fulldress.errors import FulldressError
 from fulldress.store.state import state_dir
 
 State = Literal["ok", "degraded", "missing"]
 TRACEFS = Path("/sys/kernel/tracing")
+BTRFS_TRIED = 256 << 20
 ENOUGH = 5 << 30
 """Bytes free for a demo-sized mirror, its clones and the image."""
 
@@ -241,6 +242,44 @@ def _cgroup() -> str:
     return found
 
 
+def _limits() -> str:
+    """Set the limits of a clone on a group made for this."""
+    name = f"doctor-{os.getpid()}"
+    wanted = cgroups.Limits(memory=64 << 20, tasks=16, devices=True)
+    try:
+        cgroups.make(name, wanted)
+        held = [what for what in ("memory", "pids") if cgroups.limiting(what)]
+    finally:
+        cgroups.remove(name)
+    missing = {"memory", "pids"} - set(held)
+    if missing:
+        raise Absent(f"no control group limits {' and '.join(sorted(missing))}")
+    return "memory, processes" + (", devices" if cgroups.limiting("devices") else "; device nodes cannot be made in clones")
+
+
+def _btrfs() -> str:
+    """On a small image made for this: a snapshot, and a write above its quota that is refused."""
+    with tempfile.TemporaryDirectory(dir=scratch.scratch_dir(), prefix=".doctor-") as inner:
+        image, folder = Path(inner, "image"), Path(inner, "mounted")
+        folder.mkdir()
+        with image.open("wb") as out:
+            out.truncate(BTRFS_TRIED)
+        _say(["mkfs.btrfs", "-q", "-m", "single", str(image)])
+        _say(["mount", "-o", "loop", str(image), str(folder)])
+        try:
+            _say(["btrfs", "quota", "enable", str(folder)])
+            btrfs.make(folder / "a")
+            btrfs.snapshot(folder / "a", folder / "b")
+            btrfs.hold_to(folder / "b", 1 << 20)
+            try:
+                (folder / "b/file").write_bytes(bytes(8 << 20))
+            except OSError:
+                return "snapshot made, its quota holds"
+            raise Absent("a quota did not hold")
+        finally:
+            _say(["umount", str(folder)])
+
+
 def _program(name: str, option: str = "--version") -> Callable[[], str]:
     return lambda: _say([name, option]).strip().splitlines()[0]
 
@@ -300,4 +339,18 @@ PROBES: tuple[Probe, ...] = (
         name="rsync", attempt=_program("rsync"), costs="no mirror of production", install="apt-get install rsync", root=False
     ),
     Probe(name="cgroup", attempt=_cgroup, costs="machines cannot boot", install="mount the cgroup file system", root=False),
+    Probe(
+        name="limits",
+        attempt=_limits,
+        costs="a package that forks without end or eats all memory takes this computer along",
+        install="control groups with the controllers memory and pids",
+        needed=False,
+    ),
+    Probe(
+        name="btrfs",
+        attempt=_btrfs,
+        costs="`rehearse --driver btrfs` is refused; the overlay driver, which is the default, needs none",
+        install="apt-get install btrfs-progs, a kernel with btrfs, loop devices",
+        needed=False,
+    ),
 )

@@ -56,7 +56,7 @@ class Jar:
     def look(self, view: View) -> Iterator[Offered]:
         """One answer for each signer of each signed JAR."""
         for place in view.files:
-            if match := _SF.search(place):
+            if place[-3:].upper() == ".SF" and (match := _SF.search(place)):
                 jar = _jar(view, place[: match.start()] + ("!/" if match[1] == "!/" else ""))
                 yield from self._signer(view, jar, place, match[2])
 

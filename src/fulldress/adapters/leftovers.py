@@ -32,7 +32,7 @@ def find() -> list[Leftover]:
     found = [Leftover(kind=k, value=v) for held in scope.stray().values() for k, v in held]
     found += [Leftover(kind="record", value=name) for name in nspawn.stray()]
     owned = _owned()
-    for folder in (state_dir() / "scratch" / "clones").glob("*"):
+    for folder in (*(state_dir() / "scratch" / "clones").glob("*"), *(state_dir() / "btrfs" / "clones").glob("*")):
         if ("tree", str(folder)) not in owned and _settled(folder):
             found.append(Leftover(kind="tree", value=str(folder)))
     for folder in (state_dir() / "scratch" / "images").glob(".new-*"):

@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from fulldress.adapters import cgroups, inroot, inside, procs
+from fulldress.adapters.cgroups import Limits
 from fulldress.adapters.procs import Proc
 from fulldress.errors import CapabilityMissing, FulldressError, UsageError
 from fulldress.ports import Completed
@@ -161,18 +162,29 @@ class Machine(inroot.InTree):
         return f"/proc/{self.leader.pid}/root"
 
 
-def boot(root: Path, name: str, *, netns: str | None = None, timeout_s: float = 90.0, binds: Sequence[str] = ()) -> Machine:
+def boot(
+    root: Path,
+    name: str,
+    *,
+    netns: str | None = None,
+    timeout_s: float = 90.0,
+    binds: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> Machine:
     """Boot the tree at ``root`` and wait until its systemd says that it is ready.
 
     ``netns`` is the name or path of a network namespace (``ip netns``); else an empty one of its own.
     ``binds`` are paths of this host shown at the same place inside, read-only. Raises UsageError when the name is taken.
+    ``limits`` hold it to so much memory, so many processes, and fence off this host's devices.
     """
     _check(root, name)
     RUN.mkdir(parents=True, exist_ok=True, mode=0o755)
     log = RUN / f"{name}.log"
     started = time.time()
     with _ready_socket(RUN / f"{name}.notify") as (ready, path), contextlib.ExitStack() as undo:
-        child = _spawn(_argv(root, name, netns, binds), cgroups.make(name), log, path)
+        unfenced = limits is not None and limits.devices and not cgroups.limiting("devices")
+        argv = _argv(root, name, netns, binds, ("CAP_MKNOD",) if unfenced else ())
+        child = _spawn(argv, cgroups.make(name, limits), log, path)
         supervisor = procs.of(child.pid)
         assert supervisor is not None, "a child that was not waited for is at least a zombie"
         undo.callback(forget, name, keep_console=True)
@@ -270,7 +282,7 @@ def _check(root: Path, name: str) -> None:
         forget(name)
 
 
-def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> list[str]:
+def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str], without: Sequence[str] = ()) -> list[str]:
     net, enter = ["--private-network"], []
     if netns is not None:
         # nspawn mounts /sys before it joins the namespace: without the first, the machine sees this host's interfaces there
@@ -279,7 +291,9 @@ def _argv(root: Path, name: str, netns: str | None, binds: Sequence[str]) -> lis
     fixed = ["--register=no", "--keep-unit", "--boot", "--notify-ready=yes", "--console=pipe"]
     untouched = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     shown = [f"--bind-ro={path}" for path in binds]
-    return [*enter, "systemd-nspawn", "--quiet", "-D", str(root), f"--machine={name}", *fixed, *untouched, *net, *shown]
+    dropped = [f"--drop-capability={','.join(without)}"] if without else []
+    machine = ["-D", str(root), f"--machine={name}"]
+    return [*enter, "systemd-nspawn", "--quiet", *machine, *fixed, *untouched, *net, *shown, *dropped]
 
 
 def _spawn(argv: list[str], groups: list[Path], log: Path, notify: Path) -> subprocess.Popen[bytes]:

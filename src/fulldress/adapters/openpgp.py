@@ -38,7 +38,10 @@ class OpenPgp:
 
     def certificates(self, data: bytes) -> tuple[str, ...]:
         """Fingerprints of the public keys in a file; () when it holds none."""
-        return tuple(key.cert.fingerprint for key in _keys([data]))
+        try:
+            return tuple(dict.fromkeys(cert.fingerprint for cert in pysequoia.Cert.split_bytes(data)))
+        except _FAILURES:
+            return ()
 
     def describe(self, data: bytes) -> dict[str, str]:
         """Facts about the public keys in a file, by lower-case fingerprint: algorithm, dates, names."""

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,8 @@ class Scope:
     def __init__(self, label: str) -> None:
         self.id = f"{label}-{secrets.token_hex(4)}"
         self._record = Record(owner=procs.me())
+        self._lock = threading.Lock()
+        """Several clones of one command are made at once, by as many threads."""
         self._guardian: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Scope:
@@ -69,14 +72,16 @@ class Scope:
         """Remember something that is about to be made; kinds as in ``TAKE_AWAY``."""
         if kind not in TAKE_AWAY:
             raise ValueError(f"no way to take away a {kind}")
-        self._record.held.append((kind, value))
-        _save(self.id, self._record)
+        with self._lock:
+            self._record.held.append((kind, value))
+            _save(self.id, self._record)
 
     def release(self, kind: str, value: str) -> None:
         """Take it away now; raises OSError when that does not work (it then stays on record)."""
         TAKE_AWAY[kind](value)
-        self._record.held = [h for h in self._record.held if h != (kind, value)]
-        _save(self.id, self._record)
+        with self._lock:
+            self._record.held = [h for h in self._record.held if h != (kind, value)]
+            _save(self.id, self._record)
 
 
 def clear(scope_id: str) -> list[tuple[str, str]]:

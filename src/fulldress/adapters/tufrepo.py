@@ -145,6 +145,8 @@ class Tuf:
     def look(self, view: View) -> Iterator[Offered]:
         """One answer for each target file that is there; one for a repository that does not hold together."""
         for place in view.files:
+            if not place.endswith("timestamp.json"):
+                continue
             folder, name = posixpath.split(place)
             if name == "timestamp.json" and any(_ROOT.fullmatch(p.removeprefix(f"{folder}/")) for p in view.files):
                 yield from self._repository(view, folder, place)

@@ -15,7 +15,6 @@ from fulldress.adapters.peers import NAMES, QUICK
 from fulldress.adapters.peers.asking import PeerFile, Said, as_finding, cut_off, program
 from fulldress.errors import UsageError
 from fulldress.model.finding import Finding, FindingsReport
-from fulldress.scan.migrations import migrations
 from fulldress.scan.peers import UNITS, Opinion, merged
 from fulldress.scan.reading import scripts
 from fulldress.scan.rule import Context
@@ -83,6 +82,8 @@ def _files(module: ModuleType, context: Context) -> tuple[list[PeerFile], int]:
     if module.WANTS == "scripts":
         entries = [script.entry for script in scripts(context)]
     elif module.WANTS == "migrations":
+        from fulldress.scan.migrations import migrations  # noqa: PLC0415 - loaded when needed: PostgreSQL's parser is heavy
+
         entries = [migration.entry for migration in migrations(context)]
     elif module.WANTS == "units":
         entries = [e for e in context.files if e.kind == "file" and UNITS.search(e.place)]

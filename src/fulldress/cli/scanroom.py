@@ -26,7 +26,9 @@ from fulldress.store.pack import Pack, Piece
 
 DAY = 86_400
 PREFIX = "scan-"
-PACK, READ, ABOUT = "pack", "read", "about.json"
+PACKS = ("pack", "pack2")
+"""What one reader has brought out, and what a second."""
+READ, ABOUT = "read", "about.json"
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +141,7 @@ def _about(folder: Path) -> About | None:
 def _kept(folder: Path, about: About) -> Kept | None:
     try:
         data = (folder / READ).read_bytes()
-        if hashlib.sha256(data).hexdigest() != about.kept or not (folder / PACK).is_file():
+        if hashlib.sha256(data).hexdigest() != about.kept or not all((folder / pack).is_file() for pack in PACKS):
             return None
         return msgspec.msgpack.decode(data, type=Kept)
     except (OSError, msgspec.MsgspecError):

@@ -8,24 +8,26 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
-from fulldress.cli.scanroom import PACK, room_for
-from fulldress.cli.trustwork import beside
+from fulldress.cli.scanroom import PACKS, Kept, room_for
+from fulldress.formats.keymaterial import ARMOUR
 from fulldress.formats.patterns import Pattern
 from fulldress.intake import vendor as vendors
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.trust import ARMOUR, judge
-from fulldress.intake.unpack import opened, reading
-from fulldress.model.package import PackageLock
+from fulldress.intake.heard import NotShared
+from fulldress.intake.unpack import divisible, opened, reading
+from fulldress.model.package import PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import Local, Searcher, Target, feed, run, targets_of
 from fulldress.scan.sweep import load_rules, patterns_alone
-from fulldress.store.pack import PACKAGE, RECORD, Pack, Piece
+from fulldress.store.pack import PACK, PACKAGE, RECORD, SECOND, Pack, Piece
 
 ALONE = Budgets(lenient=True)
 """A package on its own is only looked at: what is over a limit is a finding."""
@@ -47,32 +49,81 @@ def package_context(
         stream = stack.enter_context(opened(package))
         room = stack.enter_context(room_for(stream, budgets))
         mode = "r+b" if room.kept else "w+b"
-        handles = (stack.enter_context((room.folder / PACK).open(mode, buffering=0)).fileno(), stream.fileno())
+        packs = [stack.enter_context((room.folder / name).open(mode, buffering=0)).fileno() for name in PACKS]
         ahead = sandboxed and os.fstat(stream.fileno()).st_size >= WORTH_SEARCHING_AHEAD
-        inlet, outlet = os.pipe() if ahead else (-1, -1)
+        work = _Work(
+            package, stream, (packs[0], stream.fileno(), packs[1]), room.folder, budgets, sandboxed, ahead, progress
+        )
         if room.kept is not None:
-            lock, pack = room.kept.lock, Pack(*handles, room.kept.index, room=room.folder)
-            searcher = _ahead(stack, inlet, handles) if ahead else None
-            if searcher is not None:
-                feed(outlet, [_record(t, pack) for t in targets_of(lock)])
+            lock, pack, searcher = work.again(stack, room.kept)
         else:
-            begun = reading(
-                stream, package.name, handles[0], budgets, sandboxed=sandboxed, listener=outlet, folder=room.folder
-            )
-            reader = stack.enter_context(begun)
-            searcher = _ahead(stack, inlet, handles) if ahead else None
-            load_rules()  # while the reader reads
-            lock, pack = reader.wait(progress)
+            lock, pack, searcher = work.read(stack)
             room.save(lock, pack)
         stack.callback(pack.close)
-        yield _judged(package, lock, pack, vendor, handles, searcher)
+        yield _judged(package, lock, pack, vendor, work.handles, searcher)
+
+
+Taken = tuple[PackageLock, Pack, Searcher | None]
+"""A package that was taken apart, and who searches it."""
+
+
+class _Work(NamedTuple):
+    """Taking one package apart while it is searched."""
+
+    package: Path
+    stream: BufferedReader
+    handles: tuple[int, int, int]
+    """By source, the files in which objects lie: what a first reader fills, the package, what a second one fills."""
+    folder: Path
+    budgets: Budgets
+    sandboxed: bool
+    ahead: bool
+    """Searched by a process of its own."""
+    progress: Progress | None
+
+    def again(self, stack: ExitStack, kept: Kept) -> Taken:
+        """What an interrupted scan has taken apart is only searched."""
+        pack = Pack(*self.handles[:2], kept.index, room=self.folder, others=self.handles[2:])
+        if not self.ahead:
+            return kept.lock, pack, None
+        inlet, outlet = os.pipe()
+        searcher = _ahead(stack, inlet, self.handles)
+        feed(outlet, [_record(t, pack) for t in targets_of(kept.lock)])
+        return kept.lock, pack, searcher
+
+    def read(self, stack: ExitStack) -> Taken:
+        """By two readers where that is possible, else by one."""
+        if self.sandboxed and divisible(self.stream):
+            with suppress(NotShared), ExitStack() as shared:
+                taken = self._read(shared, self.handles[SECOND])
+                stack.push(shared.pop_all())
+                return taken
+            for handle in (self.handles[PACK], self.handles[SECOND]):
+                os.ftruncate(handle, 0)
+        return self._read(stack, -1)
+
+    def _read(self, stack: ExitStack, second: int) -> Taken:
+        inlet, outlet = os.pipe() if self.ahead else (-1, -1)
+        begun = reading(
+            *(self.stream, self.package.name, self.handles[PACK], self.budgets),
+            sandboxed=self.sandboxed,
+            listener=outlet,
+            folder=self.folder,
+            second=second,
+        )
+        reader = stack.enter_context(begun)
+        searcher = _ahead(stack, inlet, self.handles) if self.ahead else None
+        load_rules()  # while the readers read
+        _judges()
+        lock, pack = reader.wait(self.progress)
+        return lock, pack, searcher
 
 
 def _record(target: Target, pack: Pack) -> bytes:
     return RECORD.pack(bytes.fromhex(target.sha256), True, *pack.index[target.sha256])
 
 
-def _ahead(stack: ExitStack, inlet: int, handles: tuple[int, int]) -> Searcher:
+def _ahead(stack: ExitStack, inlet: int, handles: tuple[int, ...]) -> Searcher:
     """The searcher of what is being unpacked."""
     with suppress(OSError):  # more room in the pipe, so that the reader need not wait for the searcher's start
         fcntl.fcntl(inlet, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
@@ -82,7 +133,7 @@ def _ahead(stack: ExitStack, inlet: int, handles: tuple[int, int]) -> Searcher:
 
 
 def _judged(
-    package: Path, lock: PackageLock, pack: Pack, vendor: Path | None, handles: tuple[int, int], searcher: Searcher | None
+    package: Path, lock: PackageLock, pack: Pack, vendor: Path | None, handles: tuple[int, ...], searcher: Searcher | None
 ) -> Context:
     pack.index[lock.sha256] = Piece(PACKAGE, 0, lock.size)
     targets = targets_of(lock)
@@ -93,9 +144,18 @@ def _judged(
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
+    judge, beside = _judges()
     trust = judge(lock, pack, record, datetime.now(UTC), beside=beside(package), armoured=armoured)
     _give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
+
+
+def _judges() -> tuple[Callable[..., TrustReport], Callable[[Path], dict[str, bytes]]]:
+    """Who judges the signatures, and who finds those that lie beside the package."""
+    from fulldress.cli.trustwork import beside  # noqa: PLC0415 - loaded when needed: its libraries delay the readers' start
+    from fulldress.intake.trust import judge  # noqa: PLC0415 - loaded when needed: as above
+
+    return judge, beside
 
 
 def _give_back() -> None:
@@ -107,7 +167,7 @@ def _give_back() -> None:
 class _Known:
     """What was searched ahead is known; what nobody foresaw is searched for now."""
 
-    def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, int]) -> None:
+    def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, ...]) -> None:
         self._found = searcher.results(len(targets))
         self._patterns = frozenset(searcher.patterns)
         self._pack, self._targets, self._handles = pack, targets, handles

@@ -9,6 +9,8 @@ import hashlib
 import struct
 from typing import NamedTuple
 
+ARMOUR = b"-----BEGIN "
+"""What every key, certificate, list or signature in text form begins with."""
 KNOWN = ("changeit", "changeme", "", "password", "secret", "123456", "admin", "test", "keystore", "tomcat", "jboss", "java")
 """Passwords that are in manuals: whoever has the store tries these first."""
 _RSA = bytes.fromhex("2a864886f70d010101")

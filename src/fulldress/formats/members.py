@@ -5,7 +5,6 @@ Links are resolved in the archive's own tree, never on a disk.
 
 from __future__ import annotations
 
-import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,10 @@ MemberKind = Literal["file", "directory", "symlink", "hardlink"]
 MAX_NAME = 4096
 MAX_COMPONENT = 255
 _DRIVE = re.compile(r"[A-Za-z]:")
+_SEPARATES = re.compile(r"\\(?!x[0-9a-f]{2})")
+"""A backslash that is no escape of systemd's: units for ``/dev/disk/by-uuid`` are called ``dev-disk-by\\x2duuid.mount``."""
+_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]+(?:/(?!\Z)|\Z))+")
+"""Names that need no closer look: relative, plain letters, no part that is dots alone or empty."""
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
@@ -41,8 +44,46 @@ class Member(NamedTuple):
     """Where its bytes lie as they are (neither packed nor encrypted) in the stream of the archive; None otherwise."""
     base: object = None
     """The stream that ``at`` counts in, where it is another than the archive's own."""
+    elsewhere: bool = False
+    """Another reader's to open: only its name, kind and packed size are known here."""
     attributes: str = ""
     """Names of recorded attributes that are beyond owner, mode and time (tar's extended attributes)."""
+    remark: str = ""
+    """What was read with a remark, in words that are the same for every member alike."""
+    escaped: bool = False
+    """``\\xNN`` in its name and link stands for a byte that is no UTF-8 (see :func:`legible`)."""
+
+
+def about_archive(remark: str) -> Member:
+    """A remark on the archive as a whole: a member without a name, which :func:`checked` passes on."""
+    return Member(name="", kind="directory", remark=remark)
+
+
+NOT_UTF8 = "names that are no UTF-8, whose bytes are written as \\xNN here and kept when the archive is packed anew"
+_ESCAPE = re.compile(r"\\x([89a-f][0-9a-f])")
+
+
+def legible(member: Member) -> Member:
+    """The member with bytes of its name and link that are no UTF-8 as ``\\xNN``, which :func:`exact` turns back.
+
+    One whose name has such letters besides is left as it is: it could not be told from another (and is refused).
+    """
+    if member.name.isascii() and member.link.isascii():
+        return member
+    name, link = escape(member.name), escape(member.link)
+    if (name, link) == (member.name, member.link) or exact(name) != member.name or exact(link) != member.link:
+        return member
+    return member._replace(name=name, link=link, escaped=True, remark=member.remark or NOT_UTF8)
+
+
+def escape(text: str) -> str:
+    """Bytes that are no UTF-8 (lone surrogates) as ``\\xNN``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def exact(text: str) -> str:
+    """What :func:`legible` made legible, as it was recorded (bytes that are no UTF-8 as lone surrogates)."""
+    return _ESCAPE.sub(lambda m: chr(0xDC00 + int(m.group(1), 16)), text)
 
 
 def shown(name: str, limit: int = 120) -> str:
@@ -62,6 +103,8 @@ def safe_name(raw: str, *, posix: bool = False) -> str:
     no reading of it may climb or be absolute. Raises PackageRefused ``path-traversal`` for a name that is absolute,
     climbs, has a drive or a backslash, or holds control or bidirectional characters.
     """
+    if len(raw) <= MAX_COMPONENT and _PLAIN.fullmatch(raw):
+        return raw
     if fault := _name_fault(raw, posix):
         raise refusal("path-traversal", f"the member {shown(raw)!r} has {fault}")
     return "/".join(part for part in raw.split("/") if part not in ("", "."))
@@ -72,7 +115,7 @@ def _name_fault(raw: str, posix: bool) -> str:
         return "an absolute path"
     if ".." in raw and ".." in re.split(r"[/\\]", raw):
         return "'..' in its path"
-    if "\\" in raw and not posix:
+    if "\\" in raw and not posix and _SEPARATES.search(raw):
         return "a backslash in its path"
     if _DRIVE.match(raw):
         return "a drive letter"
@@ -105,8 +148,10 @@ def checked(members: Iterable[Member], *, system_root: bool = False, posix: bool
         if not name:
             if member.kind != "directory":
                 raise refusal("path-traversal", f"the member {shown(member.name)!r} has an empty name")
+            if member.remark:
+                yield member._replace(name="")
             continue
-        clean = member._replace(name=name)
+        clean = member if name == member.name else member._replace(name=name)
         guard.admit(clean)
         yield clean
     guard.finish()
@@ -122,7 +167,7 @@ class _Guard:
         self.parents: set[str] = set()
 
     def admit(self, member: Member) -> None:
-        key = unicodedata.normalize("NFC", member.name)
+        key = member.name if member.name.isascii() else unicodedata.normalize("NFC", member.name)
         if key in self.kinds:
             raise refusal("duplicate-name", f"two members are called {shown(member.name)!r}")
         if member.kind != "directory" and key in self.parents:
@@ -135,23 +180,21 @@ class _Guard:
             self._hardlink(member)
 
     def _parents(self, key: str) -> None:
-        parent = posixpath.dirname(key)
-        while parent:
+        parent = key.rpartition("/")[0]
+        while parent and parent not in self.parents:  # what is a parent already was looked at then
             kind = self.kinds.get(parent, "directory")
             if kind == "symlink":
                 raise refusal("symlink-escape", f"{shown(key)!r} would be written through the link {shown(parent)!r}")
             if kind != "directory":
                 raise refusal("duplicate-name", f"{shown(parent)!r} is a file here and a folder there")
-            if parent in self.parents:
-                return
             self.parents.add(parent)
-            parent = posixpath.dirname(parent)
+            parent = parent.rpartition("/")[0]
 
     def _symlink(self, member: Member, key: str) -> None:
         target = member.link
         if not target or len(target) > MAX_NAME or any(unicodedata.category(c) in ("Cc", "Cs") for c in target):
             raise refusal("symlink-escape", f"the link {shown(member.name)!r} has no usable target")
-        windows = not self.posix and ("\\" in target or _DRIVE.match(target))
+        windows = not self.posix and (_SEPARATES.search(target) or _DRIVE.match(target))
         if windows or (target.startswith("/") and not self.system_root):
             raise refusal("symlink-escape", f"the link {shown(member.name)!r} points outside: {shown(target)}")
         self.links[key] = target

@@ -130,18 +130,27 @@ MAX_OPEN = 500
 """Here-documents and arrays in one script; the parser's time grows with the square of those that never end."""
 MAX_PIPES = 2000
 """Stages of one pipeline; the same."""
+MAX_ANGLES = 10_000
+"""Signs of redirection in both directions; the same, where they are tags that nobody quoted."""
 
 
 def tree(data: bytes) -> Node:
     """The root of the syntax tree, for readers that need more than the commands.
 
-    A text that is made to keep the parser busy (thousands of here-documents, arrays or pipes) is read up to there.
+    A text that is made to keep the parser busy (thousands of here-documents, arrays, pipes, tags) is read up to there.
     """
+    return _parser().parse(data[: read_to(data)]).root_node
+
+
+def read_to(data: bytes) -> int:
+    """How many bytes of a text :func:`tree` reads: all, but for one that is made to keep the parser busy."""
     ends = [_endless_pipe(data)]
     for mark in (b"<<", b"=("):
         if data.count(mark) > MAX_OPEN:
             ends.append(len(mark.join(data.split(mark, MAX_OPEN)[:-1])))
-    return _parser().parse(data[: min(ends)]).root_node
+    if min(data.count(b"<"), data.count(b">")) > MAX_ANGLES:
+        ends.append(len(b"<".join(data.split(b"<", MAX_ANGLES)[:-1])))
+    return min(ends)
 
 
 def _endless_pipe(data: bytes) -> int:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-from fulldress.formats import tarsparse
-from fulldress.formats.members import Member, MemberKind, shown
+from fulldress.formats import tardump, tarsparse
+from fulldress.formats.members import Member, MemberKind, about_archive, shown
 from fulldress.formats.refusal import refusal
 
 BLOCK = 512
@@ -29,10 +29,13 @@ _KINDS: dict[bytes, MemberKind] = {
     b"1": "hardlink",
     b"2": "symlink",
     b"5": "directory",
+    tardump.TYPE: "directory",
 }
+_LABEL = b"V"
 _SPECIAL = (b"3", b"4", b"6")
 _XATTR = ("SCHILY.xattr.", "LIBARCHIVE.xattr.", "SCHILY.acl.", "RHT.security.selinux")
 _OCTAL = re.compile(rb"[0-7]+")
+_CHECKSUM = re.compile(rb"[\0 ]*([0-7]{3,})[\0 ]*")
 _PAX = re.compile(rb"(\d{1,7}) ([^=\0]+)=")
 
 
@@ -51,10 +54,10 @@ def is_header(block: bytes) -> bool:
     """True when the 512 bytes are a TAR header with a right checksum."""
     if len(block) < BLOCK or block[:BLOCK] == ZEROS:
         return False
-    recorded = _octal(block[148:156])
-    if recorded < 8 * 32:  # nearly everything that is no header ends here, without a sum over it
+    found = _CHECKSUM.fullmatch(block, 148, 156)
+    if found is None:  # nearly everything that is no header ends here, without a sum over it
         return False
-    return recorded == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
+    return int(found[1], 8) == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
 
 
 def members(stream: BinaryIO) -> Iterator[Member]:
@@ -81,10 +84,13 @@ def members(stream: BinaryIO) -> Iterator[Member]:
             (everywhere if kind == b"g" else extended).update(extra)
             at += _padded(length)
             continue
-        pax = {**everywhere, **extended}
+        pax = {**everywhere, **extended} if everywhere or extended else {}
         header = _header(block, pax)
         extended = {}
-        body = header.size if _KINDS.get(header.type) == "file" else 0
+        if kind == _LABEL and not header.size:
+            yield about_archive(f"a volume label, which names no file: {shown(header.name)!r}")
+            continue
+        body = header.size if _KINDS.get(header.type) == "file" or header.type == tardump.TYPE else 0
         if at + body > size:
             raise refusal("zip-truncated", f"the TAR ends in the middle of {shown(header.name)!r}")
         if tarsparse.is_sparse(header.type, pax):
@@ -92,7 +98,10 @@ def members(stream: BinaryIO) -> Iterator[Member]:
             yield member
             at = start + _padded(body) if header.type == b"S" else at + _padded(body)
             continue
-        yield _member(stream, header, at)
+        listing = pax.get(tardump.PAX, "").encode("utf-8", "surrogateescape")
+        if header.type == tardump.TYPE:
+            listing = _header_data(stream, at, header.size)
+        yield _member(stream, header, at)._replace(remark=tardump.remark(listing, header.name) if listing else "")
         at += _padded(body)
     if extended:
         raise refusal("archive-damaged", "a TAR header announces a member that does not follow")
@@ -165,18 +174,46 @@ def _header(block: bytes, pax: dict[str, str]) -> _Header:
     name = _text(block[:100])
     if block[257:263] == b"ustar\0" and (prefix := _text(block[345:500])):
         name = f"{prefix}/{name}"
+    if not pax:
+        return _Header(
+            name=name,
+            type=block[156:157],
+            size=_number(block[124:136]),
+            mode=_mode(block[100:108]),
+            owner=_owner(block[108:124], block[265:329]),
+            modified=_time(block[136:148]),
+            link=_text(block[157:257]) if block[157] else "",
+            attributes="",
+        )
     user = pax.get("uname", _text(block[265:297])) or pax.get("uid", "") or str(_number(block[108:116]))
     group = pax.get("gname", _text(block[297:329])) or pax.get("gid", "") or str(_number(block[116:124]))
     return _Header(
         name=pax.get("path", name),
         type=block[156:157],
         size=_decimal(pax["size"]) if "size" in pax else _number(block[124:136]),
-        mode=_number(block[100:108]) & 0o7777,
+        mode=_mode(block[100:108]),
         owner=_printable(f"{user}:{group}"),
         modified=_seconds(pax["mtime"]) if "mtime" in pax else float(_number(block[136:148])),
         link=pax.get("linkpath", _text(block[157:257])),
         attributes=_printable(", ".join(sorted(k for k in pax if k.startswith(_XATTR)))),
     )
+
+
+@lru_cache(512)
+def _mode(field: bytes) -> int:
+    return _number(field) & 0o7777
+
+
+@lru_cache(512)
+def _time(field: bytes) -> float:
+    return float(_number(field))
+
+
+@lru_cache(512)
+def _owner(numbers: bytes, names: bytes) -> str:
+    user = _text(names[:32]) or str(_number(numbers[:8]))
+    group = _text(names[32:]) or str(_number(numbers[8:]))
+    return _printable(f"{user}:{group}")
 
 
 def _printable(text: str) -> str:

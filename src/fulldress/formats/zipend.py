@@ -1,7 +1,7 @@
 """Where the central directory of a ZIP lies: its end records, plain and ZIP64, found once or refused.
 
-Two readers that begin at different end records see two archives, so there may be one only, with nothing behind it. Pure
-over a seekable stream.
+Two readers that begin at different end records see two archives, so there may be one only, with nothing behind it but
+padding: the zeros that fill up the last block of a tape or a pipe, or a line's end. Pure over a seekable stream.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from fulldress.formats.zipextra import disagree as _disagree
 LOCAL, END, END64, LOCATOR = b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 END_SIZE, END64_SIZE, LOCATOR_SIZE = 22, 56, 20
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
+MAX_ZEROS, MAX_BLANKS = 1 << 16, 16
+"""Bytes of padding behind the end record: zeros up to the largest usual block, blanks and line ends up to a few."""
+_BLANKS = b"\r\n\t \x1a"
 NEAR = END_SIZE + 4096
 """Bytes at the end of a file in which :func:`hangs_behind` looks; honest comments are shorter."""
 
@@ -29,6 +32,8 @@ class End(NamedTuple):
     directory_offset: int
     start: int
     """Where the first end record begins: the directory must end here."""
+    padding: int = 0
+    """Zeros or blanks behind the last end record."""
 
 
 def read_at(stream: BinaryIO, offset: int, size: int) -> bytes:
@@ -43,7 +48,7 @@ def read_at(stream: BinaryIO, offset: int, size: int) -> bytes:
 def hangs_behind(tail: bytes) -> bool:
     """True when a file ends like a ZIP (``tail``: its last ``NEAR`` bytes): a reader that looks from the end opens it."""
     at = tail.rfind(END)
-    return at >= 0 and at + END_SIZE <= len(tail) and at + END_SIZE + _comment_length(tail, at) == len(tail)
+    return at >= 0 and at + END_SIZE <= len(tail) and _padding(tail, at) >= 0
 
 
 def find_end(stream: BinaryIO, size: int, stub: int) -> tuple[End, int]:
@@ -53,10 +58,11 @@ def find_end(stream: BinaryIO, size: int, stub: int) -> tuple[End, int]:
     zip-truncated, zip-views-disagree.
     """
     head = read_at(stream, 0, min(4, size))
-    tail_start = max(0, size - (END_SIZE + MAX16))
-    tail = read_at(stream, tail_start, size - tail_start)
+    tail = _tail(stream, size, END_SIZE + MAX16)
+    if not _exact(tail) and not tail[-1:].strip(b"\0" + _BLANKS):
+        tail = _tail(stream, size, END_SIZE + MAX16 + MAX_ZEROS)
     at = _find_end(tail, zip_like=head in (LOCAL, END) or head[:2] == b"PK")
-    position = tail_start + at
+    position = size - len(tail) + at
     disk, start_disk, here, count, length, offset, _ = struct.unpack_from("<4H2LH", tail, at + 4)
     if here != count or disk not in (0, MAX16) or start_disk not in (0, MAX16):
         raise _several_disks()
@@ -67,23 +73,47 @@ def find_end(stream: BinaryIO, size: int, stub: int) -> tuple[End, int]:
     shift = end.start - end.directory_size - end.directory_offset
     if shift and not 0 < shift <= stub:
         raise _directory_misplaced(end)
-    return end._replace(directory_offset=end.directory_offset + shift), shift
+    return end._replace(directory_offset=end.directory_offset + shift, padding=_padding(tail, at)), shift
 
 
 def _several_disks() -> PackageRefused:
     return _disagree("the end record speaks of several disks, or counts its members twice with different results")
 
 
+def _tail(stream: BinaryIO, size: int, most: int) -> bytes:
+    return read_at(stream, max(0, size - most), min(size, most))
+
+
+def _hits(tail: bytes) -> list[int]:
+    return [at for at in _all(tail, END) if at + END_SIZE <= len(tail)]
+
+
+def _stop(tail: bytes, at: int) -> int:
+    """Where the end record at ``at`` ends, with its comment."""
+    return at + END_SIZE + _comment_length(tail, at)
+
+
+def _exact(tail: bytes) -> list[int]:
+    return [at for at in _hits(tail) if _stop(tail, at) == len(tail)]
+
+
+def _padding(tail: bytes, at: int) -> int:
+    """Bytes of padding behind the end record at ``at``; -1 when something else follows it, or it is cut."""
+    rest = tail[_stop(tail, at) :]
+    padded = not any(rest) if len(rest) > MAX_BLANKS else not rest.strip(b"\0") or not rest.strip(_BLANKS)
+    return len(rest) if padded and _stop(tail, at) <= len(tail) and len(rest) <= MAX_ZEROS else -1
+
+
 def _find_end(tail: bytes, *, zip_like: bool) -> int:
-    hits = [at for at in _all(tail, END) if at + END_SIZE <= len(tail)]
-    exact = [at for at in hits if at + END_SIZE + _comment_length(tail, at) == len(tail)]
+    hits, exact = _hits(tail), _exact(tail)
+    if not exact and hits and _padding(tail, hits[-1]) > 0:
+        exact = [at for at in hits if _stop(tail, at) == _stop(tail, hits[-1])]
     if len(exact) > 1 or (exact and hits[-1] > exact[0]):
         raise _disagree("the archive has more than one end record: readers differ in which they take")
     if exact:
         return exact[0]
-    if hits and hits[-1] + END_SIZE + _comment_length(tail, hits[-1]) < len(tail):
-        rest = len(tail) - hits[-1] - END_SIZE - _comment_length(tail, hits[-1])
-        raise _disagree(f"{rest} bytes follow the end record")
+    if hits and _stop(tail, hits[-1]) < len(tail):
+        raise _disagree(f"{len(tail) - _stop(tail, hits[-1])} bytes follow the end record")
     if zip_like:
         raise refusal("zip-truncated", "the file begins like a ZIP, but its end record is missing or cut")
     raise refusal("not-a-zip", "the file is not a ZIP: it has neither the beginning nor the end of one")

@@ -12,9 +12,9 @@ import zlib
 from fulldress.errors import PackageRefused
 from fulldress.formats.members import shown
 from fulldress.formats.refusal import refusal
+from fulldress.formats.zipnames import UTF8
 
 ZIP64, UNICODE_COMMENT, UNICODE_PATH = 0x0001, 0x6375, 0x7075
-UTF8 = 1 << 11
 KNOWN = frozenset(
     (
         *(ZIP64, UNICODE_COMMENT, UNICODE_PATH),

@@ -17,9 +17,10 @@ from typing import BinaryIO, NamedTuple
 
 from isal import isal_zlib as zlib
 
-from fulldress.formats import apkblock, zipextra, zippacked
+from fulldress.errors import PackageRefused
+from fulldress.formats import apkblock, zipextra, zipnames, zippacked
 from fulldress.formats.compressed import INFLATE_ERROR
-from fulldress.formats.members import Member, MemberKind, shown
+from fulldress.formats.members import Member, MemberKind, about_archive, shown
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipend import LOCAL, MAX16, MAX32, End, find_end, read_at
 from fulldress.formats.zipextra import disagree as _disagree
@@ -38,6 +39,7 @@ CHUNK = 1 << 20
 MAX_LINK = 4096
 STUB = "self-extracting-stub"
 """Name of the entry for the program before a self-extracting archive."""
+PADDING = "padding behind the archive, which holds nothing but zeros or blanks"
 _BLOCK = "Android signing block"
 _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
@@ -64,8 +66,14 @@ class Record(NamedTuple):
     data: int = 0
     """Where its bytes begin; known once the local header was read."""
 
+    until: int = 0
+    """Where the next structure begins; known where the local header was not read yet."""
+
     extra: str = ""
     """Names of extra fields that nobody is known to read."""
+
+    remark: str = ""
+    """What was done to its name (see ``zipnames``)."""
 
 
 class Apart(NamedTuple):
@@ -76,10 +84,11 @@ class Apart(NamedTuple):
     size: int
 
 
-def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None) -> list[Record]:
+def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None, later: bool = False) -> list[Record]:
     """All members in the order of the central directory, both views compared.
 
     ``stub``: so many bytes of a self-extracting program may stand before the archive. ``apart`` gets what is no member.
+    ``later``: the local headers are not compared yet, only that every byte has its place.
     Raises PackageRefused: not-a-zip, zip-truncated, zip-views-disagree, overlapping-members, encrypted, unknown-method.
     """
     size = stream.seek(0, 2)
@@ -93,28 +102,46 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
     first = min((r.offset for r in found), default=stop)
     if 0 < first <= stub:
         known.append(Apart(STUB, 0, first))
+    if end.padding:
+        known.append(Apart(PADDING, size - end.padding, end.padding))
     if apart is not None:
         apart.extend(known)
-    return _locals(stream, found, first if first <= stub else 0, stop)
+    compare = (lambda record, following: record._replace(until=following)) if later else functools.partial(_local, stream)
+    return _locals(found, first if first <= stub else 0, stop, compare)
 
 
 def members(
-    stream: BinaryIO, *, stub: int = 0, apart: Callable[[str, int], None] = lambda _what, _size: None
+    stream: BinaryIO,
+    *,
+    stub: int = 0,
+    apart: Callable[[str, int], None] = lambda _what, _size: None,
+    mine: Callable[[int], bool] | None = None,
 ) -> Iterator[Member]:
     """The archive's members; names are as recorded (see ``members.checked``). A stub is a member called ``STUB``.
 
     ``apart`` is told of bytes that belong to no member and are not looked into: what they are, and how many.
+    ``mine``: of each member in turn, by its packed size, whether this reader opens it; another must open the others, and
+    compares their local headers.
     """
     others: list[Apart] = []
-    found = records(stream, stub=stub, apart=others)
+    found = records(stream, stub=stub, apart=others, later=mine is not None)
     for other in others:
         if other.what == STUB:
             read = functools.partial(_span, stream, 0, other.size)
             yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
+        elif other.what == PADDING:
+            yield about_archive(PADDING)
         else:
             apart(other.what, other.size)
-    for record in found:
-        yield _member(stream, record)
+    found.reverse()
+    while found:
+        record = found.pop()  # what was walked need not be held: there may be 200,000
+        if mine is None:
+            yield _member(stream, record)
+        elif mine(record.packed):
+            yield _member(stream, _local(stream, record, record.until))
+        else:
+            yield _elsewhere(stream, record)
 
 
 # ---- central directory
@@ -131,7 +158,24 @@ def _central(stream: BinaryIO, end: End) -> list[Record]:
         found.append(record)
     if len(found) != end.total:
         raise _disagree(f"the end record counts {end.total} members, the central directory holds {len(found)}")
+    return _named(found)
+
+
+def _named(found: list[Record]) -> list[Record]:
+    """The records with names as ``zipnames`` settles them: one code page for all that name none, slashes for backslashes."""
+    open_ = {n for n, r in enumerate(found) if not r.raw_name.isascii() and _leaves_open(r)}
+    raws = [found[n].raw_name for n in open_]
+    page = zipnames.code_page(raws)
+    for n in open_:
+        found[n] = found[n]._replace(name=found[n].raw_name.decode(page), remark=zipnames.unmarked(page))
+    for n, record in enumerate(found):
+        if "\\" in record.name and (name := zipnames.slashed(record.name, record.system)) != record.name:
+            found[n] = record._replace(name=name, remark=zipnames.BACKSLASHES)
     return found
+
+
+def _leaves_open(record: Record) -> bool:
+    return not record.flags & zipnames.UTF8 and record.name == record.raw_name.decode("cp437")
 
 
 def _central_record(data: bytes, at: int) -> tuple[Record, int]:
@@ -152,7 +196,9 @@ def _central_record(data: bytes, at: int) -> tuple[Record, int]:
         raise _disagree(f"{shown(name)!r} is said to lie on another disk")
     _readable(name, flags, method, needed)
     odd = zipextra.unknown(extras, raw, data[stop - k : stop])
-    return Record(name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset, 0, odd), stop
+    return Record(
+        name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset, extra=odd
+    ), stop
 
 
 def _readable(name: str, flags: int, method: int, needed: int) -> None:
@@ -181,7 +227,7 @@ def _wide(extras: dict[int, bytes], name: str, *fields: tuple[int, int]) -> list
 # ---- local headers
 
 
-def _locals(stream: BinaryIO, found: list[Record], expected: int, stop: int) -> list[Record]:
+def _locals(found: list[Record], expected: int, stop: int, compare: Callable[[Record, int], Record]) -> list[Record]:
     ordered = sorted(found, key=lambda r: r.offset)
     placed: dict[int, Record] = {}
     ends = [*(r.offset for r in ordered[1:]), stop] if ordered else []
@@ -190,7 +236,7 @@ def _locals(stream: BinaryIO, found: list[Record], expected: int, stop: int) -> 
             raise refusal("overlapping-members", f"{shown(record.name)!r} begins inside another member")
         if record.offset > expected:
             raise _disagree(f"{record.offset - expected} bytes before {shown(record.name)!r} belong to no member")
-        placed[record.offset] = _local(stream, record, following)
+        placed[record.offset] = compare(record, following)
         expected = following
     if expected != stop:
         raise _disagree(f"{stop - expected} bytes before the central directory belong to no member")
@@ -220,7 +266,9 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
     )
     if not same:
         raise _disagree(f"{label!r} has another name, flag, method or time in its local header")
-    if zipextra.name(rest[:n], flags, extras) != record.name and zipextra.UNICODE_PATH in extras:
+    if zipextra.UNICODE_PATH in extras and record.name != zipnames.slashed(
+        zipextra.name(rest[:n], flags, extras), record.system
+    ):
         raise _disagree(f"{label!r} has another name in its local header")
     numbers = (crc, packed, size)
     declared = (record.crc, record.packed, record.size)
@@ -249,6 +297,14 @@ def _descriptor(stream: BinaryIO, record: Record, at: int, following: int) -> No
 # ---- content
 
 
+def _elsewhere(stream: BinaryIO, record: Record) -> Member:
+    """A member that another reader opens; where a link points to is everybody's business."""
+    kind, _ = _kind(record)
+    if kind == "symlink":
+        return _member(stream, _local(stream, record, record.until))._replace(elsewhere=True)
+    return Member(name=record.name, kind=kind, packed=record.packed, elsewhere=True)
+
+
 def _member(stream: BinaryIO, record: Record) -> Member:
     kind, mode = _kind(record)
     link = ""
@@ -269,6 +325,7 @@ def _member(stream: BinaryIO, record: Record) -> Member:
         packed=record.packed,
         at=record.data if record.method == zippacked.STORED else None,
         attributes=record.extra,
+        remark=record.remark,
     )
 
 
@@ -305,16 +362,60 @@ def content(stream: BinaryIO, record: Record) -> Iterator[bytes]:
 
     Raises PackageRefused ``archive-damaged``, or ``zip-views-disagree`` when it holds more than it declares.
     """
+    if record.method == zippacked.DEFLATED and 0 < record.size < CHUNK and record.packed <= CHUNK:
+        return iter((_small(stream, record),))
+    return _verified(stream, record)
+
+
+def _small(stream: BinaryIO, record: Record) -> bytes:
+    """A member of one piece, which most are: the same checks as in :func:`_verified`, in the same order."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    packed = read_at(stream, record.data, record.packed)
+    try:
+        data = inflater.decompress(packed, record.size + 1)
+        if not inflater.eof and len(data) <= record.size:
+            data += inflater.decompress(inflater.unconsumed_tail, 1)
+    except INFLATE_ERROR as error:
+        raise _not_unpacked(record, error) from None
+    if len(data) > record.size:
+        raise _longer(record)
+    _ended(inflater.eof, inflater.unused_data, record)
+    if len(data) != record.size or zlib.crc32(data) != record.crc:
+        raise _not_itself(record)
+    return data
+
+
+def _verified(stream: BinaryIO, record: Record) -> Iterator[bytes]:
     crc, size = 0, 0
     pieces = _unpacked(stream, record)
     for piece in pieces:
         size += len(piece)
         crc = zlib.crc32(piece, crc)
         if size > record.size:
-            raise _disagree(f"{shown(record.name)!r} holds more than the {record.size} bytes it declares")
+            raise _longer(record)
         yield piece
     if size != record.size or crc != record.crc:
-        raise refusal("archive-damaged", f"{shown(record.name)!r} does not match its own size and checksum")
+        raise _not_itself(record)
+
+
+def _longer(record: Record) -> PackageRefused:
+    return _disagree(f"{shown(record.name)!r} holds more than the {record.size} bytes it declares")
+
+
+def _not_itself(record: Record) -> PackageRefused:
+    return refusal("archive-damaged", f"{shown(record.name)!r} does not match its own size and checksum")
+
+
+def _not_unpacked(record: Record, error: Exception) -> PackageRefused:
+    return refusal("archive-damaged", f"{shown(record.name)!r} cannot be unpacked: {error}")
+
+
+def _ended(eof: bool, unused: bytes, record: Record) -> None:
+    """Refuse a packed stream that ends before or behind its member."""
+    if unused:
+        raise _disagree(f"bytes hide behind the packed content of {shown(record.name)!r}")
+    if not eof:
+        raise refusal("archive-damaged", f"the packed content of {shown(record.name)!r} is cut")
 
 
 def _unpacked(stream: BinaryIO, record: Record) -> Iterator[bytes]:
@@ -351,8 +452,5 @@ def _inflated(stream: BinaryIO, record: Record) -> Iterator[bytes]:
         while not inflater.eof and (out := inflater.decompress(inflater.unconsumed_tail, CHUNK)):
             yield out
     except INFLATE_ERROR as error:
-        raise refusal("archive-damaged", f"{shown(record.name)!r} cannot be unpacked: {error}") from None
-    if inflater.unused_data:
-        raise _disagree(f"bytes hide behind the packed content of {shown(record.name)!r}")
-    if not inflater.eof:
-        raise refusal("archive-damaged", f"the packed content of {shown(record.name)!r} is cut")
+        raise _not_unpacked(record, error) from None
+    _ended(inflater.eof, inflater.unused_data, record)

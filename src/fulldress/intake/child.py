@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import codecs
 import errno
+import gc
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -20,11 +22,14 @@ from fulldress.adapters import sandbox
 from fulldress.errors import CapabilityMissing, FulldressError, NothingToDo, PackageRefused
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
+from fulldress.intake.shares import Share, Shares
 from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
-from fulldress.store.pack import Pack, Piece
+from fulldress.store.pack import PACK, RECORD, Pack, Piece
 
 TICK_BYTES = 8 << 20
+WHOLE = select.PIPE_BUF // RECORD.size * RECORD.size
+"""Bytes of records that a pipe takes as a whole."""
 BATCH = 500
 """Entries handed over together."""
 
@@ -39,6 +44,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     listener_fd: int = -1
     """A pipe that is told of every object (``store.pack.RECORD``); -1 when nobody listens."""
     budgets: Budgets
+    queue_fd: int = -1
+    """A pipe with the numbers of the parts, where several readers share the work; -1 when there is only one."""
+    source: int = PACK
+    """Which of the readers this is, by the pack that it fills."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,6 +59,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the content of those of the entries lies that have a digest."""
     lock: PackageLock | None = None
     """Without its entries, and without its digest: the parent takes that itself."""
+    share: Share | None = None
+    """Along with the lock."""
     error: str = ""
     """Class of the error: PackageRefused, NothingToDo, CapabilityMissing or StateDiskFull."""
     what: str = ""
@@ -72,13 +83,15 @@ def serve(request: Request, out: BinaryIO) -> None:
             cpu_seconds=max(1, int(deadline)),
             file_bytes=2 * limits.total_bytes + limits.entry_bytes,
         )
-        pack = Pack(request.pack_fd, request.package_fd, room=room)
+        gc.disable()  # a walk leaves no cycles behind
+        pack = Pack(request.pack_fd, request.package_fd, room=room, own=request.source)
         if request.listener_fd >= 0:
             pack.told = _Listener(request.listener_fd)
         giver = _Giver(out, pack)
-        lock = walk(pack, request.name, request.budgets, giver, _Ticker(out))
+        shares = Shares(request.queue_fd, first=request.source == PACK) if request.queue_fd >= 0 else None
+        lock, share = walk(pack, request.name, request.budgets, giver, _Ticker(out), shares)
         giver.flush()
-        _send(out, Report(lock=lock))
+        _send(out, Report(lock=lock, share=share))
     except (PackageRefused, NothingToDo, CapabilityMissing) as error:
         _send(out, _failure(error))
     except MemoryError:
@@ -92,23 +105,25 @@ def serve(request: Request, out: BinaryIO) -> None:
 
 
 class _Listener:
-    """Writes records into a pipe; a listener that went away is the parent's business."""
+    """Writes records into a pipe, so many at once that they stay together among those of others.
+
+    A listener that went away is the parent's business.
+    """
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
 
     def __call__(self, records: bytes) -> None:
-        view = memoryview(records if self._pipe >= 0 else b"")
         try:
-            while view:
-                view = view[os.write(self._pipe, view) :]
+            for start in range(0, len(records) if self._pipe >= 0 else 0, WHOLE):
+                os.write(self._pipe, records[start : start + WHOLE])
         except BrokenPipeError:
             self._pipe = -1
 
 
 def warm_up() -> None:
     """Load what Python loads late: nothing can be opened once the process is confined."""
-    for codec in ("cp437", "utf-8", "ascii", "latin-1"):
+    for codec in ("cp437", "cp932", "utf-8", "ascii", "latin-1"):
         codecs.lookup(codec)
 
 

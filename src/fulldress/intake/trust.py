@@ -22,6 +22,7 @@ from fulldress.adapters.sigstore import Sigstore
 from fulldress.adapters.sigview import Checker, View
 from fulldress.adapters.tufrepo import Tuf
 from fulldress.formats import checksums, rpm
+from fulldress.formats.keymaterial import ARMOUR
 from fulldress.formats.members import shown
 from fulldress.intake import advice
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
@@ -48,8 +49,6 @@ BESIDE = (".asc", ".sig", ".sign", ".p7s", ".minisig", ".sigstore", ".sigstore.j
 """Suffixes of signatures that may lie next to a package."""
 OTHER_SUFFIXES = (".minisig", ".pub", ".sigstore", ".sigstore.json")
 SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES + OTHER_SUFFIXES
-ARMOUR = b"-----BEGIN "
-"""What every key, certificate, list or signature in text form begins with."""
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
 
@@ -134,7 +133,7 @@ class _Judge:
         for place, entry in self.files.items():
             if entry.kind != "file" or entry.size > MAX_READ or not entry.sha256:
                 continue
-            speaks = place.endswith(SPEAKING) or checksums.is_any_list(posixpath.basename(place))
+            speaks = place.endswith(SPEAKING) or checksums.is_any_list(place.rpartition("/")[2])
             if not speaks and self.armoured is not None and entry.sha256 not in self.armoured:
                 continue
             data = self.blobs.read(entry.sha256)

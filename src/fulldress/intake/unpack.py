@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
@@ -23,27 +23,26 @@ from typing import IO, Protocol
 
 import msgspec
 
-from fulldress import errors
 from fulldress.adapters import sandbox
-from fulldress.errors import FulldressError, NothingToDo, PackageRefused, UsageError
-from fulldress.formats.members import safe_name, shown
+from fulldress.errors import FulldressError, NothingToDo, UsageError
 from fulldress.formats.refusal import refusal
+from fulldress.formats.zipend import LOCAL
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.child import Report, Request
+from fulldress.intake.child import Request
+from fulldress.intake.heard import Heard, NotShared, died
+from fulldress.intake.shares import PARTS
 from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
 from fulldress.ports import Progress
 from fulldress.store.blobs import CHUNK, BlobStore
-from fulldress.store.pack import PACK, PACKAGE, Pack, Piece
+from fulldress.store.pack import PACKAGE, SECOND, Pack, Piece
 
-MAX_REPORT = 256 << 20
-"""Bytes of one line of the child's report."""
-MAX_COMPLAINT = 2000
+WORTH_SHARING = 8 << 20
+"""Bytes of a package from which a second reader pays."""
+TOO_MUCH = 1 << 30
+"""Bytes of a package from which it is likely to meet the limit of members: then it would be read twice."""
 _URL_SLASHES = re.compile(":/+")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
-_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]{1,200}(?:!?/(?!\Z)|\Z)){1,60}")
-"""Places that need no closer look: short, plain letters, no dots alone, no empty part."""
-_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def unpack(
@@ -85,11 +84,12 @@ def reading(
     sandboxed: bool = True,
     listener: int = -1,
     folder: Path | None = None,
+    second: int = -1,
 ) -> Iterator[Reader]:
     """Begin to read a package into the file ``room``; the reader has ended when the block ends, however that is.
 
     ``listener``: the writing end of a pipe that is told of every object as it comes; it is closed here. ``folder``: where
-    temporary copies may lie.
+    temporary copies may lie. ``second``: a file for a second confined reader, with which the first shares the work.
     """
     name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")  # reports are text
     if not sandboxed:
@@ -98,14 +98,31 @@ def reading(
     if what := sandbox.missing():
         raise sandbox.sandbox_missing(what)
     request = Request(name=name, package_fd=stream.fileno(), pack_fd=room, listener_fd=listener, budgets=budgets)
-    with tempfile.TemporaryFile() as complaints, _child(request, complaints) as child:
+    with ExitStack() as stack:
+        complaints = stack.enter_context(tempfile.TemporaryFile())
+        children = [stack.enter_context(_child(r, complaints)) for r in _requests(request, second, stack)]
         if listener >= 0:
             os.close(listener)
-        try:
-            yield _Confined(child, stream, name, room, budgets, complaints, folder)
-        finally:
-            child.kill()
-            child.wait()
+        rooms = (room,) if second < 0 else (room, second)
+        yield _Confined(children, stream, name, rooms, budgets, complaints, folder)
+
+
+def _requests(request: Request, second: int, stack: ExitStack) -> list[Request]:
+    """One for each reader; two share the parts of the package, whose numbers wait in a pipe."""
+    if second < 0:
+        return [request]
+    queue, inlet = os.pipe()
+    stack.callback(os.close, queue)
+    os.write(inlet, bytes(range(PARTS)))
+    os.close(inlet)
+    shared = msgspec.structs.replace(request, queue_fd=queue)
+    return [shared, msgspec.structs.replace(shared, pack_fd=second, source=SECOND)]
+
+
+def divisible(stream: BufferedReader) -> bool:
+    """True for a package that two readers may share: a ZIP, whose members can be read in any order, of the right size."""
+    right = WORTH_SHARING <= os.fstat(stream.fileno()).st_size < TOO_MUCH
+    return right and (os.cpu_count() or 1) > 1 and os.pread(stream.fileno(), 4, 0) == LOCAL
 
 
 @contextmanager
@@ -161,42 +178,74 @@ class _Here:
                 os.close(self._listener)
             entries: list[Entry] = []
             tick = progress.advance if progress else (lambda _: None)
-            lock = walk(self._pack, self._name, self._budgets, entries.append, tick)
+            lock, _ = walk(self._pack, self._name, self._budgets, entries.append, tick)
         return unchanged.checked(lock, entries), self._pack
 
 
 class _Confined:
-    """The reader in a child of its own."""
+    """The reader in a child of its own, or two."""
 
     def __init__(
         self,
-        child: subprocess.Popen[bytes],
+        children: Sequence[subprocess.Popen[bytes]],
         stream: BufferedReader,
         name: str,
-        room: int,
+        rooms: Sequence[int],
         budgets: Budgets,
         complaints: IO[bytes],
         folder: Path | None,
     ) -> None:
-        self._child, self._stream, self._name, self._room = child, stream, name, room
+        self._children, self._stream, self._name, self._rooms = children, stream, name, rooms
         self._budgets, self._complaints, self._folder = budgets, complaints, folder
 
     def wait(self, progress: Progress | None) -> tuple[PackageLock, Pack]:
-        """Listen until the child has reported, and believe nothing that can be checked."""
+        """Listen until the children have reported, and believe nothing that can be checked.
+
+        Raises NotShared where two must not share the package: the caller begins again with one.
+        """
         deadline = self._budgets.deadline(os.fstat(self._stream.fileno()).st_size)
         late = threading.Event()
-        timer = threading.Timer(deadline, _stop, (self._child, late))
+        timer = threading.Timer(deadline, self._stop, (late,))
         with _told(progress, self._name), _Unchanged(self._stream, self._name) as unchanged:
             timer.start()
             try:
-                heard = _listen(self._child, progress)
+                heard = self._heard(progress)
             finally:
                 timer.cancel()
-            if heard.lock is None:
-                self._child.wait()
-                raise _died(self._child, late.is_set(), deadline, self._complaints)
-        lock = unchanged.checked(heard.lock, heard.entries)
-        return lock, Pack(self._room, self._stream.fileno(), heard.index, room=self._folder)
+            if silent := heard.silent(len(self._children)):
+                if len(self._children) > 1 and not late.is_set():
+                    raise NotShared
+                if heard.failed:
+                    raise heard.failed[0]
+                child = self._children[silent[0]]
+                child.wait()
+                raise died(child, late.is_set(), deadline, self._complaints)
+            found = heard.lock(len(self._children), self._budgets)
+        lock = unchanged.checked(found, heard.entries)
+        return lock, Pack(self._rooms[0], self._stream.fileno(), heard.index, room=self._folder, others=self._rooms[1:])
+
+    def _heard(self, progress: Progress | None) -> Heard:
+        """What the children have said; when one has nothing to say, the others need not go on."""
+        heard = Heard(progress, self._budgets.entries)
+
+        def listen(number: int) -> None:
+            heard.listen(number, self._children[number])
+            if number in heard.silent(len(self._children)):
+                self._stop()
+
+        others = [threading.Thread(target=listen, args=(n,), daemon=True) for n in range(1, len(self._children))]
+        for thread in others:
+            thread.start()
+        listen(0)
+        for thread in others:
+            thread.join()
+        return heard
+
+    def _stop(self, late: threading.Event | None = None) -> None:
+        if late is not None:
+            late.set()
+        for child in self._children:
+            child.kill()
 
 
 class _Unchanged:
@@ -242,13 +291,14 @@ def _state(stream: BufferedReader) -> tuple[int, int, int]:
 
 @contextmanager
 def _child(request: Request, complaints: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A confined reader; it has ended when the block ends, however that is."""
     path = os.pathsep.join(p for p in sys.path if p)
     child = subprocess.Popen(
         [sys.executable, "-P", "-B", "-m", "fulldress.intake.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=complaints,
-        pass_fds=[fd for fd in (request.package_fd, request.pack_fd, request.listener_fd) if fd >= 0],
+        pass_fds=[fd for fd in (request.package_fd, request.pack_fd, request.listener_fd, request.queue_fd) if fd >= 0],
         cwd="/",
         env={"PYTHONPATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
     )
@@ -259,84 +309,10 @@ def _child(request: Request, complaints: IO[bytes]) -> Iterator[subprocess.Popen
             child.stdin.close()
         except BrokenPipeError:
             pass
-        yield child
-
-
-class _Heard:
-    """What the child has said so far; nothing of it is believed unchecked."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.index: dict[str, Piece] = {}
-        self.lock: PackageLock | None = None
-        self._places: set[str] = set()
-
-    def take(self, report: Report) -> None:
-        """Raises PackageRefused when the report could not come from an honest walk."""
-        pieces = iter(report.pieces)
-        for entry in report.entries:
-            place = entry.place
-            if place in self._places or not (_PLAIN.fullmatch(place) or _is_possible(place)):
-                raise refusal("reader-died", f"the reader reported an impossible place: {shown(place)!r}")
-            self._places.add(place)
-            if entry.sha256:
-                source, offset, size = piece = next(pieces, Piece(-1, 0, 0))
-                honest = size == entry.size and offset >= 0 and source in (PACK, PACKAGE)
-                if not honest or entry.kind not in ("file", "container") or not _DIGEST.fullmatch(entry.sha256):
-                    raise refusal("reader-died", f"the reader reported an impossible object: {shown(place)!r}")
-                self.index.setdefault(entry.sha256, piece)
-        self.entries += [
-            msgspec.structs.replace(e, owner=sys.intern(e.owner), modified=sys.intern(e.modified)) for e in report.entries
-        ]  # the same few owners and times, each kept once
-        self.lock = report.lock
-
-
-def _listen(child: subprocess.Popen[bytes], progress: Progress | None) -> _Heard:
-    assert child.stdout is not None
-    done, heard = 0, _Heard()
-    while line := child.stdout.readline(MAX_REPORT):
         try:
-            report = msgspec.json.decode(line, type=Report)
-        except msgspec.MsgspecError as error:
-            raise refusal("reader-died", f"the confined reader's report cannot be read: {error}") from error
-        if report.error:
-            raise _as_error(report)
-        heard.take(report)
-        if heard.lock is not None:
-            return heard
-        if progress and report.done > done:
-            progress.advance(report.done - done)
-            done = report.done
-    return heard
-
-
-def _stop(child: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    child.kill()
-
-
-def _as_error(report: Report) -> FulldressError:
-    kind = getattr(errors, report.error, PackageRefused)
-    kind = kind if isinstance(kind, type) and issubclass(kind, FulldressError) else PackageRefused
-    return kind(
-        shown(report.what) if len(report.what) > 2000 else report.what, why=report.why, fix=report.fix, slug=report.slug
-    )
-
-
-def _died(child: subprocess.Popen[bytes], late: bool, deadline: float, complaints: IO[bytes]) -> PackageRefused:
-    if late or child.returncode == -24:
-        return refusal("archive-bomb", f"reading it took longer than {deadline:g} seconds")
-    complaints.seek(0, os.SEEK_END)
-    complaints.seek(max(0, complaints.tell() - MAX_COMPLAINT))
-    said = complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-    return refusal("reader-died", f"the confined reader ended with code {child.returncode}: {shown(said) or 'no word'}")
-
-
-# ---- what the child said, checked
-
-
-def _is_possible(place: str) -> bool:
-    return all(part and safe_name(part, posix=True) == part for part in place.split("!/"))
+            yield child
+        finally:
+            child.kill()
 
 
 def _adopt(lock: PackageLock, pack: Pack, blobs: BlobStore) -> None:

@@ -6,32 +6,40 @@ This is the code that hostile bytes meet; it runs inside the sandbox (see ``chil
 from __future__ import annotations
 
 import functools
+import itertools
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
 from fulldress.errors import NothingToDo, PackageRefused
-from fulldress.formats import arview, compressed, cpio, rpm, sniff, tarview, zipend, zipview
-from fulldress.formats.members import Member, checked, safe_name, shown
+from fulldress.formats import arview, compressed, cpio, rpm, selfextract, sniff, tarview, zipend, zipview
+from fulldress.formats.members import Member, checked, legible, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
-from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock
+from fulldress.intake.shares import Share, Shares, Tally, together
+from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock, Remark
 from fulldress.store.blobs import CHUNK
-from fulldress.store.pack import Pack, Region
+from fulldress.store.pack import Pack, Piece, Region
 
 Tick = Callable[[int], None]
 Give = Callable[[Entry], None]
 
 
-def walk(pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None) -> PackageLock:
+def walk(
+    pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None, shares: Shares | None = None
+) -> tuple[PackageLock, Share]:
     """Take a package apart into ``pack``. ``tick`` is told of bytes read.
 
     ``give`` takes every entry as it comes (a container after its members): with many, they need not be held in memory here.
-    The lock's entries and SHA-256 are the caller's to fill in.
+    ``shares``: several readers share the work, and this is one of them. The lock's entries and SHA-256 are the caller's to
+    fill in; the share is what this reader used of the limits, and did, of the whole.
 
     Raises PackageRefused (any slug of ``formats.refusal``) or NothingToDo for a package without members.
     """
-    return _Walker(pack, budgets, tick, give).package(name)
+    walker = _Walker(pack, budgets, tick, give, shares)
+    lock = walker.package(name)
+    tally = Tally(members=walker.count, written=walker.written, vain=walker.wasted + walker.declared)
+    return lock, Share(tally=tally, parts=shares.parts if shares else {})
 
 
 MAX_WASTE = 4 << 30
@@ -48,15 +56,19 @@ class _Spent(Exception):
 
 
 class _Walker:
-    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give) -> None:
+    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give, shares: Shares | None) -> None:
+        self.shares = shares
         self.pack, self.budgets, self.tick, self.give = pack, budgets, tick, give
         self.count = 0
         self.holds_files = False
         self.not_inspected: list[NotInspected] = []
         self.ledger: list[Covered] = []
+        self.remarks: dict[tuple[str, str], Remark] = {}
         self.inspected = 0
         self.written = 0
         self.wasted = 0
+        self.declared = 0
+        """Bytes that members over a limit say that they have."""
         self.package_size = 0
         self.inside: list[str] = []
         """The archives that are open now, outermost first: where a refusal happened."""
@@ -85,6 +97,7 @@ class _Walker:
             bytes_inspected=self.inspected,
             not_inspected=tuple(self.not_inspected),
             ledger=tuple(sorted(self.ledger, key=lambda c: c.place)),
+            remarks=tuple(self.remarks[key] for key in sorted(self.remarks)),
         )
 
     def _kind(self, stream: Region) -> str:
@@ -94,7 +107,18 @@ class _Walker:
             raise NothingToDo("the package is an empty file", why="there is nothing to look at", fix="check the download")
         if other := sniff.closed(head):
             raise refusal("not-a-zip", f"the package is a {other}, which is not opened")
-        return sniff.container(head) or ("sfx" if self.budgets.stub_bytes else "zip")
+        if known := sniff.container(head):
+            return known
+        if selfextract.layout(as_file(stream), stream.size):
+            return selfextract.KIND
+        tail = stream.part(max(0, stream.size - zipend.NEAR), min(stream.size, zipend.NEAR)).read()
+        if self.budgets.stub_bytes or zipend.hangs_behind(tail):
+            return "sfx" if self.budgets.stub_bytes else "zip"
+        if said := selfextract.closed(head, as_file(stream), stream.size):
+            raise refusal("not-a-zip", f"the package is a program or an image that is not opened: {said}")
+        if selfextract.unknown(head, tail):
+            raise refusal("not-a-zip", f"the package is {selfextract.UNKNOWN}")
+        return "zip"
 
     def _open(self, stream: Region, kind: str, place: str, name: str) -> str:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
@@ -123,10 +147,16 @@ class _Walker:
             aside.append(NotInspected(place=place, size=size, reason=f"{what}: named, not opened"))
 
         stub = self.budgets.stub_bytes if kind == "sfx" else 0
-        content = self._members(self._checked(zipview.members(as_file(stream), stub=stub, apart=apart)), stream, place)
+        shares = None if place else self.shares
+        mine = shares.chooser(stream.size, self.not_inspected) if shares else None
+        found = zipview.members(as_file(stream), stub=stub, apart=apart, mine=mine)
+        content = self._members(self._checked(found), stream, place)
+        if shares:
+            shares.finish(self.not_inspected)
         kind = "apk" if aside else kind
-        self._covered(place, kind, stream.size, content)
-        self.not_inspected.extend(aside)
+        if place or self.shares is None or self.shares.first:  # one reader speaks for the whole archive
+            self._covered(place, kind, stream.size, content)
+            self.not_inspected.extend(aside)
         return kind
 
     def _rpm(self, stream: Region, place: str) -> Iterator[Member]:
@@ -144,10 +174,8 @@ class _Walker:
         self._covered(place, "cpio", tree.size, content)
 
     def _checked(self, members: Iterable[Member], *, system_root: bool = False, posix: bool = False) -> Iterator[Member]:
-        """The members with names that are safe. Where the package is only looked at, bytes that are no UTF-8 are shown as
-        ``\\xNN``: what is to be packed anew must keep its exact names, and so is refused."""
-        found = map(_legible, members) if posix and self.budgets.lenient else members
-        return checked(found, system_root=system_root, posix=posix)
+        """The members with names that are safe, and text."""
+        return checked(map(legible, members) if posix else members, system_root=system_root, posix=posix)
 
     def _archive(self, members: Iterable[Member], stream: Region, place: str, kind: str) -> None:
         """The members, and the archive's row in the ledger."""
@@ -212,6 +240,14 @@ class _Walker:
         """Keep the members; returns how many of the archive's bytes are theirs."""
         prefix, content = f"{place}!/" if place else "", 0
         for member in members:
+            if member.elsewhere:
+                content += member.packed
+                self.holds_files = self.holds_files or member.kind != "directory"
+                continue
+            if member.remark:
+                self._remark(member, place)
+            if not member.name:
+                continue
             self.count += 1
             if self.count > self.budgets.entries:
                 reason = f"more than {self.budgets.entries} members"
@@ -230,6 +266,15 @@ class _Walker:
                 self.give(_entry(member, inside, kind=member.kind))
         return content
 
+    def _remark(self, member: Member, place: str) -> None:
+        """Remarks are counted: an archive may have one for each of its members."""
+        if not (member.name or place or self.shares is None or self.shares.first):
+            return  # one reader speaks for the whole archive
+        example = f"{place}!/{member.name}" if place and member.name else member.name
+        remark = Remark(place=place, what=member.remark, example=example)
+        key = place, member.remark
+        self.remarks[key] = together(self.remarks[key], remark) if key in self.remarks else remark
+
     def _file(self, member: Member, place: str, stream: Region) -> None:
         before = self.written
         try:
@@ -237,6 +282,7 @@ class _Walker:
         except _Spent as spent:
             self._passed_over(spent, place, member.size)
             self._waste(before)
+            self.declared += member.size
             self.give(_entry(member, place, kind="file", size=member.size))
             return
         kind, closed = self._sort(sha256, size, head)
@@ -247,7 +293,8 @@ class _Walker:
             return
         depth, format_, before = len(self.inside), kind, self.written
         try:
-            format_ = self._open(self.pack.region(sha256), kind, place, posixpath.basename(member.name))
+            stream = self.pack.region(sha256, head if len(head) == size else None)
+            format_ = self._open(stream, kind, place, posixpath.basename(member.name))
         except _Spent as spent:
             self._passed_over(spent, place, size)
             self._waste(before)
@@ -268,32 +315,42 @@ class _Walker:
             raise refusal("archive-bomb", f"{self.wasted} bytes were unpacked in vain, for members that are over a limit")
 
     def _put(self, member: Member, place: str, stream: Region) -> tuple[str, int, bytes]:
-        """Keep the content; returns digest, size and the first bytes."""
+        """Keep the content; returns digest, size and the first bytes: at least what ``sniff`` needs, or all."""
         if member.size > self.budgets.entry_bytes:
             raise _Spent(f"{shown(place)!r} alone has {member.size} bytes", f"larger than {self.budgets.entry_bytes} bytes")
         if self.budgets.lenient and self.written + member.size > self.budgets.total_bytes:
             raise _Spent("", f"more than {self.budgets.total_bytes} bytes in all")
-        base = member.base if isinstance(member.base, Region) else stream
-        where = base.part(member.at, member.size) if member.at is not None else None
-        first: list[bytes] = []
-        sha256, size = self.pack.put_chunks(self._metered(member.chunks(), member.packed, place, first), where)
-        head = first[0] if first else b""
-        if len(head) < sniff.HEAD < size:
-            head = self.pack.region(sha256).read(sniff.HEAD)
-        return sha256, size, head[: sniff.HEAD]
+        where = None
+        if member.at is not None:
+            base = member.base if isinstance(member.base, Region) else stream
+            where = Piece(base.source, base.offset + member.at, member.size)
+        pieces = member.chunks()
+        data = next(pieces, b"")
+        self._meter(len(data), len(data), member.packed, place)
+        more = next(pieces, None)
+        if more is None:  # as nearly every member is
+            return self.pack.put_piece(data, where), len(data), data
+        chunks = itertools.chain((data,), self._metered(itertools.chain((more,), pieces), member.packed, place, len(data)))
+        sha256, size = self.pack.put_chunks(chunks, where)
+        if len(data) < sniff.HEAD:
+            data = self.pack.region(sha256).read(sniff.HEAD)
+        return sha256, size, data
 
     def _sort(self, sha256: str, size: int, head: bytes) -> tuple[str, str]:
         """The kind of container to open, or why it is not opened; both empty for a plain file."""
-        if kind := sniff.container(head[: sniff.HEAD]):
+        if kind := sniff.container(head):
             return kind, ""
         if closed := sniff.closed(head):
             return "", closed
+        whole = self.pack.region(sha256)
         if size == len(head):
-            tail = head
+            tail = head[-zipend.NEAR :]
         else:
             tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        if head.startswith(b"#!") and b"\0" in tail and selfextract.layout(as_file(whole), size):
+            return selfextract.KIND, ""
         if not zipend.hangs_behind(tail):
-            return "", ""
+            return "", selfextract.closed(head, as_file(whole), size)
         return ("sfx", "") if self.budgets.stub_bytes else ("", _BEHIND)
 
     def _account(self, place: str, size: int, closed: str) -> None:
@@ -303,28 +360,34 @@ class _Walker:
         else:
             self.inspected += size
 
-    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, first: list[bytes] | None = None) -> Iterator[bytes]:
-        """The pieces, counted against every budget before they are written; the first one is shown in ``first``."""
-        budgets, size = self.budgets, 0
+    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, size: int = 0) -> Iterator[bytes]:
+        """The pieces, counted against every budget before they are written; ``size``: what was counted already."""
         for piece in pieces:
-            if first is not None and not size:
-                first.append(piece)
             size += len(piece)
-            self.written += len(piece)
-            if size > budgets.entry_bytes or self.written > budgets.total_bytes:
-                said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
-                raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
-            if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
-                limit = f"grows more than {budgets.ratio} times"
-                raise _Spent(f"{shown(what)} {limit}", limit)
-            if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
-                limit = f"the package grows more than {budgets.ratio} times"
-                raise _Spent(f"{limit} (at {shown(what)})", limit)
-            self.tick(len(piece))
+            self._meter(len(piece), size, packed, what)
             yield piece
 
+    def _meter(self, amount: int, size: int, packed: int, what: str) -> None:
+        """Count so many bytes more, of a content that has ``size`` by now, against every budget."""
+        budgets = self.budgets
+        self.written += amount
+        if size > budgets.entry_bytes or self.written > budgets.total_bytes:
+            said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
+            raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
+        if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
+            limit = f"grows more than {budgets.ratio} times"
+            raise _Spent(f"{shown(what)} {limit}", limit)
+        if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
+            limit = f"the package grows more than {budgets.ratio} times"
+            raise _Spent(f"{limit} (at {shown(what)})", limit)
+        self.tick(amount)
 
-_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {"tar": tarview.members, "cpio": cpio.members}
+
+_PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {
+    "tar": tarview.members,
+    "cpio": cpio.members,
+    selfextract.KIND: selfextract.members,
+}
 
 
 _BEHIND = "ZIP archive hangs behind other content (self-extracting, or two files in one)"
@@ -341,25 +404,17 @@ def _entry(member: Member, place: str, *, kind: EntryKind, size: int = 0, sha256
         modified=member.modified,
         link=member.link,
         format=format,
+        escaped=member.escaped,
     )
-
-
-def _legible(member: Member) -> Member:
-    name, link = member.name, member.link
-    if name.isascii() and link.isascii():
-        return member
-    return member._replace(name=_no_surrogates(name), link=_no_surrogates(link))
-
-
-def _no_surrogates(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _under(prefix: str, members: Iterable[Member]) -> Iterator[Member]:
     """The members of one tree of a .deb; names are judged before the prefix could hide what they are."""
-    for member in members:
+    for member in map(legible, members):
         name = safe_name(member.name, posix=True)
-        if name:
+        if not name and member.remark:
+            yield member
+        elif name:
             link = prefix + safe_name(member.link, posix=True) if member.kind == "hardlink" else member.link
             yield member._replace(name=prefix + name, link=link)
 

@@ -9,7 +9,7 @@ import msgspec
 from fulldress.model.signed import SignatureFormat
 from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
 
-SEALED = ("rpm", "apk", "sfx")
+SEALED = ("rpm", "apk", "sfx", "run")
 """Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
 
 EntryKind = Literal["file", "directory", "symlink", "hardlink", "container"]
@@ -34,7 +34,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     link: str = ""
     """Target of a symlink or hard link."""
     format: str = ""
-    """For a container: zip, tar, cpio, deb, rpm, apk, sfx, gz, xz, zst, bz2, tar.gz ..."""
+    """For a container: zip, tar, cpio, deb, rpm, apk, sfx, run, gz, xz, zst, bz2, tar.gz ..."""
+    escaped: bool = False
+    """``\\xNN`` in the name and link stands for a byte that is no UTF-8: packed anew, it is that byte again."""
 
 
 LIMIT = "limit reached"
@@ -66,6 +68,18 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of members as they lie in the container, packed."""
 
 
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in an archive that is unusual and has one meaning only, with how it was read."""
+
+    place: str
+    """The archive; ``""`` is the package itself."""
+    what: str
+    count: int = 1
+    """Members that it is true of."""
+    example: str = ""
+    """The first of them, as a place."""
+
+
 class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
     """``01-package/package.lock.json`` (and the adapted package's lock in ``04-adaptations/``)."""
 
@@ -79,6 +93,7 @@ class PackageLock(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of files, unpacked, that were searched; with the sizes of ``not_inspected`` they make up all files' bytes."""
     not_inspected: tuple[NotInspected, ...] = ()
     ledger: tuple[Covered, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def find(self, place: str) -> Entry | None:
         """The entry at this place, or None."""

@@ -237,6 +237,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """Scheduled jobs that were fired in this act."""
     proof: Proof | None = None
     notes: tuple[str, ...] = ()
+    contained: tuple[str, ...] = ()
+    """What the plan did that the clone had to contain: went down, left things running, ran into its limits."""
 
 
 class MirrorFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,6 +256,12 @@ class MirrorFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Titles of the declared masking that was applied; empty: personal data is as in production."""
     driver: str = "overlay"
     """``overlay``, ``btrfs``, ``staging``: what made the clones."""
+    doubtful: tuple[str, ...] = ()
+    """Databases of the host that are not in the mirror as they should be, with the reason."""
+    left_out: tuple[str, ...] = ()
+    """File systems below the root that were not copied: ``/mnt/share: reason``."""
+    files: int = 0
+    file_bytes: int = 0
     full_dress: bool = True
     """False when the clones were not copies of production as a whole (a staging host)."""
 

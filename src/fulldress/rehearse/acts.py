@@ -15,14 +15,13 @@ from typing import NamedTuple
 import msgspec
 
 from fulldress import engine
-from fulldress.adapters import nspawn
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
 from fulldress.model.rehearsal import Act, LockHold
 from fulldress.model.release import Release
-from fulldress.ports import Host, Keeper, Progress
+from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
-from fulldress.rehearse.clone import Clone
+from fulldress.rehearse.containment import Containment
 from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
 from fulldress.rehearse.locktimeline import timeline
@@ -70,6 +69,7 @@ class Setting(NamedTuple):
     """Where the engine keeps its own database; taken away with the rehearsal."""
     scratch: Path
     keeper: Keeper
+    driver: CloneDriver
     wiring: Wiring
     load: Load
     outside: Outside
@@ -86,9 +86,14 @@ class Stage(NamedTuple):
     """A booted clone with its sink."""
 
     clone: Clone
-    host: Host
     sink: Sink
     directory: Path
+    watch: Containment
+
+    @property
+    def host(self) -> Host:
+        """The clone as it is booted now."""
+        return self.clone.host
 
 
 @contextlib.contextmanager
@@ -110,20 +115,12 @@ def staged(setting: Setting, name: str, *, volatile: bool = False) -> Iterator[S
         sink = start_sink(network.sink, directory, setting.outside)
         stack.callback(sink.stop)
         with timed(setting.durations, "clone and boot"):
-            clone = Clone(
-                setting.mirror,
-                setting.scratch,
-                network,
-                keeper=setting.keeper,
-                boot=nspawn.boot,
-                label=label,
-                trust=sink.authority.read_bytes(),
-            )
-            clone.volatile = volatile
-            host = stack.enter_context(clone).host
+            making = setting.driver.at(setting.scratch)
+            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes(), volatile=volatile)
+            clone = stack.enter_context(made)
         with timed(setting.durations, "until the product answers"):
-            await_product(host, setting.release.estate.base_url)
-        yield Stage(clone, host, sink, directory)
+            await_product(clone.host, setting.release.estate.base_url)
+        yield Stage(clone, sink, directory, Containment(clone))
 
 
 def await_product(host: Host, url: str) -> None:
@@ -143,19 +140,24 @@ def play(
         if event.kind == "ended":
             setting.progress.advance()
 
-    outcome = engine.perform(
-        lock,
-        stage.host,
-        run_id=f"{setting.id}-{stage.directory.name}",
-        state_dir=setting.engine_dir,
-        journal=Journal(stage.directory / "journal.jsonl"),
-        push=setting.blobs.read,
-        on_event=tell,
-        undo=undo,
-        rollback_on_failure=not keep_going,
-    )
+    journal = stage.directory / "journal.jsonl"
+
+    def perform(on_event: Callable[[engine.StepEvent], None]) -> engine.Outcome:
+        return engine.perform(
+            lock,
+            stage.host,
+            run_id=f"{setting.id}-{stage.directory.name}",
+            state_dir=setting.engine_dir,
+            journal=Journal(journal),
+            push=setting.blobs.read,
+            on_event=on_event,
+            undo=undo,
+            rollback_on_failure=not keep_going,
+        )
+
+    timings = stage.watch.played(perform, journal, tell)
     setting.progress.finish()
-    return list(outcome.timings)
+    return timings
 
 
 def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, restore: bool = False) -> Act:
@@ -165,10 +167,10 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         log = ServerLog(stage.host, setting.release.estate.database)
         trace = LockTrace(stage.host, setting.release.estate.database)
         load = start_load(
-            f"http://{stage.clone.network.wiring.address}:80",
+            stage.clone.front.url,
             setting.load.planned,
             directory=stage.directory / "load",
-            netns=stage.clone.network.sink,
+            netns=stage.clone.front.netns,
             source=setting.load.source,
             slow_ms=setting.release.objectives.slow_ms,
         )
@@ -181,7 +183,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink))
+        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink), *stage.watch.notes)
         slow_s = setting.release.objectives.slow_ms / 1000
         impacts = timeline(
             attributed(trace.holds(), steps),
@@ -193,7 +195,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             slow_s=slow_s,
         )
         effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
-        unrecorded = stage.sink.tally().unaccounted
+        unrecorded = stage.sink.tally().unaccounted if setting.driver.full_dress else None
     act = Act(
         name=name,
         title=title,
@@ -204,6 +206,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         impacts=tuple(impacts),
         effects=tuple(effects),
         unrecorded=unrecorded,
+        contained=tuple(stage.watch.found),
         notes=notes,
     )
     if before is None:
@@ -224,6 +227,8 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
         before = _capture(setting, stage)
         with timed(setting.durations, "plan, quiet"):
             done = play(setting, stage, lock)
+        if stage.watch.over:
+            return Act(name=name, title=title, steps=tuple(done), contained=tuple(stage.watch.found))
         with timed(setting.durations, "rollback"):
             undone = play(setting, stage, lock, undo=True)
         after = _capture(setting, stage)
@@ -234,9 +239,10 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             steps=tuple(steps),
             calls=tuple(stage.sink.calls(steps=steps)),
             effects=tuple(stage.sink.effects(steps=steps)),
-            unrecorded=stage.sink.tally().unaccounted,
+            unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
+            contained=tuple(stage.watch.found),
             proof=proof.compare(before, after, setting.allowed),
-            notes=(reconciled(stage.sink),),
+            notes=(reconciled(stage.sink), *stage.watch.notes),
         )
 
 

@@ -17,7 +17,7 @@ from fulldress.adapters.procs import Proc, wait_gone
 from fulldress.adapters.transient import HOME, unit_name
 from fulldress.errors import CapabilityMissing, FulldressError
 from fulldress.model.faults import Fault
-from fulldress.rehearse.clone import Clone
+from fulldress.ports import Clone
 from fulldress.rehearse.runner import Link, Runner
 
 SERVERS = frozenset({"postgres", "mariadbd", "mysqld"})

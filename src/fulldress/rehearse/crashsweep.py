@@ -109,6 +109,7 @@ def _shared_out(setting: Setting, lock: PlanLock, back: Act) -> Iterator[tuple[W
         faults=setting.wanted.faults if setting.wanted.crash else (),
         expected=tuple((step.id, step.phase, round(step.ended - step.started, 4)) for step in back.steps),
         wiring=setting.wiring,
+        driver=setting.driver.name,
     )
     queue.open(msgspec.json.encode(shared))
     crew: list[subprocess.Popen[bytes]] = []

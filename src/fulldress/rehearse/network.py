@@ -111,6 +111,11 @@ class Network:
         """What belongs in the clone's resolv.conf: any address reaches the sink's DNS."""
         return self.wiring.gateway
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The clone's own addresses, with prefix."""
+        return self.wiring.addresses
+
     def beside(self, argv: Sequence[str]) -> list[str]:
         """The argument list that runs a program of ours on the sink's side (sink, load generator)."""
         return ["ip", "netns", "exec", self.sink, *argv]

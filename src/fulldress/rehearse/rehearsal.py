@@ -8,14 +8,19 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+import msgspec
+
 from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, RehearsalReport
+from fulldress.model.rehearsal import Act, Check, MirrorFacts, RehearsalReport
+from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
 from fulldress.rehearse.crashsweep import ensure_room, sweep
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
 from fulldress.rehearse.verdict import (
+    contained_check,
     crash_check,
+    dress_checks,
     load_checks,
     outside_check,
     overall,
@@ -62,9 +67,16 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
                 [*(timing for act in (*adapted, back) for timing in act.steps), *undisturbed],
             )
         ),
+        mirror=mirror_facts(setting),
         sweep=swept,
         expected_locks=tuple(expected_locks(adapted)),
     )
+
+
+def mirror_facts(setting: Setting) -> MirrorFacts:
+    """What the clones were made from, and by which driver."""
+    facts = mirror.facts(setting.mirror)
+    return msgspec.structs.replace(facts, driver=setting.driver.name, full_dress=setting.driver.full_dress)
 
 
 def _announce(setting: Setting, before: Sequence[Act], title: str) -> None:
@@ -93,6 +105,9 @@ def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act) 
         recorded_check([*adapted, back]),
         proof_check(back.proof),
         outside_check(back.effects),
+        contained_check([*adapted, back]),
+        *dress_checks(setting.driver.name, setting.driver.full_dress),
+        *mirror.checks(setting.mirror),
     ]
 
 
@@ -113,6 +128,11 @@ def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
         *_not_swept(setting.wanted, plan),
         "Jobs due at other hours (cron, timers) were not fired.",
     ]
+    if not setting.driver.full_dress:
+        lines.insert(
+            0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
+        )
+    lines += setting.mirror.doubtful
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])

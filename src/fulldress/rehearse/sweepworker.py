@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from fulldress.adapters import procs, scope
+from fulldress.adapters import nspawn, procs, scope
 from fulldress.adapters.procs import Proc
 from fulldress.enginequeue import WorkQueue
 from fulldress.errors import FulldressError
@@ -26,6 +26,7 @@ from fulldress.model.faults import Fault
 from fulldress.model.plan import PlanLock
 from fulldress.model.proof import Allowed
 from fulldress.model.release import Release
+from fulldress.rehearse import clones
 from fulldress.rehearse.acts import Load, Setting
 from fulldress.rehearse.crashbench import Bench
 from fulldress.rehearse.injections import Item, Played
@@ -52,6 +53,8 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """Step, phase, seconds in the rehearsal."""
     wiring: Wiring
     """Production's addresses: who joins need not reach production."""
+    driver: str = "overlay"
+    """What makes the clones."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +109,7 @@ def main(path: str) -> int:
             engine_dir=Path(spec.directory) / f"engine{spec.number}",
             scratch=Path(spec.scratch),
             keeper=keeper,
+            driver=clones.driver(shared.driver, keeper, nspawn.boot, staging=spec.release.staging),
             wiring=shared.wiring,
             load=NO_LOAD,
             outside=spec.outside,

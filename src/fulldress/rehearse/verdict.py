@@ -168,3 +168,19 @@ def recorded_check(acts: Iterable[Act]) -> Check:
         missed.extend(act.unrecorded)
     measured = f"{len(missed)} slipped past" + (f", first: {missed[0]}" if missed else "")
     return Check(name=name, judgement="fail" if missed else "pass", measured=measured, limit=limit)
+
+
+def contained_check(acts: Iterable[Act]) -> Check:
+    """The plan stayed within its steps: it did not take the machine down, and left nothing running outside them."""
+    found = list(dict.fromkeys(text for act in acts for text in act.contained))
+    measured = f"{len(found)} had to be contained" + (f", first: {found[0]}" if found else "")
+    return Check(
+        name="stays within its steps", judgement="fail" if found else "pass", measured=measured, limit="0 contained"
+    )
+
+
+def dress_checks(driver: str, full_dress: bool) -> list[Check]:
+    """What is played anywhere but on a copy of production proves nothing about production, so it is never a pass."""
+    if full_dress:
+        return []
+    return [Check(name="full dress", judgement="inconclusive", measured=f"driver {driver}", limit="clones of production")]

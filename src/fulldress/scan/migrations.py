@@ -20,6 +20,7 @@ from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.migration_files import Source, fresh, natural, sources
+from fulldress.scan.migration_programs import LOOKS_FOR, brief, for_psql, program_for
 from fulldress.scan.migration_runs import Run, lock_timeout_of, role_timeout, runs
 from fulldress.scan.migration_state import applied, rows
 from fulldress.scan.reading import current_text, encode, is_vendored, memo
@@ -263,7 +264,7 @@ def _finding(context: Context, meta: RuleMeta, migration: Migration) -> Finding:
         line=hazard.statement.line,
         excerpt=" ".join(hazard.statement.text.split())[:200],
         consequence=f"This statement {_verb(hazard.detail)}.{also}".replace(AT_RUN_TIME, "a table named at run time"),
-        fix=_fix(migration, hazard, curable=curable),
+        fix=_fix(context, migration, hazard, curable=curable),
         curable=curable,
     )
 
@@ -295,18 +296,21 @@ def _together(context: Context, meta: RuleMeta, folder: str, listed: list[Migrat
         line=hazard.statement.line,
         excerpt=" ".join(hazard.statement.text.split())[:200],
         consequence=f"{named}{more}. Those that the installed version has applied already do not run again.",
-        fix=_fix(worst, hazard, curable=False),
+        fix=_fix(context, worst, hazard, curable=False),
     )
 
 
-def _fix(migration: Migration, hazard: Hazard, *, curable: bool) -> str:
+def _fix(context: Context, migration: Migration, hazard: Hazard, *, curable: bool) -> str:
+    program = program_for(context, migration.entry.place) if migration.source.plain else ""
+    if curable and program:
+        return f"SET lock_timeout (`fulldress adapt` does), in plain SQL: {program} runs it, which knows no psql commands."
     if curable:
         return "Make it run online (`fulldress adapt` does): short locks with retries, batches, CONCURRENTLY."
     advice = _ADVICE.get(hazard.kind, "")
     if advice:
         return advice
-    if hazard.kind in sql.ONLINE and not migration.source.plain:
-        tool = migration.source.tool or "its tool"
+    if hazard.kind in sql.ONLINE and (program or not migration.source.plain):
+        tool = program or migration.source.tool or "its tool"
         return f"{_ONLINE[hazard.kind]} Write it so in {tool}, or run it in the window; rehearse how long it takes."
     return "There is no online form: run it in the window, with a lock_timeout, and rehearse how long it takes."
 
@@ -364,9 +368,12 @@ def known_before(context: Context, place: str) -> sql.Catalogue:
 
 
 def _rewritten(context: Context, place: str, text: str) -> sql.Rewrite | None:
-    """The online form of a file, unless a script runs it inside psql's single transaction."""
+    """The online form of a file, unless a script runs it inside psql's single transaction; for a program that is not psql
+    only a lock_timeout in plain SQL."""
     if any(run.single and any(s.entry.place == place for s in run.sources) for run in runs(context)):
         return None
+    if not for_psql(context, place):
+        return brief(text)
     body = text.removeprefix(sql.MUTEX)
     return sql.online_rewrite(body, rows=rows(context), known=known_before(context, place))
 
@@ -374,7 +381,7 @@ def _rewritten(context: Context, place: str, text: str) -> sql.Rewrite | None:
 def cure(context: Context, finding: Finding) -> Cure | None:
     """The online form of the whole migration: one engine for every hazard."""
     text = current_text(context, finding.place)
-    made = _rewritten(context, finding.place, text) if text is not None else None
+    made = _rewritten(context, finding.place, text) if text is not None and finding.curable else None
     if text is None or made is None:
         return None
     guard = sql.MUTEX if text.startswith(sql.MUTEX) else ""
@@ -383,4 +390,4 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return Cure(edits={finding.place: encode(guard + made.text)}, note=note, safety="review")
 
 
-__all__ = ["RANK", "Migration", "Run", "cure", "findings", "migrations", "rows", "runs", "series_of"]
+__all__ = ["LOOKS_FOR", "RANK", "Migration", "Run", "cure", "findings", "migrations", "rows", "runs", "series_of"]

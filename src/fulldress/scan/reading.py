@@ -93,6 +93,17 @@ def _scripts(context: Context) -> Iterator[Script]:
     yield from _libraries(context, found)
 
 
+def unread_scripts(context: Context) -> list[tuple[Entry, int]]:
+    """Shell scripts whose commands are not known to the end, and how many bytes are not."""
+    cut = [(s.entry, len(data) - shell.read_to(data)) for s in scripts(context) for data in [shell.encode(s.text)]]
+    large = [
+        (e, e.size)
+        for e in context.matching(SHEBANG)
+        if e.kind == "file" and e.size > MAX_PARSED and not context.is_binary(e)
+    ]
+    return [(entry, rest) for entry, rest in (*cut, *large) if rest]
+
+
 def _parsed(context: Context, entry: Entry, text: str) -> Script:
     return Script(entry, text, memo(context, ("shell", entry.sha256), lambda: shell.commands(text)))
 

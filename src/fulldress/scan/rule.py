@@ -29,7 +29,7 @@ from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact, MatrixRow
 from fulldress.model.finding import Confidence, Cure, Finding, Severity, StepDraft
-from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, TrustReport
+from fulldress.model.package import Acceptance, Entry, NotInspected, PackageLock, Remark, TrustReport
 from fulldress.model.release import Release
 from fulldress.scan.placeindex import PlaceIndex
 
@@ -423,6 +423,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     modes: dict[str, int] = {}
     """Modes of single files; others are 0755 with a ``#!`` line, else 0644."""
     not_inspected: tuple[NotInspected, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 class Rule(Protocol):

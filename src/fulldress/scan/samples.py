@@ -48,6 +48,7 @@ def context_of(sample: Mapping[str, str | bytes] | Sample) -> Context:
         entries=tuple(entries),
         bytes_inspected=size,
         not_inspected=given.not_inspected,
+        remarks=given.remarks,
     )
     context = Context(
         lock,
@@ -83,4 +84,5 @@ def cured(sample: Mapping[str, str | bytes] | Sample, cure: Cure) -> Sample:
         times=given.times,
         modes=given.modes,
         not_inspected=given.not_inspected,
+        remarks=given.remarks,
     )

@@ -72,8 +72,11 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
     sandbox.restrict(None, memory=request.memory, cpu_seconds=request.seconds, file_bytes=1 << 16, readable=folder)
     objects: list[Object] = []
     wrong: list[bytes] = []
-    total = count = 0
+    total = 0
+    done: set[bytes] = set()
     for sha256, searched, source, offset, size in records(request.inlet):
+        if sha256 in done:  # two readers came upon the same content; this one was not found to be wrong
+            continue
         handle = _opened(folder, sha256) if folder else request.handles[source]
         try:
             seen = examined(Region(handle, source, offset, size), sha256, matcher if searched else None)
@@ -84,14 +87,14 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
         if seen is None:
             wrong.append(sha256)
         elif searched:
-            count += 1
+            done.add(sha256)
             if seen == PLAIN:
                 continue
             objects.append(Object(sha256, seen.binary, seen.encoding, seen.found.ends, seen.found.dropped))
             if len(objects) >= BATCH:
                 _send(out, Searched(objects=objects))
                 objects = []
-    _send(out, Searched(objects=objects, wrong=wrong, count=count, bytes_read=total, last=True))
+    _send(out, Searched(objects=objects, wrong=wrong, count=len(done), bytes_read=total, last=True))
 
 
 def _send(out: BinaryIO, report: Searched) -> None:

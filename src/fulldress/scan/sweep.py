@@ -27,6 +27,7 @@ from fulldress.scan.boundary import attempt
 from fulldress.scan.lineage import lineage
 from fulldress.scan.reading import SHEBANG
 from fulldress.scan.rule import Context, Rule, patterns_of
+from fulldress.scan.titles import sentence
 from fulldress.scan.waivers import Waiver
 
 RAISED = "rule-raised"
@@ -187,8 +188,13 @@ def _report(
         rules_run=tuple(rule.META.slug for rule in run),
         rules_stood_aside=aside,
         waived=waived,
-        findings=tuple(_told_once([f for f in kept if f.fingerprint not in waived], run)),
+        findings=tuple(_in_case(f) for f in _told_once([f for f in kept if f.fingerprint not in waived], run)),
     )
+
+
+def _in_case(finding: Finding) -> Finding:
+    title = sentence(finding.title)
+    return finding if title == finding.title else msgspec.structs.replace(finding, title=title)
 
 
 def _told_once(kept: list[Finding], run: Sequence[Rule]) -> list[Finding]:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, cast
@@ -19,10 +19,12 @@ from fulldress.errors import BlobCorrupt
 from fulldress.store.blobs import CHUNK
 from fulldress.store.codec import disk_full_or
 
-PACK, PACKAGE = 0, 1
-"""The two files in which bytes lie: the pack, and the package as it came."""
+PACK, PACKAGE, SECOND = 0, 1, 2
+"""The files in which bytes lie: the pack, the package as it came, and the pack of a second writer."""
 RECORD = struct.Struct("<32sBBqq")
 """How an object is announced: SHA-256, 1 when it is to be searched, source, offset, size."""
+HELD = 8 << 20
+"""Bytes of an unpacked archive up to which it is read from memory; it is in the pack all the same."""
 BATCH = 256
 """Objects announced together at most; what is written is flushed before."""
 
@@ -38,10 +40,12 @@ class Piece(NamedTuple):
 class Region:
     """A part of an open file as a stream of its own, read by position: several may be read side by side."""
 
-    __slots__ = ("_at", "handle", "offset", "size", "source")
+    __slots__ = ("_at", "_held", "_shift", "handle", "offset", "size", "source")
 
-    def __init__(self, handle: int, source: int, offset: int, size: int) -> None:
+    def __init__(self, handle: int, source: int, offset: int, size: int, held: bytes | None = None, shift: int = 0) -> None:
+        """``held``: the same bytes, from ``shift`` on, where they are still in memory: the file is not asked then."""
         self.handle, self.source, self.offset, self.size, self._at = handle, source, offset, size, 0
+        self._held, self._shift = held, shift
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes; all that are left when negative."""
@@ -49,7 +53,11 @@ class Region:
         wanted = left if size < 0 or size > left else size
         if wanted <= 0:
             return b""
-        data = _pread(self.handle, wanted, self.offset + self._at)
+        if self._held is not None:
+            start = self._shift + self._at
+            data = self._held[start : start + wanted]
+        else:
+            data = _pread(self.handle, wanted, self.offset + self._at)
         self._at += len(data)
         return data
 
@@ -67,7 +75,8 @@ class Region:
 
     def part(self, offset: int, size: int) -> Region:
         """A region within this one."""
-        return Region(self.handle, self.source, self.offset + offset, max(0, min(size, self.size - offset)))
+        size = max(0, min(size, self.size - offset))
+        return Region(self.handle, self.source, self.offset + offset, size, self._held, self._shift + offset)
 
     def __enter__(self) -> Region:
         return self
@@ -91,10 +100,22 @@ class Pack:
     """Reads the objects, and appends to them. ``handle`` and ``package`` are descriptors, and stay the caller's."""
 
     def __init__(
-        self, handle: int, package: int, index: dict[str, Piece] | None = None, *, room: Path | None = None
+        self,
+        handle: int,
+        package: int,
+        index: dict[str, Piece] | None = None,
+        *,
+        room: Path | None = None,
+        own: int = PACK,
+        others: Sequence[int] = (),
     ) -> None:
-        """``room``: where temporary copies may lie (:meth:`path`), and what is named when the disk is full."""
-        self._handles = (handle, package)
+        """``room``: where temporary copies may lie (:meth:`path`), and what is named when the disk is full.
+
+        ``own``: the source that ``handle`` is, ``SECOND`` for the second of two writers. ``others``: descriptors of the
+        sources from ``SECOND`` on, for who reads what several have written.
+        """
+        self._own = own
+        self._handles = {own: handle, PACKAGE: package, **dict(enumerate(others, SECOND))}
         self.index = {} if index is None else index
         self.room = room
         self.told: Callable[[bytes], None] | None = None
@@ -108,7 +129,7 @@ class Pack:
 
     # ---- writing
 
-    def put_chunks(self, chunks: Iterable[bytes], at: Region | None = None) -> tuple[str, int]:
+    def put_chunks(self, chunks: Iterable[bytes], at: Piece | Region | None = None) -> tuple[str, int]:
         """Keep a stream; returns SHA-256 and size. ``at``: its bytes lie there already and are only pointed at."""
         hasher, size, start = hashlib.sha256(), 0, self._flushed + len(self._pending)
         try:
@@ -124,22 +145,37 @@ class Pack:
         if sha256 in self.index:
             self._cut(start)
         elif at is None:
-            self.index[sha256] = Piece(PACK, start, size)
+            self.index[sha256] = Piece(self._own, start, size)
         else:
             self.index[sha256] = Piece(at.source, at.offset, size)
         return sha256, size
 
+    def put_piece(self, data: bytes, at: Piece | None = None) -> str:
+        """Keep a content that is one piece; returns its SHA-256. ``at``: as for :meth:`put_chunks`."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in self.index:
+            self.index[sha256] = at or Piece(self._own, self._flushed + len(self._pending), len(data))
+            if at is None:
+                self._append(data)
+        return sha256
+
     def put(self, data: bytes) -> str:
         """Keep bytes; returns their SHA-256."""
-        return self.put_chunks([data])[0]
+        return self.put_piece(data)
 
     def spool(self, chunks: Iterable[bytes]) -> Region:
         """Bytes that are no object themselves (an unpacked tar), whose parts may become objects."""
-        start = self._flushed + len(self._pending)
+        start, size = self._flushed + len(self._pending), 0
+        held: list[bytes] | None = []
         for chunk in chunks:
             self._append(chunk)
-        self.flush()
-        return Region(self._handles[PACK], PACK, start, self._flushed - start)
+            size += len(chunk)
+            if held is not None:
+                held.append(chunk)
+                held = held if size <= HELD else None
+        if held is None:
+            self.flush()
+        return Region(self._handles[self._own], self._own, start, size, None if held is None else b"".join(held))
 
     def whole(self) -> Region:
         """The package as it came."""
@@ -160,7 +196,7 @@ class Pack:
         try:
             at, view = self._flushed, memoryview(self._pending)
             while view:
-                written = os.pwrite(self._handles[PACK], view, at)
+                written = os.pwrite(self._handles[self._own], view, at)
                 at, view = at + written, view[written:]
         except OSError as error:
             raise disk_full_or(error, (self.room or Path("/tmp")) / "x") from error
@@ -191,12 +227,12 @@ class Pack:
         """The object as a stream (not verified; use :meth:`read` where the bytes will be trusted)."""
         return cast(BinaryIO, self.region(sha256))
 
-    def region(self, sha256: str) -> Region:
-        """Where the object lies, as a stream."""
-        if self._pending:
+    def region(self, sha256: str, held: bytes | None = None) -> Region:
+        """Where the object lies, as a stream; ``held``: its bytes, where they are at hand."""
+        if self._pending and held is None:
             self.flush()
         source, offset, size = self.index[sha256]
-        return Region(self._handles[source], source, offset, size)
+        return Region(self._handles[source], source, offset, size, held)
 
     def chunks(self, sha256: str) -> Iterator[bytes]:
         """The object in pieces of at most 1 MiB."""

@@ -19,7 +19,7 @@ from fulldress.cli.trustwork import judged, vendor_record
 from fulldress.errors import UsageError
 from fulldress.intake.budgets import Budgets, raised
 from fulldress.intake.unpack import unpack
-from fulldress.model.package import PackageLock, TrustReport
+from fulldress.model.package import PackageLock, Remark, TrustReport
 from fulldress.report.columns import columns, shown
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -107,9 +107,15 @@ def _contents(lock: PackageLock) -> str:
         ("inside", f"{len(files)} files, {len(containers)} of them archives; {lock.bytes_inspected:,} bytes looked into"),
         *(("archive", f"{e.place} ({e.format}, {_members(lock, e.place)} members)") for e in containers[:20]),
         *(("not inspected", f"{n.place}: {n.reason}") for n in lock.not_inspected[:20]),
+        *(("remark", _remark(r)) for r in lock.remarks[:20]),
         *_times(lock),
     ]
     return columns(("what", "found"), rows, widest=90)
+
+
+def _remark(remark: Remark) -> str:
+    many = f" ({remark.count} of them, the first: {remark.example})" if remark.example else ""
+    return f"{remark.place or 'the package'}: {remark.what}{many}"
 
 
 def _members(lock: PackageLock, place: str) -> int:

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from fulldress.adapters import scope
+from fulldress.adapters import nspawn, scope
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.scratch import scratch_dir
+from fulldress.cli.mirrorwork import refreshed
 from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
@@ -29,8 +30,8 @@ from fulldress.model.rehearsal import Check, LoadReport, RehearsalReport
 from fulldress.model.release import Release
 from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
-from fulldress.ports import Host, Keeper, Progress
-from fulldress.rehearse import mirror, proof
+from fulldress.ports import CloneDriver, Keeper, Progress
+from fulldress.rehearse import clones, mirror, proof
 from fulldress.rehearse.acts import Load, Setting, timed
 from fulldress.rehearse.fidelity import fidelity, in_words
 from fulldress.rehearse.model_traffic import fit, left_out, schedule
@@ -78,6 +79,13 @@ Examples:
     "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
 )
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
+@click.option(
+    "--driver",
+    type=click.Choice(clones.NAMES),
+    default="overlay",
+    show_default=True,
+    help="What makes the clones; `staging` is not full dress.",
+)
 @click.option("--times", default=1, show_default=True, help="Rehearse the adapted package so often, each on a fresh clone.")
 @click.option(
     "--undo-at", default="none", show_default=True, metavar="each|STEP,...|none", help="Stop after this step and roll back."
@@ -96,7 +104,9 @@ Examples:
 @click.option("--join", nargs=2, metavar="URL ID", help="Help with a crash sweep that another machine began.")
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
-def command(join: tuple[str, str] | None, form: str, adapted_only: bool, multiple: float, seed: int, **options: Any) -> int:
+def command(
+    join: tuple[str, str] | None, form: str, adapted_only: bool, multiple: float, seed: int, driver: str, **options: Any
+) -> int:
     """Play the plan on copy-on-write clones of production, under load fitted to its logs, forward and back.
 
     \b
@@ -111,7 +121,7 @@ def command(join: tuple[str, str] | None, form: str, adapted_only: bool, multipl
     if join:
         return _join(folder, *join)
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
-        report = _rehearse(folder, keeper, Asked(multiple, seed, adapted_only, options))
+        report = _rehearse(folder, keeper, Asked(multiple, seed, adapted_only, driver, options))
         _keep(work, report)
     write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
@@ -129,6 +139,7 @@ class Asked(NamedTuple):
     multiple: float
     seed: int
     adapted_only: bool
+    driver: str
     wanted: dict[str, Any]
 
 
@@ -140,8 +151,10 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, asked: Asked) -> RehearsalR
     host, progress = open_host(plan.plan.host), terminal_progress()
     durations: dict[str, float] = {}
     identity = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
-    copy = _mirror(host, progress, durations)
-    setting = _setting(folder, release, keeper, identity, copy)._replace(
+    making = clones.driver(asked.driver, keeper, nspawn.boot, staging=release.staging)
+    with timed(durations, "mirror"):
+        copy = refreshed(folder, host, progress, making.place(host.name))
+    setting = _setting(folder, release, keeper, identity, copy, making)._replace(
         wiring=wiring_of(host),
         load=_load(folder, release, Path(copy.tree), asked.multiple, asked.seed),
         load_again=lambda number: _load(folder, release, Path(copy.tree), asked.multiple, asked.seed + number),
@@ -163,7 +176,9 @@ def announce(setting: Setting, progress: Progress) -> None:
         progress.note(f"other machines join with: fulldress rehearse --join URL {setting.id}")
 
 
-def _setting(folder: ReleaseFolder, release: Release, keeper: Keeper, identity: str, copy: mirror.Mirror) -> Setting:
+def _setting(
+    folder: ReleaseFolder, release: Release, keeper: Keeper, identity: str, copy: mirror.Mirror, making: CloneDriver
+) -> Setting:
     """What every act plays in, still without load."""
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
@@ -177,6 +192,7 @@ def _setting(folder: ReleaseFolder, release: Release, keeper: Keeper, identity: 
         engine_dir=engine_dir,
         scratch=scratch,
         keeper=keeper,
+        driver=making,
         wiring=Wiring(),
         load=NO_LOAD,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
@@ -205,25 +221,16 @@ def _join(folder: ReleaseFolder, url: str, identity: str) -> int:
             fix="copy the release folder from the machine that began the sweep",
         )
     scope.reap()
-    copy = mirror.load(scratch_dir() / "mirrors" / _mirror_name(shared.host))
     with scope.Scope("join") as keeper:
-        setting = _setting(folder, release, keeper, f"{identity}-{secrets.token_hex(2)}", copy)
+        making = clones.driver(shared.driver, keeper, nspawn.boot, staging=release.staging)
+        copy = mirror.load(making.place(shared.host))
+        setting = _setting(folder, release, keeper, f"{identity}-{secrets.token_hex(2)}", copy, making)
         here_only = setting.engine_dir / "joined"
         setting = setting._replace(directory=here_only, wiring=shared.wiring, progress=Silent())
         click.echo(f"joined {identity}", err=True)
         played = work(queue, shared, setting, plan)
     click.echo(f"the sweep is over; {played} passes were played here")
     return 0
-
-
-def _mirror_name(host: str) -> str:
-    return host.replace(":", "-").replace("/", "-")
-
-
-def _mirror(host: Host, progress: Progress, durations: dict[str, float]) -> mirror.Mirror:
-    where = scratch_dir() / "mirrors" / _mirror_name(host.name)
-    with timed(durations, "mirror"):
-        return mirror.refresh(host, where, progress=progress)
 
 
 def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:

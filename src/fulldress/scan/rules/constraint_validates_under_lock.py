@@ -35,6 +35,7 @@ META = RuleMeta(
     severity="high",
     confidence="likely",
 )
+LOOKS_FOR = migrations.LOOKS_FOR
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -52,13 +52,28 @@ MAX_STORES = 200
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each store that opens."""
     java = {e.place for e in context.matching(_JAVA)}
-    for entry in context.matching(*LOOKS_FOR)[:MAX_STORES]:
-        if entry.size > MAX_BYTES or standing(entry.place) in ("silent", "library"):
-            continue
+    stores = [e for e in context.matching(*LOOKS_FOR) if standing(e.place) not in ("silent", "library")]
+    fit = [e for e in stores if e.size <= MAX_BYTES]
+    if left := [e for e in stores if e.size > MAX_BYTES] + fit[MAX_STORES:]:
+        yield _not_tried(left)
+    for entry in fit[:MAX_STORES]:
         data = context.read(entry)
         opened = _java(data) if entry.place in java else _pkcs12(data)
         if opened is not None:
             yield _finding(entry, *opened)
+
+
+def _not_tried(left: list[Entry]) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="low",
+        confidence=META.confidence,
+        title=f"{len(left)} keystore{'s' * (len(left) > 1)} on which no password was tried",
+        place=left[0].place,
+        excerpt="; ".join(e.place for e in left[:6]),
+        consequence=f"More than {MAX_STORES} stores, or larger than {MAX_BYTES >> 20} MiB: whether they open is not known.",
+        fix="Try the passwords of the manuals by hand (`keytool -list`), or ask why the package brings so many stores.",
+    )
 
 
 def _java(data: bytes) -> tuple[str, int, int] | None:

@@ -34,6 +34,7 @@ META = RuleMeta(
     severity="high",
     confidence="likely",
 )
+LOOKS_FOR = migrations.LOOKS_FOR
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ Revoke the token at the provider and look at its audit log; give each installati
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from fulldress.formats import shell, tokens
 from fulldress.formats.patterns import Pattern
@@ -34,6 +34,7 @@ from fulldress.scan import commandsecrets, secrets
 from fulldress.scan.places import is_test, standing
 from fulldress.scan.reading import current_text, edited, is_code, is_prose, is_vendored, memo, script_at, with_line
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.secretlines import pairs
 from fulldress.scan.secretreport import Spot, findings, redacted
 from fulldress.scan.vault import in_unit, out_of_unit, secret_file, with_loader
 
@@ -108,12 +109,11 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     text = current_text(context, finding.place)
     if text is None or not finding.curable:
         return None
-    names: list[str] = []
+    names: dict[str, str] = {}
 
     def change(line: str) -> str:
         for token in _meant(finding.place, line):
-            name = secrets.variable(token.kind.rpartition(" ")[0] or "provider", token.kind.rpartition(" ")[2])
-            names.append(name)
+            name = names.setdefault(token.value, _variable(finding.place, line, token, names.values()))
             line = line.replace(token.value, f"${{{name}}}")
         return line
 
@@ -132,7 +132,23 @@ def cure(context: Context, finding: Finding) -> Cure | None:
         before, text = text, with_loader(text, path)
         if not shell.parses(text) and shell.parses(before):
             return None
-    return edited(finding.place, text, f"token replaced by {', '.join(dict.fromkeys(names))}; put a new one into {path}")
+    return edited(
+        finding.place, text, f"token replaced by {', '.join(dict.fromkeys(names.values()))}; put a new one into {path}"
+    )
+
+
+_KEY = re.compile(r"""([\w.-]*\w)["']?\]?\s{0,9}(?:=>|:=|[:=])\s{0,9}[\[({]?\s{0,9}["']?(?:\w{1,10}\s)?[^\s"'=:]{0,80}$""")
+"""The key before a value, where the line as a whole is no pair: ``{"auth": "Bearer ``, ``?access_token=``."""
+
+
+def _variable(place: str, line: str, token: tokens.Token, taken: Collection[str]) -> str:
+    """The variable for a token: named by its file and the key that it stands under, else by its kind."""
+    key = next((k for k, value in pairs(place, line) if k and value == token.value), "")
+    if not key and (before := _KEY.search(line[: line.find(token.value)][-200:])):
+        key = before[1]
+    stem = place.rpartition("/")[2].strip(".").partition(".")[0]
+    name = secrets.variable(stem, key) if key else secrets.variable(stem, token.kind)
+    return next(n for n in (name, *(f"{name}_{count}" for count in range(2, len(taken) + 3))) if n not in taken)
 
 
 _LIVE = "abcd_live_" + "7Qm2xV9kRt4LpZs8"

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan import secrets
+from fulldress.scan import migration_programs, secrets
 from fulldress.scan.anytext import shaped
 from fulldress.scan.places import standing
 from fulldress.scan.reading import current_text, edited, is_comment
@@ -68,7 +68,7 @@ _ROW = Pattern(r"(?i)'[\w.-]{0,40}(passw(or)?d|passwd|secret|api_?key|token)'\s{
 _SETTING = re.compile(
     r"(?i)'(?P<k>[\w.-]{0,40}(?:passw(?:or)?d|passwd|secret|api_?key|token))'\s*,\s*[en]?'(?P<v>[^'\s]{8,})'"
 )
-LOOKS_FOR = (*_STATEMENTS, _ROW)
+LOOKS_FOR = (*_STATEMENTS, _ROW, *migration_programs.LOOKS_FOR)
 _VERIFIER = re.compile(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
 _FIX = "Create the role without it, and set the password on the host from a secret."
 
@@ -93,6 +93,8 @@ def check(context: Context) -> Iterator[Finding]:
                 seen.setdefault(place, {}).setdefault(line, spot)
     for place, spots in seen.items():
         ordered = [spots[line] for line in sorted(spots)]
+        if any(spot.curable for spot in ordered) and not migration_programs.for_psql(context, place):
+            ordered = [spot._replace(curable=False) for spot in ordered]
         yield from findings(META.slug, place, ordered, fix=_FIX)
 
 

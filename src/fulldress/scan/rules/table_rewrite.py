@@ -36,6 +36,7 @@ META = RuleMeta(
     severity="critical",
     confidence="likely",
 )
+LOOKS_FOR = migrations.LOOKS_FOR
 
 
 def check(context: Context) -> Iterator[Finding]:

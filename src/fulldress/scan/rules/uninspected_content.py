@@ -2,7 +2,8 @@
 
 ## What it does
 Reports what `fulldress intake` lists as not inspected: encrypted members, unknown compression, formats it cannot
-open, limits that were reached. One finding a reason.
+open, limits that were reached. One finding a reason. Scripts whose commands are too many or too tangled to be read to the
+end are one finding more.
 
 ## Why it matters
 Every other rule is silent about these bytes, and silence is not coverage.
@@ -24,8 +25,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fulldress.formats.patterns import MAX_HITS, Pattern
+from fulldress.formats.shell import MAX_OPEN
 from fulldress.model.finding import Finding
 from fulldress.model.package import LIMIT, NotInspected
+from fulldress.scan.reading import MAX_PARSED, SHEBANG, unread_scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -41,7 +44,7 @@ _ARCHIVE = Pattern(
     once=True,
 )
 """The beginning of an archive at the beginning of a line: what self-extracting scripts carry behind themselves."""
-LOOKS_FOR = (_SCRIPT, _ARCHIVE)
+LOOKS_FOR = (_SCRIPT, _ARCHIVE, SHEBANG)
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -62,6 +65,7 @@ def check(context: Context) -> Iterator[Finding]:
             consequence="Nothing is known about it, and no other rule has seen it.",
             fix="Ask the vendor for a form that can be read, or accept it by a waiver.",
         )
+    yield from _unread(context)
     carrying = {entry.place for entry in context.matching(_ARCHIVE)}
     for entry in context.matching(_SCRIPT):
         if entry.place in carrying and entry.kind == "file":
@@ -89,7 +93,26 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
+def _unread(context: Context) -> Iterator[Finding]:
+    """Scripts that are too long or too tangled for the parser: rules about commands have not seen all of theirs."""
+    carrying = {entry.place for entry in context.matching(_ARCHIVE)}
+    cut = [(entry, rest) for entry, rest in unread_scripts(context) if entry.place not in carrying]
+    if cut:
+        yield Finding(
+            rule=META.slug,
+            severity=META.severity,
+            confidence=META.confidence,
+            title=f"{len(cut)} script{'s' * (len(cut) > 1)} whose commands were not read to the end",
+            place=cut[0][0].place,
+            excerpt="; ".join(f"{entry.place} ({rest:,} bytes)" for entry, rest in cut[:6]),
+            consequence="It is too long or too tangled for the parser: what it runs from there on is not known.",
+            fix="Read it by hand, or ask the vendor for a script that does one thing.",
+        )
+
+
 BAD = (
+    Sample(files={"install.sh": "#!/bin/sh\n" + "cat <<E\nx\nE\n" * (MAX_OPEN + 1) + "rm -rf /data\n"}),
+    Sample(files={"install.sh": "#!/bin/sh\n" + "echo one more line\n" * (MAX_PARSED // 18)}),
     Sample(files={"a.run": b"#!/bin/sh\ntail -n +4 $0 | tar xz\nexit 0\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\x00"}),
     Sample(
         files={"a.txt": "x"},

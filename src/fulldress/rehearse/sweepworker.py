@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -127,7 +128,7 @@ def main(path: str) -> int:
 
 def work(queue: WorkQueue, shared: Shared, setting: Setting, lock: PlanLock) -> int:
     """Take and play until the work is closed; returns how many passes were played."""
-    owner = f"{socket.gethostname()[:40]}:{os.getpid()}"
+    owner = f"{socket.gethostname()[:40]}:{secrets.token_hex(4)}:{os.getpid()}"
     worker, played = _Worker(shared, setting, lock), 0
     beside = multiprocessing.get_context("forkserver").Process(
         target=_renew, args=(queue.url, queue.work, queue.lease_s, owner, procs.me()), daemon=True

@@ -105,7 +105,8 @@ def _limited(name: str, limits: Limits) -> list[Path]:
     if limits.devices and limiting("devices"):
         fence = _MOUNT / "devices" / TOP / name
         fence.mkdir(parents=True, exist_ok=True)
-        (fence / "devices.deny").write_text("a")
+        if not (fence / "payload").exists():  # what is left of a machine of this name still denies; it cannot be told twice
+            (fence / "devices.deny").write_text("a")
         for rule in (*_DEVICES, _TERMINALS):
             (fence / "devices.allow").write_text(rule)
         entered += _made([fence / "payload"])

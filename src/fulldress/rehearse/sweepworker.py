@@ -163,7 +163,7 @@ class _Worker:
         """Play a pass on the clone at hand, or on a fresh one when that is asked for or needed."""
         try:
             played = self._on(item).play(item, run_id)
-        except FulldressError as error:  # the clone did not boot, the state could not be read: nothing was shown
+        except (FulldressError, OSError) as error:  # the clone did not boot, the state could not be read: nothing was shown
             self.discard()
             return Played(missed=item.injections, trouble=f"{type(error).__name__}: {error}"[:500], state="not-run")
         if not played.clean:

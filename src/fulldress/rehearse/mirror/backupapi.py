@@ -94,11 +94,10 @@ class Session:
 
     def __enter__(self) -> Session:
         self._thread.start()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._give_up)
             self._pid = self._await("begun ", BEGIN_S)
-        except BaseException:
-            self._give_up()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -199,7 +199,7 @@ def test_events_are_told_as_they_happen(pg_machine: Machine, tmp_path: Path) -> 
     Bench(pg_machine, tmp_path, "e11", [effect("a", "/var/tmp/e11")]).perform(on_event=told.append)
     assert [(e.kind, e.step.id) for e in told] == [("started", "a"), ("ended", "a")]
     assert told[1].timing is not None
-    assert 0 <= told[1].timing.ended - told[1].timing.started < 5
+    assert 0 <= told[1].timing.ended - told[1].timing.started < 30
 
 
 INTERRUPTED = """

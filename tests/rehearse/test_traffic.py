@@ -208,14 +208,20 @@ def test_an_address_that_is_none_is_refused(target: str, tmp_path: Path) -> None
 
 def test_a_restart_is_an_outage_of_its_length(tmp_path: Path) -> None:
     with Server() as first:
-        load = start_load(first.address, steady(100, 4), directory=tmp_path)
-        time.sleep(1.2)
+        load = start_load(first.address, steady(100, 60), directory=tmp_path)
+        while len(first.seen) < 80:
+            time.sleep(0.02)
+    down = time.time()
     time.sleep(1)
-    with Server(port=first.port):
-        found = load.wait()
-    assert 0.9 < found.outage_seconds < 1.7
-    assert 80 < found.failed < 180
-    assert found.completed + found.failed == found.scheduled == 400
+    up = time.time()
+    with Server(port=first.port) as second:
+        while len(second.seen) < 60:
+            time.sleep(0.02)
+        found = load.stop()
+    gap = up - down
+    assert gap - 0.1 < found.outage_seconds < gap + 0.7, (down - load.started, gap)
+    assert 80 * gap < found.failed < 100 * gap + 80
+    assert found.completed + found.failed == found.scheduled
 
 
 def test_connections_that_the_server_tires_of_lose_no_request() -> None:

@@ -291,9 +291,10 @@ def _show(report: RehearsalReport) -> None:
             click.echo("  a snapshot restore would leave behind:")
             for effect in left:
                 click.echo(f"    {effect.kind:<8} {effect.endpoint} {effect.resource}  (undo: {effect.undo})")
-    click.echo(f"{'check':<36}{'verdict':<14}{'measured':<34}{'limit':<16}margin")
+    wide = max(34, *(len(visible(check.measured)) + 2 for check in report.checks))
+    click.echo(f"{'check':<36}{'verdict':<14}{'measured':<{wide}}{'limit':<16}margin")
     for check in report.checks:
-        click.echo(_row(check))
+        click.echo(_row(check, wide))
     lines = failures(report.sweep) if report.sweep is not None else []
     for line in lines[:MOST_SHOWN]:
         click.echo(f"  {visible(line)}")
@@ -308,6 +309,6 @@ def outage(load: LoadReport) -> str:
     return f"{load.endpoint_outage_seconds:.1f} s{where}"
 
 
-def _row(check: Check) -> str:
+def _row(check: Check, wide: int) -> str:
     word = click.style(f"{check.judgement:<14}", fg=COLOURS[check.judgement])
-    return f"{check.name:<36}{word}{visible(check.measured):<34}{check.limit:<16}{check.margin}".rstrip()
+    return f"{check.name:<36}{word}{visible(check.measured):<{wide}}{check.limit:<16}{check.margin}".rstrip()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, FiredJob, OutsideCall
+from fulldress.model.rehearsal import Act, Check, FiredJob, Judgement, OutsideCall
 from fulldress.rehearse import jobsfire
 from fulldress.rehearse.acts import Setting, Stage, play, reconciled, staged, timed
 from fulldress.rehearse.jobsdue import Due, Schedules, Span, window
@@ -52,7 +52,7 @@ def jobs_act(setting: Setting, plan: PlanLock, span: Span) -> Act:
         calls=tuple(calls),
         effects=tuple(effects),
         unrecorded=unrecorded,
-        jobs=tuple([*_excused(setting, fired, before), *gone(before, after)]),
+        jobs=(*_excused(setting, fired, before), *gone(before, after)),
         contained=contained,
         notes=notes,
     )
@@ -110,8 +110,8 @@ def _how(fired: Sequence[FiredJob]) -> list[str]:
     lines = []
     if len(fired) > direct:
         lines.append(
-            f"{len(fired) - direct} of {len(fired)} jobs were left to the clone's own schedulers, under a shifted time zone; "
-            "the epoch was as it is. Timers' random delays were taken away."
+            f"{len(fired) - direct} of {len(fired)} jobs were left to the clone's own schedulers, under a shifted time "
+            "zone; the epoch was as it is. Timers' random delays were taken away."
         )
     if direct:
         lines.append(f"{direct} of {len(fired)} jobs were started directly: no wall clock fires them.")
@@ -132,5 +132,5 @@ def jobs_check(act: Act) -> Check:
         measured += f", first: {new[0].name}"
     elif silent:
         measured += f", {len(silent)} not seen to end, first: {silent[0].name}"
-    judgement = "fail" if new else "inconclusive" if silent else "pass"
+    judgement: Judgement = "fail" if new else "inconclusive" if silent else "pass"
     return Check(name=TITLE, judgement=judgement, measured=measured if due else "none falls due", limit=limit)

@@ -43,7 +43,8 @@ if [ -n "$starts" ]; then
   mkdir -p /run/systemd/system/cron.service.d
   printf '[Service]\nExecStart=\nExecStart=%s -L 15\n' "$starts" > /run/systemd/system/cron.service.d/rehearsal.conf
 fi
-shift
+held=$2; shift 2
+printf '[Unit]\nDescription=Remembers how jobs ended\nAfter=%s\n' "$held" > /run/systemd/system/rehearsal-hold.target
 for timer in "$@"; do
   mkdir -p "/run/systemd/system/$timer.d"
   printf '[Timer]\nAccuracySec=1us\nRandomizedDelaySec=0\nPersistent=no\n' > "/run/systemd/system/$timer.d/rehearsal.conf"
@@ -51,8 +52,10 @@ done
 systemctl stop cron.service crond.service 2>/dev/null
 systemctl list-units --type=timer --plain --no-legend | while read -r unit rest; do systemctl stop "$unit"; done
 systemctl daemon-reload
+systemctl start rehearsal-hold.target
 """
-"""Standard input: what stands in for sendmail. Cron is told to log how jobs end; timers to fire at once."""
+"""Standard input: what stands in for sendmail. Cron is told to log how jobs end; timers to fire at once; systemd to keep
+in mind how the units ended."""
 
 _SENDMAIL = rf"""#!/bin/sh
 # Keeps what cron mails of a job's output; passes everything on when there is a mailer.
@@ -122,7 +125,8 @@ def fire(host: Host, schedules: Schedules) -> list[FiredJob]:
     now = datetime.now(UTC).replace(tzinfo=None)
     shifts, unreached = waves(jobs, schedules.zone, now)
     timers = [one.name for one in jobs if one.kind == "timer"]
-    _must(host.run(["sh", "-c", _PREPARE, "prepare", _MAIL, *timers], stdin=_SENDMAIL.encode(), timeout_s=120))
+    held = " ".join(one.starts for one in jobs if one.kind == "timer")
+    _must(host.run(["sh", "-c", _PREPARE, "prepare", _MAIL, held, *timers], stdin=_SENDMAIL.encode(), timeout_s=120))
     found: list[FiredJob] = []
     for shift in shifts:
         found += _fire_wave(host, shift)

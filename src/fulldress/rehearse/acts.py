@@ -167,8 +167,8 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
     """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
     with staged(setting, name) as stage:
         before = _capture(setting, stage) if restore else None
-        log = ServerLog(stage.host, setting.release.estate.database)
-        trace = LockTrace(stage.host, setting.release.estate.database)
+        database = setting.release.estate.database
+        log, trace = ServerLog(stage.host, database), LockTrace(stage.host, database)
         target = _target(setting, stage)
         load = start_load(
             target.url,
@@ -197,7 +197,6 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             reconciled(stage.sink),
             *stage.watch.notes,
         )
-        slow_s = setting.release.objectives.slow_ms / 1000
         impacts = timeline(
             attributed(trace.holds(), steps),
             trace.witness,
@@ -205,9 +204,8 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             log.changes,
             load.samples(),
             name=trace.name,
-            slow_s=slow_s,
+            slow_s=setting.release.objectives.slow_ms / 1000,
         )
-        effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
         unrecorded = stage.sink.tally().unaccounted if setting.driver.full_dress else None
     act = Act(
         name=name,
@@ -215,9 +213,10 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         steps=tuple(steps),
         load=report,
         locks=tuple(attributed(_strongest(trace.holds()), steps)),
-        calls=tuple(calls),
+        calls=tuple(stage.sink.calls(steps=steps)),
+        retries=tuple(stage.sink.retries()),
         impacts=tuple(impacts),
-        effects=tuple(effects),
+        effects=tuple(stage.sink.effects(steps=steps)),
         unrecorded=unrecorded,
         contained=tuple(stage.watch.found),
         notes=notes,
@@ -258,6 +257,7 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             title=title,
             steps=tuple(steps),
             calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
             effects=tuple(stage.sink.effects(steps=steps)),
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),

@@ -42,6 +42,7 @@ def jobs_act(setting: Setting, plan: PlanLock, span: Span) -> Act:
         with timed(setting.durations, "firing jobs"):
             fired = _with_calls(stage, jobsfire.fire(stage.host, after))
         calls, effects = stage.sink.calls(steps=steps), stage.sink.effects(steps=steps)
+        again = stage.sink.retries()
         unrecorded = stage.sink.tally().unaccounted
         notes = (*after.notes, *_how(fired), reconciled(stage.sink), *stage.watch.notes)
         contained = tuple(stage.watch.found)
@@ -50,6 +51,7 @@ def jobs_act(setting: Setting, plan: PlanLock, span: Span) -> Act:
         title=TITLE,
         steps=tuple(steps),
         calls=tuple(calls),
+        retries=tuple(again),
         effects=tuple(effects),
         unrecorded=unrecorded,
         jobs=(*_excused(setting, fired, before), *gone(before, after)),

@@ -57,6 +57,8 @@ def calls(journal: Iterable[Entry], steps: Sequence[StepTiming] = ()) -> list[Ou
 
 def _detail(entry: Entry) -> str:
     parts = [entry.detail] if entry.detail else []
+    if entry.scripted and entry.what != "connect":
+        parts.append(f"struck as declared: {entry.scripted}")
     if entry.hard_coded:
         parts.append("address hard-coded")
     if entry.created:

@@ -55,7 +55,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         _announce(setting, [*acts, *adapted, back], JOBS)
     fired = [jobs_act(setting, plan, span)] if span is not None else []
     swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
-    checks = [*judged(setting, plan, adapted, back), *map(jobs_check, fired), *swept_checks(setting, swept)]
+    checks = [*judged(setting, plan, adapted, back, fired), *map(jobs_check, fired), *swept_checks(setting, swept)]
     return RehearsalReport(
         id=setting.id,
         plan_digest=plan.digest,
@@ -98,7 +98,7 @@ def _under_load_again(setting: Setting, plan: PlanLock, before: Sequence[Act], n
     return under_load(again, plan, name=f"adapted-{number + 1}", title=title)
 
 
-def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act) -> list[Check]:
+def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act, fired: Sequence[Act] = ()) -> list[Check]:
     """One row per limit, over the acts of the plan that will be run; of several rehearsals the worst counts."""
     total, times = len(plan.plan.step), len(adapted)
     loads = [act.load for act in adapted if act.load is not None]
@@ -107,10 +107,10 @@ def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act) 
         *load_checks(worst_load(loads) if len(loads) == times else None, setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
         step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
-        recorded_check([*adapted, back]),
+        recorded_check([*adapted, back, *fired]),
         proof_check(back.proof),
         outside_check(back.effects),
-        contained_check([*adapted, back]),
+        contained_check([*adapted, back, *fired]),
         *dress_checks(setting.driver.name, setting.driver.full_dress),
         *mirror.checks(setting.mirror),
     ]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
-from fulldress.rehearse.stubs.base import IDLE_S, MOST_BODY, Call
+from fulldress.rehearse.stubs.base import IDLE_S, MOST_BODY, Call, hasher
 
 NAME = "smtp"
 PORTS = (25, 587)
@@ -78,7 +77,7 @@ class _Talk:
 
     async def _mail(self) -> None:
         await self._say(b"354 go on\r\n")
-        size, seen = 0, hashlib.sha256()
+        size, seen = 0, hasher()
         while (line := await asyncio.wait_for(self._reader.readline(), IDLE_S)) not in (b".\r\n", b".\n", b""):
             text = line[1:] if line.startswith(b"..") else line
             size += len(text)

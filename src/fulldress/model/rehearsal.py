@@ -225,6 +225,8 @@ class SideEffect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """True when a later call undid it."""
     undo: str = ""
     """Drafted call that closes it: ``DELETE https://host/path/id``."""
+    step: str = ""
+    """The same as a step for ``plan.toml``; empty when no HTTP call undoes it, or nothing is left to undo."""
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

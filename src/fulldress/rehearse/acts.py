@@ -206,7 +206,6 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             name=trace.name,
             slow_s=setting.release.objectives.slow_ms / 1000,
         )
-        unrecorded = stage.sink.tally().unaccounted if setting.driver.full_dress else None
     act = Act(
         name=name,
         title=title,
@@ -217,7 +216,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         retries=tuple(stage.sink.retries()),
         impacts=tuple(impacts),
         effects=tuple(stage.sink.effects(steps=steps)),
-        unrecorded=unrecorded,
+        unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
         contained=tuple(stage.watch.found),
         notes=notes,
     )
@@ -284,8 +283,10 @@ def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
 def reconciled(sink: Sink) -> str:
     """What the sink recorded beside what the kernel counted; something that slipped past is said by name."""
     tally = sink.tally()
+    pings = f" It pinged {', '.join(tally.pinged)}: a ping is always answered." if tally.pinged else ""
     if tally.reconciled:
-        return f"The kernel counted {len(tally.kernel)} places that the clone tried to reach; the sink answered them all."
+        places = len(tally.kernel)
+        return f"The kernel counted {places} places that the clone tried to reach; the sink answered them all.{pings}"
     return f"Left the clone without being recorded by the sink: {', '.join(tally.unaccounted)}."
 
 

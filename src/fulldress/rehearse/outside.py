@@ -90,7 +90,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The whole file: names that do not resolve, and endpoints by ``name`` or ``name:port``."""
 
     dns: dict[str, str] = {}
-    """Name -> ``NXDOMAIN``."""
+    """Name -> ``NXDOMAIN``; ``TXT name`` -> text, ``MX name`` -> mail server, ``SRV _x._tcp.name`` -> ``name:port``."""
     endpoint: dict[str, Endpoint] = {}
 
     def of(self, name: str, port: int) -> Endpoint:

@@ -33,7 +33,7 @@ JOURNAL_FILE = "sink.jsonl"
 _ERRORS = "sink.err"
 _START_S = 30.0
 _STOP_S = 10.0
-_COUNTERS = ("seen4", "seen6")
+_COUNTERS = ("seen4", "seen6", "pinged4", "pinged6")
 
 
 class Sink:
@@ -98,11 +98,14 @@ class Sink:
 
 
 def read_counters(listing: bytes) -> dict[str, int]:
-    """``address:port/protocol`` -> packets, from nft's JSON of one of the sink's sets."""
+    """``address:port/protocol`` (``address/icmp``) -> packets, from nft's JSON of one of the sink's sets."""
     counted: dict[str, int] = {}
     for part in msgspec.json.decode(listing).get("nftables", ()):
         for element in part.get("set", {}).get("elem", ()):
             inner = element.get("elem", {})
+            if isinstance(inner["val"], str):
+                counted[f"{inner['val']}/icmp"] = int(inner.get("counter", {}).get("packets", 1))
+                continue
             address, protocol, port = inner["val"]["concat"]
             counted[f"{address}:{port}/{protocol}"] = int(inner.get("counter", {}).get("packets", 1))
     return counted

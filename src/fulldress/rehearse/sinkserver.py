@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import stat
 import struct
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from typing import Any
 import msgspec
 
 from fulldress.rehearse.outside import Listen, Outside
-from fulldress.rehearse.stubs import all_stubs
+from fulldress.rehearse.stubs import all_stubs, datagrams
 from fulldress.rehearse.stubs.base import KEY_VARIABLE, Call, Recorder, digest, use_key
 from fulldress.rehearse.stubs.certificates import Certificates
 from fulldress.rehearse.stubs.dns import Datagrams, Names, Resolver, over_tcp
@@ -113,10 +115,30 @@ class SinkServer:
 
     def _datagram(self, sock: socket.socket) -> None:
         try:
-            data = sock.recv(65536)
+            data, sender = sock.recvfrom(65536)
         except OSError:
             return
-        self._recorder.write(what="udp", protocol="udp", size=len(data), body_sha256=digest(data))
+        whom = datagrams.meant_for(_flows(), sender[0], sender[1])
+        if whom is None:
+            self._recorder.write(what="udp", protocol="udp", size=len(data), body_sha256=digest(data))
+            return
+        address, port = whom
+        name = self.names.name(address)
+        answer = datagrams.ntp_answer(data, time.time()) if port == datagrams.NTP_PORT else None
+        if answer is not None:
+            with contextlib.suppress(OSError):  # the sender is gone
+                sock.sendto(answer, sender)
+        self._recorder.write(
+            what="udp",
+            protocol="udp",
+            endpoint=f"{name}:{port}",
+            address=address,
+            port=port,
+            hard_coded=name == address,
+            size=len(data),
+            body_sha256=digest(data),
+            detail="" if answer is None else "asked for the time, got this computer's",
+        )
 
     async def _answer(self, sock: socket.socket) -> None:
         """One connection, whatever happens in it: the boundary at which a stub's failure becomes a line of the journal."""
@@ -189,6 +211,14 @@ async def _peek(sock: socket.socket) -> bytes:
         except BlockingIOError:
             await asyncio.sleep(_PEEK_STEP_S)
     return b""
+
+
+def _flows() -> str:
+    """The kernel's table of connections in this namespace; empty where the kernel does not show it."""
+    try:
+        return Path("/proc/net/nf_conntrack").read_text()
+    except OSError:
+        return ""
 
 
 def _socket(address: str, port: int, kind: socket.SocketKind) -> socket.socket:

@@ -114,11 +114,17 @@ class Call:
         """Reader and writer, after the TLS handshake when the client began one."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=64 * 1024)
-        protocol = asyncio.StreamReaderProtocol(reader)
+        protocol = asyncio.StreamReaderProtocol(reader, lambda _reader, _writer: None)  # so it knows that it is the server
         context = self._tls(self.name) if self.encrypted else None
         transport, _ = await loop.connect_accepted_socket(lambda: protocol, self.sock, ssl=context)
         self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         return reader, self._writer
+
+    async def encrypt(self) -> None:
+        """Go on within TLS (STARTTLS); the client begins its handshake now."""
+        if self._writer is not None:
+            await self._writer.start_tls(self._tls(self.name))
+            self.encrypted = True
 
     def reset(self) -> None:
         """End the connection as a crashed peer does; the client sees a reset."""

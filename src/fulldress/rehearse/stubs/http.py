@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from http import HTTPStatus
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from fulldress.rehearse.stubs.rest import Reply, Rest
 NAME = "http"
 PORTS: tuple[int, ...] = ()
 _METHODS = (b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"PATC", b"OPTI")
+_TOKEN = re.compile(r"(?=[^\n]*[a-z])(?=[^\n]*[A-Z])(?=[^\n]*\d)[\w~.+=-]{20,}", re.ASCII)
+"""A mix of small and capital letters and digits; identifiers (UUIDs, numbers, names) are not."""
 _SILENCE_S = 300.0
 _TRICKLE_S = 0.1
 _REMEMBERED_BODY = 1024 * 1024
@@ -80,7 +83,7 @@ async def _one(call: Call, rest: Rest, protocol: str, reader: asyncio.StreamRead
         "request",
         protocol,
         method=request.method,
-        path=redacted(request.path),
+        path=safe_path(request.path),
         status=reply.status,
         size=body.size,
         body_sha256=body.sha256,
@@ -192,6 +195,13 @@ class _Collected:
 
     def body(self) -> _Body:
         return _Body(bytes(self._data), self.size, self._digest.hexdigest() if self.size else "")
+
+
+def safe_path(path: str) -> str:
+    """The path as it may be kept: a part that looks like a token is replaced by a part of its digest."""
+    return redacted(
+        "/".join(f"<secret:{digest(part.encode())[:8]}>" if _TOKEN.fullmatch(part) else part for part in path.split("/"))
+    )
 
 
 def _detail(request: _Request) -> str:

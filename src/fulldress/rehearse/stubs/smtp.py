@@ -8,7 +8,8 @@ from fulldress.rehearse.stubs.base import IDLE_S, MOST_BODY, Call, hasher
 
 NAME = "smtp"
 PORTS = (25, 587)
-_HELLO = b"250-rehearsal\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 268435456\r\n"
+_HELLO = b"250-rehearsal\r\n250-8BITMIME\r\n%b250-AUTH PLAIN LOGIN\r\n250 SIZE 268435456\r\n"
+_IN_THE_CLEAR = b"250-STARTTLS\r\n"
 _MOST_COMMANDS = 10_000
 _MOST_RECIPIENTS = 100
 
@@ -28,8 +29,8 @@ async def serve(call: Call) -> None:
             line = await asyncio.wait_for(reader.readline(), IDLE_S)
             if not line or not await talk.command(line.strip().decode("latin-1")):
                 break
-    except (TimeoutError, ConnectionError, ValueError):
-        pass  # the client hung up, fell silent or sent an endless line
+    except (TimeoutError, OSError, ValueError):
+        pass  # the client hung up, fell silent, did not trust us or sent an endless line
     finally:
         writer.close()
 
@@ -48,7 +49,11 @@ class _Talk:
             await self._say(b"221 bye\r\n")
             return False
         if verb == "EHLO":
-            await self._say(_HELLO)
+            await self._say(_HELLO % (b"" if self._call.encrypted else _IN_THE_CLEAR))
+        elif verb == "STAR" and not self._call.encrypted:
+            await self._say(b"220 go ahead\r\n")
+            await self._call.encrypt()
+            self._recipients.clear()
         elif verb == "AUTH":
             await self._auth(line)
         elif verb == "DATA":

@@ -118,7 +118,7 @@ class SinkServer:
             data, sender = sock.recvfrom(65536)
         except OSError:
             return
-        whom = datagrams.meant_for(_flows(), sender[0], sender[1])
+        whom = datagrams.meant_for(_flows(), sender[0], sender[1], sock.getsockname()[1])
         if whom is None:
             self._recorder.write(what="udp", protocol="udp", size=len(data), body_sha256=digest(data))
             return

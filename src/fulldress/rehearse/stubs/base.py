@@ -114,10 +114,11 @@ class Call:
         """Reader and writer, after the TLS handshake when the client began one."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=64 * 1024)
-        protocol = asyncio.StreamReaderProtocol(reader, lambda _reader, _writer: None)  # so it knows that it is the server
+        made: list[asyncio.StreamWriter] = []  # the one that the protocol makes: a second one would close it when it goes
+        protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: made.append(writer))
         context = self._tls(self.name) if self.encrypted else None
-        transport, _ = await loop.connect_accepted_socket(lambda: protocol, self.sock, ssl=context)
-        self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        await loop.connect_accepted_socket(lambda: protocol, self.sock, ssl=context)
+        self._writer = made[0]
         return reader, self._writer
 
     async def encrypt(self) -> None:

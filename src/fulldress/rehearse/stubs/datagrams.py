@@ -10,18 +10,23 @@ NAME = "datagrams"
 NTP_PORT = 123
 _NTP_BYTES = 48
 _SINCE_1900 = 2_208_988_800
-_FLOW = re.compile(r"\budp\b.*?\bsrc=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
+_FLOW = re.compile(
+    r"\budp\s+17\s+(?P<left>\d+)\s.*?\bsrc=(?P<source>\S+) dst=(?P<meant>\S+) sport=(?P<sport>\d+) dport=(?P<port>\d+)"
+    r".*?\bsrc=\S+ dst=\S+ sport=(?P<ours>\d+)"
+)
 
 
-def meant_for(table: str, address: str, port: int) -> tuple[str, int] | None:
-    """The address and port that a sender's datagrams were for, by ``/proc/net/nf_conntrack``; the newest flow counts."""
-    sender = _plain(address)
-    found = None
+def meant_for(table: str, address: str, port: int, ours: int) -> tuple[str, int] | None:
+    """The address and port that a sender's datagrams were for, by ``/proc/net/nf_conntrack``; ``ours``: where they arrived.
+
+    Of several the one that was used last: it has the most seconds left.
+    """
+    sender, best = _plain(address), (-1, ("", 0))
     for line in table.splitlines():
-        match = _FLOW.search(line)
-        if match and int(match[3]) == port and _plain(match[1]) == sender:
-            found = _plain(match[2]), int(match[4])
-    return found
+        flow = _FLOW.search(line)
+        if flow and int(flow["ours"]) == ours and int(flow["sport"]) == port and _plain(flow["source"]) == sender:
+            best = max(best, (int(flow["left"]), (_plain(flow["meant"]), int(flow["port"]))))
+    return best[1] if best[0] >= 0 else None
 
 
 def _plain(address: str) -> str:

@@ -2,7 +2,7 @@
 # Installs what `make` needs, after saying what and where; does nothing, quickly, when all of it is there.
 #   tools/bootstrap.sh venv      the virtual environment only (lint)
 #   tools/bootstrap.sh machines  Debian packages and the base image of the machines as well (demo, bench)
-#   tools/bootstrap.sh tests     and the programs that tests hold us against (jarsigner, rpmbuild, cpio, btrfs)
+#   tools/bootstrap.sh tests     and the programs that tests hold us against (jarsigner, rpmbuild, cpio)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 want=${1:-machines}

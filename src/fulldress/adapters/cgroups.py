@@ -104,10 +104,11 @@ def _limited(name: str, limits: Limits) -> list[Path]:
         (_MOUNT / "pids" / TOP / name / "pids.max").write_text(str(limits.tasks))
     if limits.devices and limiting("devices"):
         fence = _MOUNT / "devices" / TOP / name
-        fence.mkdir(parents=True, exist_ok=True)
-        (fence / "devices.deny").write_text("a")
-        for rule in (*_DEVICES, _TERMINALS):
-            (fence / "devices.allow").write_text(rule)
+        if not (fence / "payload").exists():  # once it has groups below, it takes no new rules
+            fence.mkdir(parents=True, exist_ok=True)
+            (fence / "devices.deny").write_text("a")
+            for rule in (*_DEVICES, _TERMINALS):
+                (fence / "devices.allow").write_text(rule)
         entered += _made([fence / "payload"])
     return entered
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from fulldress import engine
 from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
-from fulldress.model.rehearsal import Act, LockHold
+from fulldress.model.rehearsal import Act, LockHold, LockImpact
 from fulldress.model.release import Release
 from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
@@ -31,10 +31,11 @@ from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
+from fulldress.rehearse.samples import Sample
 from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.target import Target, target_of
-from fulldress.rehearse.traffic import start_load
+from fulldress.rehearse.traffic import RunningLoad, start_load
 from fulldress.rehearse.wanted import Wanted
 from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
@@ -167,19 +168,6 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
     """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
     with staged(setting, name) as stage:
         before = _capture(setting, stage) if restore else None
-        database = setting.release.estate.database
-        log, trace = ServerLog(stage.host, database), LockTrace(stage.host, database)
-        target = _target(setting, stage)
-        load = start_load(
-            target.url,
-            setting.load.planned,
-            host_header=target.host_header,
-            tls=target.tls,
-            directory=stage.directory / "load",
-            netns=stage.clone.front.netns,
-            source=setting.load.source,
-            slow_ms=setting.release.objectives.slow_ms,
-        )
         try:
             with log, trace:
                 time.sleep(CALM_S)
@@ -189,14 +177,24 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (
-            setting.load.fidelity,
-            punctuality(report),
-            trace.note,
-            log.note,
-            reconciled(stage.sink),
-            *stage.watch.notes,
+        act = Act(
+            name=name,
+            title=title,
+            steps=tuple(steps),
+            load=report,
+            locks=tuple(attributed(_strongest(trace.holds()), steps)),
+            impacts=tuple(_impacts(setting, trace, log, load.samples(), steps)),
+            calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
+            effects=tuple(stage.sink.effects(steps=steps)),
+            unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
+            contained=tuple(stage.watch.found),
+            notes=(
+                *(setting.load.fidelity, punctuality(report), trace.note, log.note),
+                *(reconciled(stage.sink), *stage.watch.notes),
+            ),
         )
+<<<<<<< HEAD
         impacts = timeline(
             attributed(trace.holds(), steps),
             trace.witness,
@@ -220,9 +218,34 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         contained=tuple(stage.watch.found),
         notes=notes,
     )
+=======
+>>>>>>> main
     if before is None:
         return act
     return msgspec.structs.replace(act, proof=_restored(setting, before))
+
+
+def _loaded(setting: Setting, stage: Stage) -> RunningLoad:
+    """The load of an act, under way."""
+    target = _target(setting, stage)
+    return start_load(
+        target.url,
+        setting.load.planned,
+        host_header=target.host_header,
+        tls=target.tls,
+        directory=stage.directory / "load",
+        netns=stage.clone.front.netns,
+        source=setting.load.source,
+        slow_ms=setting.release.objectives.slow_ms,
+    )
+
+
+def _impacts(
+    setting: Setting, trace: LockTrace, log: ServerLog, samples: Iterable[Sample], steps: Sequence[StepTiming]
+) -> list[LockImpact]:
+    """Which locks stood in the way of whom."""
+    holds, slow_s = attributed(trace.holds(), steps), setting.release.objectives.slow_ms / 1000
+    return timeline(holds, trace.witness, log.waits, log.changes, samples, name=trace.name, slow_s=slow_s)
 
 
 def _target(setting: Setting, stage: Stage) -> Target:

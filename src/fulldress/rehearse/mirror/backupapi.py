@@ -94,10 +94,10 @@ class Session:
 
     def __enter__(self) -> Session:
         self._thread.start()
-        with contextlib.ExitStack() as unless_begun:
-            unless_begun.callback(self._give_up)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._give_up)
             self._pid = self._await("begun ", BEGIN_S)
-            unless_begun.pop_all()
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

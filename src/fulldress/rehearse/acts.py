@@ -168,6 +168,9 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
     """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
     with staged(setting, name) as stage:
         before = _capture(setting, stage) if restore else None
+        log = ServerLog(stage.host, setting.release.estate.database)
+        trace = LockTrace(stage.host, setting.release.estate.database)
+        load = _loaded(setting, stage)
         try:
             with log, trace:
                 time.sleep(CALM_S)
@@ -194,32 +197,6 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
                 *(reconciled(stage.sink), *stage.watch.notes),
             ),
         )
-<<<<<<< HEAD
-        impacts = timeline(
-            attributed(trace.holds(), steps),
-            trace.witness,
-            log.waits,
-            log.changes,
-            load.samples(),
-            name=trace.name,
-            slow_s=setting.release.objectives.slow_ms / 1000,
-        )
-    act = Act(
-        name=name,
-        title=title,
-        steps=tuple(steps),
-        load=report,
-        locks=tuple(attributed(_strongest(trace.holds()), steps)),
-        calls=tuple(stage.sink.calls(steps=steps)),
-        retries=tuple(stage.sink.retries()),
-        impacts=tuple(impacts),
-        effects=tuple(stage.sink.effects(steps=steps)),
-        unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
-        contained=tuple(stage.watch.found),
-        notes=notes,
-    )
-=======
->>>>>>> main
     if before is None:
         return act
     return msgspec.structs.replace(act, proof=_restored(setting, before))

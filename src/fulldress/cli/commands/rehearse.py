@@ -102,6 +102,7 @@ Examples:
 @click.option("--workers", default=0, help="Clones side by side.  [default: one for each processor]")
 @click.option("--queue", default="", metavar="URL", help="PostgreSQL that hands out the crash sweep to other machines too.")
 @click.option("--join", nargs=2, metavar="URL ID", help="Help with a crash sweep that another machine began.")
+@click.option("--jobs/--no-jobs", default=True, help="Fire the scheduled jobs due in the window.  [default: jobs]")
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
 def command(
@@ -113,6 +114,7 @@ def command(
     Act 1  the package as it came, under load; then a snapshot restore and what that leaves at third parties
     Act 2  the adapted package under the same load, --times N
     Act 3  the adapted package forward and back on a quiet clone; equality proven by digests
+    Act 4  the scheduled jobs that fall due in the window, fired on an upgraded clone
     Sweep  rollback from every step (--undo-at), crashes at every moment of every step (--crash)
 
     Exit code 0 when the verdict is pass, 20 otherwise.

@@ -16,7 +16,7 @@ from fulldress.inventory.survey import survey
 from fulldress.model.release import Declared
 from fulldress.ports import Host
 from fulldress.rehearse.capture import capture
-from fulldress.rehearse.manifest import manifest
+from fulldress.adapters.manifest import manifest
 
 
 def timed(work: Callable[[], object], rounds: int) -> float:

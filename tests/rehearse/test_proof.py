@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fulldress.adapters.manifest import PathState
 from fulldress.adapters.nspawn import Machine
 from fulldress.errors import UsageError
 from fulldress.model.proof import Proof
 from fulldress.ports import Completed
-from fulldress.rehearse.manifest import PathState
 from fulldress.rehearse.proof import ALLOWED, BETWEEN_CLONES, MOST, CaptureFailed, StateSnapshot, allowed, capture, compare
 
 GLOBS = ("/etc/proof/*.conf",)
@@ -83,7 +83,8 @@ TAMPERING: list[tuple[str, str, set[tuple[str, str]]]] = [
      {("rows", "proven: public.t")}),
     (sql("DROP INDEX t_n"), sql("CREATE INDEX t_n ON t(n)"), {("schema", "proven: INDEX public.t_n")}),
     (sql("ALTER TABLE empty ADD y int"), sql("ALTER TABLE empty DROP y"), {("schema", "proven: TABLE public.empty")}),
-    (sql("CREATE ROLE mallory"), sql("DROP ROLE mallory"), {("schema", "server: globals")}),
+    (sql("CREATE ROLE mallory"), sql("DROP ROLE mallory"),
+     {("schema", "server: ROLE mallory"), ("schema", "server: password of role mallory")}),
 ]  # fmt: skip
 
 

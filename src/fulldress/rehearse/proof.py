@@ -14,10 +14,10 @@ from typing import Literal, cast
 
 import msgspec
 
+from fulldress.adapters.manifest import PathState
 from fulldress.errors import UsageError
 from fulldress.model.proof import Allowed, Difference, Proof
 from fulldress.rehearse.capture import CaptureFailed, StateSnapshot, capture
-from fulldress.rehearse.manifest import PathState
 from fulldress.rehearse.mask import QUIET_UNITS
 
 __all__ = ["ALLOWED", "BETWEEN_CLONES", "CaptureFailed", "StateSnapshot", "allowed", "capture", "compare"]

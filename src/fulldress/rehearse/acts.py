@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
 from fulldress import engine
+from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
-from fulldress.model.rehearsal import Act, LockHold
+from fulldress.model.rehearsal import Act, LockHold, LockImpact
 from fulldress.model.release import Release
 from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
@@ -29,9 +31,12 @@ from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
+from fulldress.rehearse.samples import Sample
 from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
-from fulldress.rehearse.traffic import start_load
+from fulldress.rehearse.target import Target, target_of
+from fulldress.rehearse.traffic import RunningLoad, start_load
+from fulldress.rehearse.wanted import Wanted
 from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
@@ -76,6 +81,9 @@ class Setting(NamedTuple):
     progress: Progress
     durations: dict[str, float]
     """Filled in as the rehearsal goes: what -> seconds."""
+    wanted: Wanted
+    load_again: Callable[[int], Load]
+    """The load of the n-th repetition (1, 2, ...): the same traffic, other requests."""
 
 
 class Stage(NamedTuple):
@@ -101,8 +109,8 @@ def timed(durations: dict[str, float], what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def staged(setting: Setting, name: str) -> Iterator[Stage]:
-    """A fresh clone, its sink, and the product answering; all gone afterwards."""
+def staged(setting: Setting, name: str, *, volatile: bool = False) -> Iterator[Stage]:
+    """A fresh clone, its sink, and the product answering; all gone afterwards. ``volatile``: its syncs cost nothing."""
     directory = setting.directory / name
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -112,16 +120,16 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
         stack.callback(sink.stop)
         with timed(setting.durations, "clone and boot"):
             making = setting.driver.at(setting.scratch)
-            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes())
+            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes(), volatile=volatile)
             clone = stack.enter_context(made)
         with timed(setting.durations, "until the product answers"):
-            _await_product(clone.host, setting.release.estate.base_url)
+            await_product(clone.host, setting.release.estate.base_url)
         yield Stage(clone, sink, directory, Containment(clone))
 
 
-def _await_product(host: Host, url: str) -> None:
+def await_product(host: Host, url: str) -> None:
     """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
-    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -s -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
+    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -sk -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
     host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
 
 
@@ -162,14 +170,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         before = _capture(setting, stage) if restore else None
         log = ServerLog(stage.host, setting.release.estate.database)
         trace = LockTrace(stage.host, setting.release.estate.database)
-        load = start_load(
-            stage.clone.front.url,
-            setting.load.planned,
-            directory=stage.directory / "load",
-            netns=stage.clone.front.netns,
-            source=setting.load.source,
-            slow_ms=setting.release.objectives.slow_ms,
-        )
+        load = _loaded(setting, stage)
         try:
             with log, trace:
                 time.sleep(CALM_S)
@@ -179,35 +180,55 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink), *stage.watch.notes)
-        slow_s = setting.release.objectives.slow_ms / 1000
-        impacts = timeline(
-            attributed(trace.holds(), steps),
-            trace.witness,
-            log.waits,
-            log.changes,
-            load.samples(),
-            name=trace.name,
-            slow_s=slow_s,
+        act = Act(
+            name=name,
+            title=title,
+            steps=tuple(steps),
+            load=report,
+            locks=tuple(attributed(_strongest(trace.holds()), steps)),
+            impacts=tuple(_impacts(setting, trace, log, load.samples(), steps)),
+            calls=tuple(stage.sink.calls(steps=steps)),
+            effects=tuple(stage.sink.effects(steps=steps)),
+            unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
+            contained=tuple(stage.watch.found),
+            notes=(
+                *(setting.load.fidelity, punctuality(report), trace.note, log.note),
+                *(reconciled(stage.sink), *stage.watch.notes),
+            ),
         )
-        effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
-        unrecorded = stage.sink.tally().unaccounted if setting.driver.full_dress else None
-    act = Act(
-        name=name,
-        title=title,
-        steps=tuple(steps),
-        load=report,
-        locks=tuple(attributed(_strongest(trace.holds()), steps)),
-        calls=tuple(calls),
-        impacts=tuple(impacts),
-        effects=tuple(effects),
-        unrecorded=unrecorded,
-        contained=tuple(stage.watch.found),
-        notes=notes,
-    )
     if before is None:
         return act
     return msgspec.structs.replace(act, proof=_restored(setting, before))
+
+
+def _loaded(setting: Setting, stage: Stage) -> RunningLoad:
+    """The load of an act, under way."""
+    target = _target(setting, stage)
+    return start_load(
+        target.url,
+        setting.load.planned,
+        host_header=target.host_header,
+        tls=target.tls,
+        directory=stage.directory / "load",
+        netns=stage.clone.front.netns,
+        source=setting.load.source,
+        slow_ms=setting.release.objectives.slow_ms,
+    )
+
+
+def _impacts(
+    setting: Setting, trace: LockTrace, log: ServerLog, samples: Iterable[Sample], steps: Sequence[StepTiming]
+) -> list[LockImpact]:
+    """Which locks stood in the way of whom."""
+    holds, slow_s = attributed(trace.holds(), steps), setting.release.objectives.slow_ms / 1000
+    return timeline(holds, trace.witness, log.waits, log.changes, samples, name=trace.name, slow_s=slow_s)
+
+
+def _target(setting: Setting, stage: Stage) -> Target:
+    """Where the load goes: a clone is known to itself as production is, a staging host under its own address."""
+    front = stage.clone.front
+    known = setting.release.estate.base_url if setting.driver.full_dress else front.url
+    return target_of(known, urlsplit(front.url).hostname or "", front.netns)
 
 
 def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
@@ -243,10 +264,15 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
 
 
 def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
+    return capture_state(setting, stage.host)
+
+
+def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
+    """What a clone is at this moment: files, units, configuration, rows, schema."""
     estate = setting.release.estate
     with timed(setting.durations, "proof"):
         return proof.capture(
-            stage.host,
+            host,
             databases=(estate.database,) if estate.database else (),
             config_globs=estate.config_files,
         )

@@ -76,7 +76,7 @@ def capture(
     without = (*EXCLUDED, *exclude)
     with ThreadPoolExecutor(max_workers=1) as pool:
         told = pool.submit(lambda: list(_ask(host, databases, config_globs)))
-        files, size = _files(host, without)
+        files, size = files_of(host, without)
         sections = told.result()
     texts = {section.name: section.text for section in sections if not section.about}
     return StateSnapshot(
@@ -90,7 +90,8 @@ def capture(
     )
 
 
-def _files(host: Host, exclude: tuple[str, ...]) -> tuple[dict[str, PathState], int]:
+def files_of(host: Host, exclude: tuple[str, ...]) -> tuple[dict[str, PathState], int]:
+    """Path -> state of the whole tree, and the bytes that were read. Raises CaptureFailed."""
     if host.root is not None:
         return manifest(str(host.root), exclude)
     script = resources.files("fulldress.adapters").joinpath("manifest.py").read_bytes()

@@ -49,6 +49,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
+    writes, back = back.write_set, msgspec.structs.replace(back, write_set=None)
     swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
     checks = [*judged(setting, plan, adapted, back), *swept_checks(setting, swept)]
     return RehearsalReport(
@@ -70,6 +71,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         mirror=mirror_facts(setting),
         sweep=swept,
         expected_locks=tuple(expected_locks(adapted)),
+        write_set=writes,
     )
 
 

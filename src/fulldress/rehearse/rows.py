@@ -52,7 +52,8 @@ SELECT format('SELECT %1$L, count(*), coalesce(sum(%2$s), 0) FROM ONLY %1$s AS t
 SELECT format('SELECT %L, last_value, is_called::int FROM %s', 'sequence ' || c.oid::regclass, c.oid::regclass)
   FROM pg_class c WHERE c.relkind = 'S' AND c.relpersistence <> 't' ORDER BY c.oid::regclass::text \\gexec
 SELECT 'SELECT ''large objects'', count(*),
-  coalesce(sum(hashtextextended(loid || '':'' || pageno || encode(data, ''hex''), 0)), 0) FROM pg_largeobject' WHERE EXISTS (SELECT FROM pg_largeobject_metadata) \\gexec
+  coalesce(sum(hashtextextended(loid || '':'' || pageno || encode(data, ''hex''), 0)), 0)
+  FROM pg_largeobject' WHERE EXISTS (SELECT FROM pg_largeobject_metadata) \\gexec
 COMMIT;
 SELECT 'end', 0, 0;
 """
@@ -88,7 +89,7 @@ def _generated(table: str, template: str) -> str:
 SELECT format({template}, k.hashed, {HASH_OF_A_ROW}, c.oid::regclass, k.shown, k.columns)
   FROM pg_class c CROSS JOIN LATERAL (
     SELECT format('hashtextextended(concat(%s), 0)', string_agg(format('t.%I', a.attname), ', '',''::text, '
-                  ORDER BY a.attnum)                 FILTER (WHERE a.attnum = ANY (i.indkey))) AS hashed,
+                  ORDER BY a.attnum) FILTER (WHERE a.attnum = ANY (i.indkey))) AS hashed,
            format('concat(%s)', string_agg(format('%L::text, t.%I', a.attname || '=', a.attname), ', '', ''::text, '
                   ORDER BY a.attnum) FILTER (WHERE a.attnum = ANY (i.indkey))) AS shown,
            string_agg(format('(%L, md5(t.%I::text))', a.attname, a.attname), ', ' ORDER BY a.attnum) AS columns

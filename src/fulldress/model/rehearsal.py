@@ -329,3 +329,9 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     load: LoadReport | None = None
     resumed: int = 0
     """How many times another process took the run over."""
+    backup: str = ""
+    """What was backed up before the first step, in words; empty: nothing was."""
+    drift: tuple[str, ...] = ()
+    """Paths that somebody else wrote meanwhile; each was named once and stopped the run."""
+    restored: str = ""
+    """After a rollback: how the backed-up paths compare with their backup, in words."""

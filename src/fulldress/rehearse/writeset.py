@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from fulldress.adapters.manifest import PathState, manifest, states
+from fulldress.formats.pathnames import without_random
 from fulldress.model.changes import Change, Kind, WriteSet
 from fulldress.model.plan import StepTiming
 from fulldress.rehearse.capture import EXCLUDED
@@ -130,14 +131,16 @@ def derive(
     mine, own = _candidates(control, upgraded, production.tree, began)
     outside = _outside(production.data)
     database = [path for path in production.data if any(_within(p, path) for p in mine)]
+    usual = {without_random(path) for path in own}
+    own |= {path for path in mine if without_random(path) in usual}
     mine = {path for path in mine if not outside.match(path)}
     own = {path for path in own if not outside.match(path)}
     before, after = states(str(control.root), mine), states(str(upgraded.root), mine)
     changes, both = [], []
     for path in sorted(mine):
         was, now = before.get(path), after.get(path)
-        if path in own and not _weighs(was, now):
-            if was != now:
+        if path in own and (was is None or (now is not None and not _weighs(was, now))):
+            if was != now and was is not None:
                 both.append(path)
         elif was != now:
             changes.append(_change(path, was, now, control.root, upgraded, steps))
@@ -202,10 +205,8 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
 
 
-def _weighs(was: PathState | None, now: PathState | None) -> bool:
+def _weighs(was: PathState, now: PathState) -> bool:
     """A path that both wrote: more than its content and time differs."""
-    if was is None or now is None:
-        return was is not now
     return (was.kind, was.mode, was.uid, was.gid, was.xattrs) != (now.kind, now.mode, now.uid, now.gid, now.xattrs)
 
 

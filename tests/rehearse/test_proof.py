@@ -184,6 +184,19 @@ def test_allowed_differences_are_outside_the_digests() -> None:
     assert not compare(after, snap(files={"/opt/a": STATE, "/opt/log": STATE})).equal
 
 
+def test_a_new_directory_among_logs_is_a_difference_and_a_new_log_is_none() -> None:
+    log, folder = {"/var/log/x": STATE}, {"/var/log/app": STATE._replace(kind="directory")}
+    assert compare(snap(), snap(files=log)).equal
+    assert [d.name for d in compare(snap(), snap(files={**log, **folder})).differences] == ["/var/log/app"]
+    assert compare(snap(), snap(files=folder), allowed(["file:/var/log/app | kept on purpose"])).equal
+
+
+@pytest.mark.parametrize(("after", "equal"), [("9 drawn", True), ("7 drawn", True), ("6 drawn", False), ("10 drawn", True)])
+def test_a_sequence_may_go_on_but_not_back(after: str, equal: bool) -> None:
+    one, two = snap(rows={"d: sequence s": "7 drawn"}), snap(rows={"d: sequence s": after})
+    assert compare(one, two).equal is equal
+
+
 def test_two_clones_may_differ_in_what_their_masks_give_them() -> None:
     one, two = snap(files={"/etc/machine-id": STATE}), snap(files={"/etc/machine-id": STATE._replace(content="11")})
     assert not compare(one, two).equal

@@ -278,6 +278,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     jobs: tuple[FiredJob, ...] = ()
     """Scheduled jobs that were fired in this act."""
     proof: Proof | None = None
+    write_set: WriteSet | None = None
+    """What the plan changed, told beside a control clone; kept in the report, not in its act."""
     notes: tuple[str, ...] = ()
     contained: tuple[str, ...] = ()
     """What the plan did that the clone had to contain: went down, left things running, ran into its limits."""
@@ -350,3 +352,9 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     load: LoadReport | None = None
     resumed: int = 0
     """How many times another process took the run over."""
+    backup: str = ""
+    """What was backed up before the first step, in words; empty: nothing was."""
+    drift: tuple[str, ...] = ()
+    """Paths that somebody else wrote meanwhile; each was named once and stopped the run."""
+    restored: str = ""
+    """After a rollback: how the backed-up paths compare with their backup, in words."""

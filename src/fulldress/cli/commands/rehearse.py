@@ -268,6 +268,8 @@ def _keep(work: StageWork, report: RehearsalReport) -> None:
     """Write the rehearsal's files."""
     where = f"{f.REHEARSALS}/{report.id}"
     write_json(work.path(f"{where}/rehearsal.json"), report)
+    if report.write_set is not None:
+        write_json(work.path(f"{where}/write-set.json"), report.write_set)
     for act in report.acts:
         if act.proof is not None and act.name == "rollback":
             write_json(work.path(f"{where}/proof.json"), act.proof)

@@ -118,6 +118,10 @@ class Catalogue:
         found = self.tables.get(name)
         return found is not None and any(c.valid and implies(c.body, wanted) for c in found.constraints.values())
 
+    def told(self) -> str:
+        """All that is known, as one text: another text for other knowledge."""
+        return repr([_plain(value) for _, value in sorted(vars(self).items())])
+
     def take(self, statement: Statement) -> None:
         """Learns from one statement."""
         node = statement.node
@@ -297,6 +301,15 @@ class Catalogue:
             if item.HasField("list"):
                 name = dotted(item.list.items)
                 self.tables.pop(name, None) if node.remove_type == pb.OBJECT_TABLE else self.indexes.pop(name, None)
+
+
+def _plain(value: Any) -> Any:
+    """The value with its sets in order; dictionaries keep theirs, as results may depend on it."""
+    if isinstance(value, msgspec.Struct):
+        return [_plain(getattr(value, field)) for field in value.__struct_fields__]
+    if isinstance(value, dict):
+        return [(key, _plain(item)) for key, item in value.items()]
+    return sorted(value) if isinstance(value, set | frozenset) else value
 
 
 def _constant(body: str) -> bool:

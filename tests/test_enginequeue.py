@@ -97,6 +97,14 @@ def test_work_that_is_over_says_so(queue: WorkQueue) -> None:
     assert (queue.facts(), queue.take("one")) == (None, None)
 
 
+def test_work_whose_leader_is_gone_is_over(queue: WorkQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fulldress.enginequeue.LEADERLESS_S", 0.2)
+    queue.lead()
+    assert queue.facts() == b"facts"
+    time.sleep(0.3)
+    assert queue.facts() is None
+
+
 TAKER = """
 import sys, time
 from fulldress.enginequeue import WorkQueue

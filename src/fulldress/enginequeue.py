@@ -17,6 +17,8 @@ from fulldress.errors import CapabilityMissing, FulldressError, UsageError
 from fulldress.formats.redact import redacted
 
 LEASE_S = 10.0
+LEADERLESS_S = 60.0
+"""Work whose leader says nothing for so long is over: nobody would hear the results."""
 MOST_TAKES = 3
 """An item whose takers died so often is not handed out any more."""
 _NOW = {
@@ -30,6 +32,7 @@ _WORK = sa.Table(
     sa.Column("work", sa.String(80), primary_key=True),
     sa.Column("facts", sa.LargeBinary, nullable=False),
     sa.Column("open", sa.Boolean, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
 )
 _ITEM = sa.Table(
     "fulldress_item",
@@ -88,7 +91,12 @@ class WorkQueue:
         """Begin: make the tables when they are not there, and say what the work is about."""
         with self._turn() as turn:
             _TABLES.create_all(turn)
-            turn.execute(sa.insert(_WORK).values(work=self.work, facts=facts, open=True))
+            turn.execute(sa.insert(_WORK).values(work=self.work, facts=facts, open=True, until=self._now + LEADERLESS_S))
+
+    def lead(self) -> None:
+        """Say that whoever handed the work out still waits for it."""
+        with self._turn() as turn:
+            turn.execute(sa.update(_WORK).where(_WORK.c.work == self.work).values(until=self._now + LEADERLESS_S))
 
     def put(self, bodies: Iterable[bytes]) -> list[int]:
         """Add items; returns their numbers."""
@@ -138,8 +146,8 @@ class WorkQueue:
     # who takes
 
     def facts(self) -> bytes | None:
-        """What the work is about; None when it is over or was never begun."""
-        wanted = sa.select(_WORK.c.facts).where(_WORK.c.work == self.work, _WORK.c.open)
+        """What the work is about; None when it is over, was never begun, or its leader is gone."""
+        wanted = sa.select(_WORK.c.facts).where(_WORK.c.work == self.work, _WORK.c.open, _WORK.c.until >= self._now)
         with self._turn() as turn:
             if not sa.inspect(turn).has_table(_WORK.name):
                 return None

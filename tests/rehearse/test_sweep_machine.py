@@ -81,7 +81,7 @@ def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
     back, found = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=1)
     assert "/etc/swept/extra.conf" in proof_check(back.proof).measured
     check = undone_check(found, 3)
-    assert check.judgement == "fail"
+    assert check.judgement == "fail", found.undone
     assert "after extra: file /etc/swept/extra.conf" in check.measured
     assert {d.name for d in found.undone[1].differences} >= {"/etc/swept/extra.conf", "postgres: public.item"}
     assert crash_check(found).judgement == "fail"

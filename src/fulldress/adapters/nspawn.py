@@ -151,11 +151,14 @@ class Machine(inroot.InTree):
 
     def kill(self) -> None:
         """Power cut: SIGKILL to init; the kernel kills everything else in the machine. A frozen one does not run on."""
-        for process in self.processes():  # a frozen process dies of it when it is thawed, before it does anything more
+        every = self.processes()
+        for process in every:  # a frozen process dies of it when it is thawed, before it does anything more
             process.signal(signal.SIGKILL)
         with contextlib.suppress(OSError):
             self.thaw()
         _kill_tree(self.state.supervisor)
+        for process in every:  # its groups can be removed, and made anew, when nobody is in them any more
+            procs.wait_gone(process, 10.0)
         forget(self.state.name)
 
     def _tree(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -110,9 +111,10 @@ class Victim:
             try:
                 self.clone.boot()
                 return
-            except FulldressError:
+            except (FulldressError, OSError):
                 if attempt == BOOTS - 1:
                     raise
+                time.sleep(0.5)
 
     def kill_database(self) -> tuple[Hit, set[str]]:
         """SIGKILL to every process of the database server; also the units that ran them, to be started again."""

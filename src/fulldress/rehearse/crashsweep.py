@@ -31,6 +31,7 @@ from fulldress.rehearse.traffic import child_environment
 from fulldress.store.codec import write_bytes
 
 POLL_S = 0.2
+LEAD_S = 5.0
 SAY_S = 60.0
 ROOM_PER_CLONE = 1 << 30
 """Bytes that a clone of the sweep may come to write, at least."""
@@ -173,9 +174,12 @@ def _conduct(
     asked = sum(len(item.injections) or 1 for item in items)
     progress.start(f"crash sweep: {asked} rollbacks and faults, {len(crew)} clones side by side", asked)
     known: set[int] = set()
-    heard, began, said = 0, time.monotonic(), time.monotonic()
+    heard, led, began, said = 0, 0.0, time.monotonic(), time.monotonic()
     while waiting:
         time.sleep(POLL_S)
+        if time.monotonic() - led > LEAD_S:
+            led = time.monotonic()
+            queue.lead()
         for number, result in sorted(queue.results(known).items()):
             known.add(number)
             follow = tally.take(waiting.pop(number), msgspec.json.decode(result, type=Played))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -127,7 +128,7 @@ def main(path: str) -> int:
 
 def work(queue: WorkQueue, shared: Shared, setting: Setting, lock: PlanLock) -> int:
     """Take and play until the work is closed; returns how many passes were played."""
-    owner = f"{socket.gethostname()[:40]}:{os.getpid()}"
+    owner = f"{socket.gethostname()[:40]}:{secrets.token_hex(4)}:{os.getpid()}"
     worker, played = _Worker(shared, setting, lock), 0
     beside = multiprocessing.get_context("forkserver").Process(
         target=_renew, args=(queue.url, queue.work, queue.lease_s, owner, procs.me()), daemon=True
@@ -156,17 +157,26 @@ class _Worker:
     def __init__(self, shared: Shared, setting: Setting, lock: PlanLock) -> None:
         self._shared, self._setting, self._lock = shared, setting, lock
         self._bench: Bench | None = None
+        self._expected = {(step, phase): seconds for step, phase, seconds in shared.expected}
 
     def play(self, item: Item, run_id: str) -> Played:
         """Play a pass on the clone at hand, or on a fresh one when that is asked for or needed."""
         try:
             played = self._on(item).play(item, run_id)
-        except FulldressError as error:  # the clone did not boot, the state could not be read: nothing was shown
+        except (FulldressError, OSError) as error:  # the clone did not boot, the state could not be read: nothing was shown
             self.discard()
             return Played(missed=item.injections, trouble=f"{type(error).__name__}: {error}"[:500], state="not-run")
         if not played.clean:
             self.discard()
+        self._learn(played)
         return played
+
+    def _learn(self, played: Played) -> None:
+        """Here steps may be over sooner than where they were measured, and the middle of them comes sooner."""
+        for timing in played.timings:
+            key, seconds = (timing.id, timing.phase), timing.ended - timing.started
+            if timing.code == 0 and seconds < self._expected.get(key, 0.0):
+                self._expected[key] = seconds
 
     def _on(self, item: Item) -> Bench:
         own_disk = any(one.fault == "disk-full" for one in item.injections)
@@ -175,8 +185,7 @@ class _Worker:
             self.discard()
             bench = None
         if bench is None:
-            expected = {(step, phase): seconds for step, phase, seconds in self._shared.expected}
-            bench = Bench(self._setting, self._lock, expected, self._shared.faults, own_disk=own_disk).__enter__()
+            bench = Bench(self._setting, self._lock, self._expected, self._shared.faults, own_disk=own_disk).__enter__()
             self._bench = bench
         return bench
 

@@ -158,7 +158,7 @@ def show(found: Sweep, seconds: float) -> bool:
         mine = [i for i in found.injections if (i.fault, i.moment, i.phase) == (fault, moment, phase)]
         fired, equal, good = (sum(getattr(i, name) for i in mine) for name in ("fired", "equal", "good"))
         print(f"{fault:<15}{moment:<9}{phase:<7}{tried:>6}{fired:>7}{equal:>7}{good:>6}")
-    checks = [undone_check(found, len(found.undone)), crash_check(found)]
+    checks = [*([undone_check(found, len(found.undone))] if found.undone else []), crash_check(found)]
     for check in checks:
         print(f"{check.name}: {check.judgement}, {check.measured}")
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -77,13 +77,13 @@ def test_two_workers_one_killed_and_everything_fired_and_is_equal(setting: Setti
 
 
 def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
-    lock = short(setting, "extra", "rows", "answers", broken=True)
+    lock = short(setting, "room", "extra", "rows", broken=True)
     back, found = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=1)
     assert "/etc/swept/extra.conf" in proof_check(back.proof).measured
     check = undone_check(found, 3)
     assert check.judgement == "fail", found.undone
     assert "after extra: file /etc/swept/extra.conf" in check.measured
-    assert {d.name for d in found.undone[1].differences} >= {"/etc/swept/extra.conf", "postgres: public.item"}
+    assert {d.name for d in found.undone[-1].differences} >= {"/etc/swept/extra.conf", "postgres: public.item"}
     assert crash_check(found).judgement == "fail"
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from demo import package, pki, production
+from demo.alone import alone
 from demo.screen import BEGAN, DemoFailed, background, fulldress, say, scene
 from fulldress.adapters import scope
 from fulldress.cli.main import guarded
@@ -41,10 +42,15 @@ KILL_AFTER_STEPS = 8
 @click.option("--size", "size_gb", default=0.0, help="Grow production's database to about so many GB.")
 @click.option("--no-kill", is_flag=True, help="Let the runner live.")
 @click.option("--full", is_flag=True, help="Rehearse three times, roll back from every step, crash inside every step.")
+@click.option("--wait", "wait_s", default=0.0, help="Wait so many seconds for another demo to end; 0 refuses at once.")
 @click.option("--into", type=click.Path(path_type=Path), default=RELEASE, help="Where to make the release folder.")
-def demo(results: int, size_gb: float, no_kill: bool, full: bool, into: Path) -> None:
+def demo(results: int, size_gb: float, no_kill: bool, full: bool, wait_s: float, into: Path) -> None:
     """Play the upgrade of dten-lims 4.2 to 5.0."""
-    release = into.absolute()
+    with alone(wait_s):
+        _play(results, size_gb, into.absolute(), kill=not no_kill, full=full)
+
+
+def _play(results: int, size_gb: float, release: Path, *, kill: bool, full: bool) -> None:
     scope.reap()
     scene(1, "Friday afternoon: a ZIP arrives, and there is a production")
     package.main()
@@ -54,7 +60,7 @@ def demo(results: int, size_gb: float, no_kill: bool, full: bool, into: Path) ->
         _inspect(release)
         _rotate_the_secret(prod)
         _rehearse(release, full=full)
-        _run(prod, release, kill=not no_kill)
+        _run(prod, release, kill=kill)
         scene(9, "What is left")
         say(f"the third parties remember: {prod.remembered_briefly()}")
     fulldress("status", cwd=release)

@@ -197,6 +197,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             locks=tuple(attributed(_strongest(trace.holds()), steps)),
             impacts=tuple(_impacts(setting, trace, log, load.samples(), steps)),
             calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
             effects=tuple(stage.sink.effects(steps=steps)),
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
@@ -267,6 +268,7 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             title=title,
             steps=tuple(steps),
             calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
             effects=tuple(stage.sink.effects(steps=steps)),
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
@@ -304,8 +306,10 @@ def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
 def reconciled(sink: Sink) -> str:
     """What the sink recorded beside what the kernel counted; something that slipped past is said by name."""
     tally = sink.tally()
+    pings = f" It pinged {', '.join(tally.pinged)}: a ping is always answered." if tally.pinged else ""
     if tally.reconciled:
-        return f"The kernel counted {len(tally.kernel)} places that the clone tried to reach; the sink answered them all."
+        places = len(tally.kernel)
+        return f"The kernel counted {places} places that the clone tried to reach; the sink answered them all.{pings}"
     return f"Left the clone without being recorded by the sink: {', '.join(tally.unaccounted)}."
 
 

@@ -17,7 +17,7 @@ from fulldress.model.changes import Change, WriteSet
 from fulldress.model.estate import Estate
 from fulldress.model.package import PackageLock, TrustReport, Verdict
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import RehearsalReport, RunReport
+from fulldress.model.rehearsal import MirrorFacts, RehearsalReport, RunReport
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json, write_json
 from fulldress.store.journal import read_journal
@@ -83,7 +83,7 @@ class Folder:
         assert code == 0, out
         return self
 
-    def rehearsed(self, verdict: str = "pass", writes: WriteSet | None = None) -> Folder:
+    def rehearsed(self, verdict: str = "pass", writes: WriteSet | None = None, mirrored: float = 0.0) -> Folder:
         digest = read_json(self.root / f.PLAN_LOCK, PlanLock).digest
         report = RehearsalReport(
             id="20260101T000000Z-aaaa",
@@ -95,6 +95,7 @@ class Folder:
             durations={},
             not_shown=(),
             write_set=writes,
+            mirror=MirrorFacts(host="h", refreshed=mirrored, seconds=0, copied_bytes=0) if mirrored else None,
         )
         write_json(self.root / f.REHEARSALS / report.id / "rehearsal.json", report)
         return self
@@ -282,3 +283,21 @@ def test_a_foreign_write_stops_the_run_between_steps_and_a_rollback_is_compared_
         assert kinds.index("backed-up") < kinds.index("step-started") < kinds.index("drift-found")
     finally:
         pg_machine.run(["bash", "-c", "rm -rf /etc/planned /etc/foreign /var/lib/fulldress/backup"])
+
+
+def test_what_changed_since_the_copy_that_was_rehearsed_stops_the_run_before_its_first_step(
+    pg_machine: Machine, tmp_path: Path
+) -> None:
+    writes = WriteSet(changes=(Change(path="/etc/planned", before="file", after="file"),), control=0, backup=())
+    time.sleep(0.1)
+    copied = time.time()
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s").planned().rehearsed(writes=writes, mirrored=copied)
+    pg_machine.run(["bash", "-c", "echo x >/etc/planned"])
+    try:
+        code, out = folder.do("run")
+        assert (code, "changed since the rehearsal's copy" in out, "/etc/planned" in out) == (20, True, True), out
+        assert folder.effects() == []
+        code, out = folder.do("resume")
+        assert (code, folder.effects()) == (0, ["a", "b", "c"]), out
+    finally:
+        pg_machine.run(["bash", "-c", "rm -rf /etc/planned /var/lib/fulldress/backup"])

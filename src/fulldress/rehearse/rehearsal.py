@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -140,6 +141,8 @@ def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
             0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
         )
     lines += setting.mirror.doubtful
+    if Path(setting.mirror.tree, "var/lib/mysql").is_dir():
+        lines.append("Rows of MySQL or MariaDB were not compared after rollback, only the files they lie in.")
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])

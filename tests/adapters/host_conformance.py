@@ -66,7 +66,7 @@ class HostConformance:
         done = host.run(["sh", "-c", "echo begun; sleep 4711 & sleep 4711"], timeout_s=0.7)
         assert done.code is None and not done.ok
         assert done.stdout == b"begun\n"
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 30
         assert host.run(["pgrep", "-f", "sleep 471[1]"]).stdout == b""
 
     def test_many_at_once(self, host: Host) -> None:

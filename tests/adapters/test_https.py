@@ -168,7 +168,7 @@ def test_a_server_that_drips_is_cut_off(server: Server, authority: Authority, st
     began = time.monotonic()
     with pytest.raises(ChannelRefused, match=r"within 0\.5 s"):
         to("127.0.0.1", seconds=0.5).get(*asking(server, authority))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8, "all of it would take ten seconds"
 
 
 def test_a_cut_off_body_is_no_body(server: Server, authority: Authority) -> None:

@@ -24,6 +24,8 @@ from fulldress.store.journal import read_journal
 
 pytestmark = pytest.mark.machine
 
+WAIT = "for _ in $(seq 1200); do test -e {file}.hold || break; sleep 0.05; done"
+"""A step lasts as long as its test wants, however slow this computer is: until ``go_on``, at most a minute."""
 PLAN = """
 release = "r"
 host = "machine:{machine}"
@@ -37,7 +39,7 @@ params = {{ content = "echo a >>{file}\\n", undo = "echo -a >>{file}\\n" }}
 id = "b"
 kind = "script"
 title = "b"
-params = {{ content = "echo b >>{file}; sleep {pause}; {end}\\n", undo = "echo -b >>{file}\\n" }}
+params = {{ content = "echo b >>{file}; {wait}; {end}\\n", undo = "echo -b >>{file}\\n" }}
 [[step]]
 id = "c"
 kind = "script"
@@ -49,7 +51,7 @@ params = {{ content = "echo c >>{file}\\n", undo = "echo -c >>{file}\\n" }}
 class Folder:
     """A release folder with a plan for the machine, and the commands on it."""
 
-    def __init__(self, machine: Machine, root: Path, state: Path, *, pause: float = 0, end: str = "true") -> None:
+    def __init__(self, machine: Machine, root: Path, state: Path, *, held: bool = False, end: str = "true") -> None:
         self.machine, self.root, self.state = machine, root, state
         self.file = f"/var/tmp/{root.parent.name}"
         root.mkdir(parents=True)
@@ -59,8 +61,10 @@ class Folder:
         empty = PackageLock(name="p", sha256="0" * 64, size=0, format="zip", entries=(), bytes_inspected=0)
         write_json(root / f.ADAPTED_LOCK, empty)
         self.signed()
+        if held:
+            machine.write_file(f"{self.file}.hold", b"")
         (root / "05-plan").mkdir()
-        (root / f.PLAN).write_text(PLAN.format(machine=name, file=self.file, pause=pause, end=end))
+        (root / f.PLAN).write_text(PLAN.format(machine=name, file=self.file, wait=WAIT.format(file=self.file), end=end))
 
     def signed(self, verdict: Verdict = "pinned-ok") -> Folder:
         """The package is the vendor's, or not."""
@@ -107,10 +111,14 @@ class Folder:
             return []
 
     def await_effect(self, name: str) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 40
         while name not in self.effects():
             assert time.monotonic() < until, f"{name} never came"
             time.sleep(0.05)
+
+    def go_on(self) -> None:
+        """Let step b end."""
+        self.machine.run(["rm", f"{self.file}.hold"])
 
     def run_report(self) -> RunReport:
         return read_json(sorted((self.root / f.RUNS).glob("*/run.json"))[-1], RunReport)
@@ -168,15 +176,18 @@ def test_a_changed_input_is_stale_and_named(pg_machine: Machine, tmp_path: Path,
 
 
 def test_killed_then_resumed_by_one_command(pg_machine: Machine, tmp_path: Path) -> None:
-    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", pause=1.5).planned().rehearsed()
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", held=True).planned().rehearsed()
     process = folder.start("run")
     folder.await_effect("b")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     code, out = folder.do("run")
     assert (code, "not finished" in out, "fulldress resume" in out) == (1, True, True), out
-    code, out = folder.do("resume")
-    assert code == 0, out
+    going = folder.start("resume")
+    time.sleep(0.5)  # it may find the step still running, or ended: both must do
+    folder.go_on()
+    out, _ = going.communicate(timeout=60)
+    assert going.returncode == 0, out
     assert folder.effects() == ["a", "b", "c"]
     assert (folder.run_report().state, folder.run_report().resumed) == ("done", 1)
     code, out = folder.do("resume")
@@ -184,11 +195,12 @@ def test_killed_then_resumed_by_one_command(pg_machine: Machine, tmp_path: Path)
 
 
 def test_killed_then_rolled_back_by_one_command(pg_machine: Machine, tmp_path: Path) -> None:
-    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", pause=1).planned().rehearsed()
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", held=True).planned().rehearsed()
     process = folder.start("run")
     folder.await_effect("b")
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    folder.go_on()
     code, out = folder.do("rollback")
     assert code == 0, out
     assert folder.effects() == ["a", "b", "-b", "-a"]
@@ -205,10 +217,12 @@ def test_a_failing_step_exits_30_and_says_why(pg_machine: Machine, tmp_path: Pat
 
 
 def test_ctrl_c_stops_after_the_step(pg_machine: Machine, tmp_path: Path) -> None:
-    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", pause=1).planned().rehearsed()
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", held=True).planned().rehearsed()
     process = folder.start("run")
     folder.await_effect("b")
     process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    folder.go_on()
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 130, out
     assert "fulldress resume" in out
@@ -218,7 +232,7 @@ def test_ctrl_c_stops_after_the_step(pg_machine: Machine, tmp_path: Path) -> Non
 
 
 def test_another_holder_is_named(pg_machine: Machine, tmp_path: Path) -> None:
-    first = Folder(pg_machine, tmp_path / "one" / "r", tmp_path / "s", pause=2).planned().rehearsed()
+    first = Folder(pg_machine, tmp_path / "one" / "r", tmp_path / "s", held=True).planned().rehearsed()
     second = Folder(pg_machine, tmp_path / "two" / "r", tmp_path / "s").planned().rehearsed()
     process = first.start("run")
     first.await_effect("b")
@@ -227,6 +241,7 @@ def test_another_holder_is_named(pg_machine: Machine, tmp_path: Path) -> None:
     assert "is held by run" in out
     assert str(first.root) in out
     assert not list((second.root / f.RUNS).glob("*")), "a refused run leaves nothing"
+    first.go_on()
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert second.do("run")[0] == 0
@@ -237,7 +252,7 @@ def test_a_full_state_disk_stops_clearly_and_the_same_run_goes_on(pg_machine: Ma
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "fd-plan-test", str(disk)], check=True)
     try:
-        folder = Folder(pg_machine, tmp_path / "r", disk, pause=1.5).planned().rehearsed()
+        folder = Folder(pg_machine, tmp_path / "r", disk, held=True).planned().rehearsed()
         process = folder.start("run")
         folder.await_effect("b")
         filler = disk / "filler"
@@ -248,6 +263,7 @@ def test_a_full_state_disk_stops_clearly_and_the_same_run_goes_on(pg_machine: Ma
                     stream.flush()
             except OSError:
                 pass
+        folder.go_on()
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 1, out
         assert "no room left on the disk" in out

@@ -50,10 +50,10 @@ def test_plain_text_stays(text: str) -> None:
 
 
 def test_a_hostile_line_costs_no_more_than_its_length() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("password" * 20_000, '"password":"' * 10_000, '"secret"' + " " * 100_000, "a" * 100_000):
         redacted(text)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @given(st.text())

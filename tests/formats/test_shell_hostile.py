@@ -16,7 +16,7 @@ from fulldress.formats import shell
 def test_a_script_costs_no_more_than_its_length(unit: str) -> None:
     begun = time.process_time()
     shell.commands("#!/bin/sh\n" + unit * (30_000 // len(unit)))
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 def test_eval_of_eval_is_read_once() -> None:

@@ -378,6 +378,6 @@ def test_security_txt_leads_to_the_provider_it_names(site: Site, key: Key) -> No
 
 def test_a_page_of_unclosed_scripts_takes_no_time(site: Site) -> None:
     site.found["/news"] = b"<!doctype html><html>" + PRINT.encode() + b" <script>" * 500_000
-    began = time.monotonic()
+    began = time.process_time()
     assert [m.fingerprint for m in site.read("text", "/news").mentions] == [PRINT.lower()]
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 5

@@ -26,7 +26,7 @@ def play(port: int, count: int = 8, timeout_s: float = 0.4, body: bytes | None =
     engine.warm_up()
     begun = time.monotonic()
     engine.run(time.monotonic_ns(), time.time())
-    assert time.monotonic() - begun < 2 + timeout_s
+    assert time.monotonic() - begun < 15 + timeout_s
     assert not engine._links
     assert len(set(Path("/proc/self/fd").iterdir()) - before) < 40, "the servers' ends are closed by their threads"
     return list(engine.outcomes())

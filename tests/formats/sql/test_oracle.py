@@ -71,7 +71,8 @@ def test_locks_as_a_second_session_sees_them(base, text: str) -> None:
 @pytest.mark.machine
 def test_a_statement_timeout_ends_the_wait_for_a_lock(base) -> None:
     """Therefore a short statement_timeout counts as a bound of the wait."""
-    psycopg = pytest.importorskip("psycopg")
+    import psycopg
+
     address = f"host={base.home} port=5599 user=postgres dbname=fd_sql_oracle"
     with psycopg.connect(address) as holder, psycopg.connect(address, autocommit=True) as waiter:
         holder.execute("SELECT * FROM parent")
@@ -79,4 +80,4 @@ def test_a_statement_timeout_ends_the_wait_for_a_lock(base) -> None:
         begun = time.monotonic()
         with pytest.raises(psycopg.errors.QueryCanceled):
             waiter.execute("ALTER TABLE parent ADD COLUMN note text")
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 30, "it would have waited for ever"

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from fulldress.adapters.nspawn import Machine
+from fulldress.model.changes import Change, WriteSet
 from fulldress.model.estate import Estate
 from fulldress.model.package import PackageLock, TrustReport, Verdict
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import RehearsalReport, RunReport
+from fulldress.model.rehearsal import MirrorFacts, RehearsalReport, RunReport
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json, write_json
 from fulldress.store.journal import read_journal
@@ -86,7 +87,7 @@ class Folder:
         assert code == 0, out
         return self
 
-    def rehearsed(self, verdict: str = "pass") -> Folder:
+    def rehearsed(self, verdict: str = "pass", writes: WriteSet | None = None, mirrored: float = 0.0) -> Folder:
         digest = read_json(self.root / f.PLAN_LOCK, PlanLock).digest
         report = RehearsalReport(
             id="20260101T000000Z-aaaa",
@@ -97,6 +98,8 @@ class Folder:
             acts=(),
             durations={},
             not_shown=(),
+            write_set=writes,
+            mirror=MirrorFacts(host="h", refreshed=mirrored, seconds=0, copied_bytes=0) if mirrored else None,
         )
         write_json(self.root / f.REHEARSALS / report.id / "rehearsal.json", report)
         return self
@@ -271,3 +274,46 @@ def test_a_full_state_disk_stops_clearly_and_the_same_run_goes_on(pg_machine: Ma
         assert folder.effects() == ["a", "b", "c"]
     finally:
         subprocess.run(["umount", str(disk)], check=False)
+
+
+def test_a_foreign_write_stops_the_run_between_steps_and_a_rollback_is_compared_with_the_backup(
+    pg_machine: Machine, tmp_path: Path
+) -> None:
+    pg_machine.run(["bash", "-c", "echo mine >/etc/planned"])
+    writes = WriteSet(
+        changes=(Change(path="/etc/planned", before="file", after="file"),), control=0, backup=("/etc", "/etc/planned")
+    )
+    foreign = "echo x >/etc/foreign; echo x >/etc/planned"
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", end=foreign).planned().rehearsed(writes=writes)
+    try:
+        code, out = folder.do("run")
+        assert (code, "stopped between steps: somebody else wrote /etc/foreign" in out) == (20, True), out
+        assert "backed up before the first step: 2 paths" in out
+        assert folder.effects() == ["a", "b"]
+        code, out = folder.do("resume")
+        assert (code, folder.effects()) == (0, ["a", "b", "c"]), out
+        assert folder.run_report().drift == ("/etc/foreign",)
+        code, out = folder.do("rollback")
+        assert (code, "1 of 2 paths are not as they were backed up: /etc/planned" in out) == (0, True), out
+        kinds = [event.kind for event in read_journal(next((folder.root / f.RUNS).glob("*/journal.jsonl")))]
+        assert kinds.index("backed-up") < kinds.index("step-started") < kinds.index("drift-found")
+    finally:
+        pg_machine.run(["bash", "-c", "rm -rf /etc/planned /etc/foreign /var/lib/fulldress/backup"])
+
+
+def test_what_changed_since_the_copy_that_was_rehearsed_stops_the_run_before_its_first_step(
+    pg_machine: Machine, tmp_path: Path
+) -> None:
+    writes = WriteSet(changes=(Change(path="/etc/planned", before="file", after="file"),), control=0, backup=())
+    time.sleep(0.1)
+    copied = time.time()
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s").planned().rehearsed(writes=writes, mirrored=copied)
+    pg_machine.run(["bash", "-c", "echo x >/etc/planned"])
+    try:
+        code, out = folder.do("run")
+        assert (code, "changed since the rehearsal's copy" in out, "/etc/planned" in out) == (20, True, True), out
+        assert folder.effects() == []
+        code, out = folder.do("resume")
+        assert (code, folder.effects()) == (0, ["a", "b", "c"]), out
+    finally:
+        pg_machine.run(["bash", "-c", "rm -rf /etc/planned /var/lib/fulldress/backup"])

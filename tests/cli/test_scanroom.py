@@ -11,7 +11,7 @@ from tests.intake.poison import stdlib_zip
 
 from fulldress.adapters import sandbox
 from fulldress.cli import scanwork
-from fulldress.cli.scanroom import PREFIX, READ
+from fulldress.cli.scanroom import PACKS, PREFIX, READ
 from fulldress.errors import FulldressError
 from fulldress.model.package import PackageLock
 
@@ -66,6 +66,18 @@ def test_an_interrupted_scan_goes_on(package: Path, cache: Path, monkeypatch: py
     first = scanned(package)
     assert interrupted(package, cache).stat().st_mode & 0o777 == 0o700
     monkeypatch.setattr(scanwork, "reading", None)  # it must not be taken apart again
+    assert scanned(package) == first
+    assert rooms(cache) == []
+
+
+def test_what_two_readers_brought_out_is_gone_on_from(package: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    parts = {f"part{n:02}": os.urandom(300 << 10) for n in range(40)}
+    package.write_bytes(stdlib_zip(**{"a.conf": b"password = hunter2-really\n", "b": b"b", **parts}))
+    first = scanned(package)
+    left = interrupted(package, cache)
+    assert all((left / pack).stat().st_size for pack in PACKS)
+    monkeypatch.setattr(scanwork, "reading", None)
     assert scanned(package) == first
     assert rooms(cache) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
@@ -25,6 +26,7 @@ from fulldress.store.codec import read_toml
 
 from ..conftest import stand_aside
 
+pytestmark = pytest.mark.usefixtures("state")
 LOOPBACK = Listen(address="127.0.0.1", tcp=0, udp=0, dns=0)
 
 
@@ -187,7 +189,7 @@ def test_whatever_leaves_a_namespace_is_answered_recorded_and_reconciled(
         endpoints = {(one.protocol, one.endpoint) for one in sink.calls()}
         assert ("http", "hooks.example:80") in endpoints
         assert ("http", "203.0.113.9:8080") in endpoints
-        assert ("udp", "") in endpoints
+        assert {("udp", ""), ("udp", "203.0.113.9:8125")} & endpoints  # by its address where the kernel shows its table
         found = sink.tally()
         assert found.kernel["203.0.113.9:8080/tcp"] >= 1
         assert found.reconciled, found.unaccounted
@@ -222,3 +224,26 @@ def test_a_connection_that_was_not_redirected_is_recorded_as_trouble(here: Sink)
     (entry,) = here.entries()
     assert (entry.what, entry.detail.startswith("meant for nobody")) == ("trouble", True)
     assert here.running
+
+
+def test_digests_have_a_key_of_the_folder_and_what_was_uploaded_goes_with_the_sink(tmp_path: Path, state: Path) -> None:
+    digests = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "release.toml").touch()
+        for act in ("a", "b"):
+            sink = start_sink(None, folder / act, Outside(), listen=LOOPBACK)
+            try:
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                    sock.sendto(b"short", ("127.0.0.1", sink.listen.udp))
+                end = time.monotonic() + 5
+                while not sink.entries() and time.monotonic() < end:
+                    time.sleep(0.02)
+                digests.append(sink.entries()[0].body_sha256)
+            finally:
+                sink.stop()
+            assert not (folder / act / "state").exists()
+    assert digests[0] == digests[1] != digests[2] == digests[3]
+    assert hashlib.sha256(b"short").hexdigest() not in digests
+    assert (state / "sink.key").stat().st_mode & 0o777 == 0o600

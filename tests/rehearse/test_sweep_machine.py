@@ -80,6 +80,9 @@ def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
     lock = short(setting, "extra", "rows", broken=True)
     back, found = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=1)
     assert "/etc/swept/extra.conf" in proof_check(back.proof).measured
+    assert "postgres: public.item id=" in proof_check(back.proof).measured
+    assert back.write_set is not None
+    assert "/etc/swept/extra.conf" in {change.path for change in back.write_set.changes}
     check = undone_check(found, 2)
     assert check.judgement == "fail", found.undone
     assert "after extra: file /etc/swept/extra.conf" in check.measured

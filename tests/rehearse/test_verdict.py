@@ -137,3 +137,15 @@ def test_what_had_to_be_contained_fails_and_is_named_once() -> None:
     assert contained_check([calm]).judgement == "pass"
     found = contained_check([calm, wild, wild])
     assert (found.judgement, found.measured) == ("fail", "1 had to be contained, first: step x rebooted the machine")
+
+
+def test_the_first_of_each_part_is_named_and_of_rows_one_by_its_key() -> None:
+    differences = (
+        Difference(part="file", name="/a", before="x", after="y"),
+        Difference(part="file", name="/b", before="x", after="y"),
+        Difference(part="rows", name="d: t", before="2 rows, sum 1", after="2 rows, sum 2"),
+        Difference(part="rows", name="d: t id=7", before="there", after="differs in n"),
+        Difference(part="rows", name="d: t id=8", before="there", after="absent"),
+    )
+    measured = proof_check(proof(equal=False, differences=differences)).measured
+    assert measured.endswith("5 differ, first: file /a; rows d: t id=7")

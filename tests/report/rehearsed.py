@@ -21,6 +21,7 @@ from fulldress.model.rehearsal import (
     MirrorFacts,
     OutsideCall,
     RehearsalReport,
+    Retries,
     SideEffect,
     StepDurations,
 )
@@ -78,6 +79,20 @@ def impact() -> LockImpact:
     )
 
 
+def retried() -> Retries:
+    return Retries(
+        endpoint="api.example:443",
+        method="POST",
+        path="/v1/hooks",
+        attempts=3,
+        failed=2,
+        intervals=(0.51, 1.02),
+        scripted=("503",),
+        asked_s=3,
+        recovered=True,
+    )
+
+
 def job() -> FiredJob:
     return FiredJob(
         name="/etc/cron.d/dten-import:3", kind="cron", command="/opt/bin/dten-import", due=START + 7000, fired=START + 90,
@@ -115,7 +130,15 @@ def report() -> RehearsalReport:
         name="as-it-came", title="the package as it came, then a snapshot restore", steps=steps(), load=load(),
         locks=(lock(),), impacts=(impact(),), effects=(effect,), notes=("locks: exact",),
     )  # fmt: skip
-    adapted = Act(name="adapted", title="the adapted package", steps=steps(), load=load(), locks=(lock(),), jobs=(job(),))
+    adapted = Act(
+        name="adapted",
+        title="the adapted package",
+        steps=steps(),
+        load=load(),
+        locks=(lock(),),
+        jobs=(job(),),
+        retries=(retried(),),
+    )
     back = Act(name="rollback", title="forward and back", steps=(*steps(), *steps("undo")), proof=proof)
     return RehearsalReport(
         id="20261122T030000Z-abcd", plan_digest="d" * 64, started="2026-11-22T03:00:00+00:00", verdict="fail",

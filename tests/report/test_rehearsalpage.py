@@ -91,6 +91,7 @@ def test_text_from_outside_stays_text(tmp_path: Path, hostile: str) -> None:
                 job(), name=hostile, command=hostile, output=hostile, trouble=hostile, writes=(hostile,)
             ),
         ),
+        retries=(msgspec.structs.replace(full.acts[1].retries[0], endpoint=hostile, path=hostile, scripted=(hostile,)),),
         impacts=(msgspec.structs.replace(full.acts[0].impacts[0], lock=lock(hostile), endpoints=(hostile,)),),
     )
     bad = msgspec.structs.replace(injection(equal=False), trouble=hostile, differences=(difference(hostile),))
@@ -143,3 +144,11 @@ def test_what_had_to_be_contained_is_said_and_a_staging_host_is_labelled(tmp_pat
     text = " ".join(page(tmp_path, msgspec.structs.replace(told, acts=acts, mirror=facts)).text.split())
     assert "Contained: step 03 rebooted the machine." in text
     assert "not full dress" in text and "driver staging" in text
+
+
+def test_what_the_machine_did_when_a_third_party_failed_is_told(tmp_path: Path) -> None:
+    shown = page(tmp_path, report()).text
+    assert "What the machine did when a third party failed" in shown
+    assert "POST api.example:443/v1/hooks" in shown
+    assert "declared: 503, Retry-After 3 s" in shown
+    assert "0.51 1.02" in shown

@@ -7,11 +7,15 @@ else: no other file, no socket, no new process, no signal, no terminal. Works fo
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import os
 import resource
 import struct
 import termios
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from fulldress.adapters.limits import limit
 from fulldress.errors import CapabilityMissing
@@ -26,6 +30,9 @@ _READ_FILE, _READ_DIR, _WRITE_FILE = 1 << 2, 1 << 3, 1 << 1
 _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _BASE = (1 << 13) - 1
+
+SONAMES = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}
+"""What the loader finds by itself; Python would start ``ldconfig`` twice to ask for it, in each confined child."""
 
 _ALLOWED = """
 access brk clock_gettime clock_nanosleep close dup exit exit_group faccessat faccessat2 fchmod fcntl fstat fsync
@@ -53,10 +60,31 @@ def missing() -> str:
     if abi < MIN_ABI:
         return f"Landlock ABI {MIN_ABI} (this kernel has {abi or 'none'})"
     try:
-        import pyseccomp  # noqa: F401, PLC0415 - loaded when needed: it looks for libseccomp and fails without
+        _pyseccomp()
     except (ImportError, OSError, RuntimeError) as error:
         return f"libseccomp ({error})"
     return ""
+
+
+@cache
+def _pyseccomp() -> ModuleType:
+    """The library, which asks where libseccomp is as soon as it is imported, and fails without."""
+    asked = ctypes.util.find_library
+    ctypes.util.find_library = _found
+    try:
+        import pyseccomp  # noqa: PLC0415 - loaded when needed: only the confined child may depend on libseccomp
+    finally:
+        ctypes.util.find_library = asked
+    library: ModuleType = pyseccomp
+    return library
+
+
+def _found(name: str, asked: Callable[[str], str | None] = ctypes.util.find_library) -> str | None:
+    try:
+        ctypes.CDLL(SONAMES[name])
+    except (KeyError, OSError):
+        return asked(name)
+    return SONAMES[name]
 
 
 def sandbox_missing(what: str) -> CapabilityMissing:
@@ -144,8 +172,7 @@ def _call(number: int, *arguments: object) -> int:
 
 
 def _seccomp() -> None:
-    import pyseccomp  # noqa: PLC0415 - loaded when needed: only the confined child may depend on libseccomp
-
+    pyseccomp = _pyseccomp()
     chosen = pyseccomp.SyscallFilter(pyseccomp.ERRNO(1))
     for name in ALLOWED_CALLS:
         if _known(pyseccomp, name):

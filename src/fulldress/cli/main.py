@@ -6,6 +6,7 @@ Every failure becomes a diagnostic (what, why, fix, more) on stderr. Nothing hea
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 import warnings
@@ -34,7 +35,9 @@ def main() -> None:
         sys.exit(0)
     from fulldress.cli.app import cli  # noqa: PLC0415 - click costs four times a bare start
 
-    sys.exit(guarded(lambda: cli.main(prog_name="fulldress", standalone_mode=False)))
+    code = guarded(lambda: cli.main(prog_name="fulldress", standalone_mode=False))
+    gc.freeze()  # what is left is not looked through for cycles once more on the way out
+    sys.exit(code)
 
 
 def guarded(work: Callable[[], object]) -> int:

@@ -23,6 +23,7 @@ from fulldress.model.rehearsal import Act, LockHold, LockImpact
 from fulldress.model.release import Release
 from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
+from fulldress.rehearse.beside import Beside
 from fulldress.rehearse.containment import Containment
 from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
@@ -134,15 +135,23 @@ def await_product(host: Host, url: str) -> None:
 
 
 def play(
-    setting: Setting, stage: Stage, lock: PlanLock, *, undo: bool = False, keep_going: bool = False
+    setting: Setting,
+    stage: Stage,
+    lock: PlanLock,
+    *,
+    undo: bool = False,
+    keep_going: bool = False,
+    after: Callable[[str], None] | None = None,
 ) -> list[StepTiming]:
-    """Play a plan on the clone, by the same engine that will run it on production."""
+    """Play a plan on the clone, by the same engine that will run it on production. ``after`` is told each step's end."""
     total = len(lock.plan.step)
     setting.progress.start(f"{'undoing' if undo else 'playing'} {total} steps", total)
 
     def tell(event: engine.StepEvent) -> None:
         if event.kind == "ended":
             setting.progress.advance()
+            if after is not None:
+                after(event.step.id)
 
     journal = stage.directory / "journal.jsonl"
 
@@ -188,6 +197,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             locks=tuple(attributed(_strongest(trace.holds()), steps)),
             impacts=tuple(_impacts(setting, trace, log, load.samples(), steps)),
             calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
             effects=tuple(stage.sink.effects(steps=steps)),
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
@@ -240,12 +250,15 @@ def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
 
 def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str) -> Act:
     """The plan on a quiet clone, done and undone; everything is compared with what it was before."""
-    with staged(setting, name) as stage:
+    with staged(setting, name) as stage, _control(setting) as control:
+        beside = Beside(setting.mirror, stage.clone, control)
         before = _capture(setting, stage)
         with timed(setting.durations, "plan, quiet"):
-            done = play(setting, stage, lock)
+            done = play(setting, stage, lock, after=beside.seen.step)
         if stage.watch.over:
             return Act(name=name, title=title, steps=tuple(done), contained=tuple(stage.watch.found))
+        with timed(setting.durations, "write-set"):
+            writes = beside.write_set(before, done)
         with timed(setting.durations, "rollback"):
             undone = play(setting, stage, lock, undo=True)
         after = _capture(setting, stage)
@@ -255,12 +268,24 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             title=title,
             steps=tuple(steps),
             calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
             effects=tuple(stage.sink.effects(steps=steps)),
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
-            proof=proof.compare(before, after, setting.allowed),
+            proof=beside.named(proof.compare(before, after, setting.allowed)),
+            write_set=writes,
             notes=(reconciled(stage.sink), *stage.watch.notes),
         )
+
+
+@contextlib.contextmanager
+def _control(setting: Setting) -> Iterator[Clone | None]:
+    """A clone that nothing is done to, where clones are made."""
+    if not setting.driver.full_dress:
+        yield None
+        return
+    with staged(setting, "control") as stage:
+        yield stage.clone
 
 
 def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
@@ -281,8 +306,10 @@ def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
 def reconciled(sink: Sink) -> str:
     """What the sink recorded beside what the kernel counted; something that slipped past is said by name."""
     tally = sink.tally()
+    pings = f" It pinged {', '.join(tally.pinged)}: a ping is always answered." if tally.pinged else ""
     if tally.reconciled:
-        return f"The kernel counted {len(tally.kernel)} places that the clone tried to reach; the sink answered them all."
+        places = len(tally.kernel)
+        return f"The kernel counted {places} places that the clone tried to reach; the sink answered them all.{pings}"
     return f"Left the clone without being recorded by the sink: {', '.join(tally.unaccounted)}."
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +17,8 @@ from fulldress.model.rehearsal import Act, Check, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
 from fulldress.rehearse.crashsweep import ensure_room, sweep
+from fulldress.rehearse.jobs import TITLE as JOBS
+from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
 from fulldress.rehearse.verdict import (
     contained_check,
@@ -49,15 +52,19 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
+    writes, back = back.write_set, msgspec.structs.replace(back, write_set=None)
+    if (span := wanted_jobs(setting)) is not None:
+        _announce(setting, [*acts, *adapted, back], JOBS)
+    fired = [jobs_act(setting, plan, span)] if span is not None else []
     swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
-    checks = [*judged(setting, plan, adapted, back), *swept_checks(setting, swept)]
+    checks = [*judged(setting, plan, adapted, back, fired), *map(jobs_check, fired), *swept_checks(setting, swept)]
     return RehearsalReport(
         id=setting.id,
         plan_digest=plan.digest,
         started=started.isoformat(timespec="seconds"),
         verdict=overall(checks),
         checks=tuple(checks),
-        acts=(*acts, *adapted, back),
+        acts=(*acts, *adapted, back, *fired),
         durations=dict(setting.durations),
         not_shown=tuple(not_shown(setting, plan)),
         times=setting.wanted.times,
@@ -70,6 +77,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         mirror=mirror_facts(setting),
         sweep=swept,
         expected_locks=tuple(expected_locks(adapted)),
+        write_set=writes,
     )
 
 
@@ -93,7 +101,7 @@ def _under_load_again(setting: Setting, plan: PlanLock, before: Sequence[Act], n
     return under_load(again, plan, name=f"adapted-{number + 1}", title=title)
 
 
-def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act) -> list[Check]:
+def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act, fired: Sequence[Act] = ()) -> list[Check]:
     """One row per limit, over the acts of the plan that will be run; of several rehearsals the worst counts."""
     total, times = len(plan.plan.step), len(adapted)
     loads = [act.load for act in adapted if act.load is not None]
@@ -102,10 +110,10 @@ def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act) 
         *load_checks(worst_load(loads) if len(loads) == times else None, setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
         step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
-        recorded_check([*adapted, back]),
+        recorded_check([*adapted, back, *fired]),
         proof_check(back.proof),
         outside_check(back.effects),
-        contained_check([*adapted, back]),
+        contained_check([*adapted, back, *fired]),
         *dress_checks(setting.driver.name, setting.driver.full_dress),
         *mirror.checks(setting.mirror),
     ]
@@ -126,18 +134,30 @@ def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
         "Hardware differs: times were measured on this machine, not on production's.",
         "Hostile code was not contained: a clone keeps mistakes in, not an attacker with root.",
         *_not_swept(setting.wanted, plan),
-        "Jobs due at other hours (cron, timers) were not fired.",
+        *_not_fired(setting),
     ]
     if not setting.driver.full_dress:
         lines.insert(
             0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
         )
     lines += setting.mirror.doubtful
+    if Path(setting.mirror.tree, "var/lib/mysql").is_dir():
+        lines.append("Rows of MySQL or MariaDB were not compared after rollback, only the files they lie in.")
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])
         lines.append(f"{sum(left_out.values())} logged requests that write were not sent, no body is declared for: {most}.")
     return lines
+
+
+def _not_fired(setting: Setting) -> list[str]:
+    """What was not fired of the scheduled jobs."""
+    if wanted_jobs(setting) is not None:
+        return []
+    why = "no window is declared" if setting.wanted.jobs and not setting.release.window.start else "as was asked for"
+    if setting.wanted.jobs and not setting.driver.full_dress:
+        why = "the clock of a staging host is not shifted"
+    return [f"Scheduled jobs (cron, timers) that fall due in the window were not fired: {why}."]
 
 
 def _not_swept(wanted: Wanted, plan: PlanLock) -> list[str]:

@@ -71,13 +71,22 @@ def proof_check(proof: Proof | None) -> Check:
     """After rollback everything is as before."""
     if proof is None or not sum(proof.counted.values()):
         return Check(name="equal after rollback", judgement="no-data", measured="not compared", limit="0 differences")
-    first = proof.differences[0] if proof.differences else None
     measured = f"{sum(proof.counted.values())} compared, {len(proof.differences)} differ"
-    if first is not None:
-        measured += f", first: {first.part} {first.name}"
+    if firsts := _first_of_each(proof.differences):
+        measured += ", first: " + "; ".join(f"{difference.part} {difference.name}" for difference in firsts)
     return Check(
         name="equal after rollback", judgement="pass" if proof.equal else "fail", measured=measured, limit="0 differ"
     )
+
+
+def _first_of_each(differences: Iterable[Difference]) -> list[Difference]:
+    """One difference of each part; of rows a single one by its key, which says more than its table."""
+    firsts: dict[str, Difference] = {}
+    for difference in differences:
+        known = firsts.setdefault(difference.part, difference)
+        if "there" in (difference.before, difference.after) and "there" not in (known.before, known.after):
+            firsts[difference.part] = difference
+    return list(firsts.values())
 
 
 def outside_check(effects: Iterable[SideEffect]) -> Check:

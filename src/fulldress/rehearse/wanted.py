@@ -34,6 +34,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     queue: str = ""
     """Where the injections are handed out: a PostgreSQL URL that other machines can reach; empty: a file of our own."""
 
+    jobs: bool = True
+    """Fire the scheduled jobs that fall due in the window, when one is declared."""
+
     @property
     def sweeps(self) -> bool:
         """Whether anything is to be tried beyond the acts."""
@@ -50,6 +53,7 @@ def wanted(
     points: int = 1,
     workers: int = 0,
     queue: str = "",
+    jobs: bool = True,
 ) -> Wanted:
     """The options as typed, checked against the plan's step ids. UsageError names what is wrong with which option."""
     for name, value, most in (("times", times, MOST_TIMES), ("points", points, MOST_POINTS)):
@@ -69,6 +73,7 @@ def wanted(
         points=points,
         workers=workers or os.cpu_count() or 1,
         queue=queue,
+        jobs=jobs,
     )
 
 

@@ -121,7 +121,7 @@ class Context:
         estate: Estate | None = None,
         impacts: tuple[KeyImpact, ...] | None = None,
         matrix: tuple[MatrixRow, ...] = (),
-        trust: TrustReport | None = None,
+        trust: TrustReport | Callable[[], TrustReport] | None = None,
         release: Release | None = None,
         acceptance: Acceptance | None = None,
         advisories: AdvisoryReport | None = None,
@@ -131,7 +131,7 @@ class Context:
     ) -> None:
         """``search``: another way to look for patterns in all objects than reading them here, one after the other.
 
-        ``read_part``: a way to read a part of an object without the rest.
+        ``read_part``: a way to read a part of an object without the rest. ``trust``: the report, or who makes it when asked.
         """
         self.package = package
         self._read_blob = read_blob
@@ -140,7 +140,7 @@ class Context:
         """Config keys × versions joined to the estate; None when there is no matrix."""
         self.matrix = matrix
         """What the offered version knows of the product's config keys."""
-        self.trust = trust
+        self._trust = trust
         self.release = release
         self.acceptance = acceptance
         """The decision of two people about exactly this package, when there is one."""
@@ -160,6 +160,16 @@ class Context:
         """Pattern -> which of ``files`` it occurs in."""
         self.memo: dict[object, object] = {}
         """For parsers: what was parsed once need not be parsed by the next rule."""
+
+    @property
+    def is_judged(self) -> bool:
+        """True when there is, or will be, a :attr:`trust`; asking costs nothing."""
+        return self._trust is not None
+
+    @cached_property
+    def trust(self) -> TrustReport | None:
+        """What is known of the package's signatures; the first who asks may wait for it."""
+        return self._trust() if callable(self._trust) else self._trust
 
     @cached_property
     def files(self) -> tuple[Entry, ...]:
@@ -228,9 +238,11 @@ class Context:
             return
         for sha256, looked in self._search(new).items():
             before = self._looked.get(sha256)
-            ends = {**before.ends, **looked.ends} if before else looked.ends
-            dropped = looked.dropped + (before.dropped if before else 0)
-            self._looked[sha256] = Looked(looked.binary, ends, looked.encoding, dropped)
+            if before is not None:
+                ends, dropped = {**before.ends, **looked.ends}, looked.dropped + before.dropped
+                self._looked[sha256] = Looked(looked.binary, ends, looked.encoding, dropped)
+            else:
+                self._looked[sha256] = looked
             for pattern in looked.ends:
                 self._holding.setdefault(pattern, set()).update(self._positions.get(sha256, ()))
         self._searched.update(new)

@@ -33,8 +33,8 @@ from fulldress.scan.waivers import Waiver
 RAISED = "rule-raised"
 """Slug of the finding that stands for a rule that failed."""
 
-HEAVY = ("migration", "endpoint")
-"""Families that take longest, and so are begun first where two processes share the work."""
+HEAVY = ("migration", "endpoint", "secret", "provenance")
+"""Families that take longest, the longest first: they are begun first where two processes share the work."""
 MAX_READ = 4096
 """Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""
 MAX_TITLE = 300
@@ -117,9 +117,13 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
     alone = len(families) < 2 or (os.cpu_count() or 1) < 2
     if alone or not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH:
         return [one(number) for number in range(len(run))]
-    groups = sorted(families.values(), key=lambda g: (run[g[0]].META.family not in HEAVY, -len(g)))
+    groups = sorted(families.values(), key=lambda g: (_turn(run[g[0]].META.family), -len(g)))
     done = crew.shared_out(groups, one)
     return [done[number] for number in range(len(run))]
+
+
+def _turn(family: str) -> int:
+    return HEAVY.index(family) if family in HEAVY else len(HEAVY)
 
 
 def patterns_alone() -> tuple[Pattern, ...]:
@@ -143,14 +147,14 @@ def _patterns(rule: Rule, context: Context, failed: list[Finding]) -> tuple[Patt
 
 def _stands_aside(rule: Rule, context: Context) -> str:
     given = {
-        "estate": context.estate,
-        "matrix": context.impacts,
-        "trust": context.trust,
-        "release": context.release,
-        "advisories": context.advisories,
-        "baseline": context.known_hosts,
+        "estate": context.estate is not None,
+        "matrix": context.impacts is not None,
+        "trust": context.is_judged,
+        "release": context.release is not None,
+        "advisories": context.advisories is not None,
+        "baseline": context.known_hosts is not None,
     }
-    return "; ".join(ASIDE[need] for need in rule.META.needs if given[need] is None)
+    return "; ".join(ASIDE[need] for need in rule.META.needs if not given[need])
 
 
 def _run(rule: Rule, context: Context) -> Iterator[Finding]:

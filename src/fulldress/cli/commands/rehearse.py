@@ -102,6 +102,7 @@ Examples:
 @click.option("--workers", default=0, help="Clones side by side.  [default: one for each processor]")
 @click.option("--queue", default="", metavar="URL", help="PostgreSQL that hands out the crash sweep to other machines too.")
 @click.option("--join", nargs=2, metavar="URL ID", help="Help with a crash sweep that another machine began.")
+@click.option("--jobs/--no-jobs", default=True, help="Fire the scheduled jobs due in the window.  [default: jobs]")
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
 def command(
@@ -113,6 +114,7 @@ def command(
     Act 1  the package as it came, under load; then a snapshot restore and what that leaves at third parties
     Act 2  the adapted package under the same load, --times N
     Act 3  the adapted package forward and back on a quiet clone; equality proven by digests
+    Act 4  the scheduled jobs that fall due in the window, fired on an upgraded clone
     Sweep  rollback from every step (--undo-at), crashes at every moment of every step (--crash)
 
     Exit code 0 when the verdict is pass, 20 otherwise.
@@ -266,6 +268,8 @@ def _keep(work: StageWork, report: RehearsalReport) -> None:
     """Write the rehearsal's files."""
     where = f"{f.REHEARSALS}/{report.id}"
     write_json(work.path(f"{where}/rehearsal.json"), report)
+    if report.write_set is not None:
+        write_json(work.path(f"{where}/write-set.json"), report.write_set)
     for act in report.acts:
         if act.proof is not None and act.name == "rollback":
             write_json(work.path(f"{where}/proof.json"), act.proof)
@@ -291,9 +295,10 @@ def _show(report: RehearsalReport) -> None:
             click.echo("  a snapshot restore would leave behind:")
             for effect in left:
                 click.echo(f"    {effect.kind:<8} {effect.endpoint} {effect.resource}  (undo: {effect.undo})")
-    click.echo(f"{'check':<36}{'verdict':<14}{'measured':<34}{'limit':<16}margin")
+    wide = max(34, *(len(visible(check.measured)) + 2 for check in report.checks))
+    click.echo(f"{'check':<36}{'verdict':<14}{'measured':<{wide}}{'limit':<16}margin")
     for check in report.checks:
-        click.echo(_row(check))
+        click.echo(_row(check, wide))
     lines = failures(report.sweep) if report.sweep is not None else []
     for line in lines[:MOST_SHOWN]:
         click.echo(f"  {visible(line)}")
@@ -308,6 +313,6 @@ def outage(load: LoadReport) -> str:
     return f"{load.endpoint_outage_seconds:.1f} s{where}"
 
 
-def _row(check: Check) -> str:
+def _row(check: Check, wide: int) -> str:
     word = click.style(f"{check.judgement:<14}", fg=COLOURS[check.judgement])
-    return f"{check.name:<36}{word}{visible(check.measured):<34}{check.limit:<16}{check.margin}".rstrip()
+    return f"{check.name:<36}{word}{visible(check.measured):<{wide}}{check.limit:<16}{check.margin}".rstrip()

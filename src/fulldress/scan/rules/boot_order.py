@@ -114,7 +114,7 @@ def _edges(one: UnitFile) -> Iterator[tuple[str, str]]:
         yield from ((one.name, other) for other in value.split())
     for directive in ("WantedBy", "RequiredBy"):
         for value in one.values("Install", directive):
-            yield from ((one.name, target) for target in value.split() if target.endswith(".target"))
+            yield from ((one.name, target) for target in value.split() if _awaited(one, target))
     if one.dropin or not _defaults(one):
         return
     if one.name.endswith(".service"):
@@ -127,6 +127,18 @@ def _edges(one: UnitFile) -> Iterator[tuple[str, str]]:
         )
 
 
+def _awaited(one: UnitFile, target: str) -> bool:
+    """Whether a target comes after a unit that it wants: not where it comes before it already, nor against both's wish."""
+    if not target.endswith(".target") or one.dropin or not _defaults(one):
+        return False
+    after = {other for value in one.values("Unit", "After") for other in value.split()}
+    if one.name.endswith(".service"):
+        after |= {"sysinit.target", "basic.target"}
+    elif one.name.endswith((".socket", ".path", ".timer")):
+        after.add("sysinit.target")
+    return target not in after
+
+
 _LINK = re.compile(r"(?:^|[!/])systemd/system/([^/!]+\.target)\.(?:wants|requires)/([^/!]+\.\w+)$")
 
 
@@ -137,7 +149,7 @@ def _links(context: Context, by_name: Mapping[str, UnitFile]) -> Iterator[tuple[
         paths += [c.argv[-1] for c in script.commands if c.name == "ln" and len(c.argv) > 2 and ".target." in c.argv[-1]]
     for path in paths:
         match = _LINK.search(path)
-        if match is not None and match[2] in by_name:
+        if match is not None and match[2] in by_name and _awaited(by_name[match[2]], match[1]):
             yield match[2], match[1]
 
 
@@ -197,11 +209,11 @@ BAD = (
         estate=_here(storage_service=("mount.service",), mount_service=("network.target",)),
     ),
     {
-        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/a\n",
-        "x.deb!/etc/systemd/system/sysinit.target.wants/a.service": "",
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=graphical.target\n[Service]\nExecStart=/bin/a\n",
+        "x.deb!/etc/systemd/system/multi-user.target.wants/a.service": "",
     },
     {
-        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/a\n"
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nBefore=sysinit.target\n[Service]\nExecStart=/bin/a\n"
         "[Install]\nWantedBy=sysinit.target\n"
     },
     {
@@ -214,6 +226,11 @@ BAD = (
     },
 )
 GOOD = (
+    {  # systemd lets no target wait for what comes after it anyway
+        "x.deb!/lib/systemd/system/a.service": "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/a\n"
+        "[Install]\nWantedBy=sysinit.target\n",
+        "x.deb!/etc/systemd/system/sysinit.target.wants/a.service": "",
+    },
     Sample(
         files={"x.deb!/lib/systemd/system/a.service": _BETWEEN},
         estate=_here(mount_service=("storage.service",), storage_service=("network.target",)),

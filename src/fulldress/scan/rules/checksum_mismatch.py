@@ -149,7 +149,7 @@ def _compared(context: Context, found: _List, inside: dict[str, Entry]) -> Itera
 
 def _judged(context: Context, found: _List) -> bool:
     """True for the strong lists that the trust verdict has judged, with what they leave uncovered."""
-    return context.trust is not None and not found.complete and not _weak(found)
+    return context.is_judged and not found.complete and not _weak(found)
 
 
 def _digest(context: Context, entry: Entry, algorithm: str) -> str:

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 want=${1:-machines}
 packages="postgresql patch systemd-container mmdebstrap debian-archive-keyring nftables iproute2 xfsprogs btrfs-progs rsync binutils openssh-client openssh-server util-linux procps ca-certificates"
-truths="cpio rpm default-jdk-headless"
+truths="cpio rpm file default-jdk-headless"
 state=${FULLDRESS_STATE:-/var/lib/fulldress}
 record=.installed-packages
 

@@ -6,13 +6,15 @@ their report here, so the two can be compared. Latency counts from when the requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from fulldress.measure.histogram import Histogram
-from fulldress.model.rehearsal import EndpointLoad, LoadBucket, LoadReport
+from fulldress.model.rehearsal import EndpointLoad, LoadBucket, LoadReport, LoadShard
 
 SLOW_MS = 1000.0
 FINE_BUCKET = 0.1
@@ -23,6 +25,8 @@ _MOST_BUCKETS = 20_000
 _MOST_ENDPOINTS = 2_000
 _APART_S = 2.0
 OTHER = "(other endpoints)"
+_LATE_MS = 1.0
+"""A request that left later than this measures the generator too."""
 _CLIENT_GAVE_UP = 499
 """What nginx logs when the client went away before it had an answer."""
 
@@ -68,6 +72,8 @@ class Outcome(msgspec.Struct, frozen=True):
     endpoint: str
     lag: float = 0.0
     """Seconds by which the generator itself was late."""
+    failure: str = ""
+    """Why it failed, when that is not told by the status."""
 
 
 class _Slice:
@@ -76,13 +82,19 @@ class _Slice:
     def __init__(self) -> None:
         self.sent = 0
         self.failed = 0
-        self.latencies = Histogram()
+        self.latencies = array("d")
 
-    def add(self, failed: bool, latency_ms: float | None) -> None:
-        self.sent += 1
-        self.failed += failed
-        if latency_ms is not None:
-            self.latencies.add(latency_ms)
+
+class _Requests:
+    """When each request of an endpoint was due and over, and whether it was bad."""
+
+    __slots__ = ("bad", "dues", "ends")
+
+    def __init__(self) -> None:
+        self.dues, self.ends, self.bad = array("d"), array("d"), bytearray()
+
+    def run(self) -> float:
+        return bad_run(zip(self.dues, self.ends, map(bool, self.bad), strict=True)) if any(self.bad) else 0.0
 
 
 def bucket_seconds_for(seconds: float) -> float:
@@ -97,18 +109,33 @@ def is_failed(status: int) -> bool:
     return status == 0 or status >= 500 or status == _CLIENT_GAVE_UP
 
 
+def _kind(status: int) -> str:
+    if status == _CLIENT_GAVE_UP:
+        return "client-gave-up"
+    return "server-error" if status else "no-answer"
+
+
 def report(
-    outcomes: Iterable[Outcome], *, source: str, started: float, ended: float, slow_ms: float = SLOW_MS
+    outcomes: Iterable[Outcome],
+    *,
+    source: str,
+    started: float,
+    ended: float,
+    slow_ms: float = SLOW_MS,
+    held_back: int = 0,
+    shards: Sequence[LoadShard] = (),
 ) -> LoadReport:
     """The report of a load that lasted from ``started`` to ``ended`` (epoch seconds).
 
-    Percentiles cover requests that were answered or timed out; a refused connection has no latency and counts as failed.
+    Percentiles are exact, and cover requests that were answered or timed out; a refused connection has no latency and
+    counts as failed.
     """
     seen = _Seen(started, bucket_seconds_for(ended - started), slow_ms)
     for one in outcomes:
         seen.add(one)
     p50, p99, worst = _latencies(seen.whole)
-    runs = {name: bad_run(requests) for name, requests in seen.requests.items()}
+    lags = sorted(seen.lags)
+    runs = {name: requests.run() for name, requests in seen.requests.items()}
     hit = max(runs, key=lambda name: runs[name], default="")
     return LoadReport(
         source=source,
@@ -123,7 +150,12 @@ def report(
         p50=p50,
         p99=p99,
         worst=worst,
-        lag_p99_ms=_ms(seen.lags.or_zero(0.99)),
+        lag_p50_ms=_ms(nearest_rank(lags, 0.5)),
+        lag_p99_ms=_ms(nearest_rank(lags, 0.99)),
+        generator_limited=round(sum(lag > _LATE_MS for lag in lags) / max(1, len(lags)), 6),
+        failures=dict(sorted(seen.failures.items())),
+        held_back=held_back,
+        shards=tuple(shards),
         outage_seconds=round(outage(seen.dues, seen.answers, ended), 3),
         endpoint_outage_seconds=round(runs.get(hit, 0.0), 3),
         worst_endpoint=hit if runs.get(hit) else "",
@@ -132,38 +164,80 @@ def report(
     )
 
 
+def punctuality(load: LoadReport) -> str:
+    """What a reader must know of the generator itself, in a sentence or two."""
+    late = "none" if not load.generator_limited else f"{load.generator_limited:.2%}"
+    said = (
+        f"Of {load.scheduled} requests the generator sent {late} more than a millisecond late "
+        f"(lag p50 {load.lag_p50_ms:g} ms, p99 {load.lag_p99_ms:g} ms)."
+    )
+    if load.held_back:
+        said += f" {load.held_back} waited because all its connections were in use."
+    return said
+
+
+def nearest_rank(ordered: Sequence[float], fraction: float) -> float:
+    """The smallest value that at least this fraction of the sorted ones do not exceed; 0 when there is none.
+
+    A report tells "nothing was measured" by a count of 0 beside it.
+    """
+    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)] if ordered else 0.0
+
+
 class _Seen:
     """Everything counted so far, as a whole, per slice of time and per endpoint."""
 
     def __init__(self, started: float, width: float, slow_ms: float) -> None:
         self.started, self.width, self.slow_ms = started, width, slow_ms
-        self.whole, self.lags = _Slice(), Histogram()
+        self.whole, self.lags = _Slice(), array("d")
         self.slices: dict[int, _Slice] = {}
         self.endpoints: dict[str, _Slice] = {}
+        self.requests: dict[str, _Requests] = {}
+        self.failures: Counter[str] = Counter()
         self.completed = self.waited = 0
-        self.requests: dict[str, list[tuple[float, float, bool]]] = {}
-        """Endpoint -> (due, end, bad) of each of its requests."""
-        self.dues: list[float] = []
-        self.answers: list[float] = []
-        """When good answers were complete."""
+        self.dues, self.answers = array("d"), array("d")
+        """``answers``: when good answers were complete."""
 
     def add(self, one: Outcome) -> None:
         """Count a request."""
-        failed = is_failed(one.status)
-        latency = None if one.latency is None else one.latency * 1000
-        name = one.endpoint if one.endpoint in self.endpoints or len(self.endpoints) < _MOST_ENDPOINTS else OTHER
-        place = max(0, int((one.due - self.started) / self.width))
-        slices = (self.slices.setdefault(place, _Slice()), self.endpoints.setdefault(name, _Slice()))
-        for part in (self.whole, *slices):
-            part.add(failed, latency)
-        self.lags.add(max(0.0, one.lag * 1000))
-        self.completed += one.status not in (0, _CLIENT_GAVE_UP)
-        slow = latency is not None and latency > self.slow_ms
+        due, latency, status = one.due, one.latency, one.status
+        failed = bool(one.failure) or is_failed(status)
+        name = one.endpoint
+        if name not in self.endpoints:
+            name = self._new(name)
+        place = max(0, int((due - self.started) / self.width))
+        part = self.slices.get(place)
+        if part is None:
+            part = self.slices[place] = _Slice()
+        slow = False
+        for each in (self.whole, part, self.endpoints[name]):
+            each.sent += 1
+            each.failed += failed
+            if latency is not None:
+                each.latencies.append(latency * 1000)
+        end = due
+        if latency is not None:
+            end += latency
+            slow = latency * 1000 > self.slow_ms
+            if not failed:
+                self.answers.append(end)
+        if failed:
+            self.failures[one.failure or _kind(status)] += 1
+        self.lags.append(max(0.0, one.lag * 1000))
+        self.completed += status not in (0, _CLIENT_GAVE_UP)
         self.waited += slow
-        self.requests.setdefault(name, []).append((one.due, one.due + (one.latency or 0.0), failed or slow))
-        self.dues.append(one.due)
-        if not failed and one.latency is not None:
-            self.answers.append(one.due + one.latency)
+        requests = self.requests[name]
+        requests.dues.append(due)
+        requests.ends.append(end)
+        requests.bad.append(failed or slow)
+        self.dues.append(due)
+
+    def _new(self, name: str) -> str:
+        if len(self.endpoints) >= _MOST_ENDPOINTS:
+            name = OTHER
+        self.endpoints.setdefault(name, _Slice())
+        self.requests.setdefault(name, _Requests())
+        return name
 
 
 def _ms(value: float) -> float:
@@ -181,7 +255,8 @@ def _endpoint(part: _Slice, run: float) -> EndpointLoad:
 
 
 def _latencies(part: _Slice) -> tuple[float, float, float]:
-    return _ms(part.latencies.or_zero(0.5)), _ms(part.latencies.or_zero(0.99)), _ms(part.latencies.or_zero(1))
+    ordered = sorted(part.latencies)
+    return _ms(nearest_rank(ordered, 0.5)), _ms(nearest_rank(ordered, 0.99)), _ms(ordered[-1] if ordered else 0.0)
 
 
 def bad_run(requests: Iterable[tuple[float, float, bool]]) -> float:

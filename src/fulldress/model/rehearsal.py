@@ -39,6 +39,16 @@ class EndpointLoad(msgspec.Struct, frozen=True, kw_only=True):
     """Longest run of requests that failed or were slow, from the first falling due to the end of the last."""
 
 
+class LoadShard(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the load generator."""
+
+    requests: int
+    lag_p50_ms: float
+    lag_p99_ms: float
+    cpu_seconds: float
+    """User and system time of this process from the first request being due to the last one being over."""
+
+
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """``traffic.json``: what the load saw. Latency counts from the *scheduled* send time."""
 
@@ -67,6 +77,15 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     worst_endpoint: str = ""
     buckets: tuple[LoadBucket, ...]
     endpoints: dict[str, EndpointLoad] = {}
+    lag_p50_ms: float = 0.0
+    generator_limited: float = 0.0
+    """Share of the requests that left more than a millisecond late: their latencies are partly the generator's own."""
+    failures: dict[str, int] = {}
+    """Failed requests by kind: ``no-connection``, ``untrusted``, ``no-answer``, ``cut``, ``garbled``, ``timed-out``,
+    ``server-error``, ``unexpected`` (not what was declared), ``unfilled`` (its session lacked a value: never sent)."""
+    held_back: int = 0
+    """Requests that found every connection the generator may open in use, and waited for one."""
+    shards: tuple[LoadShard, ...] = ()
 
 
 class LockHold(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
 from fulldress import engine
+from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
 from fulldress.model.rehearsal import Act, LockHold
@@ -31,7 +33,8 @@ from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
-from fulldress.rehearse.traffic import start_load
+from fulldress.rehearse.target import Target, target_of
+from fulldress.rehearse.traffic import RunningLoad, start_load
 from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
@@ -121,7 +124,7 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
 
 def _await_product(host: Host, url: str) -> None:
     """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
-    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -s -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
+    script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -sk -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
     host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
 
 
@@ -156,20 +159,31 @@ def play(
     return timings
 
 
+def loaded(setting: Setting, stage: Stage, planned: Sequence[Planned], directory: Path) -> RunningLoad:
+    """Start load where the clone's users come in: the address they would use, or the front of a staging host."""
+    front = stage.clone.front
+    address = urlsplit(front.url).hostname or ""
+    full_dress = setting.driver.full_dress
+    target = target_of(setting.release.estate.base_url, address, front.netns) if full_dress else Target(front.url)
+    return start_load(
+        target.url,
+        planned,
+        host_header=target.host_header,
+        tls=target.tls,
+        directory=directory,
+        netns=front.netns,
+        source=setting.load.source,
+        slow_ms=setting.release.objectives.slow_ms,
+    )
+
+
 def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, restore: bool = False) -> Act:
     """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
     with staged(setting, name) as stage:
         before = _capture(setting, stage) if restore else None
         log = ServerLog(stage.host, setting.release.estate.database)
         trace = LockTrace(stage.host, setting.release.estate.database)
-        load = start_load(
-            stage.clone.front.url,
-            setting.load.planned,
-            directory=stage.directory / "load",
-            netns=stage.clone.front.netns,
-            source=setting.load.source,
-            slow_ms=setting.release.objectives.slow_ms,
-        )
+        load = loaded(setting, stage, setting.load.planned, stage.directory / "load")
         try:
             with log, trace:
                 time.sleep(CALM_S)
@@ -179,7 +193,14 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (setting.load.fidelity, trace.note, log.note, reconciled(stage.sink), *stage.watch.notes)
+        notes = (
+            setting.load.fidelity,
+            punctuality(report),
+            trace.note,
+            log.note,
+            reconciled(stage.sink),
+            *stage.watch.notes,
+        )
         slow_s = setting.release.objectives.slow_ms / 1000
         impacts = timeline(
             attributed(trace.holds(), steps),

@@ -102,6 +102,37 @@ class TrafficModel(NamedTuple):
         return dict(counts)
 
 
+class Expect(msgspec.Struct, frozen=True, array_like=True):
+    """What an answer must be: a status from ``low`` up to (not including) ``high``, and some bytes in its body."""
+
+    low: int = 100
+    high: int = 600
+    marker: bytes = b""
+    """Looked for in the body's first mebibyte."""
+
+
+class Take(msgspec.Struct, frozen=True, array_like=True):
+    """A value of an answer, kept under a name for the later requests of its session."""
+
+    name: str
+    where: Literal["json", "text", "header"]
+    what: str
+    """``json``: a JSON pointer into the body. ``text``: a regular expression over the body, of which the first group counts.
+    ``header``: a header's name."""
+
+
+class InSession(msgspec.Struct, frozen=True, array_like=True):
+    """Ties requests together: each is due ``think_s`` after the end of the one before it in its session.
+
+    The first one of a session is due at its ``at_s``; of the others ``at_s`` only says where they stand in the schedule.
+    Cookies that answers set are sent along. ``{{name}}`` in path, header values or body becomes what :class:`Take` kept.
+    """
+
+    id: int
+    think_s: float = 0.0
+    take: tuple[Take, ...] = ()
+
+
 class Planned(msgspec.Struct, frozen=True, array_like=True):
     """One request that will be sent, ``at_s`` seconds after the start."""
 
@@ -110,6 +141,10 @@ class Planned(msgspec.Struct, frozen=True, array_like=True):
     path: str
     body: bytes | None = None
     endpoint: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Besides the usual ones; a ``Content-Type`` replaces that of JSON."""
+    expect: Expect | None = None
+    session: InSession | None = None
 
 
 class _Fitting:

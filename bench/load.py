@@ -38,9 +38,11 @@ from fulldress.formats.accesslog import Request
 from fulldress.measure.load import nearest_rank
 from fulldress.model.rehearsal import LoadReport
 from fulldress.rehearse.fidelity import dispersion
+from fulldress.rehearse.fitting import fit
 from fulldress.rehearse.link import Tls
-from fulldress.rehearse.model_traffic import Expect, InSession, Planned, Take, fit, schedule
+from fulldress.rehearse.model_traffic import Expect, InSession, Planned, Take
 from fulldress.rehearse.samples import Sample
+from fulldress.rehearse.schedule import schedule
 from fulldress.rehearse.traffic import start_load
 
 PORT, TLS_PORT = 18_080, 18_443

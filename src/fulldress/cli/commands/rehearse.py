@@ -32,7 +32,9 @@ from fulldress.ports import CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import clones, mirror, proof
 from fulldress.rehearse.acts import Load, Setting, timed
 from fulldress.rehearse.fidelity import fidelity, in_words
-from fulldress.rehearse.model_traffic import fit, left_out, schedule
+from fulldress.rehearse.fitting import fit
+from fulldress.rehearse.model_traffic import left_out
+from fulldress.rehearse.schedule import schedule
 from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse

@@ -19,7 +19,7 @@ from fulldress import engine
 from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
-from fulldress.model.rehearsal import Act, LockHold
+from fulldress.model.rehearsal import Act, FidelityFigure, LockHold
 from fulldress.model.release import Release
 from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
@@ -56,6 +56,8 @@ class Load(NamedTuple):
     """How like the log the schedule is, in words and figures."""
     left_out: Mapping[str, int]
     """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
+    figures: tuple[FidelityFigure, ...] = ()
+    """How like the log it is; none for declared traffic."""
 
 
 class Setting(NamedTuple):

@@ -108,6 +108,11 @@ class TrafficFile(Struct, frozen=True, kw_only=True):
     declared: tuple[DeclaredTable, ...] = ()
     users: UsersTable = UsersTable()
 
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The writing requests that can be sent: those with a body, and the login's own."""
+        return {**self.writes, **dict.fromkeys(one.request for one in self.login.request)}
+
 
 def secret(reference: str, environment: Mapping[str, str] | None = None) -> str:
     """What a reference stands for; raises UsageError for a value that is written out, or cannot be read."""

@@ -43,8 +43,8 @@ class Personal:
         found: list[Planned] = []
         added: list[str] = []
         needs = any(fnmatchcase(one.endpoint, pattern) for one in visit for pattern in self._login.needs)
-        own = [one for one in visit if one.endpoint not in self._names] if self._login.request else list(visit)
-        if self._login.request and (needs or len(own) < len(visit)):
+        own = [one for one in visit if one.endpoint not in self._names]
+        if self._names and (needs or len(own) < len(visit)):
             found = self._logged_in(visit[0].at_s)
             added += [one.endpoint for one in found][len(visit) - len(own) :]
         headers = tuple(self._login.headers.items()) if found else ()

@@ -92,9 +92,9 @@ class TrafficModel(NamedTuple):
 
     def pool(self, hour: Hour) -> tuple[Minute, ...]:
         """The minutes that a schedule for this hour is drawn from; raises UsageError when it has none."""
-        if hour == "peak":
+        if hour == "peak" and self.source == "log":
             return self.peak
-        chosen = self.busiest if hour == "busiest" else hour
+        chosen = self.busiest if isinstance(hour, str) else hour
         if chosen not in self.hours:
             known = ", ".join(str(one) for one in sorted(self.hours))
             raise UsageError(f"the log has no traffic in hour {chosen} (UTC)", fix=f"choose one of: {known}")

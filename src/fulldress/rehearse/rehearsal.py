@@ -48,6 +48,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         durations=dict(setting.durations),
         not_shown=tuple(not_shown(setting)),
         mirror=mirror_facts(setting),
+        fidelity=setting.load.figures,
     )
 
 
@@ -93,6 +94,8 @@ def not_shown(setting: Setting) -> list[str]:
         lines.insert(
             0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
         )
+    if not setting.load.figures:
+        lines.append("The load was fitted to no log, or to too little of one: how like production it was, was not measured.")
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])

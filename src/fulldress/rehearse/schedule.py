@@ -130,6 +130,7 @@ class _Drawing:
         self.model, self.seconds, self.declared = model, seconds, declared
         self.random = random.Random(seed)
         self.personal: Personal = personal(declared, model)
+        self._sent = declared.sent
         self._numbers = count()
         self._sequence = 0
         self._found: list[tuple[float, Planned]] = []
@@ -188,8 +189,9 @@ class _Drawing:
     def _request(self, endpoint: Endpoint, path: int, at: float) -> Planned | None:
         body: bytes | None = None
         if endpoint.method not in SAFE_METHODS:
-            if endpoint.name not in self.declared.writes:
+            if endpoint.name not in self._sent:
                 return None
+        if endpoint.name in self.declared.writes:
             body = msgspec.json.encode(fill(self.declared.writes[endpoint.name], self.random, self._sequence))
         self._sequence += 1
         asked = self.model.paths[path] if path >= 0 else self.random.choice(endpoint.examples)

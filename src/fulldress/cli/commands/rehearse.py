@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from fulldress.adapters import nspawn, scope
 from fulldress.adapters.hosts import open_host
@@ -20,8 +17,7 @@ from fulldress.adapters.scratch import scratch_dir
 from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
-from fulldress.errors import EXIT_NO_GO, NothingToDo, UsageError
-from fulldress.formats.accesslog import Request, parse
+from fulldress.errors import EXIT_NO_GO
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Check, LoadReport, RehearsalReport
@@ -31,10 +27,8 @@ from fulldress.plan.lock import require_fresh
 from fulldress.ports import CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import clones, mirror, proof
 from fulldress.rehearse.acts import Load, Setting, timed
-from fulldress.rehearse.fidelity import fidelity, in_words
-from fulldress.rehearse.fitting import fit
-from fulldress.rehearse.model_traffic import left_out
-from fulldress.rehearse.schedule import schedule
+from fulldress.rehearse.declared import TrafficFile
+from fulldress.rehearse.loading import load_of
 from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
@@ -49,13 +43,6 @@ LONGEST_ACT_S = 300.0
 OUTSIDE = "outside.toml"
 TRAFFIC = "traffic.toml"
 COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": "yellow"}
-
-
-class TrafficFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``traffic.toml``: what the load may write."""
-
-    writes: dict[str, Any] = {}
-    """``METHOD template`` -> JSON body with placeholders."""
 
 
 @click.command(epilog="Example:  fulldress rehearse --load 2")
@@ -143,31 +130,8 @@ def _mirror(host: Host, making: CloneDriver, progress: Progress, durations: dict
 
 def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:
     """The schedule fitted to the access logs that the mirror holds."""
-    if not 0 < multiple <= 100:
-        raise UsageError("--load is a multiple of the logged traffic: more than 0, at most 100")
-    pattern = release.estate.access_log.lstrip("/")
-    logs = sorted(path for path in tree.glob(pattern + "*") if path.is_file() and path.suffix != ".gz")
-    if not logs:
-        raise NothingToDo(
-            f"there is no access log at {release.estate.access_log} on the host",
-            why="the load is fitted to what users really did",
-            fix="name the log in release.toml: [estate] access-log",
-        )
     declared = read_toml(folder.path(TRAFFIC), TrafficFile) if folder.path(TRAFFIC).exists() else TrafficFile()
-    model = fit(_requests(logs))
-    planned = schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed, writes=declared.writes)
-    return Load(
-        planned=planned,
-        fidelity=in_words(fidelity(model, planned, seconds=LONGEST_ACT_S, writes=declared.writes)),
-        source=f"{release.estate.access_log}, its busiest ten minutes × {multiple:g}, seed {seed}",
-        left_out=left_out(model, declared.writes),
-    )
-
-
-def _requests(logs: Sequence[Path]) -> Iterator[Request]:
-    for path in logs:
-        with path.open(errors="surrogateescape") as stream:
-            yield from parse(stream)
+    return load_of(tree, release.estate, declared, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed)
 
 
 def _keep(work: StageWork, report: RehearsalReport) -> None:

@@ -37,11 +37,7 @@ def _paired(left: Sequence[float], right: Sequence[float], points: int) -> list[
 
 
 def _at(ordered: Sequence[float], fraction: float) -> float:
-    place = fraction * len(ordered) - 0.5
-    low = min(len(ordered) - 1, max(0, math.floor(place)))
-    high = min(len(ordered) - 1, low + 1)
-    share = min(1.0, max(0.0, place - low))
-    return ordered[low] * (1 - share) + ordered[high] * share
+    return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]
 
 
 def separability(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]], *, seed: int = 0) -> float | None:

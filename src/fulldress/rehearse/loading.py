@@ -54,7 +54,8 @@ def load_of(tree: Path, estate: Estate, declared: TrafficFile, *, seconds: float
     if model.source == "log":
         where = ", ".join(declared.log.files) or estate.access_log
         source = f"{where}, its busiest ten minutes × {multiple:g}, seed {seed}"
-        words = in_words(fidelity(model, made.planned, seconds=seconds, writes=declared.sent))
+        own = [one for one in made.planned if one.endpoint not in made.added]
+        words = in_words(fidelity(model, own, seconds=seconds, writes=declared.sent))
     return Load(
         planned=made.planned,
         fidelity=" ".join(filter(None, (*notes, words, _who(model, made)))),

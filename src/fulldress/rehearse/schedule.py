@@ -188,9 +188,8 @@ class _Drawing:
 
     def _request(self, endpoint: Endpoint, path: int, at: float) -> Planned | None:
         body: bytes | None = None
-        if endpoint.method not in SAFE_METHODS:
-            if endpoint.name not in self._sent:
-                return None
+        if endpoint.method not in SAFE_METHODS and endpoint.name not in self._sent:
+            return None
         if endpoint.name in self.declared.writes:
             body = msgspec.json.encode(fill(self.declared.writes[endpoint.name], self.random, self._sequence))
         self._sequence += 1

@@ -19,8 +19,8 @@ from fulldress.model.rehearsal import EndpointShift
 
 ALL = "(all endpoints)"
 ALPHA = 0.005
-"""Chance that a comparison without any difference calls some endpoint regressed. Half of what may be: the correction for slow
-moments is itself estimated."""
+"""Chance that a comparison without any difference calls some endpoint regressed: half of what may be, because the correction
+for slow moments is itself an estimate."""
 SMALLEST = 0.10
 SMALLEST_MS = 1.0
 """A change is one only from both on: relative, and milliseconds."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import datetime
 
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, MirrorFacts, RehearsalReport
+from fulldress.model.rehearsal import Act, Check, EndpointShift, MirrorFacts, RehearsalReport
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
+from fulldress.rehearse.comparison import compared
 from fulldress.rehearse.verdict import (
+    compare_check,
     contained_check,
     dress_checks,
     load_checks,
@@ -25,9 +27,14 @@ AS_IT_CAME = "the package as it came, then a snapshot restore"
 ADAPTED = "the adapted package"
 ROLLBACK = "the adapted package, forward and back on a quiet clone"
 
+NOT_COMPARED = "The installed version and the new one were not compared on one schedule (--compare SECONDS does)."
 
-def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> RehearsalReport:
-    """Play all acts; ``as_it_came`` is left out when there is nothing of the vendor's to run."""
+
+def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, compare_s: float = 0.0) -> RehearsalReport:
+    """Play all acts; ``as_it_came`` is left out when there is nothing of the vendor's to run.
+
+    With ``compare_s`` the installed version and the new one also play so many seconds of one schedule.
+    """
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []
     if as_it_came is not None:
@@ -38,6 +45,11 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
     setting.progress.note(f"act {len(acts) + 2}: {ROLLBACK}")
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
     checks = judged(setting, plan, adapted, back)
+    shifts: tuple[EndpointShift, ...] = ()
+    if compare_s:
+        setting.progress.note(f"old and new on one schedule, {compare_s:g} s each")
+        shifts, trouble = compared(setting, plan, compare_s)
+        checks.append(compare_check(shifts, setting.release.objectives, trouble))
     return RehearsalReport(
         id=setting.id,
         plan_digest=plan.digest,
@@ -46,9 +58,10 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         checks=tuple(checks),
         acts=(*acts, adapted, back),
         durations=dict(setting.durations),
-        not_shown=tuple(not_shown(setting)),
+        not_shown=(*not_shown(setting), *([] if compare_s else [NOT_COMPARED])),
         mirror=mirror_facts(setting),
         fidelity=setting.load.figures,
+        shifts=shifts,
     )
 
 

@@ -57,9 +57,12 @@ COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": 
     show_default=True,
     help="What makes the clones; `staging` is not full dress.",
 )
+@click.option(
+    "--compare", default=0.0, metavar="SECONDS", help="Also play old and new on one schedule, so long each.  [default: not]"
+)
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
-def command(multiple: float, seed: int, driver: str, adapted_only: bool, form: str) -> int:
+def command(multiple: float, seed: int, driver: str, compare: float, adapted_only: bool, form: str) -> int:
     """Play the plan on copy-on-write clones of production, under load fitted to its logs, forward and back.
 
     \b
@@ -71,7 +74,7 @@ def command(multiple: float, seed: int, driver: str, adapted_only: bool, form: s
     """
     folder = here()
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
-        report = _rehearse(folder, keeper, multiple, seed, adapted_only, driver)
+        report = _rehearse(folder, keeper, multiple, seed, adapted_only, driver, compare)
         _keep(work, report)
     write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
@@ -84,7 +87,7 @@ def command(multiple: float, seed: int, driver: str, adapted_only: bool, form: s
 
 
 def _rehearse(
-    folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int, adapted_only: bool, driver: str
+    folder: ReleaseFolder, keeper: Keeper, multiple: float, seed: int, adapted_only: bool, driver: str, compare: float
 ) -> RehearsalReport:
     release, plan = folder.release(), read_json(folder.path(f.PLAN_LOCK), PlanLock)
     require_fresh(folder, plan)
@@ -120,7 +123,7 @@ def _rehearse(
     if not adapted_only:
         package = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
         as_it_came = lock_as_it_came(package, blobs, release=release.name, host=plan.plan.host)
-    return rehearse(setting, plan, as_it_came)
+    return rehearse(setting, plan, as_it_came, compare_s=compare)
 
 
 def _mirror(host: Host, making: CloneDriver, progress: Progress, durations: dict[str, float]) -> mirror.Mirror:

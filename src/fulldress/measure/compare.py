@@ -1,6 +1,6 @@
 """Two versions under one and the same schedule: is an endpoint slower with the new one? Pure; no I/O, no randomness.
 
-A request is bad when it is slower than the 99th (or 50th) percentile of both versions together, or failed. If the version
+A request is bad when it is as slow as the 99th (or 50th) percentile of both versions together, or failed. If the version
 made no difference, the bad ones fall on the two as by lot, whatever the latencies look like: that is an exact test
 (hypergeometric). Requests of one moment are slow together, so the counts are divided by their overdispersion over time.
 All tests of a comparison share one chance of a false alarm (Bonferroni), and what is certain but small is no regression.
@@ -61,7 +61,7 @@ class _Arm(NamedTuple):
     windows: list[int]
 
     def bad(self, limit: float) -> int:
-        return sum(one > limit for one in self.latencies)
+        return sum(one >= limit for one in self.latencies)
 
 
 class _Found(NamedTuple):
@@ -177,7 +177,7 @@ def _dispersion(arms: Iterable[_Arm], limit: float, together: int) -> float:
             continue
         sizes = Counter(window // together for window in arm.windows)
         pairs = zip(arm.windows, arm.latencies, strict=True)
-        bad = Counter(window // together for window, took in pairs if took > limit)
+        bad = Counter(window // together for window, took in pairs if took >= limit)
         total += sum((bad[window] - size * share) ** 2 / (size * share * (1 - share)) for window, size in sizes.items())
         places += len(sizes) - 1
     # of few windows the figure is itself a matter of chance, and the largest of several is taken: half an error less

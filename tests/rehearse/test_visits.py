@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,10 @@ from fulldress.rehearse.fitting import fit
 from fulldress.rehearse.likeness import figures
 from fulldress.rehearse.model_traffic import Planned, TrafficModel
 from fulldress.rehearse.schedule import drawn, schedule
+from fulldress.rehearse.traffic import start_load
 from fulldress.rehearse.visits import blocks, chains
+
+from .server import Server, plain
 
 MIDNIGHT = 1_795_132_800.0
 STEPS = ("/login", "/list", "/item/7", "/item/7/edit")
@@ -193,3 +197,27 @@ class TestTaken:
     def test_a_value_that_nothing_gives_is_refused(self) -> None:
         with pytest.raises(UsageError, match="csrf"):
             schedule(self.model(edits=True), seconds=60, seed=1, writes={"POST /item/{id}": {"csrf": "{{csrf}}"}})
+
+
+def test_a_login_with_a_token_works_against_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMEONE", "eva")
+    monkeypatch.setenv("SECRET", "a&b")
+    log = [request(n / 2, "/api/list", n + 1) for n in range(700)]
+    planned = drawn(fit(log), seconds=3, seed=1, hour="busiest", declared=TrafficFile(login=LOGIN)).planned
+
+    def answer(method: str, path: str) -> bytes:
+        if (method, path) == ("GET", "/login"):
+            return plain(b'csrf "abc123"', extra="Set-Cookie: sid=s1; Path=/\r\n")
+        return plain(b'{"token": "t1"}')
+
+    with Server(answer) as server:
+        report = start_load(server.address, planned, directory=tmp_path).wait()
+    assert report.failed == 0
+    lists = [head for head in server.heads if head.startswith("GET /api/list")]
+    assert lists
+    assert all("Authorization: Bearer t1" in head and "sid=s1" in head for head in lists)
+    logins = {body for _, method, _, body in server.seen if method == "POST"}
+    assert logins == {b"user=eva&password=a%26b&csrf=abc123"}
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"a%26b" not in kept
+    assert b"a&b" not in kept

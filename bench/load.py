@@ -340,7 +340,7 @@ def visited(minutes: int, seed: int) -> list[Request]:
 
 def bursts(target: str, arguments: argparse.Namespace) -> None:
     """Index of dispersion at 1, 10 and 60 s: of the log, of what is planned from it, and of what really left."""
-    seconds = 60 if arguments.short else 240
+    seconds = 60 if arguments.short else 120
     for name, log in (("single requests", bursty(60, 7)), ("sessions", visited(60, 7))):
         planned = schedule(fit(log), seconds=58 * 60, hour="busiest", seed=3)
         inside = [one.at - 60 for one in log if one.at >= 60]  # a model leaves out the first and the last minute

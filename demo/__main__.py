@@ -7,6 +7,7 @@ fresh release folder ``demo/release``. In the middle of the run the runner is ki
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -16,11 +17,13 @@ from pathlib import Path
 import click
 
 from demo import package, pki, production
+from demo.alone import alone
 from demo.screen import BEGAN, DemoFailed, background, fulldress, say, scene
 from fulldress.adapters import scope
 from fulldress.cli.main import guarded
 from fulldress.cli.progress import terminal_progress
-from fulldress.store.folder import RUNS, WAIVERS
+from fulldress.errors import EXIT_NO_GO, EXIT_USAGE
+from fulldress.store.folder import PLAN, RUNS, WAIVERS
 from fulldress.store.journal import read_journal
 
 HERE = Path(__file__).parent
@@ -28,6 +31,8 @@ RELEASE = HERE / "release"
 """Where the release folder is made, unless --into says otherwise."""
 SECRETS = "/etc/dten-lims/secrets.env"
 ANSWER = "the CA was rotated last quarter; the old key expired and was not compromised"
+SPOILED = "09"
+"""The step that loses its undo in a full demo: a migration."""
 KILL_AFTER_STEPS = 8
 """The runner is killed when so many steps have begun."""
 
@@ -36,10 +41,16 @@ KILL_AFTER_STEPS = 8
 @click.option("--results", default=200_000, show_default=True, help="Rows in production's result table.")
 @click.option("--size", "size_gb", default=0.0, help="Grow production's database to about so many GB.")
 @click.option("--no-kill", is_flag=True, help="Let the runner live.")
+@click.option("--full", is_flag=True, help="Rehearse three times, roll back from every step, crash inside every step.")
+@click.option("--wait", "wait_s", default=0.0, help="Wait so many seconds for another demo to end; 0 refuses at once.")
 @click.option("--into", type=click.Path(path_type=Path), default=RELEASE, help="Where to make the release folder.")
-def demo(results: int, size_gb: float, no_kill: bool, into: Path) -> None:
+def demo(results: int, size_gb: float, no_kill: bool, full: bool, wait_s: float, into: Path) -> None:
     """Play the upgrade of dten-lims 4.2 to 5.0."""
-    release = into.absolute()
+    with alone(wait_s):
+        _play(results, size_gb, into.absolute(), kill=not no_kill, full=full)
+
+
+def _play(results: int, size_gb: float, release: Path, *, kill: bool, full: bool) -> None:
     scope.reap()
     scene(1, "Friday afternoon: a ZIP arrives, and there is a production")
     package.main()
@@ -48,8 +59,8 @@ def demo(results: int, size_gb: float, no_kill: bool, into: Path) -> None:
         _folder(release)
         _inspect(release)
         _rotate_the_secret(prod)
-        _rehearse(release)
-        _run(prod, release, kill=not no_kill)
+        _rehearse(release, full=full)
+        _run(prod, release, kill=kill)
         scene(9, "What is left")
         say(f"the third parties remember: {prod.remembered_briefly()}")
     fulldress("status", cwd=release)
@@ -124,9 +135,33 @@ def _rotate_the_secret(prod: production.Production) -> None:
     prod.machine.run(["chown", "root:dten", SECRETS])
 
 
-def _rehearse(release: Path) -> None:
+def _rehearse(release: Path, *, full: bool) -> None:
     scene(7, "Rehearsed full dress and under load, as it came and adapted, forward and back")
-    fulldress("rehearse", cwd=release)
+    if not full:
+        fulldress("rehearse", cwd=release)
+        return
+    _without_an_undo(release)
+    say("Three times, back from every step, and with the runner, the step or the machine killed inside every step")
+    fulldress("rehearse", "--times", "3", "--undo-at", "each", "--crash", "inside", cwd=release)
+
+
+def _without_an_undo(release: Path) -> None:
+    """What an undo is worth: somebody takes one out of the plan, and the rehearsal names what stays changed."""
+    plan = release / PLAN
+    whole = plan.read_text()
+    down = re.compile(r"^down = '''.*?^'''\n", re.DOTALL | re.MULTILINE)
+    before, step, after = whole.partition(f'id = "{SPOILED}')
+    say(f"Somebody takes the undo of step {SPOILED} out of the plan; without a reason it is not a plan any more")
+    plan.write_text(before + step + down.sub("", after, count=1))
+    fulldress("plan", cwd=release, expect=(EXIT_USAGE,))
+    say("With a reason it is; the rehearsal does not believe it")
+    reason = 'irreversible-because = "a new column hurts nobody"\n[step.params]'
+    plan.write_text(before + step + down.sub("", after, count=1).replace("[step.params]", reason, 1))
+    fulldress("plan", cwd=release)
+    fulldress("rehearse", "--adapted-only", "--undo-at", SPOILED, cwd=release, expect=(EXIT_NO_GO,))
+    say("The plan as it was")
+    plan.write_text(whole)
+    fulldress("plan", cwd=release)
 
 
 def _run(prod: production.Production, release: Path, *, kill: bool) -> None:

@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("steps",),
     ("adapters",),
-    ("engine", "enginework"),
+    ("engine", "enginework", "enginequeue"),
     (*STAGES, "doctor"),
     ("flow",),
     ("status",),

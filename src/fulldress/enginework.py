@@ -21,6 +21,7 @@ from fulldress.errors import FulldressError, StateDiskFull, UsageError
 from fulldress.formats.hosttext import clean
 from fulldress.model.plan import PlanLock, Step, StepScripts, StepTiming
 from fulldress.ports import Host
+from fulldress.steps import kinds
 from fulldress.store.codec import disk_full_or
 from fulldress.store.journal import Event, Journal, read_journal
 
@@ -135,12 +136,17 @@ class Live:
         report = self._run(self._job(step, "do", attempt, do_body(scripts)), self._running("do", step))
         if report.state == "done":
             return report
-        # the host died inside the step: ask what holds, never run it again blindly
+        # the host died inside the step: ask what holds, never run it again blindly, unless it changes nothing anyway
+        if step.kind in _harmless():
+            return self._again(step, scripts, attempt)
         if not scripts.verify_after:
             return _with(report, "the host went down inside this step, and nothing can tell whether it was done")
         probe = self._run(self._job(step, "probe", attempt, _call(scripts.verify_after)))
         if probe.state == "done" and probe.code == 0:
             return _with(probe, "the host went down inside this step; its effect is there")
+        return self._again(step, scripts, attempt)
+
+    def _again(self, step: Step, scripts: StepScripts, attempt: int) -> Report:
         again = self._run(self._job(step, "again", attempt, do_body(scripts)), self._running("do", step))
         return again if again.state == "done" else _with(again, "the host went down inside this step twice")
 
@@ -242,6 +248,11 @@ class Live:
         return Outcome(
             run_id=self.run_id, state=state, timings=timings, failed_step=failed, reason=reason, kept=kept, left=left
         )
+
+
+def _harmless() -> frozenset[str]:
+    """Kinds of steps that change nothing: they may be run again when nobody knows how they ended."""
+    return frozenset(slug for slug, kind in kinds().items() if not kind.KIND.needs_undo)
 
 
 def todo(live: Live, phase: str, rollback: bool) -> dict[str, Any]:

@@ -131,6 +131,11 @@ class ClonedCluster(Protocol):
         """``main``."""
         ...
 
+    @property
+    def data(self) -> str:
+        """Its data directory on the host."""
+        ...
+
 
 class CloneSource(Protocol):
     """What a clone is made from: the mirror of a host."""
@@ -304,6 +309,7 @@ class CloneDriver(Protocol):
         label: str = "clone",
         trust: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        volatile: bool = False,
     ) -> Clone:
         """A clone that is not booted yet. ``trust``: a PEM certificate it shall trust; ``files``: path -> content."""
         ...

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pwd
-import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.host_conformance import HostConformance
-from tests.conftest import stand_aside
+from tests.sshd import free_port, serving
 
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.ssh import SshFailed, SshHost
@@ -21,54 +18,13 @@ from fulldress.errors import UsageError
 from fulldress.ports import Host
 
 pytestmark = pytest.mark.machine
-CONFIG = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {home}/host_key
-AuthorizedKeysFile {home}/authorized
-PidFile none
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin prohibit-password
-StrictModes no
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
-    """A real sshd with throw-away keys; yields the client's home directory and the port."""
-    sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin")
-    if os.geteuid() != 0 or sshd is None:
-        stand_aside("needs root and openssh-server")
-    home, port = tmp_path_factory.mktemp("ssh"), free_port()
-    (home / ".ssh").mkdir()
-    for key in (home / "host_key", home / ".ssh/id_ed25519"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    shutil.copy(home / ".ssh/id_ed25519.pub", home / "authorized")
-    (home / ".ssh/known_hosts").write_text(f"[127.0.0.1]:{port} {(home / 'host_key.pub').read_text()}")
-    (home / ".ssh/config").write_text(
-        f"Host lims\n  HostName 127.0.0.1\n  Port {port}\n  User root\n  ForwardAgent yes\n"
-        f"  IdentityFile {home}/.ssh/id_ed25519\n"
-    )
-    (home / "sshd_config").write_text(CONFIG.format(home=home, port=port))
-    Path("/run/sshd").mkdir(exist_ok=True)
-    child = subprocess.Popen([sshd or "", "-D", "-e", "-f", str(home / "sshd_config")], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield home, port
-    finally:
-        child.terminate()
-        child.wait()
+    """A real sshd; the client's home directory and the port."""
+    with serving(tmp_path_factory.mktemp("ssh")) as made:
+        yield made
 
 
 @pytest.fixture

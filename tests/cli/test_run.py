@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fulldress.adapters.nspawn import Machine
+from fulldress.model.changes import Change, WriteSet
 from fulldress.model.estate import Estate
 from fulldress.model.package import PackageLock, TrustReport, Verdict
 from fulldress.model.plan import PlanLock
@@ -82,7 +83,7 @@ class Folder:
         assert code == 0, out
         return self
 
-    def rehearsed(self, verdict: str = "pass") -> Folder:
+    def rehearsed(self, verdict: str = "pass", writes: WriteSet | None = None) -> Folder:
         digest = read_json(self.root / f.PLAN_LOCK, PlanLock).digest
         report = RehearsalReport(
             id="20260101T000000Z-aaaa",
@@ -93,6 +94,7 @@ class Folder:
             acts=(),
             durations={},
             not_shown=(),
+            write_set=writes,
         )
         write_json(self.root / f.REHEARSALS / report.id / "rehearsal.json", report)
         return self
@@ -255,3 +257,28 @@ def test_a_full_state_disk_stops_clearly_and_the_same_run_goes_on(pg_machine: Ma
         assert folder.effects() == ["a", "b", "c"]
     finally:
         subprocess.run(["umount", str(disk)], check=False)
+
+
+def test_a_foreign_write_stops_the_run_between_steps_and_a_rollback_is_compared_with_the_backup(
+    pg_machine: Machine, tmp_path: Path
+) -> None:
+    pg_machine.run(["bash", "-c", "echo mine >/etc/planned"])
+    writes = WriteSet(
+        changes=(Change(path="/etc/planned", before="file", after="file"),), control=0, backup=("/etc", "/etc/planned")
+    )
+    foreign = "echo x >/etc/foreign; echo x >/etc/planned"
+    folder = Folder(pg_machine, tmp_path / "r", tmp_path / "s", end=foreign).planned().rehearsed(writes=writes)
+    try:
+        code, out = folder.do("run")
+        assert (code, "stopped between steps: somebody else wrote /etc/foreign" in out) == (20, True), out
+        assert "backed up before the first step: 2 paths" in out
+        assert folder.effects() == ["a", "b"]
+        code, out = folder.do("resume")
+        assert (code, folder.effects()) == (0, ["a", "b", "c"]), out
+        assert folder.run_report().drift == ("/etc/foreign",)
+        code, out = folder.do("rollback")
+        assert (code, "1 of 2 paths are not as they were backed up: /etc/planned" in out) == (0, True), out
+        kinds = [event.kind for event in read_journal(next((folder.root / f.RUNS).glob("*/journal.jsonl")))]
+        assert kinds.index("backed-up") < kinds.index("step-started") < kinds.index("drift-found")
+    finally:
+        pg_machine.run(["bash", "-c", "rm -rf /etc/planned /etc/foreign /var/lib/fulldress/backup"])

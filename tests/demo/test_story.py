@@ -32,7 +32,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ReleaseFold
         stand_aside("needs root")
     into = tmp_path_factory.mktemp("story") / "release"
     done = subprocess.run(
-        [sys.executable, "-m", "demo", "--results", "20000", "--into", str(into)],
+        [sys.executable, "-m", "demo", "--results", "20000", "--wait", "420", "--into", str(into)],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

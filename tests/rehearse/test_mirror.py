@@ -8,21 +8,34 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fulldress.adapters import nspawn
 from fulldress.adapters.scope import Scope
 from fulldress.errors import CapabilityMissing, StateDiskFull
+from fulldress.model.release import MaskRule, Mirroring
 from fulldress.ports import Host
 from fulldress.rehearse import mirror as mirrors
 from fulldress.rehearse.clone import Clone, CloneFailed
-from fulldress.rehearse.mirror import Mirror, MirrorFailed, refresh
+from fulldress.rehearse.mirror import Mirror, MirrorFailed, postgres, refresh, servers
 from fulldress.rehearse.network import Network
 
 pytestmark = pytest.mark.machine
 BENCH = "/usr/lib/postgresql/15/bin/pgbench"
 SUMS = """select sum(abalance) from pgbench_accounts union all select sum(tbalance) from pgbench_tellers
  union all select sum(bbalance) from pgbench_branches union all select coalesce(sum(delta), 0) from pgbench_history"""
+
+WISHES = Mirroring(
+    mask=(
+        MaskRule(
+            title="names",
+            database="bench",
+            sql="update person set name = 'x'",
+            check="select 1 from person where name <> 'x'",
+        ),
+    )
+)
 
 
 def ask(host: Host, sql: str, database: str = "bench") -> list[str]:
@@ -35,6 +48,7 @@ def ask(host: Host, sql: str, database: str = "bench") -> list[str]:
 def production(pg_machine: nspawn.Machine) -> Iterator[nspawn.Machine]:
     """With a database whose balances must always agree, under write load for as long as the module's tests run."""
     assert pg_machine.run(["sh", "-c", f"createdb bench && {BENCH} -q -i -s 1 bench"], user="postgres").ok
+    ask(pg_machine, "create table person as select 'Erika Musterfrau' as name from generate_series(1, 100)")
     pg_machine.run(
         ["sh", "-c", "echo '10.9.9.9 hooks.example' >> /etc/hosts; echo 4.2 > /root/version; ln /root/version /root/same"]
     )
@@ -61,7 +75,7 @@ def folder(scratch: Path, keeper: Scope) -> Path:
 
 @pytest.fixture(scope="module")
 def mirror(production: nspawn.Machine, folder: Path) -> Mirror:
-    return refresh(production, folder)
+    return refresh(production, folder, declared=WISHES)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +92,7 @@ def clone(mirror: Mirror, production: nspawn.Machine, scratch: Path, keeper: Sco
 def test_refreshing_again_moves_only_what_changed(production: nspawn.Machine, mirror: Mirror, folder: Path) -> None:
     production.run(["sh", "-c", "echo changed > /root/changed; rm -f /root/same"])
     (folder / "root/root/alien").write_text("not production's")
-    second = refresh(production, folder)
+    second = refresh(production, folder, declared=WISHES)
     assert Path(second.tree, "root/changed").read_text() == "changed\n"
     assert not Path(second.tree, "root/same").exists() and not Path(second.tree, "root/alien").exists()
     assert second.copied_bytes - second.database_bytes < mirror.file_bytes / 4
@@ -92,6 +106,15 @@ def test_a_mirror_of_a_busy_database_recovers_with_its_sums_intact(clone: Clone)
     sums = ask(clone.host, SUMS)
     assert len(sums) == 4 and len(set(sums)) == 1
     assert int(ask(clone.host, "select count(*) from pgbench_history")[0]) > 0
+
+
+def test_the_mirror_is_masked_as_declared_and_production_is_not(
+    clone: Clone, production: nspawn.Machine, mirror: Mirror
+) -> None:
+    assert ask(clone.host, "select distinct name from person") == ["x"]
+    assert ask(production, "select distinct name from person") == ["Erika", "Musterfrau"]
+    assert [mask.title for mask in mirror.masked] == ["names"]
+    assert mirror.databases == ("PostgreSQL 15/main: base backup",)
 
 
 def test_the_clone_is_production_but_for_its_identity(clone: Clone, production: nspawn.Machine) -> None:
@@ -164,12 +187,45 @@ def test_a_mirror_that_was_interrupted_is_not_complete(
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mirrors, "_copy_cluster", interrupted)
+    monkeypatch.setattr(postgres, "copy", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        refresh(production, folder, exclude=["/usr", "/var/cache"])
+        refresh(production, folder, declared=Mirroring(exclude=("/usr", "/var/cache")))
     assert (folder / "root/etc/hostname").exists() and not (folder / "root/usr/bin").exists()
     with pytest.raises(MirrorFailed, match="no complete mirror"):
         mirrors.load(folder)
+
+    def lost(*_: object) -> int:
+        raise MirrorFailed("the connection broke", why="timed out")
+
+    monkeypatch.setattr(postgres, "copy", lost)
+    with pytest.raises(MirrorFailed, match="connection broke") as broken:
+        refresh(production, folder, declared=Mirroring(exclude=("/usr", "/var/cache")))
+    assert "MB of files and 0 MB of databases came whole" in broken.value.why
+    assert not (folder / "mirror.json").exists()
+
+
+def test_a_cluster_whose_data_is_excluded_is_left_out_and_its_folder_stays_empty(
+    production: nspawn.Machine, scratch: Path, keeper: Scope
+) -> None:
+    folder = scratch / "mirrors" / f"{keeper.id}-without"
+    keeper.keep("tree", str(folder))
+    made = refresh(production, folder, declared=Mirroring(exclude=("/usr", "/var/cache", "/var/lib/postgresql")))
+    assert (made.clusters, made.databases, made.database_bytes) == ((), (), 0)
+    assert list((folder / "root/var/lib/postgresql").iterdir()) == []
+    assert "/var/lib/postgresql" in made.excluded
+
+
+def test_a_server_that_is_started_meanwhile_is_not_taken_for_a_copy(
+    production: nspawn.Machine, scratch: Path, keeper: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = scratch / "mirrors" / f"{keeper.id}-started"
+    keeper.keep("tree", str(folder))
+    found = servers.find(production)
+    stopped = found._replace(clusters=tuple(msgspec.structs.replace(c, online=False) for c in found.clusters))
+    answers = iter((stopped, found))
+    monkeypatch.setattr(servers, "find", lambda _: next(answers))
+    with pytest.raises(MirrorFailed, match="was started"):
+        refresh(production, folder, declared=Mirroring(exclude=("/usr", "/var/cache")))
 
 
 def test_too_little_room_is_said_before_anything_is_copied(

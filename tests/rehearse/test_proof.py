@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fulldress.adapters.manifest import PathState
 from fulldress.adapters.nspawn import Machine
 from fulldress.errors import UsageError
 from fulldress.model.proof import Proof
 from fulldress.ports import Completed
-from fulldress.rehearse.manifest import PathState
 from fulldress.rehearse.proof import ALLOWED, BETWEEN_CLONES, MOST, CaptureFailed, StateSnapshot, allowed, capture, compare
 
 GLOBS = ("/etc/proof/*.conf",)
@@ -83,7 +83,8 @@ TAMPERING: list[tuple[str, str, set[tuple[str, str]]]] = [
      {("rows", "proven: public.t")}),
     (sql("DROP INDEX t_n"), sql("CREATE INDEX t_n ON t(n)"), {("schema", "proven: INDEX public.t_n")}),
     (sql("ALTER TABLE empty ADD y int"), sql("ALTER TABLE empty DROP y"), {("schema", "proven: TABLE public.empty")}),
-    (sql("CREATE ROLE mallory"), sql("DROP ROLE mallory"), {("schema", "server: globals")}),
+    (sql("CREATE ROLE mallory"), sql("DROP ROLE mallory"),
+     {("schema", "server: ROLE mallory"), ("schema", "server: password of role mallory")}),
 ]  # fmt: skip
 
 
@@ -181,6 +182,19 @@ def test_allowed_differences_are_outside_the_digests() -> None:
     assert proof.before == proof.after
     assert proof.counted["file"] == 1
     assert not compare(after, snap(files={"/opt/a": STATE, "/opt/log": STATE})).equal
+
+
+def test_a_new_directory_among_logs_is_a_difference_and_a_new_log_is_none() -> None:
+    log, folder = {"/var/log/x": STATE}, {"/var/log/app": STATE._replace(kind="directory")}
+    assert compare(snap(), snap(files=log)).equal
+    assert [d.name for d in compare(snap(), snap(files={**log, **folder})).differences] == ["/var/log/app"]
+    assert compare(snap(), snap(files=folder), allowed(["file:/var/log/app | kept on purpose"])).equal
+
+
+@pytest.mark.parametrize(("after", "equal"), [("9 drawn", True), ("7 drawn", True), ("6 drawn", False), ("10 drawn", True)])
+def test_a_sequence_may_go_on_but_not_back(after: str, equal: bool) -> None:
+    one, two = snap(rows={"d: sequence s": "7 drawn"}), snap(rows={"d: sequence s": after})
+    assert compare(one, two).equal is equal
 
 
 def test_two_clones_may_differ_in_what_their_masks_give_them() -> None:

@@ -383,3 +383,36 @@ class TestOther:
         for sock in opened:
             sock.close()
         assert len(sink.entries("request")) == 100
+
+
+def test_mail_within_starttls_and_no_secret_in_any_file(make: Make, tmp_path: Path) -> None:
+    sink = make()
+    sink.aim("mail.example", 587)
+    trusting = ssl.create_default_context(cafile=str(sink.server.certificates.authority))
+    trusting.check_hostname = False  # it is reached by its address here
+    with smtplib.SMTP("127.0.0.1", sink.listen.tcp, timeout=10) as client:
+        client.starttls(context=trusting)
+        client.login("bob", "smtp-Secret-5")
+        client.sendmail("a@example", ["b@example"], "Subject: x\n\nthe password is mail-Secret-6\n")
+    sink.aim("api.example", 80)
+    ask(
+        sink,
+        "POST",
+        "/v1/Zq81xLmP0aYwe7TbnQk3/x?token=query-Secret-1",
+        {"password": "json-Secret-2"},
+        {"X-Key": "head-Secret-3"},
+    )
+    (mail,), (call,) = sink.entries("mail"), sink.entries("request")
+    assert mail.path == "b@example"
+    assert call.path.startswith("/v1/<secret:")
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"-Secret-" not in kept
+    assert b"Zq81xLmP0aYwe7TbnQk3" not in kept
+
+
+def test_mail_servers_texts_and_services_are_found_by_name(make: Make) -> None:
+    sink = make({"dns": {"TXT a.example": "v=spf1", "SRV _own._tcp.a.example": "b.example:99"}})
+    assert str(sink.resolve("a.example", "MX").short()) == "10 a.example."
+    assert str(sink.resolve("a.example", "TXT").short()) == '"v=spf1"'
+    assert str(sink.resolve("_own._tcp.a.example", "SRV").short()) == "0 0 99 b.example."
+    assert str(sink.resolve("_ldap._tcp.a.example", "SRV").short()) == "0 0 389 a.example."

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fulldress.errors import NoGo, NothingToDo, Stale, TargetHeld, UsageError
 from fulldress.model.package import TrustReport
 from fulldress.model.plan import Plan, PlanLock, StepTiming
-from fulldress.model.rehearsal import Act, RehearsalReport, RunReport
+from fulldress.model.rehearsal import Act, RehearsalReport, RunReport, StepDurations
 from fulldress.run.gate import pick, rehearsed_seconds, require_no_unfinished, require_rehearsed, require_trusted
 from fulldress.store import folder as f
 from fulldress.store.codec import write_bytes, write_json
@@ -75,6 +76,14 @@ def test_rehearsed_times_are_those_of_the_adapted_act(tmp_path: Path) -> None:
     )
     assert rehearsed_seconds(rehearsal(tmp_path, "1", acts=acts)) == {"a": 2}
     assert rehearsed_seconds(None) == {}
+
+
+def test_rehearsed_times_are_the_medians_of_all_rehearsals(tmp_path: Path) -> None:
+    durations = (
+        StepDurations(step="a", phase="do", samples=(1.0, 2.0, 9.0), median=2.0, worst=9.0),
+        StepDurations(step="a", phase="undo", samples=(5.0,), median=5.0, worst=5.0),
+    )
+    assert rehearsed_seconds(msgspec.structs.replace(rehearsal(tmp_path, "1"), step_durations=durations)) == {"a": 2.0}
 
 
 def test_an_unfinished_run_comes_first(tmp_path: Path) -> None:

@@ -84,6 +84,22 @@ def test_someone_elses_change_survives_the_undo(tmp_path: Path) -> None:
     assert file.read_text() == "x = 1\ny = 5\n"
 
 
+@pytest.mark.parametrize("left", [None, "", "x = "])
+def test_an_undo_that_was_killed_while_it_restored_is_repeated(tmp_path: Path, left: str | None) -> None:
+    """It had removed the file, and written nothing or a part of it again."""
+    file = tmp_path / "x.conf"
+    file.write_text("x = 1\n")
+    scripts = compiled(file, key="x", value="2")
+    assert run(scripts.do, tmp_path) == 0
+    killed = scripts.undo.replace("; fd_restore config;", '; rm -- "$(tr -d \'\\0\' <"$FD_UNDO/config.present")"; exit 9;')
+    assert run(killed, tmp_path) == 9
+    assert not file.exists()
+    if left is not None:
+        file.write_text(left)
+    assert run(scripts.undo, tmp_path) == 0
+    assert file.read_text() == "x = 1\n"
+
+
 def test_an_undo_without_a_do_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "x.conf"
     file.write_text("x = 1\n")

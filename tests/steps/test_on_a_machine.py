@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,29 @@ def test_units_stop_and_start(pg_machine: Machine, step_on: Callable[..., Done])
     assert sh(pg_machine, "systemctl is-active cron || true") == "inactive", "it was down before the start"
     assert stop.undo().code == 0
     assert sh(pg_machine, "systemctl is-active cron") == "active"
+
+
+def test_a_stopped_unit_that_a_boot_started_is_started_anew(pg_machine: Machine, step_on: Callable[..., Done]) -> None:
+    """It runs what lay there at the boot: old files before the upgrade goes on, new ones before they are taken back."""
+    number = "systemctl show -p InvocationID --value cron"
+    stop, start = step_on("unit", action="stop", unit="cron"), step_on("unit", action="start", unit="cron", settle_s=0.1)
+    assert stop.do().code == 0
+    booted = sh(pg_machine, f"systemctl start cron; {number}")
+    assert start.do().code == 0
+    forward = sh(pg_machine, number)
+    assert start.undo().code == 0
+    assert stop.undo().code == 0
+    assert len({booted, forward, sh(pg_machine, number)}) == 3
+    assert sh(pg_machine, "systemctl is-active cron") == "active"
+
+
+def test_a_unit_whose_stop_was_never_done_is_left_alone(pg_machine: Machine, step_on: Callable[..., Done]) -> None:
+    number = "systemctl show -p InvocationID --value cron"
+    before = sh(pg_machine, f"systemctl start cron; {number}")
+    stop = step_on("unit", action="stop", unit="cron")
+    recorded = stop.scripts.do.partition("fd_record_unit cron")
+    assert sh(pg_machine, f"mkdir -p /run/t; FD_UNDO=/run/t bash -c {shlex.quote(recorded[0] + recorded[1])}") == ""
+    assert sh(pg_machine, f"FD_UNDO=/run/t bash -c {shlex.quote(stop.scripts.undo)}; rm -r /run/t; {number}") == before
 
 
 def test_a_unit_that_never_existed_is_an_error(step_on: Callable[..., Done]) -> None:
@@ -195,6 +219,7 @@ class H(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def do_GET(self):
         if self.path == "/state": return self.reply(200, {"hooks": HOOKS, "flags": FLAGS})
+        if self.path == "/v1/hooks": return self.reply(200, [{"id": k, **v} for k, v in HOOKS.items()])
         name = self.path.rsplit("/", 1)[1]
         self.reply(*((200, FLAGS[name]) if name in FLAGS else (404, {})))
     def do_POST(self):
@@ -238,6 +263,31 @@ def test_a_webhook_is_made_once_and_taken_back(partner: Callable[[], str], step_
     assert done.again().code == 0
     assert "wh_2" not in partner()
     assert done.undo().code == 0
+    assert partner() == before
+
+
+@pytest.mark.parametrize("killed", ["before", "after"])
+def test_a_webhook_whose_answer_was_lost_is_found_and_taken_back(
+    pg_machine: Machine, partner: Callable[[], str], step_on: Callable[..., Done], killed: str
+) -> None:
+    """Killed in the middle of the call: what is listed now and was not before is ours when it says what we said."""
+    params = {"method": "POST", "url": "http://127.0.0.1:8099/v1/hooks", "headers": {"Authorization": "Bearer ${TOKEN}"}}
+    body = f'{{"url": "http://here/{killed}", "events": ["approved"]}}'
+    done = step_on("http", **params, body=body, env_file="/etc/fd-secrets.env")
+    before = partner()
+    call = "status=$(fd_call POST"
+    assert call in done.scripts.do
+    last = {
+        "before": done.scripts.do.replace(call, f"exit 9; {call}"),
+        "after": done.scripts.do.replace('fd_ok "$status"', "exit 9"),
+    }
+    env = "FD_UNDO=/run/fd-lost FD_BLOBS=/run/none"
+    sh(
+        pg_machine,
+        f"mkdir -p /run/fd-lost; {env} bash -c {shlex.quote(last[killed])} || test $? = 9; rm -f /run/fd-lost/answer",
+    )
+    assert (partner() == before) is (killed == "before")
+    sh(pg_machine, f"{env} bash -c {shlex.quote(done.scripts.undo)}; rm -r /run/fd-lost")
     assert partner() == before
 
 

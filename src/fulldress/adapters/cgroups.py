@@ -104,10 +104,11 @@ def _limited(name: str, limits: Limits) -> list[Path]:
         (_MOUNT / "pids" / TOP / name / "pids.max").write_text(str(limits.tasks))
     if limits.devices and limiting("devices"):
         fence = _MOUNT / "devices" / TOP / name
-        fence.mkdir(parents=True, exist_ok=True)
-        (fence / "devices.deny").write_text("a")
-        for rule in (*_DEVICES, _TERMINALS):
-            (fence / "devices.allow").write_text(rule)
+        if not (fence / "payload").exists():  # once it has groups below, it takes no new rules
+            fence.mkdir(parents=True, exist_ok=True)
+            (fence / "devices.deny").write_text("a")
+            for rule in (*_DEVICES, _TERMINALS):
+                (fence / "devices.allow").write_text(rule)
         entered += _made([fence / "payload"])
     return entered
 
@@ -216,6 +217,17 @@ def _wait(path: Path, expected: str, seconds: float = 10.0) -> None:
         if time.monotonic() > until:
             raise TimeoutError(f"{path} did not become {expected!r}")
         time.sleep(0.001)
+
+
+def processes(name: str, unit: str = "") -> list[int]:
+    """Pids (as this host sees them) of everything in a machine, or in one unit of it."""
+    found: set[int] = set()
+    for group in groups(name):
+        for folder, _, _ in os.walk(group):
+            if not unit or unit in Path(folder).relative_to(group).parts:
+                with contextlib.suppress(OSError):
+                    found.update(map(int, Path(folder, "cgroup.procs").read_text().split()))
+    return sorted(found)
 
 
 def remove(name: str) -> None:

@@ -7,24 +7,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec import structs
 
 from fulldress.adapters import x509 as certs
+from fulldress.adapters.signerinfo import HASHES, attributes, is_signer, verifies
+from fulldress.adapters.timestamp import stamp
 from fulldress.model.signed import SignatureState, SignedBy
 
-_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha1": hashes.SHA1,
-    "sha224": hashes.SHA224,
-    "sha256": hashes.SHA256,
-    "sha384": hashes.SHA384,
-    "sha512": hashes.SHA512,
-}
 _SIGNING_USES = ("1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0")
 """Code signing, e-mail protection, any."""
 
@@ -41,13 +35,22 @@ class X509:
         return certs.describe(_load(certificate), [_load(c) for c in pool], roots, now)
 
     def detached(
-        self, signature: bytes, data: Path, pool: Sequence[bytes], roots: Sequence[str], now: datetime
+        self,
+        signature: bytes,
+        data: Path,
+        pool: Sequence[bytes],
+        roots: Sequence[str],
+        now: datetime,
+        stampers: Sequence[str] = (),
     ) -> list[SignedBy]:
-        """Judge every signer of a CMS signature over the file ``data``."""
+        """Judge every signer of a CMS signature over the file ``data``.
+
+        ``stampers``: fingerprints of time-stamping authorities whose word on the time of signing counts.
+        """
         try:
             signed = _signed_data(signature)
             known = [*_embedded(signed), *(_load(c) for c in pool)]
-            signers = [_judge(info, signed, data, known, roots, now) for info in signed["signer_infos"]]
+            signers = [_judge(info, signed, data, known, _Given(roots, now, stampers)) for info in signed["signer_infos"]]
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             return [SignedBy(format="cms", state="unreadable", reason=f"it is no CMS signature: {error}")]
         return signers or [SignedBy(format="cms", state="unreadable", reason="it names no signer")]
@@ -77,13 +80,19 @@ def _embedded(signed: Any) -> list[x509.Certificate]:
     return [_load(c.chosen.dump()) for c in signed["certificates"] or () if c.name == "certificate"]
 
 
-def _judge(
-    info: Any, signed: Any, data: Path, known: list[x509.Certificate], roots: Sequence[str], now: datetime
-) -> SignedBy:
-    certificate = next((c for c in known if _is_signer(info["sid"], c)), None)
+class _Given(NamedTuple):
+    """What a signature is judged by."""
+
+    roots: Sequence[str]
+    now: datetime
+    stampers: Sequence[str]
+
+
+def _judge(info: Any, signed: Any, data: Path, known: list[x509.Certificate], given: _Given) -> SignedBy:
+    certificate = next((c for c in known if is_signer(info["sid"], c)), None)
     if certificate is None:
         return SignedBy(format="cms", state="keyless", reason="the signer's certificate is not in the package")
-    facts = certs.describe(certificate, known, roots, now)
+    facts, stamped = _in_time(info, certificate, known, given)
     state, reason = _state(info, signed, data, certificate)
     weak = facts.state == "weak"
     return SignedBy(
@@ -92,46 +101,52 @@ def _judge(
         fingerprint=facts.fingerprint,
         signer=facts.signer,
         issuer=facts.issuer,
-        created=_signing_time(info),
+        created=stamped or _signing_time(info),
         reason="; ".join(r for r in (reason, facts.reason) if r),
         rooted=facts.rooted,
     )
 
 
-def _is_signer(sid: Any, certificate: x509.Certificate) -> bool:
-    if sid.name == "issuer_and_serial_number":
-        same_issuer: bool = sid.chosen["issuer"].dump() == certificate.issuer.public_bytes()
-        return same_issuer and sid.chosen["serial_number"].native == certificate.serial_number
-    try:
-        key = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return bool(sid.chosen.native == key)
+def _in_time(info: Any, certificate: x509.Certificate, known: list[x509.Certificate], given: _Given) -> tuple[SignedBy, str]:
+    """The certificate as it is now, or where that has ended as it was when a pinned authority stamped the signature."""
+    facts = certs.describe(certificate, known, given.roots, given.now)
+    ended = given.now > certificate.not_valid_after_utc
+    if not (ended or (not facts.rooted and info["unsigned_attrs"])):
+        return facts, ""
+    stamped = stamp(info, known, given.stampers, given.now)
+    then = certs.describe(certificate, known, given.roots, stamped.when) if stamped.when else facts
+    if stamped.when and then.state == "intact" and (facts.state == "weak" or then.rooted):
+        return _with(then, stamped.reason), _utc(stamped.when)
+    return (_with(facts, stamped.reason) if ended else facts), ""
 
 
-def _attributes(info: Any) -> dict[str, Any]:
-    return {a["type"].native: a["values"] for a in info["signed_attrs"] or ()}
+def _with(facts: SignedBy, reason: str) -> SignedBy:
+    return structs.replace(facts, reason="; ".join(r for r in (facts.reason, reason) if r))
+
+
+def _utc(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _signing_time(info: Any) -> str:
-    values = _attributes(info).get("signing_time")
+    values = attributes(info).get("signing_time")
     when = values[0].native if values is not None and len(values) else None
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(when, datetime) else ""
+    return _utc(when) if isinstance(when, datetime) else ""
 
 
 def _state(info: Any, signed: Any, data: Path, certificate: x509.Certificate) -> tuple[SignatureState, str]:
     algorithm = info["digest_algorithm"]["algorithm"].native
-    if algorithm not in _HASHES or algorithm == "sha1":
+    if algorithm not in HASHES or algorithm == "sha1":
         return "weak", f"it is made with {algorithm}, which can be forged or is unknown"
     if isinstance(certificate.public_key(), dsa.DSAPublicKey):
         return "weak", "it is made with a DSA key, which can be forged"
     if not _for_signing(certificate):
         return "weak", "its certificate is not meant for signing code"
-    attributes = _attributes(info)
+    named_ones = attributes(info)
     digest = _file_digest(data, algorithm)
-    if attributes:
-        named = attributes.get("message_digest")
-        kind = attributes.get("content_type")
+    if named_ones:
+        named = named_ones.get("message_digest")
+        kind = named_ones.get("content_type")
         if named is None or len(named) != 1 or named[0].native != digest:
             return "altered", "it was made for other bytes than these"
         if kind is None or kind[0].native != signed["encap_content_info"]["content_type"].native:
@@ -139,7 +154,7 @@ def _state(info: Any, signed: Any, data: Path, certificate: x509.Certificate) ->
         message = info["signed_attrs"].untag().dump(force=True)
     else:
         message = data.read_bytes()
-    if not _verifies(info, certificate, message, _HASHES[algorithm]()):
+    if not verifies(info, certificate, message, HASHES[algorithm]()):
         return "altered", "its signature value does not fit its certificate"
     return "intact", ""
 
@@ -157,25 +172,3 @@ def _for_signing(certificate: x509.Certificate) -> bool:
     except ValueError:
         return False
     return any(use.dotted_string in _SIGNING_USES for use in uses)
-
-
-def _verifies(info: Any, certificate: x509.Certificate, message: bytes, algorithm: hashes.HashAlgorithm) -> bool:
-    key, signature = certificate.public_key(), info["signature"].native
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, message, _padding(info, algorithm), algorithm)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signature, message, ec.ECDSA(algorithm))
-        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-            key.verify(signature, message)
-        else:
-            return False
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
-        return False
-    return True
-
-
-def _padding(info: Any, algorithm: hashes.HashAlgorithm) -> padding.AsymmetricPadding:
-    if info["signature_algorithm"]["algorithm"].native == "rsassa_pss":
-        return padding.PSS(mgf=padding.MGF1(algorithm), salt_length=padding.PSS.AUTO)
-    return padding.PKCS1v15()

@@ -103,6 +103,10 @@ class InTree(abc.ABC):
     def _tree(self) -> str:
         """Where the root tree is now."""
 
+    def whole_tree(self) -> Path:
+        """The root tree as its own processes see it, what is mounted in it included. Never follow its links."""
+        return Path(self._tree())
+
     def read_file(self, path: str) -> bytes:
         """The bytes of a file; raises FileNotFoundError. Links are followed inside the tree only."""
         with self._root_fd() as root:

@@ -67,7 +67,8 @@ class Jar:
             yield Offered(place, jar.place, facts, counts=not jar.place)
             return
         signature = view.path(view.files[block]).read_bytes()
-        signers = self.x509.detached(signature, view.path(view.files[place]), view.pool, view.roots, view.now)
+        path = view.path(view.files[place])
+        signers = self.x509.detached(signature, path, view.pool, view.roots, view.now, view.stampers)
         chain = _walk(view, jar, view.files[place])
         for facts in signers:
             state, reason = facts.state, facts.reason

@@ -137,6 +137,10 @@ class Machine(inroot.InTree):
         """Let the machine go on."""
         cgroups.freeze(self.state.name, frozen=False)
 
+    def processes(self, unit: str = "") -> list[Proc]:
+        """Its processes as this host sees them, all or those of one unit."""
+        return [found for pid in cgroups.processes(self.state.name, unit) if (found := procs.of(pid)) is not None]
+
     def poweroff(self, *, timeout_s: float = 60.0) -> None:
         """Orderly shutdown; raises MachineFailed when it took longer (the machine is then killed)."""
         self.state.supervisor.signal(signal.SIGTERM)  # nspawn hands it on to init as the order to power off
@@ -146,10 +150,15 @@ class Machine(inroot.InTree):
             raise MachineFailed(f"{self.name} did not power off within {timeout_s:.0f} s and was killed")
 
     def kill(self) -> None:
-        """Power cut: SIGKILL to init; the kernel kills everything else in the machine."""
+        """Power cut: SIGKILL to init; the kernel kills everything else in the machine. A frozen one does not run on."""
+        every = self.processes()
+        for process in every:  # a frozen process dies of it when it is thawed, before it does anything more
+            process.signal(signal.SIGKILL)
         with contextlib.suppress(OSError):
             self.thaw()
         _kill_tree(self.state.supervisor)
+        for process in every:  # its groups can be removed, and made anew, when nobody is in them any more
+            procs.wait_gone(process, 10.0)
         forget(self.state.name)
 
     def _tree(self) -> str:

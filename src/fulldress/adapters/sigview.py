@@ -40,6 +40,11 @@ class View(NamedTuple):
     roots: Sequence[str]
     now: datetime
 
+    @property
+    def stampers(self) -> tuple[str, ...]:
+        """Fingerprints of the time-stamping authorities on record."""
+        return stampers(self.pins)
+
 
 class Checker(Protocol):
     """One format of signatures."""
@@ -47,6 +52,11 @@ class Checker(Protocol):
     def look(self, view: View) -> Iterator[Offered]:
         """Every signature of this format, judged."""
         ...
+
+
+def stampers(pins: Sequence[VendorPin]) -> tuple[str, ...]:
+    """Fingerprints of the time-stamping authorities on record, lower-case hex."""
+    return tuple(pin.fingerprint.lower().replace(" ", "").replace(":", "") for pin in pins if pin.kind == "tsa")
 
 
 def without(place: str, suffixes: Sequence[str]) -> str:

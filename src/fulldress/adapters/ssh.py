@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import os
+import pwd
 import re
 import secrets
 import shlex
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fulldress.adapters.commands import CHUNK, PATH, check_stream
 from fulldress.errors import FulldressError, UsageError
@@ -74,6 +76,14 @@ class SshFailed(FulldressError):
     """
 
     slug = "ssh-failed"
+
+
+class RsyncWay(NamedTuple):
+    """For rsync's command line."""
+
+    place: str
+    """Before a path: ``host:``."""
+    options: tuple[str, ...]
 
 
 class _Loop:
@@ -162,6 +172,47 @@ class SshHost:
     def boot_id(self) -> str:
         """Changes whenever the machine boots anew."""
         return self.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+
+    def rsync(self) -> RsyncWay:
+        """How rsync reads this host as root, by OpenSSH, with the settings of this connection.
+
+        Raises SshFailed when the user who logs in is not root and ``sudo -n`` does not make it root.
+        """
+        who = self.run(["id", "-u"])
+        if not who.ok:
+            raise SshFailed(f"{self.name} does not say who we are", why=who.stderr.decode(errors="replace")[-300:])
+        path = ""
+        if who.stdout.strip() != b"0":
+            allowed = self.run(["sudo", "-n", "rsync", "--version"])
+            if not allowed.ok:
+                raise SshFailed(
+                    f"{self.name} does not let us read all its files",
+                    why=allowed.stderr.decode(errors="replace").strip()[-300:],
+                    fix="log in as root, or allow `sudo -n rsync` for the login",
+                )
+            path = "sudo -n rsync"
+        options = ["--rsh=" + " ".join(map(_quoted, self._openssh()))]
+        place = f"[{self._host}]:" if ":" in self._host else f"{self._host}:"
+        return RsyncWay(place, (*options, f"--rsync-path={path}") if path else tuple(options))
+
+    def _openssh(self) -> list[str]:
+        """OpenSSH's client with the same configuration, keys and refusals as ours. It looks for no system-wide settings."""
+        home = Path.home() / ".ssh"
+        config = home / "config"
+        argv = ["ssh", "-F", str(config) if config.is_file() else "none", "-a", "-x", "-T"]
+        fixed: tuple[str, ...] = (
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            "UpdateHostKeys=no",
+            "ServerAliveInterval=15",
+        )
+        if Path.home() != Path(pwd.getpwuid(os.geteuid()).pw_dir):  # OpenSSH does not ask $HOME, asyncssh does
+            fixed = (*fixed, f"UserKnownHostsFile={home / 'known_hosts'}")
+        for setting in (*fixed, f"ConnectTimeout={CONNECT_S:.0f}"):
+            argv += ["-o", setting]
+        argv += ["-l", self._user] if self._user else []
+        argv += ["-p", self._port] if self._port else []
+        return argv
 
     def close(self) -> None:
         """End the connection; the next command opens a new one."""
@@ -259,6 +310,11 @@ class _Call:
             return stderr
         self.group = int(found[2])
         return found[1] + stderr[found.end() :]
+
+
+def _quoted(word: str) -> str:
+    """A word of ``--rsh``, as rsync takes it apart: quotes group, and nothing escapes."""
+    return f"'{word}'" if " " in word else word
 
 
 def _running() -> asyncio.AbstractEventLoop:

@@ -19,6 +19,7 @@ ORDER = (
     "waive",
     "adapt",
     "plan",
+    "mirror",
     "rehearse",
     "run",
     "resume",

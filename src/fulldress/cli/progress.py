@@ -67,10 +67,11 @@ class BarProgress:
         """Draw a bar (a moving one when the total is unknown)."""
         self.finish()
         from rich.console import Console  # noqa: PLC0415 - loaded when needed: costs more than the whole start-up
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
+        from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415 - as above  # noqa: PLC0415 - as above
         from rich.progress import Progress as Bars  # noqa: PLC0415 - as above
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()]
+        columns += [TextColumn("left"), TimeRemainingColumn()] if total else []
         self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
         self._bars.start()
         self._task = self._bars.add_task(visible(label), total=total)

@@ -75,6 +75,8 @@ def settings() -> str:
         ("estate", release.Declared),
         ("objectives", release.Objectives),
         ("window", release.Window),
+        ("mirror", release.Mirroring),
+        ("[mirror.mask]", release.MaskRule),
     )
     parts = ["# release.toml\n"]
     for name, kind in tables:

@@ -24,6 +24,7 @@ from fulldress.errors import EXIT_INTERRUPTED, RollbackIncomplete, RolledBack, S
 from fulldress.formats.hosttext import printable
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import RunReport
+from fulldress.run.drift import Drift
 from fulldress.run.gate import rehearsals, rehearsed_seconds
 from fulldress.run.perform import LOCK, Job, carry_on
 from fulldress.store import folder as f
@@ -100,6 +101,9 @@ def go(folder: ReleaseFolder, directory: Path, report: RunReport, *, undo: bool 
             stop=stop,
             access_log=release.estate.access_log,
             slow_ms=release.objectives.slow_ms,
+            writes=same[-1].write_set if same else None,
+            mirrored=same[-1].mirror.refreshed if same and same[-1].mirror is not None else 0.0,
+            allowed=release.estate.allow_differences,
         )
         outcome = carry_on(directory, report, job, undo=undo, resumed=resumed)
     write_page(folder, f"{f.RUNS}/{directory.name}")
@@ -109,6 +113,15 @@ def go(folder: ReleaseFolder, directory: Path, report: RunReport, *, undo: bool 
 def _ended(directory: Path, outcome: Outcome, *, asked_to_undo: bool) -> int:
     final = read_json(directory / "run.json", RunReport)
     where = f"{f.RUNS}/{directory.name}"
+    for line in (final.backup if not asked_to_undo else "", final.restored):
+        if line:
+            click.echo(printable(line))
+    if outcome.state == "stopped" and outcome.reason:
+        raise Drift(
+            f"stopped between steps: {printable(outcome.reason)}",
+            why="neither the plan nor the machine by itself writes there in a rehearsal; the target stays held by this run",
+            fix="find out who it was; then fulldress resume (goes on) or fulldress rollback (undoes)",
+        )
     if outcome.state == "stopped":
         click.echo("stopped between steps; the target stays held by this run")
         next_command("fulldress resume (goes on) or fulldress rollback (undoes)")

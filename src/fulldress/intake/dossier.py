@@ -38,7 +38,7 @@ class Material(NamedTuple):
 def dossier(given: Material, now: datetime) -> Dossier:
     """The whole dossier."""
     new = _new_keys(given.trust)
-    pinned = given.record.pin if given.record else ()
+    pinned = tuple(p for p in given.record.pin if p.kind != "tsa") if given.record else ()
     items = (
         _old(given, pinned),
         _new(given, new),

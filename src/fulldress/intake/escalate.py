@@ -67,7 +67,7 @@ def open_case(
         due=stamp(until),
         questions=QUESTIONS,
         signers=tuple(dict.fromkeys(s.fingerprint.lower() for s in doubtful)),
-        pinned=tuple(p.fingerprint.lower().replace(" ", "") for p in record.pin),
+        pinned=tuple(p.fingerprint.lower().replace(" ", "") for p in record.pin if p.kind != "tsa"),
     )
 
 

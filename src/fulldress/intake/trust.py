@@ -19,7 +19,7 @@ from fulldress.adapters.jar import Jar
 from fulldress.adapters.minisign import Minisign
 from fulldress.adapters.openpgp import OpenPgp
 from fulldress.adapters.sigstore import Sigstore
-from fulldress.adapters.sigview import Checker, View
+from fulldress.adapters.sigview import Checker, View, stampers
 from fulldress.adapters.tufrepo import Tuf
 from fulldress.formats import checksums, rpm
 from fulldress.formats.keymaterial import ARMOUR
@@ -67,7 +67,13 @@ class X509Means(Protocol):
     def certificates(self, data: bytes) -> tuple[bytes, ...]: ...
     def describe(self, certificate: bytes, pool: Sequence[bytes], roots: Sequence[str], now: datetime) -> SignedBy: ...
     def detached(
-        self, signature: bytes, data: Path, pool: Sequence[bytes], roots: Sequence[str], now: datetime
+        self,
+        signature: bytes,
+        data: Path,
+        pool: Sequence[bytes],
+        roots: Sequence[str],
+        now: datetime,
+        stampers: Sequence[str] = ...,
     ) -> list[SignedBy]: ...
 
 
@@ -126,6 +132,7 @@ class _Judge:
         self.keys |= {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
         self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
         self.roots = vendor.roots if vendor else ()
+        self.stampers = stampers(vendor.pin) if vendor else ()
         self.pool = tuple(c for found in self.certificates.values() for c in found)
 
     def _speaking(self) -> Iterator[tuple[str, bytes]]:
@@ -203,7 +210,7 @@ class _Judge:
             target = _without(place, CMS_SUFFIXES)
             if target and target in self.files:
                 path = self._verified_path(self.files[target])
-                facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now)
+                facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now, self.stampers)
                 found.extend(_Found(place, target, f) for f in facts)
             elif target:
                 found.append(_Found(place, target, _lost("cms", target)))
@@ -217,7 +224,7 @@ class _Judge:
                 continue
             path = self._verified_path(package)
             if name.endswith(CMS_SUFFIXES):
-                facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now)
+                facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now, self.stampers)
             else:
                 facts = self.means.openpgp.detached(data, path, list(self.keys.values()), self.now)
             found.extend(_Found(name, "", f) for f in facts)

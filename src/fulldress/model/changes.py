@@ -16,7 +16,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: Kind
     after: Kind
     what: tuple[str, ...] = ()
-    """What about it changed: content, owner, mode, times, xattrs, acl, capabilities, target."""
+    """What about it changed: content, owner, mode, times, xattrs, acl, capabilities, target, number, hard links."""
     bytes: int = 0
     """Size of what stands there in production: what a backup of it takes."""
     aliases: tuple[str, ...] = ()
@@ -34,6 +34,8 @@ class WriteSet(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
     control: int
     """Paths that the control clone wrote as well and that were left out."""
+    by_itself: tuple[str, ...] = ()
+    """These paths: the machine writes them without any upgrade."""
     backup: tuple[str, ...]
     """Paths of production to back up before the first step, parents first."""
     backup_bytes: int = 0

@@ -12,12 +12,14 @@ Fault = Literal["kill-runner", "kill-step", "power-cut", "disk-full", "kill-data
 """What is done to it: the orchestrator dies, the step's processes die, the machine loses power, its disk is full, its
 database server is killed, the connection to it is cut."""
 Moment = Literal["before", "inside", "after"]
+Recovery = Literal["resume", "rollback"]
+"""What the operator does afterwards: go on to the end and roll back then, or roll back at once."""
 Ending = Literal["completed", "rolled-back", "stopped", "not-run"]
 """The plan went on to its end, was undone, stopped and named the step in doubt, or the injection could not be tried."""
 
 
 class Injection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One fault at one moment of one step, played on a clone of its own."""
+    """One fault at one moment of one step, and what became of the machine after recovery and rollback."""
 
     step: str
     """Step id."""
@@ -26,6 +28,7 @@ class Injection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fault: Fault
     point: float = 0.0
     """Inside a step: at which share of its rehearsed duration, 0 to 1."""
+    recovery: Recovery = "resume"
     fired: bool = False
     """The fault was seen to have happened; an injection that did not fire proves nothing."""
     evidence: str = ""
@@ -45,7 +48,8 @@ class Injection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def good(self) -> bool:
         """It fired, recovery came to a known end, and the machine is as it was."""
-        return self.fired and self.ending in ("completed", "rolled-back") and self.equal and not self.effects_left
+        known = self.ending in ("completed", "rolled-back")
+        return self.fired and known and self.equal and not self.effects_left and not self.repeated
 
 
 class UndoneFrom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,4 +72,6 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     injections: tuple[Injection, ...] = ()
     workers: int = 1
     """Clones that worked side by side."""
+    notes: tuple[str, ...] = ()
+    """What the sweep could not tell apart or try, in words; each makes its verdict inconclusive at best."""
     seconds: float = 0.0

@@ -142,12 +142,12 @@ class VendorPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A key the vendor is known to sign with. ``fingerprint`` in lower-case hex without blanks.
 
     For minisign and signify the public key itself (its base64) will do; for sigstore ``ISSUER IDENTITY``; for TUF the
-    SHA-256 of a root file.
+    SHA-256 of a root file; for a time-stamping authority the SHA-256 of its certificate or its root.
     """
 
     fingerprint: str
-    kind: Literal["openpgp", "x509", "minisign", "signify", "sigstore", "tuf"] = "openpgp"
-    """``x509`` is for CMS and JAR signatures too."""
+    kind: Literal["openpgp", "x509", "minisign", "signify", "sigstore", "tuf", "tsa"] = "openpgp"
+    """``x509`` is for CMS and JAR signatures too; ``tsa`` only says when something was signed (RFC 3161)."""
     not_before: str = ""
     not_after: str = ""
     note: str = ""

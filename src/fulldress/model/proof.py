@@ -22,6 +22,8 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
     part: str
     pattern: str
     reason: str
+    directories: bool = True
+    """False: a directory that matches is compared all the same, because nothing that runs makes or changes one there."""
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

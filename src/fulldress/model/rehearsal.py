@@ -227,6 +227,27 @@ class SideEffect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """True when a later call undid it."""
     undo: str = ""
     """Drafted call that closes it: ``DELETE https://host/path/id``."""
+    step: str = ""
+    """The same as a step for ``plan.toml``; empty when no HTTP call undoes it, or nothing is left to undo."""
+
+
+class Retries(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the machine did when a third party failed: how often it tried, and how long it waited in between. Seconds."""
+
+    endpoint: str
+    method: str = ""
+    path: str = ""
+    """Empty when it was the connection that failed."""
+    attempts: int
+    failed: int
+    intervals: tuple[float, ...] = ()
+    """From each failed attempt to the next."""
+    scripted: tuple[str, ...] = ()
+    """What struck it, as declared in ``outside.toml``."""
+    asked_s: float = 0.0
+    """The ``Retry-After`` that it was told."""
+    recovered: bool = False
+    """The last attempt succeeded."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,9 +275,13 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """Places that the kernel saw the clone reach for and the sink did not record; None when nobody counted."""
     impacts: tuple[LockImpact, ...] = ()
     """The timeline of the locks that mattered, the worst first."""
+    retries: tuple[Retries, ...] = ()
+    """What the machine did about calls that failed."""
     jobs: tuple[FiredJob, ...] = ()
     """Scheduled jobs that were fired in this act."""
     proof: Proof | None = None
+    write_set: WriteSet | None = None
+    """What the plan changed, told beside a control clone; kept in the report, not in its act."""
     notes: tuple[str, ...] = ()
     contained: tuple[str, ...] = ()
     """What the plan did that the clone had to contain: went down, left things running, ran into its limits."""
@@ -277,6 +302,12 @@ class MirrorFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Titles of the declared masking that was applied; empty: personal data is as in production."""
     driver: str = "overlay"
     """``overlay``, ``btrfs``, ``staging``: what made the clones."""
+    doubtful: tuple[str, ...] = ()
+    """Databases of the host that are not in the mirror as they should be, with the reason."""
+    left_out: tuple[str, ...] = ()
+    """File systems below the root that were not copied: ``/mnt/share: reason``."""
+    files: int = 0
+    file_bytes: int = 0
     full_dress: bool = True
     """False when the clones were not copies of production as a whole (a staging host)."""
 
@@ -323,3 +354,9 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     load: LoadReport | None = None
     resumed: int = 0
     """How many times another process took the run over."""
+    backup: str = ""
+    """What was backed up before the first step, in words; empty: nothing was."""
+    drift: tuple[str, ...] = ()
+    """Paths that somebody else wrote meanwhile; each was named once and stopped the run."""
+    restored: str = ""
+    """After a rollback: how the backed-up paths compare with their backup, in words."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -68,6 +70,34 @@ class Staging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """``http://HOST:PORT`` where the load goes; the host's port 80 when empty."""
 
 
+class MaskRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """``[[mirror.mask]]``: SQL that takes personal data out of the mirror; production never sees it."""
+
+    title: str
+    database: str
+    sql: str = ""
+    file: str = ""
+    """A file with the SQL, relative to the release folder, in place of ``sql``."""
+    check: str
+    """A query that must return no row when the data is masked."""
+    cluster: str = ""
+    """``15/main``; needed only when several clusters have a database of this name."""
+
+
+class Mirroring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """``[mirror]``: what the copy of production leaves out, takes along, and how."""
+
+    exclude: tuple[str, ...] = ()
+    """Paths (``/srv/archive``; a folder stays, empty) or name patterns without a slash (``*.iso``)."""
+    include: tuple[str, ...] = ()
+    """Mount points of network or memory file systems that are to be copied too."""
+    databases: Literal["auto", "snapshot", "base-backup", "backup-api"] = "auto"
+    """How running PostgreSQL clusters are copied; ``auto`` takes the first way that the host offers."""
+    bandwidth: int = 0
+    """Most KiB a second that are read from the host; 0: no limit."""
+    mask: tuple[MaskRule, ...] = ()
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """``release.toml``."""
 
@@ -82,3 +112,4 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     objectives: Objectives = Objectives()
     window: Window = Window()
     staging: Staging = Staging()
+    mirror: Mirroring = Mirroring()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -19,10 +19,11 @@ from fulldress import engine
 from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
-from fulldress.model.rehearsal import Act, FidelityFigure, LockHold
+from fulldress.model.rehearsal import Act, FidelityFigure, LockHold, LockImpact
 from fulldress.model.release import Release
 from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
+from fulldress.rehearse.beside import Beside
 from fulldress.rehearse.containment import Containment
 from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
@@ -31,10 +32,12 @@ from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.network import Network, Wiring
 from fulldress.rehearse.outside import Outside
+from fulldress.rehearse.samples import Sample
 from fulldress.rehearse.serverlog import ServerLog
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.target import Target, target_of
 from fulldress.rehearse.traffic import RunningLoad, start_load
+from fulldress.rehearse.wanted import Wanted
 from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
@@ -81,6 +84,9 @@ class Setting(NamedTuple):
     progress: Progress
     durations: dict[str, float]
     """Filled in as the rehearsal goes: what -> seconds."""
+    wanted: Wanted
+    load_again: Callable[[int], Load]
+    """The load of the n-th repetition (1, 2, ...): the same traffic, other requests."""
 
 
 class Stage(NamedTuple):
@@ -106,8 +112,8 @@ def timed(durations: dict[str, float], what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def staged(setting: Setting, name: str) -> Iterator[Stage]:
-    """A fresh clone, its sink, and the product answering; all gone afterwards."""
+def staged(setting: Setting, name: str, *, volatile: bool = False) -> Iterator[Stage]:
+    """A fresh clone, its sink, and the product answering; all gone afterwards. ``volatile``: its syncs cost nothing."""
     directory = setting.directory / name
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -117,29 +123,37 @@ def staged(setting: Setting, name: str) -> Iterator[Stage]:
         stack.callback(sink.stop)
         with timed(setting.durations, "clone and boot"):
             making = setting.driver.at(setting.scratch)
-            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes())
+            made = making.make(setting.mirror, network, label=label, trust=sink.authority.read_bytes(), volatile=volatile)
             clone = stack.enter_context(made)
         with timed(setting.durations, "until the product answers"):
-            _await_product(clone.host, setting.release.estate.base_url)
+            await_product(clone.host, setting.release.estate.base_url)
         yield Stage(clone, sink, directory, Containment(clone))
 
 
-def _await_product(host: Host, url: str) -> None:
+def await_product(host: Host, url: str) -> None:
     """Wait until the product answers on the clone; a clone on which it never does is said by the load itself."""
     script = f'for i in $(seq {int(HEALTH_S * 5)}); do curl -sk -o /dev/null -m 2 -- "$1" && exit 0; sleep 0.2; done; exit 1'
     host.run(["bash", "-c", script, "await", url], timeout_s=HEALTH_S * 3)
 
 
 def play(
-    setting: Setting, stage: Stage, lock: PlanLock, *, undo: bool = False, keep_going: bool = False
+    setting: Setting,
+    stage: Stage,
+    lock: PlanLock,
+    *,
+    undo: bool = False,
+    keep_going: bool = False,
+    after: Callable[[str], None] | None = None,
 ) -> list[StepTiming]:
-    """Play a plan on the clone, by the same engine that will run it on production."""
+    """Play a plan on the clone, by the same engine that will run it on production. ``after`` is told each step's end."""
     total = len(lock.plan.step)
     setting.progress.start(f"{'undoing' if undo else 'playing'} {total} steps", total)
 
     def tell(event: engine.StepEvent) -> None:
         if event.kind == "ended":
             setting.progress.advance()
+            if after is not None:
+                after(event.step.id)
 
     journal = stage.directory / "journal.jsonl"
 
@@ -161,24 +175,6 @@ def play(
     return timings
 
 
-def loaded(setting: Setting, stage: Stage, planned: Sequence[Planned], directory: Path) -> RunningLoad:
-    """Start load where the clone's users come in: the address they would use, or the front of a staging host."""
-    front = stage.clone.front
-    address = urlsplit(front.url).hostname or ""
-    full_dress = setting.driver.full_dress
-    target = target_of(setting.release.estate.base_url, address, front.netns) if full_dress else Target(front.url)
-    return start_load(
-        target.url,
-        planned,
-        host_header=target.host_header,
-        tls=target.tls,
-        directory=directory,
-        netns=front.netns,
-        source=setting.load.source,
-        slow_ms=setting.release.objectives.slow_ms,
-    )
-
-
 def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, restore: bool = False) -> Act:
     """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
     with staged(setting, name) as stage:
@@ -195,42 +191,56 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
-        notes = (
-            setting.load.fidelity,
-            punctuality(report),
-            trace.note,
-            log.note,
-            reconciled(stage.sink),
-            *stage.watch.notes,
+        act = Act(
+            name=name,
+            title=title,
+            steps=tuple(steps),
+            load=report,
+            locks=tuple(attributed(_strongest(trace.holds()), steps)),
+            impacts=tuple(_impacts(setting, trace, log, load.samples(), steps)),
+            calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
+            effects=tuple(stage.sink.effects(steps=steps)),
+            unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
+            contained=tuple(stage.watch.found),
+            notes=(
+                *(setting.load.fidelity, punctuality(report), trace.note, log.note),
+                *(reconciled(stage.sink), *stage.watch.notes),
+            ),
         )
-        slow_s = setting.release.objectives.slow_ms / 1000
-        impacts = timeline(
-            attributed(trace.holds(), steps),
-            trace.witness,
-            log.waits,
-            log.changes,
-            load.samples(),
-            name=trace.name,
-            slow_s=slow_s,
-        )
-        effects, calls = stage.sink.effects(steps=steps), stage.sink.calls(steps=steps)
-        unrecorded = stage.sink.tally().unaccounted if setting.driver.full_dress else None
-    act = Act(
-        name=name,
-        title=title,
-        steps=tuple(steps),
-        load=report,
-        locks=tuple(attributed(_strongest(trace.holds()), steps)),
-        calls=tuple(calls),
-        impacts=tuple(impacts),
-        effects=tuple(effects),
-        unrecorded=unrecorded,
-        contained=tuple(stage.watch.found),
-        notes=notes,
-    )
     if before is None:
         return act
     return msgspec.structs.replace(act, proof=_restored(setting, before))
+
+
+def loaded(setting: Setting, stage: Stage, planned: Sequence[Planned], directory: Path) -> RunningLoad:
+    """A load of a clone, under way."""
+    target = _target(setting, stage)
+    return start_load(
+        target.url,
+        planned,
+        host_header=target.host_header,
+        tls=target.tls,
+        directory=directory,
+        netns=stage.clone.front.netns,
+        source=setting.load.source,
+        slow_ms=setting.release.objectives.slow_ms,
+    )
+
+
+def _impacts(
+    setting: Setting, trace: LockTrace, log: ServerLog, samples: Iterable[Sample], steps: Sequence[StepTiming]
+) -> list[LockImpact]:
+    """Which locks stood in the way of whom."""
+    holds, slow_s = attributed(trace.holds(), steps), setting.release.objectives.slow_ms / 1000
+    return timeline(holds, trace.witness, log.waits, log.changes, samples, name=trace.name, slow_s=slow_s)
+
+
+def _target(setting: Setting, stage: Stage) -> Target:
+    """Where the load goes: a clone is known to itself as production is, a staging host under its own address."""
+    front = stage.clone.front
+    known = setting.release.estate.base_url if setting.driver.full_dress else front.url
+    return target_of(known, urlsplit(front.url).hostname or "", front.netns)
 
 
 def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
@@ -242,12 +252,15 @@ def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
 
 def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str) -> Act:
     """The plan on a quiet clone, done and undone; everything is compared with what it was before."""
-    with staged(setting, name) as stage:
+    with staged(setting, name) as stage, _control(setting) as control:
+        beside = Beside(setting.mirror, stage.clone, control)
         before = _capture(setting, stage)
         with timed(setting.durations, "plan, quiet"):
-            done = play(setting, stage, lock)
+            done = play(setting, stage, lock, after=beside.seen.step)
         if stage.watch.over:
             return Act(name=name, title=title, steps=tuple(done), contained=tuple(stage.watch.found))
+        with timed(setting.durations, "write-set"):
+            writes = beside.write_set(before, done)
         with timed(setting.durations, "rollback"):
             undone = play(setting, stage, lock, undo=True)
         after = _capture(setting, stage)
@@ -257,19 +270,36 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             title=title,
             steps=tuple(steps),
             calls=tuple(stage.sink.calls(steps=steps)),
+            retries=tuple(stage.sink.retries()),
             effects=tuple(stage.sink.effects(steps=steps)),
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
-            proof=proof.compare(before, after, setting.allowed),
+            proof=beside.named(proof.compare(before, after, setting.allowed)),
+            write_set=writes,
             notes=(reconciled(stage.sink), *stage.watch.notes),
         )
 
 
+@contextlib.contextmanager
+def _control(setting: Setting) -> Iterator[Clone | None]:
+    """A clone that nothing is done to, where clones are made."""
+    if not setting.driver.full_dress:
+        yield None
+        return
+    with staged(setting, "control") as stage:
+        yield stage.clone
+
+
 def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
+    return capture_state(setting, stage.host)
+
+
+def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
+    """What a clone is at this moment: files, units, configuration, rows, schema."""
     estate = setting.release.estate
     with timed(setting.durations, "proof"):
         return proof.capture(
-            stage.host,
+            host,
             databases=(estate.database,) if estate.database else (),
             config_globs=estate.config_files,
         )
@@ -278,8 +308,10 @@ def _capture(setting: Setting, stage: Stage) -> proof.StateSnapshot:
 def reconciled(sink: Sink) -> str:
     """What the sink recorded beside what the kernel counted; something that slipped past is said by name."""
     tally = sink.tally()
+    pings = f" It pinged {', '.join(tally.pinged)}: a ping is always answered." if tally.pinged else ""
     if tally.reconciled:
-        return f"The kernel counted {len(tally.kernel)} places that the clone tried to reach; the sink answered them all."
+        places = len(tally.kernel)
+        return f"The kernel counted {places} places that the clone tried to reach; the sink answered them all.{pings}"
     return f"Left the clone without being recorded by the sink: {', '.join(tally.unaccounted)}."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import PurePosixPath
@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from fulldress.adapters.manifest import PathState, manifest
 from fulldress.errors import FulldressError, UsageError
 from fulldress.formats import config
 from fulldress.formats.redact import redacted
 from fulldress.formats.systemctl import ListedFile, ListedUnit
 from fulldress.ports import Host
-from fulldress.rehearse.manifest import PathState, manifest
+from fulldress.rehearse import rows
 
 EXCLUDED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/lib/fulldress", "/var/lib/postgresql")
 """Never part of the proof: kernel and memory file systems, our own directory, and PostgreSQL's files, whose bytes change
@@ -30,6 +31,7 @@ while their rows do not (rows and schemas are compared instead)."""
 _FINGERPRINT_KEY = secrets.token_bytes(32)
 _DATABASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.$-]*")
 _DUMP_HEAD = re.compile(r"^-- (?:Data for )?Name: (?P<name>.*?); Type: (?P<type>.*?); Schema: (?P<schema>.*?); Owner: .*$")
+_ROLE = re.compile(r"^(?:CREATE|ALTER) ROLE (\"(?:[^\"]|\"\")+\"|[^\s;]+)")
 _NOISE = re.compile(r"^(--.*|\\(un)?restrict .*|)$")
 
 
@@ -74,7 +76,7 @@ def capture(
     without = (*EXCLUDED, *exclude)
     with ThreadPoolExecutor(max_workers=1) as pool:
         told = pool.submit(lambda: list(_ask(host, databases, config_globs)))
-        files, size = _files(host, without)
+        files, size = files_of(host, without)
         sections = told.result()
     texts = {section.name: section.text for section in sections if not section.about}
     return StateSnapshot(
@@ -83,15 +85,16 @@ def capture(
         units=_units(texts),
         config={name: value for s in sections if s.name == "config" for name, value in _config(s)},
         rows={name: value for s in sections if s.name == "rows" for name, value in _rows(host, s)},
-        schema={name: value for s in sections if s.name in ("schema", "roles") for name, value in _schema(host, s)},
+        schema={name: value for s in sections for name, value in _SERVER_SIDE.get(s.name, _nothing)(host, s)},
         file_bytes=size,
     )
 
 
-def _files(host: Host, exclude: tuple[str, ...]) -> tuple[dict[str, PathState], int]:
+def files_of(host: Host, exclude: tuple[str, ...]) -> tuple[dict[str, PathState], int]:
+    """Path -> state of the whole tree, and the bytes that were read. Raises CaptureFailed."""
     if host.root is not None:
         return manifest(str(host.root), exclude)
-    script = resources.files("fulldress.rehearse").joinpath("manifest.py").read_bytes()
+    script = resources.files("fulldress.adapters").joinpath("manifest.py").read_bytes()
     done = host.run(["python3", "-", "/", *exclude], stdin=script, timeout_s=1800)
     lines = done.stdout.splitlines()
     if not done.ok or not lines:
@@ -109,7 +112,8 @@ def _files(host: Host, exclude: tuple[str, ...]) -> tuple[dict[str, PathState], 
 
 def _ask(host: Host, databases: Sequence[str], globs: Sequence[str]) -> Iterator[_Section]:
     boundary = f"--fulldress-{secrets.token_hex(16)}"
-    script = resources.files("fulldress.rehearse").joinpath("state.sh").read_bytes()
+    given = f"rows_sql=$(cat <<'SQL'\n{rows.TABLES}\nSQL\n)\n"
+    script = given.encode() + resources.files("fulldress.rehearse").joinpath("state.sh").read_bytes()
     argv = ["bash", "-s", "--", boundary, str(len(databases)), *databases, *globs]
     done = host.run(argv, stdin=script, timeout_s=3600)
     parts = done.stdout.decode(errors="replace").split(f"\n{boundary} ")
@@ -183,6 +187,25 @@ def _rows(host: Host, section: _Section) -> Iterator[tuple[str, str]]:
             yield f"{section.about}: {name}", f"{count} rows, sum {digest}"
 
 
+def _pairs(host: Host, section: _Section) -> Iterator[tuple[str, str]]:
+    """Passwords of roles, as keyed fingerprints, and settings made with ALTER SYSTEM."""
+    hidden = section.name == "passwords"
+    for line in section.text.splitlines():
+        name, tab, value = line.partition("\t")
+        if tab:
+            where = f"{section.about or 'server'}: {'password of role' if hidden else 'setting'} {name}"
+            yield where, _fingerprint(value) if hidden or config.secret_looking(name) else value
+        elif line:
+            raise CaptureFailed(
+                f"the {section.name} of PostgreSQL on {host.name} could not be read", why=redacted(line)[-300:]
+            )
+
+
+def _nothing(host: Host, section: _Section) -> Iterator[tuple[str, str]]:
+    del host, section
+    return iter(())
+
+
 def _schema(host: Host, section: _Section) -> Iterator[tuple[str, str]]:
     """Objects of a dump by name; comments, blank lines and the dump's random ``\\restrict`` key are no difference."""
     if section.text.endswith("\nfailed\n") or not section.text.strip():
@@ -192,9 +215,19 @@ def _schema(host: Host, section: _Section) -> Iterator[tuple[str, str]]:
     for line in section.text.splitlines():
         if head := _DUMP_HEAD.match(line):
             name = f"{head['type']} {'' if head['schema'] == '-' else head['schema'] + '.'}{head['name']}"
+        elif section.name == "roles" and (role := _ROLE.match(line)):
+            objects.setdefault(f"ROLE {role[1]}", []).append(line)
         elif not _NOISE.match(line):
             objects.setdefault(name, []).append(line)
     for label, lines in objects.items():
         body = "\n".join(lines)
         digest = hashlib.blake2b(body.encode(errors="surrogateescape"), digest_size=8).hexdigest()
         yield f"{section.about or 'server'}: {label}", f"{digest} {' '.join(body.split())[:160]}"
+
+
+_SERVER_SIDE: dict[str, Callable[[Host, _Section], Iterator[tuple[str, str]]]] = {
+    "schema": _schema,
+    "roles": _schema,
+    "passwords": _pairs,
+    "settings": _pairs,
+}

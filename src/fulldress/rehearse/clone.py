@@ -26,6 +26,7 @@ from fulldress.errors import CapabilityMissing, FulldressError
 from fulldress.ports import CloneNetwork, CloneSource, Front, Guest, Keeper, Look
 from fulldress.rehearse import budget
 from fulldress.rehearse import mask as masks
+from fulldress.rehearse.mirror import require_still
 
 OVERLAY = "redirect_dir=off,metacopy=off,index=off,nfs_export=off,xino=auto"
 """The upper layer must hold whole files under their own names: the write-set is read from it."""
@@ -36,6 +37,8 @@ DISK_SHARE = 0.5
 """Of what is free when the clone is made."""
 UNWATCHED = 1 << 62
 """What a clone may write that has a disk of its own."""
+VOLATILE = ",volatile"
+"""What a clone syncs is not written to the disk under it: for clones whose times nobody measures."""
 
 
 class CloneFailed(FulldressError):
@@ -77,6 +80,9 @@ class TreeClone(abc.ABC):
 
     ``boot`` again after ``kill`` or ``poweroff`` keeps what it wrote.
     """
+
+    volatile = False
+    """Set before it is entered: see ``VOLATILE``."""
 
     def __init__(
         self,
@@ -156,6 +162,7 @@ class TreeClone(abc.ABC):
             began = time.monotonic()
             self._keeper.keep("tree", str(self.folder))
             self.folder.mkdir(parents=True, mode=0o700)
+            require_still(self.mirror)
             self._lay()
             self.disk = self.disk or int(free_bytes(self.scratch) * DISK_SHARE)
             self.seconds["layers"] = round(time.monotonic() - began, 3)
@@ -308,7 +315,9 @@ class Clone(TreeClone):
             folder.mkdir()
         masks.copy_owner(lower, self.upper)
         self._keeper.keep("mount", str(self.merged))
-        options = f"lowerdir={layer}:{lower},upperdir={self.upper},workdir={work},{OVERLAY}"
+        options = (
+            f"lowerdir={layer}:{lower},upperdir={self.upper},workdir={work},{OVERLAY}{VOLATILE if self.volatile else ''}"
+        )
         mounted = subprocess.run(
             ["mount", "-t", "overlay", "overlay", "-o", options, str(self.merged)],
             capture_output=True,

@@ -68,10 +68,11 @@ class TreeDriver:
         label: str = "clone",
         trust: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        volatile: bool = False,
     ) -> TreeClone:
-        """A clone that is not booted yet."""
+        """A clone that is not booted yet. ``volatile``: what it syncs is not written to the disk under it."""
         kind = BtrfsClone if self.name == "btrfs" else OverlayClone
-        return kind(
+        made = kind(
             mirror,
             self.scratch,
             network,
@@ -83,6 +84,8 @@ class TreeDriver:
             limits=self._limits,
             disk=self._disk,
         )
+        made.volatile = volatile
+        return made
 
 
 class StagingDriver:
@@ -121,6 +124,7 @@ class StagingDriver:
         label: str = "clone",
         trust: bytes = b"",
         files: Mapping[str, bytes] | None = None,
+        volatile: bool = False,
     ) -> StagingClone:
         """The staging host; what only a clone can be given (network, certificate, files) it does not get."""
         del network, label, trust, files

@@ -11,6 +11,7 @@ import msgspec
 from fulldress.model.plan import StepTiming
 from fulldress.model.rehearsal import OutsideCall, SideEffect
 from fulldress.rehearse.outside import Entry, Kind
+from fulldress.rehearse.undodraft import undo_step
 
 _TLS_PORT = 443
 
@@ -20,6 +21,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     journal: dict[str, int]
     kernel: dict[str, int]
+    pinged: tuple[str, ...] = ()
+    """Addresses that were pinged. The kernel answers and counts these itself; the journal never sees them."""
     unaccounted: tuple[str, ...]
     """Places that the kernel saw and the journal did not: something left without being recorded."""
 
@@ -57,6 +60,8 @@ def calls(journal: Iterable[Entry], steps: Sequence[StepTiming] = ()) -> list[Ou
 
 def _detail(entry: Entry) -> str:
     parts = [entry.detail] if entry.detail else []
+    if entry.scripted and entry.what != "connect":
+        parts.append(f"struck as declared: {entry.scripted}")
     if entry.hard_coded:
         parts.append("address hard-coded")
     if entry.created:
@@ -95,6 +100,7 @@ def effects(journal: Iterable[Entry], steps: Sequence[StepTiming] = ()) -> list[
             opened_by=step_at(one.first.at, steps),
             closed=one.closed,
             undo=one.undo,
+            step="" if one.closed else undo_step(one.undo, one.kind, one.resource, created=bool(one.first.created)),
         )
         for one in ledger.found()
     ]
@@ -178,19 +184,27 @@ def _undo(entry: Entry, place: str) -> str:
 def tally(journal: Iterable[Entry], kernel: Mapping[str, int]) -> Tally:
     """Reconcile with the kernel's counters (``address:port/protocol`` -> packets that opened something).
 
-    A redirected datagram no longer says whom it was for, so UDP is compared by sort: DNS, and everything else. Multicast
+    A redirected datagram does not always say whom it was for: where one does not, UDP is compared by sort. Multicast
     and broadcast reach nobody but the link and are not answered.
     """
     counted: Counter[str] = Counter()
-    for one in journal:
+    entries = list(journal)
+    for one in entries:
         if one.what == "connect":
             counted[f"{one.address}:{one.port}/tcp"] += 1
         elif one.what == "udp":
             counted["*/udp"] += 1
+            counted[f"{one.address}:{one.port}/udp"] += bool(one.address)
         elif one.protocol == "dns":
             counted["*:53/dns"] += 1
-    missing = tuple(place for place in sorted(kernel) if not _to_the_link(place) and _journal_name(place) not in counted)
-    return Tally(journal=dict(counted), kernel=dict(kernel), unaccounted=missing)
+    named = all(one.address for one in entries if one.what == "udp")
+    missing = tuple(
+        place
+        for place in sorted(kernel)
+        if not place.endswith("/icmp") and not _to_the_link(place) and _journal_name(place, named) not in counted
+    )
+    pinged = tuple(place.removesuffix("/icmp") for place in sorted(kernel) if place.endswith("/icmp"))
+    return Tally(journal=dict(counted), kernel=dict(kernel), pinged=pinged, unaccounted=missing)
 
 
 def _to_the_link(place: str) -> bool:
@@ -198,7 +212,7 @@ def _to_the_link(place: str) -> bool:
     return address.is_multicast or str(address) == "255.255.255.255"
 
 
-def _journal_name(place: str) -> str:
+def _journal_name(place: str, named: bool) -> str:
     if place.endswith((":53/tcp", ":53/udp")):
         return "*:53/dns"
-    return "*/udp" if place.endswith("/udp") else place
+    return "*/udp" if place.endswith("/udp") and not named else place

@@ -156,11 +156,15 @@ RULES = f"""
 table inet sink {{
   set seen4 {{ type ipv4_addr . inet_proto . inet_service; flags dynamic; size 65535; counter; }}
   set seen6 {{ type ipv6_addr . inet_proto . inet_service; flags dynamic; size 65535; counter; }}
+  set pinged4 {{ type ipv4_addr; flags dynamic; size 65535; counter; }}
+  set pinged6 {{ type ipv6_addr; flags dynamic; size 65535; counter; }}
   set blackhole {{ type ipv4_addr; }}
   set refuse {{ type ipv4_addr . inet_service; }}
   chain tally {{ type filter hook prerouting priority mangle; policy accept;
     iifname s0 ct state new meta l4proto {{ tcp, udp }} update @seen4 {{ ip daddr . meta l4proto . th dport }}
     iifname s0 ct state new meta l4proto {{ tcp, udp }} update @seen6 {{ ip6 daddr . meta l4proto . th dport }}
+    iifname s0 icmp type echo-request update @pinged4 {{ ip daddr }}
+    iifname s0 icmpv6 type echo-request update @pinged6 {{ ip6 daddr }}
     iifname s0 ip daddr @blackhole drop
   }}
   chain pre {{ type nat hook prerouting priority dstnat;

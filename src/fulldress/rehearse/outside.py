@@ -27,6 +27,30 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
 )
 
 
+Seconds = float | tuple[float, float]
+"""Fixed, or somewhere between two (drawn with the endpoint's seed)."""
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Misbehaviour that provokes retries. Struck are all requests that fit, or of them: the ``first`` N, a ``share``, or
+    those beyond ``allowed`` within ``within-s`` seconds."""
+
+    path: str = "*"
+    method: str = "*"
+    kind: Literal["status", "reset", "timeout", "trickle", "truncate"] = "status"
+    """An error status; the connection is reset; no answer ever; the answer byte by byte; half of the answer. After a
+    ``trickle`` and a ``truncate`` the request was obeyed all the same, as it may happen out there."""
+    status: int = 503
+    retry_after_s: int = 0
+    """Sent as ``Retry-After``; 0: not sent."""
+    first: int = 0
+    share: float = 0.0
+    allowed: int = 0
+    within_s: float = 1.0
+    latency_s: Seconds = 0.0
+    """Before it strikes; between two bytes of a ``trickle`` (0: a tenth of a second)."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """A scripted answer: the first whose method and path fit is given."""
 
@@ -36,7 +60,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     status: int = 200
     body: Any = None
     """JSON value, or a string sent as it is."""
-    latency_s: float = 0.0
+    latency_s: Seconds = 0.0
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -45,8 +69,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kind: str = ""
     """Which stub speaks (http, sftp, smtp, raw); empty: found out from the port and the first bytes."""
     mode: Literal["ok", "refuse", "blackhole"] = "ok"
-    latency_s: float = 0.0
+    latency_s: Seconds = 0.0
     """Before every answer."""
+    refuse_first: int = 0
+    """So many connections are refused, then it is there: a service that is still starting."""
+    fault: tuple[Fault, ...] = ()
+    seed: int = 1
+    """Of shares and ranges: the same seed strikes the same requests."""
     answer: tuple[Answer, ...] = ()
     events: tuple[str, ...] = ()
     """Path patterns to which a POST is a mere message: answered 202, nothing is created."""
@@ -61,7 +90,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The whole file: names that do not resolve, and endpoints by ``name`` or ``name:port``."""
 
     dns: dict[str, str] = {}
-    """Name -> ``NXDOMAIN``."""
+    """Name -> ``NXDOMAIN``; ``TXT name`` -> text, ``MX name`` -> mail server, ``SRV _x._tcp.name`` -> ``name:port``."""
     endpoint: dict[str, Endpoint] = {}
 
     def of(self, name: str, port: int) -> Endpoint:
@@ -106,6 +135,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created: str = ""
     """Id of the resource that the request made."""
     event: bool = False
+    scripted: str = ""
+    """The declared misbehaviour that struck here; empty when none did."""
+    retry_after_s: float = 0.0
+    """What it was told to wait."""
     before: str = ""
     """Digest of what was there, empty when nothing was."""
     after: str = ""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import translate
 from typing import Literal, cast
 
 import msgspec
 
+from fulldress.adapters.manifest import PathState
 from fulldress.errors import UsageError
 from fulldress.model.proof import Allowed, Difference, Proof
 from fulldress.rehearse.capture import CaptureFailed, StateSnapshot, capture
-from fulldress.rehearse.manifest import PathState
 from fulldress.rehearse.mask import QUIET_UNITS
 
 __all__ = ["ALLOWED", "BETWEEN_CLONES", "CaptureFailed", "StateSnapshot", "allowed", "capture", "compare"]
@@ -28,14 +28,14 @@ MOST = 200
 """Differences named for each part; more are counted."""
 
 
-def _always(part: str, pattern: str, reason: str) -> Allowed:
-    return Allowed(part=part, pattern=pattern, reason=reason)
+def _always(part: str, pattern: str, reason: str, *, directories: bool = True) -> Allowed:
+    return Allowed(part=part, pattern=pattern, reason=reason, directories=directories)
 
 
 ALLOWED: tuple[Allowed, ...] = (
-    _always("file", "/var/log/*", "logs and the journal grow by running"),
+    _always("file", "/var/log/*", "logs and the journal grow by running", directories=False),
     _always("file", "/var/tmp/*", "temporary files"),
-    _always("file", "/var/cache/*", "caches are made again from what they cache"),
+    _always("file", "/var/cache/*", "caches are made again from what they cache", directories=False),
     _always("file", "*/__pycache__*", "compiled Python, made again from its source"),
     _always("file", "/var/lib/systemd/timers/*", "when a timer last fired"),
     _always("file", "/var/lib/systemd/random-seed", "saved anew at every boot"),
@@ -44,12 +44,19 @@ ALLOWED: tuple[Allowed, ...] = (
     _always("file", "/var/lib/dpkg/triggers/Lock", "held while packages are installed; empty"),
     _always("file", "/var/lib/dpkg/status-old", "dpkg's copy of the state before its last change"),
     _always("file", "/etc/.pwd.lock", "held while accounts are changed; empty"),
-    _always("file", "/var/lib/nginx/*", "bodies of requests on their way"),
+    *(
+        _always("file", f"/var/lib/nginx/{way}/*", "bodies of requests on their way")
+        for way in ("body", "proxy", "fastcgi", "scgi", "uwsgi")
+    ),
     _always("unit", "fulldress-*", "our own commands on the host"),
     _always("unit", "run-*", "transient units: commands that somebody runs at this moment"),
     _always("unit", "user@*", "somebody is logged in"),
     _always("unit", "user-runtime-dir@*", "somebody is logged in"),
-    _always("rows", "*: sequence *", "numbers that were drawn are not given back; gaps are normal"),
+    _always(
+        "rows",
+        "*: sequence *",
+        "numbers that were drawn are not given back; gaps are normal (a number that went back is a difference)",
+    ),
 )
 """What may differ after any rollback, and why; a release adds its own in ``allow-differences``."""
 
@@ -58,6 +65,8 @@ BETWEEN_CLONES: tuple[Allowed, ...] = (
     _always("file", "/var/lib/dbus/machine-id", "each clone is a machine of its own"),
     _always("file", "/etc/ssh/ssh_host_*", "each clone has host keys of its own"),
     _always("file", "/etc/ssl/certs/ca-certificates.crt", "each clone trusts its own sink"),
+    _always("file", "/var/log/journal/*", "each clone's journal lies under its own machine id"),
+    _always("rows", "*: sequence *", "each clone draws its own numbers"),
     _always("file", "/etc/fstab", "replaced by the clone's mask"),
     _always("file", "/etc/hosts", "replaced by the clone's mask"),
     _always("file", "/etc/resolv.conf", "replaced by the clone's mask"),
@@ -90,8 +99,10 @@ def compare(before: StateSnapshot, after: StateSnapshot, more: Sequence[Allowed]
     differences: list[Difference] = []
     digests: tuple[dict[str, str], dict[str, str]] = ({}, {})
     counted: dict[str, int] = {}
+    declared = _matcher(rule.pattern for rule in more if rule.part == "rows")
+    back = {name for name in _went_back(before.rows, after.rows) if not declared(name)}
     for part in PARTS:
-        one, two = (_outside(rules, part, _of(snapshot, part)) for snapshot in (before, after))
+        one, two = (_outside(rules, part, _of(snapshot, part), back) for snapshot in (before, after))
         digests[0][part], digests[1][part] = _digest(one), _digest(two)
         counted[part] = len(one.keys() | two.keys())
         differences.extend(_differences(part, one, two))
@@ -116,12 +127,32 @@ def _of(snapshot: StateSnapshot, part: Part) -> Mapping[str, PathState | str]:
     return cast("Mapping[str, PathState | str]", parts[part])
 
 
-def _outside(rules: Iterable[Allowed], part: Part, things: Mapping[str, PathState | str]) -> dict[str, PathState | str]:
-    patterns = [translate(rule.pattern) for rule in rules if rule.part == part]
-    if not patterns:
-        return dict(things)
-    matches = re.compile("|".join(patterns)).match
-    return {name: thing for name, thing in things.items() if not matches(name)}
+def _went_back(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    """Sequences that would draw numbers again that were drawn before: those are no gaps."""
+    found = set()
+    for name, was in before.items():
+        one, two = was.split(" ")[0], after.get(name, "").split(" ")[0]
+        if ": sequence " in name and one.isdigit() and two.isdigit() and int(two) < int(one):
+            found.add(name)
+    return found
+
+
+def _outside(
+    rules: Iterable[Allowed], part: Part, things: Mapping[str, PathState | str], never: Collection[str]
+) -> dict[str, PathState | str]:
+    """What is compared: all but what some rule excuses. ``never``: names that no rule excuses."""
+    rules = [rule for rule in rules if rule.part == part]
+    excused = _matcher(rule.pattern for rule in rules)
+    folders = _matcher(rule.pattern for rule in rules if rule.directories)
+    return {
+        name: thing
+        for name, thing in things.items()
+        if name in never or not (folders if isinstance(thing, PathState) and thing.kind == "directory" else excused)(name)
+    }
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[str], object]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)").match
 
 
 def _digest(things: Mapping[str, PathState | str]) -> str:

@@ -6,14 +6,24 @@ Plays what it is given (the plan to be run, and the package as it came as a plan
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
+import msgspec
+
+from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, EndpointShift, MirrorFacts, RehearsalReport
+from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
 from fulldress.rehearse.comparison import compared
+from fulldress.rehearse.crashsweep import ensure_room, sweep
+from fulldress.rehearse.jobs import TITLE as JOBS
+from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
+from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
 from fulldress.rehearse.verdict import (
     compare_check,
     contained_check,
+    crash_check,
     dress_checks,
     load_checks,
     outside_check,
@@ -21,12 +31,13 @@ from fulldress.rehearse.verdict import (
     proof_check,
     recorded_check,
     step_check,
+    undone_check,
 )
+from fulldress.rehearse.wanted import FAULTS, MOMENTS, Wanted
 
 AS_IT_CAME = "the package as it came, then a snapshot restore"
 ADAPTED = "the adapted package"
 ROLLBACK = "the adapted package, forward and back on a quiet clone"
-
 NOT_COMPARED = "The installed version and the new one were not compared on one schedule (--compare SECONDS does)."
 
 
@@ -35,16 +46,23 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
 
     With ``compare_s`` the installed version and the new one also play so many seconds of one schedule.
     """
+    ensure_room(setting)
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []
     if as_it_came is not None:
-        setting.progress.note(f"act {len(acts) + 1}: {AS_IT_CAME}")
+        _announce(setting, acts, AS_IT_CAME)
         acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True))
-    setting.progress.note(f"act {len(acts) + 1}: {ADAPTED}")
-    adapted = under_load(setting, plan, name="adapted", title=ADAPTED)
-    setting.progress.note(f"act {len(acts) + 2}: {ROLLBACK}")
+    adapted: list[Act] = []
+    for number in range(setting.wanted.times):
+        adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
+    _announce(setting, [*acts, *adapted], ROLLBACK)
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
-    checks = judged(setting, plan, adapted, back)
+    writes, back = back.write_set, msgspec.structs.replace(back, write_set=None)
+    if (span := wanted_jobs(setting)) is not None:
+        _announce(setting, [*acts, *adapted, back], JOBS)
+    fired = [jobs_act(setting, plan, span)] if span is not None else []
+    swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
+    checks = [*judged(setting, plan, adapted, back, fired), *map(jobs_check, fired), *swept_checks(setting, swept)]
     shifts: tuple[EndpointShift, ...] = ()
     if compare_s:
         setting.progress.note(f"old and new on one schedule, {compare_s:g} s each")
@@ -56,10 +74,20 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
         started=started.isoformat(timespec="seconds"),
         verdict=overall(checks),
         checks=tuple(checks),
-        acts=(*acts, adapted, back),
+        acts=(*acts, *adapted, back, *fired),
         durations=dict(setting.durations),
-        not_shown=(*not_shown(setting), *([] if compare_s else [NOT_COMPARED])),
+        not_shown=(*not_shown(setting, plan), *([] if compare_s else [NOT_COMPARED])),
+        times=setting.wanted.times,
+        step_durations=tuple(
+            step_durations(
+                [step.id for step in plan.plan.step],
+                [*(timing for act in (*adapted, back) for timing in act.steps), *undisturbed],
+            )
+        ),
         mirror=mirror_facts(setting),
+        sweep=swept,
+        expected_locks=tuple(expected_locks(adapted)),
+        write_set=writes,
         fidelity=setting.load.figures,
         shifts=shifts,
     )
@@ -67,50 +95,99 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
 
 def mirror_facts(setting: Setting) -> MirrorFacts:
     """What the clones were made from, and by which driver."""
-    mirror = setting.mirror
-    return MirrorFacts(
-        host=mirror.host,
-        refreshed=mirror.refreshed,
-        seconds=mirror.seconds,
-        copied_bytes=mirror.copied_bytes,
-        driver=setting.driver.name,
-        full_dress=setting.driver.full_dress,
-    )
+    facts = mirror.facts(setting.mirror)
+    return msgspec.structs.replace(facts, driver=setting.driver.name, full_dress=setting.driver.full_dress)
 
 
-def judged(setting: Setting, plan: PlanLock, adapted: Act, back: Act) -> list[Check]:
-    """One row per limit, over the two acts of the plan that will be run."""
-    total = len(plan.plan.step)
+def _announce(setting: Setting, before: Sequence[Act], title: str) -> None:
+    setting.progress.note(f"act {len(before) + 1}: {title}")
+
+
+def _under_load_again(setting: Setting, plan: PlanLock, before: Sequence[Act], number: int) -> Act:
+    """The adapted package under load, the first time or once more: a fresh clone, the same traffic, other requests."""
+    title = ADAPTED if number == 0 else f"{ADAPTED}, rehearsal {number + 1} of {setting.wanted.times}"
+    _announce(setting, before, title)
+    if number == 0:
+        return under_load(setting, plan, name="adapted", title=title)
+    again = setting._replace(load=setting.load_again(number))
+    return under_load(again, plan, name=f"adapted-{number + 1}", title=title)
+
+
+def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act, fired: Sequence[Act] = ()) -> list[Check]:
+    """One row per limit, over the acts of the plan that will be run; of several rehearsals the worst counts."""
+    total, times = len(plan.plan.step), len(adapted)
+    loads = [act.load for act in adapted if act.load is not None]
     return [
-        step_check("steps under load", [s for s in adapted.steps if s.phase == "do"], total),
-        *load_checks(adapted.load, setting.release.objectives),
+        step_check("steps under load", [s for act in adapted for s in act.steps if s.phase == "do"], total * times),
+        *load_checks(worst_load(loads) if len(loads) == times else None, setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
         step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
-        recorded_check([adapted, back]),
+        recorded_check([*adapted, back, *fired]),
         proof_check(back.proof),
         outside_check(back.effects),
-        contained_check([adapted, back]),
+        contained_check([*adapted, back, *fired]),
         *dress_checks(setting.driver.name, setting.driver.full_dress),
+        *mirror.checks(setting.mirror),
     ]
 
 
-def not_shown(setting: Setting) -> list[str]:
+def swept_checks(setting: Setting, swept: Sweep | None) -> list[Check]:
+    """The rows of the sweep, for what was asked of it."""
+    if swept is None:
+        return []
+    undone = [undone_check(swept, len(setting.wanted.undo_at))] if setting.wanted.undo_at else []
+    return [*undone, crash_check(swept)] if setting.wanted.crash else undone
+
+
+def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
     """The limits of what was shown, said with the result."""
     lines = [
         "Third parties were played by the sink: that they accept the calls, and how fast, was not shown.",
         "Hardware differs: times were measured on this machine, not on production's.",
         "Hostile code was not contained: a clone keeps mistakes in, not an attacker with root.",
-        "Rollback was proven after the last step, on a quiet clone: not from every step, and not after a crash inside one.",
-        "Jobs due at other hours (cron, timers) were not fired.",
+        *_not_swept(setting.wanted, plan),
+        *_not_fired(setting),
     ]
     if not setting.driver.full_dress:
         lines.insert(
             0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
         )
+    lines += setting.mirror.doubtful
     if not setting.load.figures:
         lines.append("The load was fitted to no log, or to too little of one: how like production it was, was not measured.")
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])
         lines.append(f"{sum(left_out.values())} logged requests that write were not sent, no body is declared for: {most}.")
+    return lines
+
+
+def _not_fired(setting: Setting) -> list[str]:
+    """What was not fired of the scheduled jobs."""
+    if wanted_jobs(setting) is not None:
+        return []
+    why = "no window is declared" if setting.wanted.jobs and not setting.release.window.start else "as was asked for"
+    if setting.wanted.jobs and not setting.driver.full_dress:
+        why = "the clock of a staging host is not shifted"
+    return [f"Scheduled jobs (cron, timers) that fall due in the window were not fired: {why}."]
+
+
+def _not_swept(wanted: Wanted, plan: PlanLock) -> list[str]:
+    """What the sweep was not asked for."""
+    lines = []
+    if len(wanted.undo_at) < len(plan.plan.step):
+        where = (
+            f"after {len(wanted.undo_at)} of {len(plan.plan.step)} steps" if wanted.undo_at else "after the last step only"
+        )
+        lines.append(f"Rollback was proven {where}, on a quiet clone (--undo-at each proves all).")
+    missing = [moment for moment in MOMENTS if moment not in wanted.crash]
+    if missing:
+        lines.append(f"No crash was tried {', '.join(missing)} a step (--crash each tries all).")
+    if wanted.crash:
+        others = [fault for fault in FAULTS if fault not in wanted.faults]
+        lines += [f"Faults that were not tried: {', '.join(others)} (--faults)."] if others else []
+        if "power-cut" in wanted.faults:
+            lines.append(
+                "A power cut took the machine, not what its disk had been told: writes not yet on the disk survived."
+            )
     return lines

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
+import os
+import secrets
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,18 +19,21 @@ import msgspec
 
 from fulldress.errors import CapabilityMissing, UsageError
 from fulldress.model.plan import StepTiming
-from fulldress.model.rehearsal import OutsideCall, SideEffect
+from fulldress.model.rehearsal import OutsideCall, Retries, SideEffect
+from fulldress.rehearse.attempts import retries
 from fulldress.rehearse.ledger import Tally, calls, effects, tally
 from fulldress.rehearse.outside import Entry, Listen, Outside
 from fulldress.rehearse.stubs import all_stubs
+from fulldress.rehearse.stubs.base import KEY_VARIABLE
 from fulldress.rehearse.traffic import child_environment, end
 from fulldress.store.codec import write_bytes
+from fulldress.store.state import state_dir
 
 JOURNAL_FILE = "sink.jsonl"
 _ERRORS = "sink.err"
 _START_S = 30.0
 _STOP_S = 10.0
-_COUNTERS = ("seen4", "seen6")
+_COUNTERS = ("seen4", "seen6", "pinged4", "pinged6")
 
 
 class Sink:
@@ -59,6 +67,10 @@ class Sink:
         """What was changed out there since then, with its undo."""
         return effects(self.entries(since), steps)
 
+    def retries(self) -> list[Retries]:
+        """What was tried again because it failed."""
+        return retries(self.entries())
+
     def tally(self) -> Tally:
         """The journal beside the kernel's own counters; these are read for the last time when the sink stops."""
         kernel = self._counted if self._counted is not None else self._counters()
@@ -73,6 +85,7 @@ class Sink:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_S)
         end(self._process)
+        shutil.rmtree(self.authority.parents[1], ignore_errors=True)  # its keys, and what was uploaded: nobody needs it now
 
     def _counters(self) -> dict[str, int]:
         counted: dict[str, int] = {}
@@ -85,11 +98,14 @@ class Sink:
 
 
 def read_counters(listing: bytes) -> dict[str, int]:
-    """``address:port/protocol`` -> packets, from nft's JSON of one of the sink's sets."""
+    """``address:port/protocol`` (``address/icmp``) -> packets, from nft's JSON of one of the sink's sets."""
     counted: dict[str, int] = {}
     for part in msgspec.json.decode(listing).get("nftables", ()):
         for element in part.get("set", {}).get("elem", ()):
             inner = element.get("elem", {})
+            if isinstance(inner["val"], str):
+                counted[f"{inner['val']}/icmp"] = int(inner.get("counter", {}).get("packets", 1))
+                continue
             address, protocol, port = inner["val"]["concat"]
             counted[f"{address}:{port}/{protocol}"] = int(inner.get("counter", {}).get("packets", 1))
     return counted
@@ -128,9 +144,24 @@ def _spawn(netns: str | None, directory: Path, config: Path, listen: Listen) -> 
             stdin=subprocess.PIPE,  # its end tells the child that we are gone
             stdout=subprocess.PIPE,
             stderr=stream,
-            env=child_environment(),
+            env={**child_environment(), KEY_VARIABLE: digest_key(directory)},
             start_new_session=True,
         )
+
+
+def digest_key(directory: Path) -> str:
+    """The key of the digests: one for each release folder, kept outside of it, where only we read it."""
+    folder = next(
+        (str(at) for at in directory.absolute().parents if (at / "release.toml").exists()), str(directory.absolute())
+    )
+    place = state_dir() / "sink.key"
+    if not place.exists():
+        with (
+            contextlib.suppress(FileExistsError),
+            os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream,
+        ):
+            stream.write(secrets.token_bytes(32))
+    return hmac.new(place.read_bytes(), folder.encode(), hashlib.sha256).hexdigest()
 
 
 def _check_kinds(outside: Outside) -> None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import stat
 import struct
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,8 @@ from typing import Any
 import msgspec
 
 from fulldress.rehearse.outside import Listen, Outside
-from fulldress.rehearse.stubs import all_stubs
-from fulldress.rehearse.stubs.base import Call, Recorder, digest
+from fulldress.rehearse.stubs import all_stubs, datagrams
+from fulldress.rehearse.stubs.base import KEY_VARIABLE, Call, Recorder, digest, use_key
 from fulldress.rehearse.stubs.certificates import Certificates
 from fulldress.rehearse.stubs.dns import Datagrams, Names, Resolver, over_tcp
 
@@ -37,7 +39,6 @@ _BLACKHOLE_S = 300.0
 _PEEK_S = 3.0
 _PEEK_STEP_S = 0.02
 _SO_ORIGINAL_DST = 80
-_RESET = struct.pack("ii", 1, 0)
 
 
 def meant_for(sock: socket.socket) -> tuple[str, int]:
@@ -114,10 +115,30 @@ class SinkServer:
 
     def _datagram(self, sock: socket.socket) -> None:
         try:
-            data = sock.recv(65536)
+            data, sender = sock.recvfrom(65536)
         except OSError:
             return
-        self._recorder.write(what="udp", protocol="udp", size=len(data), body_sha256=digest(data))
+        whom = datagrams.meant_for(_flows(), sender[0], sender[1], sock.getsockname()[1])
+        if whom is None:
+            self._recorder.write(what="udp", protocol="udp", size=len(data), body_sha256=digest(data))
+            return
+        address, port = whom
+        name = self.names.name(address)
+        answer = datagrams.ntp_answer(data, time.time()) if port == datagrams.NTP_PORT else None
+        if answer is not None:
+            with contextlib.suppress(OSError):  # the sender is gone
+                sock.sendto(answer, sender)
+        self._recorder.write(
+            what="udp",
+            protocol="udp",
+            endpoint=f"{name}:{port}",
+            address=address,
+            port=port,
+            hard_coded=name == address,
+            size=len(data),
+            body_sha256=digest(data),
+            detail="" if answer is None else "asked for the time, got this computer's",
+        )
 
     async def _answer(self, sock: socket.socket) -> None:
         """One connection, whatever happens in it: the boundary at which a stub's failure becomes a line of the journal."""
@@ -129,8 +150,8 @@ class SinkServer:
             sock.close()
             return
         call = self._call(sock, self._number, address, port)
-        mode = call.policy.mode if len(self._calls) <= _MOST_CONNECTIONS else "refuse"
-        call.record("connect", "tcp", detail="" if mode == "ok" else mode)
+        mode = self._mode(call)
+        call.record("connect", "tcp", detail="" if mode == "ok" else mode, scripted="" if mode == "ok" else mode)
         try:
             async with asyncio.timeout(_LONGEST_CALL_S):
                 await self._by_mode(call, mode)
@@ -138,6 +159,16 @@ class SinkServer:
             call.record("trouble", "tcp", detail=f"{type(error).__name__}: {error}"[:300])
         finally:
             await call.hang_up()
+
+    def _mode(self, call: Call) -> str:
+        """How this connection is met; a service that is still starting refuses the first ones."""
+        if len(self._calls) > _MOST_CONNECTIONS:
+            return "refuse"
+        refused = call.memory.get("refused", 0)
+        if refused < call.policy.refuse_first:
+            call.memory["refused"] = refused + 1
+            return "refuse"
+        return call.policy.mode
 
     def _call(self, sock: socket.socket, number: int, address: str, port: int) -> Call:
         name = self.names.name(address)
@@ -156,7 +187,7 @@ class SinkServer:
 
     async def _by_mode(self, call: Call, mode: str) -> None:
         if mode == "refuse":
-            call.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            call.reset()
             return
         if mode == "blackhole":
             await asyncio.sleep(_BLACKHOLE_S)
@@ -182,6 +213,14 @@ async def _peek(sock: socket.socket) -> bytes:
     return b""
 
 
+def _flows() -> str:
+    """The kernel's table of connections in this namespace; empty where the kernel does not show it."""
+    try:
+        return Path("/proc/net/nf_conntrack").read_text()
+    except OSError:
+        return ""
+
+
 def _socket(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, kind)
@@ -203,6 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--listen", default="{}", help="JSON of where to listen")
     chosen = parser.parse_args(arguments)
+    use_key(os.environ.pop(KEY_VARIABLE, "").encode())
     outside = msgspec.json.decode(chosen.config.read_bytes(), type=Outside)
     listen = msgspec.json.decode(chosen.listen, type=Listen)
     chosen.state.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from fulldress.model.faults import Injection, Sweep
 from fulldress.model.plan import StepTiming
-from fulldress.model.proof import Proof
+from fulldress.model.proof import Difference, Proof
 from fulldress.model.rehearsal import Act, Check, EndpointShift, Judgement, LoadReport, SideEffect
 from fulldress.model.release import Objectives
 
@@ -70,13 +71,22 @@ def proof_check(proof: Proof | None) -> Check:
     """After rollback everything is as before."""
     if proof is None or not sum(proof.counted.values()):
         return Check(name="equal after rollback", judgement="no-data", measured="not compared", limit="0 differences")
-    first = proof.differences[0] if proof.differences else None
     measured = f"{sum(proof.counted.values())} compared, {len(proof.differences)} differ"
-    if first is not None:
-        measured += f", first: {first.part} {first.name}"
+    if firsts := _first_of_each(proof.differences):
+        measured += ", first: " + "; ".join(f"{difference.part} {difference.name}" for difference in firsts)
     return Check(
         name="equal after rollback", judgement="pass" if proof.equal else "fail", measured=measured, limit="0 differ"
     )
+
+
+def _first_of_each(differences: Iterable[Difference]) -> list[Difference]:
+    """One difference of each part; of rows a single one by its key, which says more than its table."""
+    firsts: dict[str, Difference] = {}
+    for difference in differences:
+        known = firsts.setdefault(difference.part, difference)
+        if "there" in (difference.before, difference.after) and "there" not in (known.before, known.after):
+            firsts[difference.part] = difference
+    return list(firsts.values())
 
 
 def outside_check(effects: Iterable[SideEffect]) -> Check:
@@ -89,6 +99,72 @@ def outside_check(effects: Iterable[SideEffect]) -> Check:
     return Check(
         name="side effects closed by rollback", judgement="fail" if left else "pass", measured=measured, limit="0 left"
     )
+
+
+def undone_check(sweep: Sweep, asked: int) -> Check:
+    """Rolled back from every step that was asked for, everything is as before."""
+    good = sum(1 for one in sweep.undone if one.equal and not one.effects_left and not one.trouble)
+    bad = next((one for one in sweep.undone if one.differences or one.effects_left), None)
+    tried = next((one for one in sweep.undone if one.trouble), None)
+    measured = f"{good} of {asked} equal"
+    if bad is not None:
+        measured += f"; after {bad.step}: {culprit(bad.differences, bad.effects_left)}"
+    elif tried is not None:
+        measured += f"; after {tried.step}: {tried.trouble}"
+    elif good < asked and sweep.notes:
+        measured += f"; {sweep.notes[0]}"
+    judgement: Judgement = "fail" if bad is not None else "pass" if good == asked > 0 else "inconclusive"
+    return Check(name="rollback from every step", judgement=judgement, measured=measured, limit=f"{asked} of {asked}")
+
+
+def crash_check(sweep: Sweep) -> Check:
+    """Every fault fired, recovery came to a known end, nothing was done twice, everything is as before."""
+    every = len(sweep.injections)
+    good = [one for one in sweep.injections if one.good]
+    bad = [one for one in sweep.injections if one.fired and not one.good]
+    silent = [one for one in sweep.injections if not one.fired]
+    measured = f"{len(good)} of {every} fired and equal"
+    if bad:
+        measured += f"; {_where(bad[0])}: {_what(bad[0])}"
+    elif silent:
+        measured += f"; {len(silent)} did not fire, first {_where(silent[0])}"
+    elif sweep.notes:
+        measured += f"; {sweep.notes[0]}"
+    judgement: Judgement = "fail" if bad else "inconclusive" if silent or sweep.notes else "pass" if every else "no-data"
+    return Check(name="crashes survived", judgement=judgement, measured=measured, limit=f"{every} of {every}")
+
+
+def failures(sweep: Sweep) -> list[str]:
+    """Every rollback and every fault that was not good, one line each, with the first thing that differs."""
+    lines = []
+    for one in sweep.undone:
+        if one.trouble or one.effects_left or not one.equal:
+            what = culprit(one.differences, one.effects_left) if one.differences or one.effects_left else one.trouble
+            lines.append(f"rollback after {one.step}: {what}")
+    for fault in sweep.injections:
+        if not fault.good:
+            lines.append(f"{_where(fault)}: {_what(fault) if fault.fired else 'did not fire'}")
+    return lines
+
+
+def _where(one: Injection) -> str:
+    return f"{one.fault} {one.moment} {'the undo of ' if one.phase == 'undo' else ''}{one.step}"
+
+
+def _what(one: Injection) -> str:
+    if one.differences or one.effects_left:
+        return culprit(one.differences, one.effects_left)
+    if one.repeated:
+        return f"done twice: {', '.join(one.repeated)}"
+    return one.trouble or f"ended {one.ending}"
+
+
+def culprit(differences: Iterable[Difference], effects_left: int) -> str:
+    """The first thing that is not as before: what it is, its name, and how it differs."""
+    first = next(iter(differences), None)
+    if first is None:
+        return f"{effects_left} side effect{'s' if effects_left != 1 else ''} left at third parties"
+    return f"{first.part} {first.name} ({first.before} -> {first.after})"
 
 
 def recorded_check(acts: Iterable[Act]) -> Check:

@@ -94,9 +94,11 @@ def require_trusted(folder: ReleaseFolder) -> None:
 
 
 def rehearsed_seconds(report: RehearsalReport | None) -> dict[str, float]:
-    """Step id -> seconds in the rehearsal, from the act under load."""
+    """Step id -> seconds in the rehearsal: the median of all, or those of the act under load where only they are known."""
     if report is None:
         return {}
+    if report.step_durations:
+        return {d.step: d.median for d in report.step_durations if d.phase == "do"}
     acts = [a for a in report.acts if a.name == "adapted"] or list(report.acts)
     return {t.id: t.ended - t.started for a in acts for t in a.steps if t.phase == "do"}
 

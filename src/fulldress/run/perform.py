@@ -20,9 +20,11 @@ from fulldress.errors import TargetHeld, UsageError
 from fulldress.formats.accesslog import parse
 from fulldress.formats.endpoints import template
 from fulldress.measure.load import from_access_log
+from fulldress.model.changes import WriteSet
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import LoadReport, RunReport
 from fulldress.ports import Host
+from fulldress.run.guarding import Guarded
 from fulldress.run.holder import Holder, give_back, take
 from fulldress.store.codec import read_json, write_bytes, write_json
 from fulldress.store.journal import Journal, read_journal
@@ -42,6 +44,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     stop: threading.Event
     access_log: str = ""
     slow_ms: float = 500.0
+    writes: WriteSet | None = None
+    """What the rehearsal saw the plan change: backed up first, and nobody else may write elsewhere meanwhile."""
+    mirrored: float = 0.0
+    """When the copy that was rehearsed on was begun, seconds since the epoch."""
+    allowed: tuple[str, ...] = ()
+    """``part:glob | reason`` lines of the release."""
 
 
 def now_text() -> str:
@@ -89,7 +97,10 @@ def carry_on(directory: Path, report: RunReport, job: Job, *, undo: bool = False
         report = msgspec.structs.replace(report, resumed=report.resumed + (1 if resumed else 0), state="running")
         journal.append("run-resumed" if not undo else "rollback-asked", run=report.id, times=report.resumed)
         write_json(directory / "run.json", report)
-    keep = _output_keeper(directory / "steps", job.on_event)
+    guarded = Guarded(job.host, report, journal, job.state_dir, job.writes, job.allowed, job.mirrored)
+    if not undo:
+        report = guarded.before(directory)
+    keep = _output_keeper(directory / "steps", guarded.watching(job.on_event, job.stop))
     outcome = engine.perform(
         lock,
         job.host,
@@ -102,6 +113,9 @@ def carry_on(directory: Path, report: RunReport, job: Job, *, undo: bool = False
         stop=job.stop,
         fence=held.token,
     )
+    report = guarded.after(outcome.state)
+    if guarded.reason and outcome.state == "stopped":
+        outcome = msgspec.structs.replace(outcome, reason=guarded.reason)
     _close(directory, report, job, outcome, journal)
     return outcome
 

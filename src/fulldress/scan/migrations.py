@@ -20,6 +20,7 @@ from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.migration_files import Source, fresh, natural, sources
+from fulldress.scan.migration_history import known_before, new_database, series_of, state_before
 from fulldress.scan.migration_programs import LOOKS_FOR, brief, for_psql, program_for
 from fulldress.scan.migration_runs import Run, lock_timeout_of, role_timeout, runs
 from fulldress.scan.migration_state import applied, rows
@@ -109,11 +110,7 @@ class _Series:
     """What the migrations of one folder showed so far."""
 
     def __init__(self, context: Context, functions: dict[str, str]) -> None:
-        self.known = sql.Catalogue()
-        for _, text in fresh(context):
-            for statement in sql.statements(text):
-                self.known.take(statement)
-        self.known.settle()
+        self.known = new_database(context)
         self.made: set[str] = set()
         self.functions = functions
 
@@ -158,12 +155,6 @@ def _is_shelf(folder: str, places: list[str]) -> bool:
     over_years = len(years) >= SERIES and max(years) - min(years) >= YEARS
     steps = sum(1 for place in places if _STEP.search(place))
     return over_years or steps >= SERIES or _ARCHIVE.search(folder) is not None
-
-
-def series_of(place: str) -> str:
-    """The folder of a series; Prisma keeps each migration in a folder of its own."""
-    folder = place.rpartition("/")[0]
-    return folder.rpartition("/")[0] if place.endswith("/migration.sql") else folder
 
 
 def _functions(context: Context) -> dict[str, str]:
@@ -343,39 +334,34 @@ def _verb(detail: str) -> str:
 def _curable(context: Context, migration: Migration, slug: str) -> bool:
     if slug not in sql.ONLINE or not migration.source.plain:
         return False
-    made = _rewritten(context, migration.entry.place, migration.text)
-    if made is None:
-        return False
-    known = copy.deepcopy(known_before(context, migration.entry.place))
-    return slug not in {h.kind for h in sql.script_hazards(sql.script(made.text), rows(context), known)}
+    place = migration.entry.place
 
+    def left() -> frozenset[HazardKind] | None:
+        made = _rewritten(context, place, migration.text)
+        if made is None:
+            return None
+        known = copy.deepcopy(known_before(context, place))
+        return frozenset(h.kind for h in sql.script_hazards(sql.script(made.text), rows(context), known))
 
-def known_before(context: Context, place: str) -> sql.Catalogue:
-    """What the scripts for a new database and the earlier migrations of the series tell of the database."""
-
-    def replay() -> sql.Catalogue:
-        state = _Series(context, {})
-        for source in sources(context):
-            if source.entry.place == place:
-                break
-            if series_of(source.entry.place) == series_of(place):
-                for statement in sql.statements(source.text):
-                    state.known.take(statement)
-                state.known.settle()
-        return state.known
-
-    return memo(context, ("known before", place), replay)
+    counted = tuple(sorted(rows(context).items()))
+    runner = _single_in_psql(context, place), for_psql(context, place)
+    kinds = memo(context, ("judged", migration.text, state_before(context, place), *runner, counted), left)
+    return kinds is not None and slug not in kinds
 
 
 def _rewritten(context: Context, place: str, text: str) -> sql.Rewrite | None:
     """The online form of a file, unless a script runs it inside psql's single transaction; for a program that is not psql
     only a lock_timeout in plain SQL."""
-    if any(run.single and any(s.entry.place == place for s in run.sources) for run in runs(context)):
+    if _single_in_psql(context, place):
         return None
     if not for_psql(context, place):
         return brief(text)
     body = text.removeprefix(sql.MUTEX)
     return sql.online_rewrite(body, rows=rows(context), known=known_before(context, place))
+
+
+def _single_in_psql(context: Context, place: str) -> bool:
+    return any(run.single and any(s.entry.place == place for s in run.sources) for run in runs(context))
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:

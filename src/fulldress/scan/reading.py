@@ -64,8 +64,8 @@ def memo(context: Context, key: object, make: Callable[[], T]) -> T:
     return cast("T", context.memo[key])
 
 
-_OF_CONTENT = ("shell", "docstrings")
-"""First words of the keys of what was parsed of a content alone, whose digest is the rest of the key."""
+_OF_CONTENT = ("shell", "docstrings", "catalogue", "judged", "moved on")
+"""First words of the keys of what was made of contents alone, which (or whose digest) are the rest of the key."""
 
 
 def take_over(context: Context, earlier: Context) -> None:

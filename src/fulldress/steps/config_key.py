@@ -90,8 +90,10 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     )
     undo = (
         f'{HEAD}{KEEP}{EDIT}[ -e "$FD_UNDO/config.kept" ] || exit 0\n'
-        f'if [ ! -e "$FD_UNDO/after" ] || fd_digest {f} | grep -qxFf - "$FD_UNDO/before" "$FD_UNDO/after"; then\n'
-        f"  fd_restore config\n"
+        # an undo that was killed while it restored finds neither what was before nor what was after
+        f'if [ ! -e "$FD_UNDO/after" ] || [ -e "$FD_UNDO/restoring" ] ||\n'
+        f'  fd_digest {f} | grep -qxFf - "$FD_UNDO/before" "$FD_UNDO/after"; then\n'
+        f'  : >"$FD_UNDO/restoring"; sync "$FD_UNDO"; fd_restore config; rm "$FD_UNDO/restoring"\n'
         f'elif [ -e "$FD_UNDO/old" ]; then fd_rewrite {f} set {k} "$(cat "$FD_UNDO/old")"\n'
         f'else fd_rewrite {f} remove {k} ""\nfi\n'
     )

@@ -70,11 +70,15 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     undo = (
         f'{head}[ -e "$FD_UNDO/deb.kept" ] || exit 0\npkg=$(dpkg-deb -f {deb} Package)\n'
         f"fd_deb_list {deb} {held} | fd_new deb | fd_also_gone deb\n"
-        'others=""; if [ -e "$FD_UNDO/status.after" ] && ! fd_digest /var/lib/dpkg/status |\n'
+        # once it has begun to restore, dpkg's record says nothing about others any more: an undo may be killed and repeated
+        'if [ ! -e "$FD_UNDO/restoring" ] && [ -e "$FD_UNDO/status.after" ] && ! fd_digest /var/lib/dpkg/status |\n'
         '  grep -qxFf - "$FD_UNDO/status.after" <(fd_digest "$FD_UNDO/status.before"); then\n'
-        '  others=yes; cp -a /var/lib/dpkg/status "$FD_UNDO/status.now"; fi\n'
+        '  cp -a /var/lib/dpkg/status "$FD_UNDO/status.new"; sync "$FD_UNDO/status.new"\n'
+        '  mv "$FD_UNDO/status.new" "$FD_UNDO/status.now"; fi\n'
+        ': >"$FD_UNDO/restoring"; sync "$FD_UNDO"\n'
         "fd_restore deb\n"
-        'if [ -n "$others" ]; then cp -a "$FD_UNDO/status.now" /var/lib/dpkg/status; fd_status_back "$pkg"; fi\n'
+        'if [ -e "$FD_UNDO/status.now" ]; then cp -a "$FD_UNDO/status.now" /var/lib/dpkg/status; fd_status_back "$pkg"; fi\n'
+        'rm -f "$FD_UNDO/status.now" "$FD_UNDO/restoring"\n'
         f'[ -z "$(fd_deb_units {deb})" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload\n'
     )
     after = (

@@ -53,6 +53,23 @@ fd_call() {  # call METHOD URL ANSWER [BODY]: status on stdout, answer in a file
   else curl "${args[@]}" -H @<(fd_headers) -K <(printf '%s\n' "$url") --data-binary @<(printf %s "$4"); fi
 }
 fd_ok() { [[ $1 == 2?? ]] || { echo "$2 answered $1"; head -c 500 -- "$3" 2>/dev/null || true; echo; return 1; }; }
+fd_ids() {  # every value of a key in a file of JSON, in order, once each
+  [ -e "$1" ] || return 0
+  tr -d '\n' <"$1" | { grep -o '"'"$2"'"[ \t]*:[ \t]*"\{0,1\}[^",} ]*' || true; } | sed 's/.*[: \t"]//' | sort -u
+}
+fd_listed() { case "$(cat "$FD_UNDO/$1.status" 2>/dev/null)" in 2??) ;; 404|410) : >"$FD_UNDO/$1";; *) return 1;; esac; }
+fd_unanswered() {  # unanswered URL KEY BODY: the id of what the call made, by what is listed now and was not before it
+  local new text
+  fd_call GET "$1" "$FD_UNDO/now" >"$FD_UNDO/now.status" || true
+  fd_listed known && fd_listed now || return 1
+  new=$(comm -13 <(fd_ids "$FD_UNDO/known" "$2") <(fd_ids "$FD_UNDO/now" "$2"))
+  [ -n "$new" ] || { echo none; return 0; }
+  [ "$(printf '%s\n' "$new" | wc -l)" = 1 ] || return 1
+  while IFS= read -r text; do  # it is ours when it says something that only we said
+    if grep -qF -- "$text" "$FD_UNDO/now" && ! grep -qF -- "$text" "$FD_UNDO/known"; then echo "$new"; return 0; fi
+  done < <(printf %s "$3" | grep -oE '"[^"]{4,}"')
+  return 1
+}
 fd_id() { tr -d '\n' <"$1" | sed -n 's/.*"'"$2"'"[ \t]*:[ \t]*"\{0,1\}\([^",} ]*\).*/\1/p'; }
 """
 
@@ -72,7 +89,8 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
         'echo "what is there now cannot be read (status $(cat "$FD_UNDO/before.status")), so it could not be put back"; '
     )
     before += 'rm -f "$FD_UNDO/before.status"; exit 1;; esac\n'
-    do = f"{head}{before if _puts_back(method, params) else ''}"
+    listing = f'[ -e "$FD_UNDO/asked" ] || fd_call GET {u} "$FD_UNDO/known" >"$FD_UNDO/known.status" || true\n'
+    do = f"{head}{before if _puts_back(method, params) else ''}{listing if _made_here(method, params) else ''}"
     do += '[ ! -e "$FD_UNDO/status" ] || { echo "already called"; exit 0; }\n'
     if method == "POST":
         do += '[ ! -e "$FD_UNDO/asked" ] || { echo "called before, and its answer was lost: look there first"; exit 1; }\n'
@@ -82,7 +100,7 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     do += "[ $fd_code = 0 ] || exit $fd_code\n"
     do += f'fd_ok "$status" {word(method)} "$FD_UNDO/answer"\nprintf %s "$status" >"$FD_UNDO/status.new"\n'
     do += f'sync "$FD_UNDO"; mv "$FD_UNDO/status.new" "$FD_UNDO/status"\necho {word(method)}" answered $status"\n'
-    undo = _undo(method, u, params)
+    undo = _undo(method, u, params, body)
     after = ""
     if "verify-url" in params:
         after = f"{head}answer=$(mktemp); trap 'rm -f \"$answer\"' EXIT\n"
@@ -124,7 +142,12 @@ def _puts_back(method: str, params: dict[str, Any]) -> bool:
     return method in ("PUT", "PATCH", "DELETE") and "undo-method" not in params and "undo-url" not in params
 
 
-def _undo(method: str, u: str, params: dict[str, Any]) -> str:
+def _made_here(method: str, params: dict[str, Any]) -> bool:
+    """A POST to a collection whose members are taken away by DELETE: what it made can be found in a list of them."""
+    return method == "POST" and "body" in params and "undo-method" not in params and "undo-url" not in params
+
+
+def _undo(method: str, u: str, params: dict[str, Any], sent: str) -> str:
     if method == "GET":
         return ""
     known = f'id=$(fd_id "$FD_UNDO/answer" {word(params.get("id-key", "id"))})\n'
@@ -141,9 +164,15 @@ def _undo(method: str, u: str, params: dict[str, Any]) -> str:
     body = f" {template(str(params['undo-body']))}" if "undo-body" in params else ""
     needs = "{id}" in target
     miss = '[ -n "$id" ] || { echo "the answer names no id: undo by hand"; exit 1; }\n' if needs else ""
+    unknown = '{ echo "it is not known whether the call arrived: look there, and undo by hand"; exit 1; }\n'
+    lost = f'[ -e "$FD_UNDO/answer" ] || {unknown}{known if needs else ""}'
+    if _made_here(method, params):
+        key = word(params.get("id-key", "id"))
+        lost = f'id=""; [ ! -e "$FD_UNDO/answer" ] || {known}'
+        lost += f'[ -n "$id" ] || [ -e "$FD_UNDO/status" ] || id=$(fd_unanswered {u} {key}{sent}) || {unknown}'
+        lost += '[ "$id" != none ] || { echo "the call never arrived"; exit 0; }\n'
     return (
-        f'[ -e "$FD_UNDO/answer" ] || {{ echo "it is not known whether the call arrived"; exit 1; }}\n'
-        f"{known if needs else ''}{miss}target={target}\n"
+        f"{lost}{miss}target={target}\n"
         + ("target=${target//'{id}'/$id}\n" if needs else "")
         + f'status=$(fd_call {word(str(params.get("undo-method", "DELETE")).upper())} "$target" "$FD_UNDO/undone"{body})\n'
         + check

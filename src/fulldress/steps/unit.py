@@ -23,8 +23,23 @@ _LINKS = {"enable", "disable", "mask", "unmask"}
 RECORD = r"""
 fd_record_unit() {
   [ ! -e "$FD_UNDO/state" ] || return 0
+  systemctl show -p InvocationID --value -- "$1" >"$FD_UNDO/invocation"
   systemctl show -p ActiveState --value -- "$1" >"$FD_UNDO/state.new"
-  sync "$FD_UNDO/state.new"; mv "$FD_UNDO/state.new" "$FD_UNDO/state"
+  sync "$FD_UNDO/state.new" "$FD_UNDO/invocation"; mv "$FD_UNDO/state.new" "$FD_UNDO/state"
+}
+fd_stopped() { printf '%s' "$FD_UNDO/../.stopped-$1"; }  # there while this run has stopped the unit and not started it
+fd_start() {  # start; a unit that this run had stopped and that runs all the same was started by a boot: with old files
+  systemctl reset-failed -- "$1" 2>/dev/null || true  # how often it was started lately is no reason not to start it now
+  if [ -e "$(fd_stopped "$1")" ] && systemctl is-active -q -- "$1"; then systemctl restart -- "$1"
+  else systemctl start -- "$1"; fi
+  rm -f -- "$(fd_stopped "$1")"
+}
+fd_start_as_before() {  # start, unless it is the very one that ran before: one that a boot started may run the new files
+  if systemctl is-active -q -- "$1" &&
+    [ "$(systemctl show -p InvocationID --value -- "$1")" = "$(cat "$FD_UNDO/invocation")" ]; then return 0; fi
+  systemctl reset-failed -- "$1" 2>/dev/null || true
+  systemctl restart -- "$1"
+  rm -f -- "$(fd_stopped "$1")"
 }
 """
 _EXISTS = (
@@ -50,10 +65,11 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
     if action in _LINKS:
         return _links(step.id, action, u, head, before)
     undo = f'{head}[ -e "$FD_UNDO/state" ] || exit 0\n' + _opposite(action, u)
+    run = {"start": f"fd_start {u}", "stop": f': >"$(fd_stopped {u})"\nsystemctl stop -- {u}'}
     settle = float(step.params.get("settle-s", 1.0))
     return StepScripts(
         id=step.id,
-        do=f"{head}fd_record_unit {u}\nsystemctl {action} -- {u}\n",
+        do=f"{head}fd_record_unit {u}\n{run.get(action, f'systemctl {action} -- {u}')}\n",
         verify_before=before,
         verify_after=HEAD + _after(action, u, settle),
         undo=undo,
@@ -62,7 +78,7 @@ def compile(step: Step, ctx: StepContext) -> StepScripts:
 
 def _opposite(action: str, u: str) -> str:
     if action == "stop":
-        return f'case "$(cat "$FD_UNDO/state")" in active|activating|reloading) systemctl start -- {u};; esac\n'
+        return f'case "$(cat "$FD_UNDO/state")" in active|activating|reloading) fd_start_as_before {u};; esac\n'
     if action == "start":
         return f'case "$(cat "$FD_UNDO/state")" in inactive|failed) systemctl stop -- {u};; esac\n'
     return (

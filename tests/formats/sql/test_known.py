@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from fulldress.formats.sql import Catalogue, online_rewrite, script, script_hazards, statements
@@ -112,3 +114,14 @@ def test_a_check_of_an_earlier_migration_spares_the_scan() -> None:
         kinds.append([h.kind for h in script_hazards(script(migration), {}, catalogue)])
         catalogue.settle()
     assert kinds == [[], [], []]
+
+
+def test_a_copy_of_a_catalogue_is_the_same_and_goes_its_own_way() -> None:
+    base = "CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL); CREATE VIEW v AS SELECT a FROM t; CREATE INDEX i ON t (a);"
+    first = known(f"{base} ALTER TABLE t ADD CONSTRAINT c CHECK (a > 1) NOT VALID;")
+    told = first.told()
+    second = copy.deepcopy(first)
+    assert vars(second).keys() == vars(first).keys() and second.told() == told
+    for statement in statements("ALTER TABLE t VALIDATE CONSTRAINT c; ALTER TABLE t ADD b int; CREATE TABLE u (x int);"):
+        second.take(statement)
+    assert first.told() == told != second.told()

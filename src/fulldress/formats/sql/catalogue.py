@@ -118,6 +118,20 @@ class Catalogue:
         found = self.tables.get(name)
         return found is not None and any(c.valid and implies(c.body, wanted) for c in found.constraints.values())
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Catalogue:
+        """A copy to be moved on apart: written out, as it is made for every cure of every migration."""
+        twin = Catalogue()
+        twin.tables = {name: _twin(table) for name, table in self.tables.items()}
+        twin.indexes, twin.built = dict(self.indexes), dict(self.built)
+        twin.views = {name: set(reads) for name, reads in self.views.items()}
+        twin.domains, twin.constant_functions = set(self.domains), set(self.constant_functions)
+        twin.triggers = dict(self.triggers)
+        return twin
+
+    def told(self) -> str:
+        """All that is known, as one text: another text for other knowledge."""
+        return repr([_plain(value) for _, value in sorted(vars(self).items())])
+
     def take(self, statement: Statement) -> None:
         """Learns from one statement."""
         node = statement.node
@@ -297,6 +311,25 @@ class Catalogue:
             if item.HasField("list"):
                 name = dotted(item.list.items)
                 self.tables.pop(name, None) if node.remove_type == pb.OBJECT_TABLE else self.indexes.pop(name, None)
+
+
+def _twin(table: Table) -> Table:
+    return msgspec.structs.replace(
+        table,
+        columns=dict(table.columns),
+        not_null=set(table.not_null),
+        constraints={label: msgspec.structs.replace(c) for label, c in table.constraints.items()},
+        partitions=set(table.partitions),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The value with its sets in order; dictionaries keep theirs, as results may depend on it."""
+    if isinstance(value, msgspec.Struct):
+        return [_plain(getattr(value, field)) for field in value.__struct_fields__]
+    if isinstance(value, dict):
+        return [(key, _plain(item)) for key, item in value.items()]
+    return sorted(value) if isinstance(value, set | frozenset) else value
 
 
 def _constant(body: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +23,26 @@ _FLUSH_S = 5.0
 MOST_BODY = 256 * 1024 * 1024
 
 
+KEY_VARIABLE = "FULLDRESS_SINK_KEY"
+"""Environment variable by which the server's process is given the key of its digests."""
+_KEY = bytearray()
+
+
+def use_key(key: bytes) -> None:
+    """From now on digests are keyed: nobody without the key can try out what a short secret was."""
+    _KEY[:] = key
+
+
+def hasher() -> Any:
+    """What digests are made with: HMAC-SHA-256 with the key, or SHA-256 when there is none."""
+    return hmac.new(_KEY, digestmod=hashlib.sha256) if _KEY else hashlib.sha256()
+
+
 def digest(data: bytes) -> str:
-    """SHA-256 (hex): all that is ever kept of a body or a secret."""
-    return hashlib.sha256(data).hexdigest()
+    """The digest (hex): all that is ever kept of a body or a secret."""
+    made = hasher()
+    made.update(data)
+    return str(made.hexdigest())
 
 
 class Recorder:
@@ -95,11 +114,25 @@ class Call:
         """Reader and writer, after the TLS handshake when the client began one."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=64 * 1024)
-        protocol = asyncio.StreamReaderProtocol(reader)
+        made: list[asyncio.StreamWriter] = []  # the one that the protocol makes: a second one would close it when it goes
+        protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: made.append(writer))
         context = self._tls(self.name) if self.encrypted else None
-        transport, _ = await loop.connect_accepted_socket(lambda: protocol, self.sock, ssl=context)
-        self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        await loop.connect_accepted_socket(lambda: protocol, self.sock, ssl=context)
+        self._writer = made[0]
         return reader, self._writer
+
+    async def encrypt(self) -> None:
+        """Go on within TLS (STARTTLS); the client begins its handshake now."""
+        if self._writer is not None:
+            await self._writer.start_tls(self._tls(self.name))
+            self.encrypted = True
+
+    def reset(self) -> None:
+        """End the connection as a crashed peer does; the client sees a reset."""
+        sock = self.sock if self._writer is None else self._writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     async def hang_up(self) -> None:
         """Close the connection once what was written has left, or after a moment."""

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, cast
 
-from dnslib import PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord
+from dnslib import MX, PTR, QTYPE, RCODE, RR, SRV, TXT, A, DNSError, DNSRecord
 
 from fulldress.rehearse.stubs.base import Recorder
 
@@ -16,6 +16,8 @@ _FIRST = int(ipaddress.ip_address("198.18.0.10"))
 _LAST = int(ipaddress.ip_address("198.19.255.254"))
 _TTL = 1
 NXDOMAIN = "NXDOMAIN"
+_SERVICE_PORTS = {"ldap": 389, "ldaps": 636, "kerberos": 88, "sip": 5060, "imap": 143, "imaps": 993, "submission": 587}
+_SERVICE_PORTS |= {"http": 80, "https": 443, "ntp": 123, "mongodb": 27017, "etcd-client": 2379, "xmpp-client": 5222}
 
 
 class Names:
@@ -71,13 +73,32 @@ class Resolver:
         if kind == "A" and (address := self._names.address(name)):
             reply.add_answer(RR(question.q.qname, QTYPE.A, rdata=A(address), ttl=_TTL))
             return reply, address
+        record = self._record(kind, name)
+        if record is not None:
+            reply.add_answer(RR(question.q.qname, getattr(QTYPE, kind), rdata=record, ttl=_TTL))
+            return reply, str(record)
         if kind == "PTR" and name.endswith(".in-addr.arpa"):
             address = ".".join(reversed(name.removesuffix(".in-addr.arpa").split(".")))
             known = self._names.name(address)
             if known != address:
                 reply.add_answer(RR(question.q.qname, QTYPE.PTR, rdata=PTR(known), ttl=_TTL))
                 return reply, known
-        return reply, "no data"  # AAAA, MX and the like: clients then fall back to A
+        return reply, "no data"  # AAAA and the like: clients then fall back to A
+
+    def _record(self, kind: str, name: str) -> Any:
+        """What is declared (``MX name`` -> text), else for mail and services: the name itself takes them."""
+        declared = self._fixed.get(f"{kind.lower()} {name}")
+        if kind == "TXT":
+            return TXT(declared) if declared else None
+        if kind == "MX":
+            return MX(declared or name, 10)
+        if kind == "SRV" and name.startswith("_"):
+            service, _, rest = name.partition(".")
+            target, _, port = (declared or "").rpartition(":")
+            usual = _SERVICE_PORTS.get(service[1:])
+            if port.isdecimal() or usual is not None:
+                return SRV(0, 0, int(port) if port.isdecimal() else usual, target or rest.partition(".")[2] or rest)
+        return None
 
 
 class Datagrams(asyncio.DatagramProtocol):

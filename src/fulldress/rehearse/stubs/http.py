@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import re
+import time
 from http import HTTPStatus
 from typing import NamedTuple
 
-from fulldress.rehearse.stubs.base import IDLE_S, MOST_BODY, Call, digest
+from fulldress.formats.redact import redacted
+from fulldress.rehearse.outside import Fault
+from fulldress.rehearse.stubs.base import IDLE_S, MOST_BODY, Call, digest, hasher
+from fulldress.rehearse.stubs.faults import Faults
 from fulldress.rehearse.stubs.rest import Reply, Rest
 
 NAME = "http"
 PORTS: tuple[int, ...] = ()
 _METHODS = (b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"PATC", b"OPTI")
+_TOKEN = re.compile(r"(?=[^\n]*[a-z])(?=[^\n]*[A-Z])(?=[^\n]*\d)[\w~.+=-]{20,}", re.ASCII)
+"""A mix of small and capital letters and digits; identifiers (UUIDs, numbers, names) are not."""
+_SILENCE_S = 300.0
+_TRICKLE_S = 0.1
 _REMEMBERED_BODY = 1024 * 1024
 """Longer bodies are digested as they pass, and not kept."""
 
@@ -68,25 +76,60 @@ async def _one(call: Call, rest: Rest, protocol: str, reader: asyncio.StreamRead
     if request.headers.get("expect", "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await asyncio.wait_for(_body(request, reader), IDLE_S * 5)
-    reply = rest.ask(request.method, request.path, body.data)
+    faults = call.memory.setdefault("faults", Faults(call.policy))
+    fault = faults.strike(request.method, request.path, time.monotonic())
+    reply = _reply(request, body, rest, fault)
     call.record(
         "request",
         protocol,
         method=request.method,
-        path=request.path,
+        path=safe_path(request.path),
         status=reply.status,
         size=body.size,
         body_sha256=body.sha256,
         detail=_detail(request),
+        scripted="" if fault is None else str(fault.status) if fault.kind == "status" else fault.kind,
+        retry_after_s=fault.retry_after_s if fault is not None and fault.kind == "status" else 0.0,
         **reply.notes,
     )
-    if reply.latency_s:
-        await asyncio.sleep(reply.latency_s)
+    await asyncio.sleep(sum(map(faults.seconds, reply.latencies)))
     wish = request.headers.get("connection", "").lower()
-    close = wish == "close" or (request.old and wish != "keep-alive")
-    writer.write(_rendered(reply, close=close, with_body=request.method != "HEAD"))
+    close = wish == "close" or (request.old and wish != "keep-alive") or reply.status == 426
+    answer = _rendered(reply, close=close, with_body=request.method != "HEAD")
+    if fault is not None and fault.kind != "status":
+        await _misbehave(call, fault, answer, writer, faults)
+        return False
+    writer.write(answer)
     await writer.drain()
     return not close
+
+
+def _reply(request: _Request, body: _Body, rest: Rest, fault: Fault | None) -> Reply:
+    """What is answered; a request that is struck before it is obeyed changes nothing."""
+    if fault is not None and fault.kind == "status":
+        after = (f"Retry-After: {fault.retry_after_s}",) if fault.retry_after_s else ()
+        error = b'{"error":"scripted"}'
+        return Reply(status=fault.status, body=error, latencies=(fault.latency_s,), headers=after)
+    if fault is not None and fault.kind in ("reset", "timeout"):
+        return Reply(status=0, latencies=(fault.latency_s,))
+    if "upgrade" in request.headers.get("connection", "").lower() and "upgrade" in request.headers:
+        return Reply(status=426, body=b'{"error":"no upgrade here"}', headers=("Upgrade: HTTP/1.1",))
+    return rest.ask(request.method, request.path, body.data)
+
+
+async def _misbehave(call: Call, fault: Fault, answer: bytes, writer: asyncio.StreamWriter, faults: Faults) -> None:
+    if fault.kind == "reset":
+        call.reset()
+    elif fault.kind == "timeout":
+        await asyncio.sleep(_SILENCE_S)
+    elif fault.kind == "truncate":
+        writer.write(answer[: max(1, len(answer) - max(1, len(answer.partition(b"\r\n\r\n")[2]) // 2))])
+        await writer.drain()
+    else:
+        for byte in answer:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(faults.seconds(fault.latency_s) or _TRICKLE_S)
 
 
 def _parsed(head: bytes) -> _Request:
@@ -142,7 +185,7 @@ class _Collected:
     def __init__(self) -> None:
         self.size = 0
         self._data = bytearray()
-        self._digest = hashlib.sha256()
+        self._digest = hasher()
 
     def add(self, piece: bytes) -> None:
         self.size += len(piece)
@@ -154,10 +197,17 @@ class _Collected:
         return _Body(bytes(self._data), self.size, self._digest.hexdigest() if self.size else "")
 
 
+def safe_path(path: str) -> str:
+    """The path as it may be kept: a part that looks like a token is replaced by a part of its digest."""
+    return redacted(
+        "/".join(f"<secret:{digest(part.encode())[:8]}>" if _TOKEN.fullmatch(part) else part for part in path.split("/"))
+    )
+
+
 def _detail(request: _Request) -> str:
     """Who asked and how; of secrets and queries only that they were there, by digest."""
     headers = request.headers
-    parts = [f"agent {headers['user-agent'][:200]}"] if "user-agent" in headers else []
+    parts = [f"agent {redacted(headers['user-agent'][:200])}"] if "user-agent" in headers else []
     if "authorization" in headers:
         scheme = headers["authorization"].partition(" ")[0]
         parts.append(f"authorization {scheme if scheme.isalpha() else ''} (redacted)")
@@ -171,7 +221,7 @@ def _rendered(reply: Reply, *, close: bool, with_body: bool) -> bytes:
         phrase = HTTPStatus(reply.status).phrase
     except ValueError:
         phrase = "Scripted"
-    lines = [f"HTTP/1.1 {reply.status} {phrase}"]
+    lines = [f"HTTP/1.1 {reply.status} {phrase}", *reply.headers]
     if reply.status not in (204, 304):
         lines += ["Content-Type: application/json", f"Content-Length: {len(reply.body)}"]
     if close:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from fulldress.rehearse.outside import Answer, Endpoint, kind_of
+from fulldress.rehearse.outside import Answer, Endpoint, Seconds, kind_of
 from fulldress.rehearse.stubs.base import digest
 
 _MOST_RESOURCES = 10_000
@@ -20,7 +20,9 @@ class Reply(msgspec.Struct, kw_only=True):
 
     status: int
     body: bytes = b""
-    latency_s: float = 0.0
+    latencies: tuple[Seconds, ...] = ()
+    """All of them are waited for, one after another."""
+    headers: tuple[str, ...] = ()
     notes: dict[str, Any] = {}
 
 
@@ -40,14 +42,14 @@ class Rest:
         if scripted is not None:
             return scripted
         reply = self._remembered(method, path.rstrip("/") or "/", body)
-        reply.latency_s = self._policy.latency_s
+        reply.latencies = (self._policy.latency_s,)
         return reply
 
     def _scripted(self, method: str, path: str) -> Reply | None:
         for answer in self._policy.answer:
             if fnmatchcase(method, answer.method.upper()) and fnmatchcase(path, answer.path):
-                latency = self._policy.latency_s + answer.latency_s
-                return Reply(status=answer.status, body=_scripted_body(answer), latency_s=latency)
+                latencies = (self._policy.latency_s, answer.latency_s)
+                return Reply(status=answer.status, body=_scripted_body(answer), latencies=latencies)
         return None
 
     def _remembered(self, method: str, path: str, body: bytes) -> Reply:

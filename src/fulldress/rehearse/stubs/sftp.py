@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import asyncssh
 
-from fulldress.rehearse.stubs.base import Call
+from fulldress.rehearse.stubs.base import Call, hasher
 
 NAME = "sftp"
 PORTS = (22, 2222)
@@ -104,7 +103,7 @@ class _Files(asyncssh.SFTPServer):
         if not local.is_file():
             return  # removed or renamed while it was being written: that was recorded
         with local.open("rb") as stream:
-            seen = hashlib.file_digest(stream, "sha256").hexdigest()
+            seen = _digest_of(stream)
         self._record("PUT", path, size=local.stat().st_size, body_sha256=seen, after=seen, kind="upload")
 
     def remove(self, path: bytes) -> None:
@@ -137,6 +136,13 @@ class _Files(asyncssh.SFTPServer):
 
     def _record(self, method: str, path: bytes, **fields: Any) -> None:
         self._call.record("file", "sftp", method=method, path=_text(path), **fields)
+
+
+def _digest_of(stream: BinaryIO) -> str:
+    seen = hasher()
+    while piece := stream.read(1 << 20):
+        seen.update(piece)
+    return str(seen.hexdigest())
 
 
 def _text(path: bytes) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
-from fulldress.rehearse.stubs.base import IDLE_S, MOST_BODY, Call
+from fulldress.rehearse.stubs.base import IDLE_S, MOST_BODY, Call, hasher
 
 NAME = "smtp"
 PORTS = (25, 587)
-_HELLO = b"250-rehearsal\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 268435456\r\n"
+_HELLO = b"250-rehearsal\r\n250-8BITMIME\r\n%b250-AUTH PLAIN LOGIN\r\n250 SIZE 268435456\r\n"
+_IN_THE_CLEAR = b"250-STARTTLS\r\n"
 _MOST_COMMANDS = 10_000
 _MOST_RECIPIENTS = 100
 
@@ -29,8 +29,8 @@ async def serve(call: Call) -> None:
             line = await asyncio.wait_for(reader.readline(), IDLE_S)
             if not line or not await talk.command(line.strip().decode("latin-1")):
                 break
-    except (TimeoutError, ConnectionError, ValueError):
-        pass  # the client hung up, fell silent or sent an endless line
+    except (TimeoutError, OSError, ValueError):
+        pass  # the client hung up, fell silent, did not trust us or sent an endless line
     finally:
         writer.close()
 
@@ -49,7 +49,11 @@ class _Talk:
             await self._say(b"221 bye\r\n")
             return False
         if verb == "EHLO":
-            await self._say(_HELLO)
+            await self._say(_HELLO % (b"" if self._call.encrypted else _IN_THE_CLEAR))
+        elif verb == "STAR" and not self._call.encrypted:
+            await self._say(b"220 go ahead\r\n")
+            await self._call.encrypt()
+            self._recipients.clear()
         elif verb == "AUTH":
             await self._auth(line)
         elif verb == "DATA":
@@ -78,7 +82,7 @@ class _Talk:
 
     async def _mail(self) -> None:
         await self._say(b"354 go on\r\n")
-        size, seen = 0, hashlib.sha256()
+        size, seen = 0, hasher()
         while (line := await asyncio.wait_for(self._reader.readline(), IDLE_S)) not in (b".\r\n", b".\n", b""):
             text = line[1:] if line.startswith(b"..") else line
             size += len(text)

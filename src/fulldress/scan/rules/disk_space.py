@@ -119,7 +119,7 @@ def _tables(context: Context, host: HostFacts) -> Iterator[Finding]:
                     rule=META.slug,
                     severity="critical" if size > volume.free_bytes else "high",
                     confidence=META.confidence,
-                    title=f"rewriting {hazard.relation} needs {_said(size)} and its log as much; "
+                    title=f"Rewriting {hazard.relation} needs {_said(size)} and its log as much; "
                     f"{_said(volume.free_bytes)} are free on {volume.path} of {host.name}",
                     place=migration.entry.place,
                     line=hazard.statement.line,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fulldress.rehearse import manifest as module
-from fulldress.rehearse.manifest import INLINE, PathState, manifest
+from fulldress.adapters import manifest as module
+from fulldress.adapters.manifest import INLINE, PathState, manifest
 
 
 @pytest.fixture

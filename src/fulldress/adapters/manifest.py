@@ -7,11 +7,13 @@ stranger's, and may change while it is read. It writes nothing and does not touc
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -65,13 +67,7 @@ class _Walk:
         self.device = status.st_dev
         self.found["/"] = PathState("directory", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, 0, 0, "", "")
         self.directory(handle, "/")
-        for path, future in self.late:
-            self.found[path] = self.found[path]._replace(content=future.result())
-        for paths in self.links.values():
-            if len(paths) > 1:
-                first = min(paths)
-                for path in paths:
-                    self.found[path] = self.found[path]._replace(linked=first)
+        self.settle()
 
     def directory(self, handle: int, prefix: str) -> None:
         """Walks an open directory and closes it. Depth is bounded by the kernel's limit on open files and path length."""
@@ -87,26 +83,59 @@ class _Walk:
 
     def path(self, parent: int, name: str, path: str) -> None:
         try:
-            status = os.lstat(name, dir_fd=parent)
+            status = self.one(parent, name, path)
             kind = stat.S_IFMT(status.st_mode)
-            regular = kind == stat.S_IFREG
-            content = self.content(parent, name, path, status)
-            self.found[path] = PathState(
-                _KINDS.get(kind, "other"),
-                stat.S_IMODE(status.st_mode),
-                status.st_uid,
-                status.st_gid,
-                status.st_size if regular else 0,
-                status.st_mtime_ns if regular or kind == stat.S_IFLNK else 0,
-                _xattrs(f"/proc/self/fd/{parent}/{name}"),
-                content,
-            )
-            if regular and status.st_nlink > 1:
-                self.links.setdefault((status.st_dev, status.st_ino), []).append(path)
             if kind == stat.S_IFDIR and status.st_dev == self.device:
                 self.directory(os.open(name, _DIRECTORY, dir_fd=parent), path + "/")
         except FileNotFoundError:
             self.found.pop(path, None)  # it went away while we read the directory
+
+    def one(self, parent: int, name: str, path: str) -> os.stat_result:
+        """Note the state of one path; what is below it is not looked at."""
+        status = os.lstat(name, dir_fd=parent)
+        kind = stat.S_IFMT(status.st_mode)
+        regular = kind == stat.S_IFREG
+        content = self.content(parent, name, path, status)
+        self.found[path] = PathState(
+            _KINDS.get(kind, "other"),
+            stat.S_IMODE(status.st_mode),
+            status.st_uid,
+            status.st_gid,
+            status.st_size if regular else 0,
+            status.st_mtime_ns if regular or kind == stat.S_IFLNK else 0,
+            _xattrs(f"/proc/self/fd/{parent}/{name}"),
+            content,
+        )
+        if regular and status.st_nlink > 1:
+            self.links.setdefault((status.st_dev, status.st_ino), []).append(path)
+        return status
+
+    def some(self, root: str, paths: Iterable[str]) -> None:
+        """Note the states of some paths; those that are not there, or lie behind a link, are left out."""
+        top = os.open(root, _DIRECTORY)
+        try:
+            for path in sorted(set(paths)):
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    handle = _beneath(top, path)
+                    try:
+                        self.one(handle, path.rpartition("/")[2], path)
+                    except FileNotFoundError:
+                        self.found.pop(path, None)
+                    finally:
+                        os.close(handle)
+        finally:
+            os.close(top)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for the large files, and say of hard links which belong together."""
+        for path, future in self.late:
+            self.found[path] = self.found[path]._replace(content=future.result())
+        for paths in self.links.values():
+            if len(paths) > 1:
+                first = min(paths)
+                for path in paths:
+                    self.found[path] = self.found[path]._replace(linked=first)
 
     def content(self, parent: int, name: str, path: str, status: os.stat_result) -> str:
         kind = stat.S_IFMT(status.st_mode)
@@ -135,6 +164,26 @@ def manifest(root: str, exclude: tuple[str, ...] = ()) -> tuple[dict[str, PathSt
         walk = _Walk(exclude, pool)
         walk.tree(root)
     return walk.found, walk.bytes
+
+
+def states(root: str, paths: Iterable[str]) -> dict[str, PathState]:
+    """Path -> state for some paths of a tree, each reached without following a link; what is not there is left out."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        walk = _Walk((), pool)
+        walk.some(root, paths)
+    return walk.found
+
+
+def _beneath(top: int, path: str) -> int:
+    """An open handle of the directory that holds a path, opened part by part without following links."""
+    handle = os.dup(top)
+    for part in path.strip("/").split("/")[:-1]:
+        try:
+            below = os.open(part, _DIRECTORY, dir_fd=handle)
+        finally:
+            os.close(handle)
+        handle = below
+    return handle
 
 
 def _open(name: str, parent: int) -> int:
@@ -177,8 +226,16 @@ def _xattrs(path: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the manifest of ROOT (first argument) without the paths that follow, one JSON list a line."""
-    found, size = manifest(arguments[0], tuple(arguments[1:]))
+    """Print the manifest of ROOT (first argument) without the paths that follow, one JSON list a line.
+
+    ``--only FILE ROOT``: of the paths that the file names, each ended by a zero byte.
+    """
+    if arguments[0] == "--only":
+        with open(arguments[1], "rb") as stream:  # noqa: PTH123 - runs alone on a host, kept to what it needs
+            wanted = [os.fsdecode(name) for name in stream.read().split(b"\0") if name]
+        found, size = states(arguments[2], wanted), 0
+    else:
+        found, size = manifest(arguments[0], tuple(arguments[1:]))
     for path, state in found.items():
         sys.stdout.write(json.dumps([path, *state]) + "\n")
     sys.stdout.write(json.dumps([size]) + "\n")

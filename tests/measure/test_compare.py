@@ -12,7 +12,7 @@ from fulldress.measure.load import Outcome
 from fulldress.model.rehearsal import EndpointShift
 from fulldress.model.release import Objectives
 from fulldress.rehearse.comparison import SLICE_S, WARM_S, part_of, slices
-from fulldress.rehearse.model_traffic import InSession, Planned
+from fulldress.rehearse.model_traffic import InSession, Planned, Take
 from fulldress.rehearse.verdict import compare_check
 
 Q95_MS = 88.0
@@ -155,7 +155,13 @@ class TestSlices:
         assert len(rest) == 20
         assert rest[0][0] == rest[10][0]
 
-    def test_a_session_stays_in_the_slice_it_begins_in(self) -> None:
+    def test_a_session_goes_on_in_the_next_slice(self) -> None:
         visit = [Planned(at, "GET", f"/{at}", None, "GET /x", session=InSession(1)) for at in (8.0, 12.0, 31.0)]
         assert [one.path for one in part_of(visit, 0, 30)] == ["/8.0", "/12.0"]
+        assert [(one.path, one.at_s) for one in part_of(visit, 30, 60)] == [("/31.0", 1.0)]
+
+    def test_a_session_with_a_login_does_not(self) -> None:
+        login = Planned(8.0, "POST", "/login", b"", "POST /login", session=InSession(1, 0.0, (Take("t", "json", "/t"),)))
+        visit = [login, Planned(31.0, "GET", "/x", None, "GET /x", session=InSession(1))]
+        assert [one.path for one in part_of(visit, 0, 60)] == ["/login", "/x"]
         assert part_of(visit, 30, 60) == []

@@ -16,6 +16,7 @@ from fulldress.measure.compare import shifts
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import EndpointShift
 from fulldress.rehearse.acts import Setting, Stage, loaded, play, staged, timed
+from fulldress.rehearse.logins import slots
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.samples import Sample
 
@@ -33,15 +34,20 @@ class Comparison(NamedTuple):
     """Why there is nothing to compare."""
 
 
-def compared(setting: Setting, plan: PlanLock, seconds: float) -> Comparison:
-    """Play ``seconds`` of the load on a clone as it is and on one after the plan. Raises UsageError without clones."""
-    if not 0 < seconds <= LONGEST_S:
-        raise UsageError(f"--compare is in seconds: more than 0, at most {LONGEST_S:g}")
-    if not setting.driver.full_dress:
+def ensure_comparable(setting: Setting, seconds: float) -> None:
+    """Raises UsageError for a time that cannot be meant, and where there are no two clones."""
+    if not 0 <= seconds <= LONGEST_S:
+        raise UsageError(f"--compare is in seconds: at most {LONGEST_S:g}")
+    if seconds and not setting.driver.full_dress:
         raise UsageError(
-            "old and new cannot be compared on a staging host", why="it is one host, and both are needed side by side",
+            "old and new cannot be compared on a staging host",
+            why="it is one host, and both are needed side by side",
             fix="leave --compare out, or use --driver overlay",
-        )  # fmt: skip
+        )
+
+
+def compared(setting: Setting, plan: PlanLock, seconds: float) -> Comparison:
+    """Play ``seconds`` of the load on a clone as it is and on one after the plan."""
     with timed(setting.durations, "compare"), staged(setting, OLD) as old, staged(setting, NEW) as new:
         steps = play(setting, new, plan)
         failed = next((step.id for step in steps if step.code != 0), "")
@@ -70,10 +76,9 @@ def _played(setting: Setting, stage: Stage, part: Sequence[Planned], number: int
 
 
 def slices(planned: Sequence[Planned], seconds: float) -> Iterator[list[Planned]]:
-    """First a short slice to warm up, then the schedule in equal ones; a session belongs to the slice that it begins in.
+    """First a short slice to warm up, then the schedule in equal ones, which end with the clock for both versions alike.
 
-    What of a session would leave after its slice is left out, for both versions alike. A schedule that is shorter than
-    that begins again.
+    A schedule that is shorter than that begins again.
     """
     end = max((one.at_s for one in planned), default=0.0) + 1.0
     count = max(1, -(-int(seconds) // int(SLICE_S)))
@@ -86,13 +91,23 @@ def slices(planned: Sequence[Planned], seconds: float) -> Iterator[list[Planned]
 
 
 def part_of(planned: Sequence[Planned], begin: float, end: float) -> list[Planned]:
-    """The requests of one slice, counted from its begin."""
+    """The requests of one slice, counted from its begin.
+
+    The rest of a session that began before is a session here, unless it needs what earlier answers gave (a login's): such a
+    one is only in the slice that it begins in.
+    """
+    bound = {one.session.id for one in planned if one.session is not None and _needs(one)}
     began: dict[int, bool] = {}
     found: list[Planned] = []
     for one in planned:
         inside = begin <= one.at_s < end
-        if one.session is not None:
+        if one.session is not None and one.session.id in bound:
             inside = began.setdefault(one.session.id, inside) and one.at_s < end
         if inside:
             found.append(msgspec.structs.replace(one, at_s=round(one.at_s - begin, 6)))
     return found
+
+
+def _needs(one: Planned) -> bool:
+    """Whether its session lives by what answers give, cookies of a login among it."""
+    return bool((one.session and one.session.take) or one.expect or slots(one))

@@ -122,7 +122,7 @@ def _login_request(one: LoginRequest, user: Mapping[str, str], at: float) -> Pla
         headers = (*headers, ("Content-Type", "application/x-www-form-urlencoded"))
     elif one.json is not None:
         body = msgspec.json.encode(_as_user(one.json, user))
-    expect = Expect(one.expect, one.expect + 1) if one.expect else None
+    expect = Expect(one.expect, one.expect + 1) if one.expect else Expect()  # also the mark of a login
     take = tuple(each.take for each in one.take)
     return Planned(at, method, path, body, one.request, headers, expect, InSession(0, 0.0, take))
 

@@ -15,7 +15,7 @@ from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, EndpointShift, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
-from fulldress.rehearse.comparison import compared
+from fulldress.rehearse.comparison import compared, ensure_comparable
 from fulldress.rehearse.crashsweep import ensure_room, sweep
 from fulldress.rehearse.jobs import TITLE as JOBS
 from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
@@ -46,6 +46,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
 
     With ``compare_s`` the installed version and the new one also play so many seconds of one schedule.
     """
+    ensure_comparable(setting, compare_s)
     ensure_room(setting)
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []

@@ -157,7 +157,7 @@ def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
     lines += setting.mirror.doubtful
     if Path(setting.mirror.tree, "var/lib/mysql").is_dir():
         lines.append(
-            "Rows of MySQL or MariaDB were not compared after rollback, only the files they lie in; their locks were not watched."
+            "MySQL or MariaDB: rows were not compared after rollback, only the files they lie in; locks were not watched."
         )
     if not setting.load.figures:
         lines.append("The load was fitted to no log, or to too little of one: how like production it was, was not measured.")

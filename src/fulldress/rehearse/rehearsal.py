@@ -55,7 +55,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
         _announce(setting, acts, AS_IT_CAME)
         acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True))
     adapted: list[Act] = []
-    for number in range(setting.wanted.times):
+    for number in range(len(setting.wanted.rounds)):
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
@@ -107,7 +107,10 @@ def _announce(setting: Setting, before: Sequence[Act], title: str) -> None:
 
 def _under_load_again(setting: Setting, plan: PlanLock, before: Sequence[Act], number: int) -> Act:
     """The adapted package under load, the first time or once more: a fresh clone, the same traffic, other requests."""
-    title = ADAPTED if number == 0 else f"{ADAPTED}, rehearsal {number + 1} of {setting.wanted.times}"
+    wanted = setting.wanted
+    multiple, repeat = wanted.rounds[number]
+    title = f"{ADAPTED} at {multiple:g} × the load" if len(wanted.loads) > 1 else ADAPTED
+    title += f", rehearsal {repeat + 1} of {wanted.times}" if repeat else ""
     _announce(setting, before, title)
     if number == 0:
         return under_load(setting, plan, name="adapted", title=title)

@@ -57,7 +57,7 @@ COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": 
 
 EXAMPLES = """\b
 Examples:
-  fulldress rehearse --load 2
+  fulldress rehearse --load 0.5,1,2
   fulldress rehearse --times 3 --undo-at each --crash inside
   fulldress rehearse --adapted-only --crash each --points 3 --faults kill-runner,power-cut,disk-full
   fulldress rehearse --undo-at 07,14
@@ -67,7 +67,11 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option(
-    "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
+    "--load",
+    default="1",
+    show_default=True,
+    metavar="X[,X...]",
+    help="Load as a multiple of the log's busiest ten minutes; of several each is played, and the limits hold for all.",
 )
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
 @click.option(
@@ -103,7 +107,6 @@ def command(
     join: tuple[str, str] | None,
     form: str,
     adapted_only: bool,
-    multiple: float,
     seed: int,
     driver: str,
     compare: float,
@@ -124,7 +127,7 @@ def command(
     if join:
         return _join(folder, *join)
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
-        report = _rehearse(folder, keeper, Asked(multiple, seed, adapted_only, driver, compare, options))
+        report = _rehearse(folder, keeper, Asked(seed, adapted_only, driver, compare, options))
         _keep(work, report)
     write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
@@ -139,7 +142,6 @@ def command(
 class Asked(NamedTuple):
     """The options as typed; ``wanted`` are those of :func:`fulldress.rehearse.wanted.wanted`."""
 
-    multiple: float
     seed: int
     adapted_only: bool
     driver: str
@@ -158,10 +160,15 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, asked: Asked) -> RehearsalR
     making = clones.driver(asked.driver, keeper, nspawn.boot, staging=release.staging)
     with timed(durations, "mirror"):
         copy = refreshed(folder, host, progress, making.place(host.name))
+
+    def load(number: int) -> Load:
+        multiple, again = setting_wanted.rounds[number]
+        return _load(folder, release, Path(copy.tree), multiple, asked.seed + again)
+
     setting = _setting(folder, release, keeper, identity, copy, making)._replace(
         wiring=wiring_of(host),
-        load=_load(folder, release, Path(copy.tree), asked.multiple, asked.seed),
-        load_again=lambda number: _load(folder, release, Path(copy.tree), asked.multiple, asked.seed + number),
+        load=load(0),
+        load_again=load,
         progress=progress,
         durations=durations,
         wanted=setting_wanted,

@@ -35,12 +35,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fulldress.formats.accesslog import Request
-from fulldress.measure.load import nearest_rank
+from fulldress.measure.compare import shifts
+from fulldress.measure.load import Outcome, nearest_rank
 from fulldress.model.rehearsal import LoadReport
 from fulldress.rehearse.fidelity import dispersion
+from fulldress.rehearse.fitting import fit
+from fulldress.rehearse.likeness import figures
 from fulldress.rehearse.link import Tls
-from fulldress.rehearse.model_traffic import Expect, InSession, Planned, Take, fit, schedule
+from fulldress.rehearse.model_traffic import Expect, InSession, Planned, Take
 from fulldress.rehearse.samples import Sample
+from fulldress.rehearse.schedule import schedule
 from fulldress.rehearse.traffic import start_load
 
 PORT, TLS_PORT = 18_080, 18_443
@@ -321,22 +325,81 @@ def bursty(minutes: int, seed: int) -> list[Request]:
     return found
 
 
+def visited(minutes: int, seed: int) -> list[Request]:
+    """The same waves of visits: each client asks for some of five pages, with a pause of 4 s on the average."""
+    draw = random.Random(seed)
+    found = []
+    for who, first in enumerate(bursty(minutes, seed)[::5], 1):
+        at = first.at
+        for _ in range(draw.randint(1, 9)):
+            page, took = draw.randrange(5), draw.expovariate(20)
+            found.append(Request(at=at, seconds=took, method="GET", path=f"/p{page}/r", status=200, size=900, client=who))
+            at += took + draw.expovariate(0.25)
+    return sorted((one for one in found if one.at < minutes * 60), key=lambda one: one.at)
+
+
 def bursts(target: str, arguments: argparse.Namespace) -> None:
-    """Index of dispersion at 10 s: of the log, of what is planned from it, and of what really left."""
-    log = bursty(60, 7)
+    """Index of dispersion at 1, 10 and 60 s: of the log, of what is planned from it, and of what really left."""
     seconds = 60 if arguments.short else 120
-    planned = schedule(fit(log), seconds=3600, hour="busiest", seed=3)
-    logged = dispersion([one.at for one in log], 3600, 10)
-    drawn = dispersion([one.at_s for one in planned], 3600, 10)
-    part = [one for one in planned if one.at_s < seconds]
-    found = play(target, part)
-    due = dispersion([one.at_s for one in part], seconds, 10)
-    left = dispersion([one.due + one.lag - found.report.started for one in found.samples], seconds, 10)
-    assert logged and drawn and due and left
-    print(
-        f"index of dispersion at 10 s: log {logged:.2f}, an hour's schedule {drawn:.2f} ({abs(drawn / logged - 1):.1%} off)"
-    )
-    print(f"  of {seconds} s played: scheduled {due:.3f}, as it left {left:.3f} ({abs(left / due - 1):.2%}; target <= 10 %)")
+    for name, log in (("single requests", bursty(60, 7)), ("sessions", visited(60, 7))):
+        planned = schedule(fit(log), seconds=58 * 60, hour="busiest", seed=3)
+        inside = [one.at - 60 for one in log if one.at >= 60]  # a model leaves out the first and the last minute
+        print(f"index of dispersion, {name}:")
+        for width in (1, 10, 60):
+            logged = dispersion(inside, 3480, width)
+            made = dispersion([one.at_s for one in planned], 3480, width)
+            assert logged and made
+            print(
+                f"  at {width:2} s: log {logged:5.2f}, schedule {made:5.2f} ({abs(made / logged - 1):.1%} off; at most 10 %)"
+            )
+        part = [one for one in planned if one.at_s < seconds]
+        found = play(target, part)
+        due = dispersion([one.at_s for one in part], seconds, 10)
+        left = dispersion([one.due + one.lag - found.report.started for one in found.samples], seconds, 10)
+        assert due and left
+        print(
+            f"  of {seconds} s played, at 10 s: scheduled {due:.3f}, as it left {left:.3f} ({abs(left / due - 1):.2%} off)"
+        )
+
+
+def likeness() -> None:
+    """All figures of fidelity, each beside the same between two halves of the log."""
+    model = fit(visited(60, 7))
+    planned = schedule(model, seconds=58 * 60, hour="busiest", seed=3)
+    print("fidelity of a schedule with sessions, as long as the log (measured; two halves of the log):")
+    for one in figures(model, planned, seconds=58 * 60, hour="busiest"):
+        noise = "-" if one.noise is None else f"{one.noise:.3f}"
+        print(f"  {one.name:28} {one.measured:7.3f} {noise:>7}   {one.meaning}")
+
+
+# ---- old and new --------------------------------------------------------------------------------------------------------
+
+
+def simulated(draw: random.Random, count: int, name: str, *, slow: float = 1.0, moods: float = 0.0) -> list[Outcome]:
+    """Requests of a minute, 3 % slow; ``slow`` multiplies the slowest twentieth, ``moods`` whole stretches of 5 s."""
+    mood = [draw.lognormvariate(0, moods) for _ in range(13)]
+    found = []
+    for n in range(count):
+        took = draw.lognormvariate(5.075, 0.5) if draw.random() < 0.03 else draw.lognormvariate(3.689, 0.35)
+        took *= (slow if took >= 88 else 1.0) * mood[n * 60 // count // 5]
+        found.append(Outcome(n * 60 / count, took / 1000, 200, name))
+    return found
+
+
+def judged(arguments: argparse.Namespace) -> None:
+    """How often old and new are called different when they are not, and when the new one is slower."""
+    draw, rounds = random.Random(11), 100 if arguments.short else 600
+    for moods in (0.0, 0.1):
+        alarms = 0
+        for _ in range(rounds):
+            old, new = ([one for k in range(4) for one in simulated(draw, 500, f"e{k}", moods=moods)] for _ in range(2))
+            alarms += any(one.judgement == "regressed" for one in shifts(old, new))
+        print(f"no change, moods of {moods:g}: {alarms} of {rounds} comparisons of 4 endpoints cry wolf (target <= 1 %)")
+    rounds = 10 if arguments.short else 40
+    for slow in (1.2, 1.3):
+        rows = [shifts(simulated(draw, 30_000, "e"), simulated(draw, 30_000, "e", slow=slow))[0] for _ in range(rounds)]
+        hits = sum(row.judgement == "regressed" for row in rows)
+        print(f"p99 {slow - 1:+.0%}, 30,000 requests each: found in {hits} of {rounds}")
 
 
 def main() -> int:
@@ -344,9 +407,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--short", action="store_true", help="shorter loads")
-    parser.add_argument("--only", choices=["cost", "lag", "truth", "bursts"], help="one part")
+    parser.add_argument("--only", choices=["cost", "lag", "truth", "bursts", "likeness", "compare"], help="one part")
     parser.add_argument("--locust", default=shutil.which("locust") or "", help="Locust's program, for the comparison")
     arguments = parser.parse_args()
+    if arguments.only in (None, "likeness"):
+        likeness()
+    if arguments.only in (None, "compare"):
+        judged(arguments)
+    if arguments.only in ("likeness", "compare"):
+        return 0
     with nginx() as (plain, secure, tls):
         if arguments.only in (None, "cost"):
             cost(plain, secure, tls, arguments)

@@ -24,7 +24,8 @@ from fulldress.adapters.scratch import scratch_dir
 from fulldress.formats.accesslog import parse
 from fulldress.model.rehearsal import LoadReport
 from fulldress.ports import Progress
-from fulldress.rehearse.model_traffic import fit, schedule
+from fulldress.rehearse.fitting import fit
+from fulldress.rehearse.schedule import schedule
 from fulldress.rehearse.traffic import RunningLoad, start_load
 
 HERE = Path(__file__).parent

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fulldress.errors import UsageError
-from fulldress.formats.accesslog import Request, Tally, parse
+from fulldress.formats.accesslog import APACHE_FORMAT, LOG_FORMAT, Request, Tally, parse
+from fulldress.formats.logfields import client
+from fulldress.formats.logformat import compile_format
 
 CORPUS = Path(__file__).parents[2] / "../shared/corpora/logs/apache_logs"
 HEAD = '10.0.0.1 - - [21/Nov/2026:10:00:00 +0000] "GET /api/results/7?x=1 HTTP/1.1" 200 512 "-" "curl/8"'
@@ -23,7 +26,15 @@ def read(*lines: str) -> tuple[list[Request], Tally]:
 
 def test_a_line_of_the_fulldress_format() -> None:
     ((request,), tally) = read(GOOD + "\n")
-    assert request == Request(at=1795255200.25, seconds=0.25, method="GET", path="/api/results/7?x=1", status=200, size=512)
+    assert request == Request(
+        at=1795255200.25,
+        seconds=0.25,
+        method="GET",
+        path="/api/results/7?x=1",
+        status=200,
+        size=512,
+        client=client("10.0.0.1", "curl/8", "-"),
+    )
     assert (tally.lines, tally.requests, tally.broken) == (1, 1, 0)
 
 
@@ -152,3 +163,126 @@ def test_a_public_log_given_times_is_read_to_the_last_line() -> None:
     assert tally.lines == 10_000
     assert len(requests) + tally.broken == 10_000
     assert tally.broken < 10
+
+
+APACHE = '10.0.0.2 - jane [21/Nov/2026:11:00:00 +0100] "GET /a?x=1 HTTP/1.1" 200 12 "-" "Firefox"'
+TEN = 1795255200
+"""2026-11-21 10:00 UTC."""
+
+
+class TestApache:
+    def test_the_time_is_the_arrival(self) -> None:
+        ((request,), tally) = read(f"{APACHE} 250000 {TEN}500000")
+        assert (request.at, request.seconds, tally.coarse) == (TEN + 0.5, 0.25, 0)
+
+    def test_a_time_with_a_fraction_and_zone(self) -> None:
+        ((request,), _) = read(APACHE.replace(":00 +0100", ":00.750000 +0100") + " 250000")
+        assert (request.at, request.seconds) == (TEN + 0.75, 0.25)
+
+    def test_a_bare_number_is_not_guessed_at(self) -> None:
+        with pytest.raises(UsageError, match="begin:usec") as caught:
+            read(APACHE + " 250000")
+        assert LOG_FORMAT in caught.value.fix
+        assert APACHE_FORMAT in caught.value.fix
+        assert "[[declared]]" in caught.value.fix
+
+    def test_a_virtual_host_stands_before_it(self) -> None:
+        ((request,), _) = read(f"www.example.org:443 {APACHE} 250000 {TEN}500000")
+        ((bare,), _) = read(f"{APACHE} 250000 {TEN}500000")
+        assert request == bare
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{"time":"2026-11-21T11:00:00.5+01:00","method":"GET","path":"/a","query":"?x=1","status":200,"duration_us":250000}',
+            '{"begin_usec":1795255200500000,"request":"/a","query":"?x=1","method":"GET","status":"200","D":250000}',
+        ],
+    )
+    def test_json(self, line: str) -> None:
+        ((request,), _) = read(line)
+        assert (request.at, request.seconds, request.path) == (TEN + 0.5, 0.25, "/a?x=1")
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        'rt=0.250 uct="0.001" urt="0.200" msec=1795255200.500',
+        "1795255200.500 0.250 0.200",
+        '"10.1.1.1" 0.250 1795255200.500',
+    ],
+)
+def test_times_are_told_apart_by_their_shape(tail: str) -> None:
+    ((request,), _) = read(f"{HEAD} {tail}")
+    assert (request.at, request.seconds) == (1795255200.25, 0.25)
+
+
+def test_servers_may_be_mixed_in_a_file() -> None:
+    requests, tally = read(
+        GOOD, f"{APACHE} 250000 {TEN}500000", '{"request":"GET /a HTTP/1.1","status":200,"request_time":1,"msec":9.5}'
+    )
+    assert [one.at for one in requests] == [1795255200.25, TEN + 0.5, 8.5]
+    assert tally.broken == tally.untimed == 0
+
+
+class TestClients:
+    def test_are_told_apart_by_address_and_agent(self) -> None:
+        requests, _ = read(GOOD, GOOD.replace("10.0.0.1", "10.0.0.9"), GOOD.replace("curl/8", "curl/9"), GOOD)
+        assert requests[0].client == requests[3].client
+        assert len({one.client for one in requests}) == 3
+
+    def test_a_user_name_is_stronger_than_an_address(self) -> None:
+        requests, _ = read(
+            GOOD.replace("- - [", "- eva ["), GOOD.replace("- - [", "- eva [").replace("10.0.0.1", "10.0.0.9")
+        )
+        assert requests[0].client == requests[1].client
+
+    def test_json_has_cookies_and_forwarded_addresses(self) -> None:
+        base = '{"request":"GET /a HTTP/1.1","status":200,"request_time":1,"msec":9.5,"remote_addr":"10.0.0.1"'
+        requests, _ = read(
+            base + "}",
+            base + ',"cookie_sid":"a"}',
+            base + ',"cookie_sid":"b"}',
+            base + ',"http_x_forwarded_for":"10.2.0.1, x"}',
+        )
+        assert len({one.client for one in requests}) == 4
+
+    def test_a_log_without_addresses_tells_nobody_apart(self) -> None:
+        ((request,), _) = read('{"request":"GET /a HTTP/1.1","status":200,"request_time":1,"msec":9.5}')
+        assert request.client == 0
+
+
+class TestDeclaredFormats:
+    def test_nginx(self) -> None:
+        one = compile_format("log_format x '$msec|$request_time|$status|$request|$cookie_sid';")
+        ((request,),) = [list(parse(["1795255200.500|0.250|200|GET /a HTTP/1.1|abc"], formats=[one]))]
+        assert (request.at, request.path, request.status) == (1795255200.25, "/a", 200)
+        assert request.client == client("", "", "abc")
+
+    def test_apache_with_whole_seconds_is_placed_in_its_second(self) -> None:
+        one = compile_format('LogFormat "%h %l %u %t \\"%r\\" %>s %b \\"%{Referer}i\\" \\"%{User-Agent}i\\" %D" timed')
+        tally = Tally()
+        (request,) = parse([APACHE + " 250000"], tally, formats=[one])
+        assert (int(request.at), request.seconds, tally.coarse) == (TEN, 0.25, 1)
+        assert request == next(parse([APACHE + " 250000"], formats=[one]))
+
+    def test_apache_with_a_time_of_several_pieces(self) -> None:
+        one = compile_format('[%{%d/%b/%Y:%H:%M:%S}t.%{usec_frac}t %{%z}t] "%r" %>s %{ms}T')
+        (request,) = parse(['[21/Nov/2026:11:00:00.500000 +0100] "GET /a HTTP/1.1" 200 250'], formats=[one])
+        assert (request.at, request.seconds) == (TEN + 0.5, 0.25)
+
+    def test_our_own_advice_can_be_read(self) -> None:
+        assert next(parse([GOOD], formats=[compile_format(LOG_FORMAT)])) == next(parse([GOOD]))
+        line = f"{APACHE} 250000 {TEN}500000"
+        assert next(parse([line], formats=[compile_format(APACHE_FORMAT)])) == next(parse([line]))
+
+    @pytest.mark.parametrize(
+        ("text", "lacks"), [("$remote_addr $request $status $request_time", r"\$msec"), ("%h %t %r %>s", "%D"), ("%h", "%t")]
+    )
+    def test_what_is_missing_is_named(self, text: str, lacks: str) -> None:
+        with pytest.raises(UsageError, match=lacks):
+            compile_format(text)
+
+    def test_a_time_without_a_zone_counts_in_the_estates(self) -> None:
+        one = compile_format('%{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t "%r" %>s %D')
+        (request,) = parse(['2026-11-21T11:00:00.5 "GET /a HTTP/1.1" 200 9'], formats=[one], zone=ZoneInfo("Europe/Vienna"))
+        assert request.at == TEN + 0.5

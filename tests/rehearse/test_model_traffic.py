@@ -11,8 +11,11 @@ import pytest
 
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.formats.accesslog import Request
+from fulldress.rehearse.bodies import fill
 from fulldress.rehearse.fidelity import Fidelity, dispersion, distance, fidelity, in_words
-from fulldress.rehearse.model_traffic import TrafficModel, fill, fit, left_out, schedule
+from fulldress.rehearse.fitting import fit
+from fulldress.rehearse.model_traffic import TrafficModel, left_out
+from fulldress.rehearse.schedule import schedule
 
 MIDNIGHT = 1_795_132_800.0
 """A midnight in UTC."""
@@ -163,7 +166,7 @@ class TestFit:
         assert fit(reversed(log)).mix(10) == fit(log).mix(10)
 
     def test_memory_is_bounded_by_leaving_out_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("fulldress.rehearse.model_traffic._MOST_KEPT", 2000)
+        monkeypatch.setattr("fulldress.rehearse.fitting._MOST_KEPT", 2000)
         found = fit(bursty_log())
         assert sum(len(one.offsets_ms) for minutes in found.hours.values() for one in minutes) <= 2000
         assert found.per_minute(10) / 60 == pytest.approx(4, rel=0.5)

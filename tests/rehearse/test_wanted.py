@@ -49,3 +49,15 @@ def test_faults_are_put_in_a_fixed_order() -> None:
 def test_what_cannot_be_is_refused_by_name(options: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         wanted(STEPS, **options)  # type: ignore[arg-type]
+
+
+def test_several_loads_are_each_played_as_often_as_asked() -> None:
+    asked = wanted(STEPS, load="0.5,1,2", times=2)
+    assert asked.rounds == [(0.5, 0), (1.0, 0), (2.0, 0), (0.5, 1), (1.0, 1), (2.0, 1)]
+    assert wanted(STEPS).rounds == [(1.0, 0)]
+
+
+@pytest.mark.parametrize("load", ["", "0", "-1", "1,", "two", "101", "nan"])
+def test_a_load_that_is_no_multiple_is_refused(load: str) -> None:
+    with pytest.raises(UsageError, match="--load"):
+        wanted(STEPS, load=load)

@@ -1,54 +1,65 @@
-"""nginx access logs: lines to requests (combined format with times, or JSON). Pure; reads no file.
+"""Access logs of nginx and Apache: lines to requests (combined format with times, JSON, or a declared format). Pure; no I/O.
 
 A log line is untrusted: what a client sent stands in it. Paths come out with everything but printable ASCII
 percent-encoded, a broken line is counted and passed over, and a log without the needed times is refused with the
-``log_format`` to use.
+``log_format`` or ``LogFormat`` to use. What wrote a line is found line by line, so files may be mixed.
 """
 
 from __future__ import annotations
 
+import datetime
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from fulldress.errors import UsageError
 from fulldress.formats.endpoints import Templates, template
+from fulldress.formats.logfields import Broken, Fields, Request, Untimed, request_line, request_of, safe_path
+from fulldress.formats.logformat import LineFormat
 
-__all__ = ["LOG_FORMAT", "Request", "Tally", "Templates", "parse", "safe_path", "template"]
+__all__ = ["APACHE_FORMAT", "LOG_FORMAT", "Request", "Tally", "Templates", "how_to_log", "parse", "safe_path", "template"]
 
 LOG_FORMAT = (
     'log_format fulldress \'$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
     '"$http_referer" "$http_user_agent" $request_time $msec\';'
 )
 """What nginx must write so that arrival times can be known: arrival = $msec - $request_time."""
+APACHE_FORMAT = 'LogFormat "%h %l %u %t \\"%r\\" %>s %B \\"%{Referer}i\\" \\"%{User-Agent}i\\" %D %{begin:usec}t" fulldress'
+"""What Apache must write: the arrival and the duration, both in microseconds."""
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _COMBINED = re.compile(
-    rf"\S+ \S+ .*?\[[^\]]*\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}(?: (\d+(?:\.\d+)?|-) (\d+\.\d+))?(?: .*)?"
+    rf"(\S+ .*?) ?\[([^\]]*)\] {_QUOTED} (\d{{3}}) (\d+|-)(?: {_QUOTED} {_QUOTED})?((?:\s.*)?)", re.DOTALL
 )
-_REQUEST_LINE = re.compile(r"([A-Z]{1,20}) (\S+)(?: HTTP/\d(?:\.\d)?)?")
-_ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})")
-_UNSAFE = re.compile(r"[^!-~]")
+_ADDRESS = re.compile(r"[0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*")
+_TAIL = re.compile(rf"([A-Za-z_%$][\w%$.-]*[=:])?(?:{_QUOTED}|(\S+))")
+_SECONDS = re.compile(r"\d{1,6}\.\d{1,6}")
+_EPOCH = re.compile(r"\d{9,11}\.\d{1,6}")
+_DURATION_KEYS = ("rt", "request_time", "reqtime", "duration", "time")
 _LONGEST_LINE = 64 * 1024
-_LONGEST_PATH = 8 * 1024
 _PATIENCE = 1000
 """So many readable lines without times, and none with: the format is wrong, not one line."""
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a log."""
-
-    at: float
-    """Arrival, seconds since the epoch."""
-    seconds: float
-    """How long it took."""
-    method: str
-    path: str
-    """As requested, with its query; printable ASCII only."""
-    status: int
-    size: int
-    """Bytes of the answer's body."""
+_JSON: Mapping[str, tuple[str, ...]] = {
+    "request": ("request", "request_line"),
+    "method": ("request_method", "method", "verb"),
+    "path": ("request_uri", "uri", "path", "url"),
+    "query": ("query", "query_string", "args"),
+    "status": ("status", "response_status", "response", "status_code"),
+    "size": ("body_bytes_sent", "bytes_sent", "bytes", "size", "response_size"),
+    "seconds": ("request_time", "duration_s", "seconds"),
+    "millis": ("duration_ms", "request_time_ms", "response_time_ms"),
+    "micros": ("duration_us", "request_time_us", "response_time_us", "time_us", "microseconds", "D"),
+    "ended": ("msec",),
+    "began": ("begin", "begin_sec"),
+    "began_millis": ("begin_msec", "begin_ms"),
+    "began_micros": ("begin_usec", "begin_us", "usec"),
+    "moment": ("@timestamp", "timestamp", "time", "time_iso8601", "time_local"),
+    "address": ("remote_addr", "remote_ip", "remoteIP", "client_ip", "clientip", "host", "remote_host"),
+    "agent": ("http_user_agent", "user_agent", "userAgent", "agent"),
+    "user": ("remote_user", "user"),
+}
+"""Meaning of a field -> the keys under which servers' usual JSON formats log it."""
 
 
 class Tally(msgspec.Struct):
@@ -62,20 +73,31 @@ class Tally(msgspec.Struct):
     """Lines that no reader understands, requests that are not HTTP among them."""
     first_broken: int = 0
     """Line number of the first of these, 0 when there is none."""
+    coarse: int = 0
+    """Requests whose arrival is logged to the second only."""
 
 
-class _Untimed(Exception):
-    """A line is a good log line but lacks this field."""
+def how_to_log() -> str:
+    """The line for each server's configuration, and what to do without."""
+    return (
+        f"let nginx write: {LOG_FORMAT} or Apache: {APACHE_FORMAT}; when the server writes the times in another order, "
+        "say so in traffic.toml ([log] format); without any such log, declare the traffic there ([[declared]])"
+    )
 
 
-class _Broken(Exception):
-    """A line cannot be read at all."""
-
-
-def parse(lines: Iterable[str], tally: Tally | None = None) -> Iterator[Request]:
+def parse(
+    lines: Iterable[str],
+    tally: Tally | None = None,
+    *,
+    formats: Sequence[LineFormat] = (),
+    zone: datetime.tzinfo = datetime.UTC,
+    user: str = "",
+) -> Iterator[Request]:
     """The requests of a log, in the log's order; a tally, if given, counts what was passed over.
 
-    Raises UsageError when the log has no line with ``$request_time`` and ``$msec``, naming the field that is missing.
+    ``formats`` are tried first; ``zone`` counts for times that are logged without one; ``user`` is a further JSON key
+    that tells clients apart. Raises UsageError when no line of the log tells when its request arrived and how long it
+    took, naming what is missing.
     """
     seen = Tally() if tally is None else tally
     missing = ""
@@ -85,18 +107,19 @@ def parse(lines: Iterable[str], tally: Tally | None = None) -> Iterator[Request]
         if not text:
             continue
         try:
-            request = _json_line(text) if text.startswith("{") else _combined_line(text)
-        except _Untimed as error:
+            request, coarse = request_of(_fields(text, formats, user), zone, text)
+        except Untimed as error:
             missing = missing or str(error)
             seen.untimed += 1
             if seen.untimed >= _PATIENCE and not seen.requests:
                 raise _no_times(missing, seen) from None
             continue
-        except _Broken:
+        except Broken:
             seen.broken += 1
             seen.first_broken = seen.first_broken or seen.lines
             continue
         seen.requests += 1
+        seen.coarse += coarse
         yield request
     if seen.untimed and not seen.requests:
         raise _no_times(missing, seen)
@@ -108,7 +131,7 @@ def _no_times(missing: str, seen: Tally) -> UsageError:
     return UsageError(
         f"the access log has no {missing}: {seen.untimed} readable lines lack it",
         why="without when a request arrived and how long it took, neither load nor waiting can be known from the log",
-        fix=f"let nginx write it, and collect anew: {LOG_FORMAT}",
+        fix=f"{how_to_log()}; then collect anew",
         slug="access-log-without-times",
     )
 
@@ -116,75 +139,113 @@ def _no_times(missing: str, seen: Tally) -> UsageError:
 def _unreadable(seen: Tally) -> UsageError:
     return UsageError(
         f"not one of {seen.broken} lines of the access log can be read (the first is line {seen.first_broken})",
-        why="it is neither nginx's combined format nor JSON",
-        fix=f"let nginx write: {LOG_FORMAT}",
+        why="it is neither the combined format of nginx or Apache nor JSON",
+        fix=how_to_log(),
         slug="access-log-unreadable",
     )
 
 
-def _combined_line(text: str) -> Request:
-    match = _COMBINED.fullmatch(text) if len(text) <= _LONGEST_LINE else None
+def _fields(text: str, formats: Sequence[LineFormat], user: str) -> Fields:
+    if len(text) > _LONGEST_LINE:
+        raise Broken
+    for one in formats:
+        try:
+            return one.fields(text)
+        except Broken:
+            continue
+    return _json(text, user) if text.startswith("{") else _combined(text)
+
+
+def _combined(text: str) -> Fields:
+    match = _COMBINED.fullmatch(text)
     if match is None:
-        raise _Broken
-    request, status, size, _, _, seconds, logged = match.groups()
-    if logged is None:
-        raise _Untimed("$request_time and $msec")
-    method, path = _request_line(request)
-    return _made(method, path, status, size, "0" if seconds == "-" else seconds, logged)
-
-
-def _json_line(text: str) -> Request:
-    try:
-        fields = msgspec.json.decode(text.encode("utf-8", "replace")) if len(text) <= _LONGEST_LINE else None
-    except msgspec.DecodeError:
-        raise _Broken from None
-    if not isinstance(fields, dict):
-        raise _Broken
-    for name in ("request_time", "msec"):
-        if name not in fields:
-            raise _Untimed(f"${name}")
-    method, path = _json_request(fields)
-    return _made(
-        method,
-        path,
-        str(fields.get("status")),
-        str(fields.get("body_bytes_sent", 0)),
-        str(fields["request_time"]),
-        str(fields["msec"]),
+        raise Broken
+    who, moment, request, status, size, _, agent, tail = match.groups()
+    words = who.split(" ")
+    if len(words) > 3 and _ADDRESS.fullmatch(words[1]):
+        del words[0]  # a virtual host's name
+    fields = Fields(
+        request=request,
+        status=status,
+        size=size,
+        moment=moment,
+        address=words[0],
+        agent=agent or "",
+        user=" ".join(words[2:]) or "-",
     )
-
-
-def _json_request(fields: dict[str, object]) -> tuple[str, str]:
-    if "request" in fields:
-        return _request_line(str(fields["request"]))
-    method = fields.get("request_method", fields.get("method"))
-    path = fields.get("request_uri", fields.get("uri", fields.get("path")))
-    if method is None or path is None:
-        raise _Broken
-    return _request_line(f"{method} {path}")
-
-
-def _request_line(request: str) -> tuple[str, str]:
-    match = _REQUEST_LINE.fullmatch(request)
-    if match is None or len(match[2]) > _LONGEST_PATH or not match[2].startswith("/"):
-        raise _Broken
-    return match[1], safe_path(match[2])
-
-
-def safe_path(path: str) -> str:
-    """The path with nginx's ``\\xHH`` escapes and everything but printable ASCII percent-encoded."""
-    path = _ESCAPE.sub(lambda found: f"%{found[1].upper()}", path)
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape")), path)
-
-
-def _made(method: str, path: str, status: str, size: str, seconds: str, logged: str) -> Request:
     try:
-        took = float(seconds)
-        at = float(logged) - took
-        code = int(status)
-        sent = 0 if size == "-" else int(float(size))
-    except (ValueError, OverflowError):
-        raise _Broken from None
-    if not (0 <= took < 1e6 and 0 < at < 1e11 and 100 <= code <= 599 and sent >= 0):
-        raise _Broken
-    return Request(at=at, seconds=took, method=method, path=path, status=code, size=sent)
+        _tail(fields, tail)
+    except Untimed:
+        request_line(request)  # what is no HTTP is no line without times
+        raise
+    return fields
+
+
+def _tail(fields: Fields, tail: str) -> None:
+    """The times behind the combined format: their shapes tell them apart.
+
+    nginx's ``$msec`` has nine digits or more before its point, ``$request_time`` fewer; of several such the longest is
+    the request's own (an upstream cannot take longer). Apache's arrival in micro- or milliseconds has 16 or 13 digits;
+    its ``%D`` is believed only beside an arrival with a fraction, else a bare number could be anything.
+    """
+    took: list[str] = []
+    whole: list[str] = []
+    for key, quoted, bare in _TAIL.findall(tail):
+        text, name = (bare or quoted).rstrip(","), key.rstrip("=:").lower()
+        if name and name not in (*_DURATION_KEYS, "msec", "d"):
+            continue
+        if _EPOCH.fullmatch(text):
+            fields.ended = text
+        elif _SECONDS.fullmatch(text):
+            took.append(text)
+        elif bare.isdecimal() and len(bare) in (13, 16):
+            fields.began_micros, fields.began_millis = (bare, "") if len(bare) == 16 else ("", bare)
+        elif bare.isdecimal():
+            whole.append(bare)
+        elif bare == "-" and fields.ended == "" and not took:
+            fields.seconds = "-"
+    if took:
+        fields.seconds = max(took, key=float)
+    arrival = fields.began_micros or fields.began_millis or "." in fields.moment
+    if fields.ended and not fields.seconds:
+        raise Untimed("$request_time")
+    if not fields.ended and not arrival:
+        raise Untimed("$msec" if took else "$request_time and $msec (nginx), %D and %{begin:usec}t (Apache)")
+    if not fields.ended and not took:
+        if not whole:
+            raise Untimed("%D")
+        fields.seconds, fields.micros = "", whole[0]
+
+
+def _json(text: str, user: str) -> Fields:
+    try:
+        found = msgspec.json.decode(text.encode("utf-8", "replace"))
+    except (msgspec.DecodeError, RecursionError):
+        raise Broken from None
+    if not isinstance(found, dict):
+        raise Broken
+    values: dict[str, str] = {}
+    for role, keys in _JSON.items():
+        for key in keys:
+            if isinstance(value := found.get(key), str | int | float):
+                values[role] = str(value)
+                break
+    cookie = [str(value) for key, value in found.items() if key == user or key.startswith("cookie_")]
+    if cookie and cookie[0] not in ("", "-"):
+        values["user"] = cookie[0]
+    forwarded = found.get("http_x_forwarded_for", found.get("x_forwarded_for"))
+    if isinstance(forwarded, str) and forwarded not in ("", "-"):
+        values["address"] = forwarded.partition(",")[0].strip()
+    if "request" in values and not values["request"].strip().partition(" ")[2]:
+        values.setdefault("path", values["request"])  # Apache's usual JSON logs the path alone under that name
+        del values["request"]
+    nginx = "seconds" in values
+    _json_times(values, nginx)
+    return msgspec.convert({**values, "moment_is_end": nginx}, Fields)
+
+
+def _json_times(values: Mapping[str, str], nginx: bool) -> None:
+    if not {"seconds", "millis", "micros"} & set(values):
+        raise Untimed("$request_time (nginx) or duration_us (Apache: %D)")
+    if not {"ended", "began", "began_millis", "began_micros", "moment"} & set(values):
+        raise Untimed("$msec" if nginx else "begin_usec (Apache: %{begin:usec}t)")

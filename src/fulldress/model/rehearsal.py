@@ -162,6 +162,8 @@ class EndpointShift(msgspec.Struct, frozen=True, kw_only=True):
     """Interval of the relative change of the share of slow or failed requests, or of p99 (see ``measure``)."""
     high: float
     judgement: Literal["regressed", "improved", "unchanged", "not enough data"]
+    measure: Literal["p99", "p50"] = "p99"
+    """Of which the interval is: the one that decided."""
 
 
 class FidelityFigure(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from fulldress import engine
 from fulldress.measure.load import punctuality
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
-from fulldress.model.rehearsal import Act, LockHold, LockImpact
+from fulldress.model.rehearsal import Act, FidelityFigure, LockHold, LockImpact
 from fulldress.model.release import Release
 from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
@@ -59,6 +59,8 @@ class Load(NamedTuple):
     """How like the log the schedule is, in words and figures."""
     left_out: Mapping[str, int]
     """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
+    figures: tuple[FidelityFigure, ...] = ()
+    """How like the log it is; none for declared traffic."""
 
 
 class Setting(NamedTuple):
@@ -179,7 +181,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
         before = _capture(setting, stage) if restore else None
         log = ServerLog(stage.host, setting.release.estate.database)
         trace = LockTrace(stage.host, setting.release.estate.database)
-        load = _loaded(setting, stage)
+        load = loaded(setting, stage, setting.load.planned, stage.directory / "load")
         try:
             with log, trace:
                 time.sleep(CALM_S)
@@ -211,15 +213,15 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
     return msgspec.structs.replace(act, proof=_restored(setting, before))
 
 
-def _loaded(setting: Setting, stage: Stage) -> RunningLoad:
-    """The load of an act, under way."""
+def loaded(setting: Setting, stage: Stage, planned: Sequence[Planned], directory: Path) -> RunningLoad:
+    """A load of a clone, under way."""
     target = _target(setting, stage)
     return start_load(
         target.url,
-        setting.load.planned,
+        planned,
         host_header=target.host_header,
         tls=target.tls,
-        directory=stage.directory / "load",
+        directory=directory,
         netns=stage.clone.front.netns,
         source=setting.load.source,
         slow_ms=setting.release.objectives.slow_ms,

@@ -13,14 +13,16 @@ import msgspec
 
 from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, MirrorFacts, RehearsalReport
+from fulldress.model.rehearsal import Act, Check, EndpointShift, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import Setting, forward_and_back, under_load
+from fulldress.rehearse.comparison import compared, ensure_comparable
 from fulldress.rehearse.crashsweep import ensure_room, sweep
 from fulldress.rehearse.jobs import TITLE as JOBS
 from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
 from fulldress.rehearse.verdict import (
+    compare_check,
     contained_check,
     crash_check,
     dress_checks,
@@ -37,10 +39,15 @@ from fulldress.rehearse.wanted import FAULTS, MOMENTS, Wanted
 AS_IT_CAME = "the package as it came, then a snapshot restore"
 ADAPTED = "the adapted package"
 ROLLBACK = "the adapted package, forward and back on a quiet clone"
+NOT_COMPARED = "The installed version and the new one were not compared on one schedule (--compare SECONDS does)."
 
 
-def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> RehearsalReport:
-    """Play all acts; ``as_it_came`` is left out when there is nothing of the vendor's to run."""
+def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, compare_s: float = 0.0) -> RehearsalReport:
+    """Play all acts; ``as_it_came`` is left out when there is nothing of the vendor's to run.
+
+    With ``compare_s`` the installed version and the new one also play so many seconds of one schedule.
+    """
+    ensure_comparable(setting, compare_s)
     ensure_room(setting)
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []
@@ -48,7 +55,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         _announce(setting, acts, AS_IT_CAME)
         acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True))
     adapted: list[Act] = []
-    for number in range(setting.wanted.times):
+    for number in range(len(setting.wanted.rounds)):
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
     back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
@@ -58,6 +65,11 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
     fired = [jobs_act(setting, plan, span)] if span is not None else []
     swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
     checks = [*judged(setting, plan, adapted, back, fired), *map(jobs_check, fired), *swept_checks(setting, swept)]
+    shifts: tuple[EndpointShift, ...] = ()
+    if compare_s:
+        setting.progress.note(f"old and new on one schedule, {compare_s:g} s each")
+        shifts, trouble = compared(setting, plan, compare_s)
+        checks.append(compare_check(shifts, setting.release.objectives, trouble))
     return RehearsalReport(
         id=setting.id,
         plan_digest=plan.digest,
@@ -66,7 +78,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         checks=tuple(checks),
         acts=(*acts, *adapted, back, *fired),
         durations=dict(setting.durations),
-        not_shown=tuple(not_shown(setting, plan)),
+        not_shown=(*not_shown(setting, plan), *([] if compare_s else [NOT_COMPARED])),
         times=setting.wanted.times,
         step_durations=tuple(
             step_durations(
@@ -78,6 +90,8 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None) -> R
         sweep=swept,
         expected_locks=tuple(expected_locks(adapted)),
         write_set=writes,
+        fidelity=setting.load.figures,
+        shifts=shifts,
     )
 
 
@@ -93,7 +107,10 @@ def _announce(setting: Setting, before: Sequence[Act], title: str) -> None:
 
 def _under_load_again(setting: Setting, plan: PlanLock, before: Sequence[Act], number: int) -> Act:
     """The adapted package under load, the first time or once more: a fresh clone, the same traffic, other requests."""
-    title = ADAPTED if number == 0 else f"{ADAPTED}, rehearsal {number + 1} of {setting.wanted.times}"
+    wanted = setting.wanted
+    multiple, repeat = wanted.rounds[number]
+    title = f"{ADAPTED} at {multiple:g} × the load" if len(wanted.loads) > 1 else ADAPTED
+    title += f", rehearsal {repeat + 1} of {wanted.times}" if repeat else ""
     _announce(setting, before, title)
     if number == 0:
         return under_load(setting, plan, name="adapted", title=title)
@@ -142,7 +159,11 @@ def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
         )
     lines += setting.mirror.doubtful
     if Path(setting.mirror.tree, "var/lib/mysql").is_dir():
-        lines.append("Rows of MySQL or MariaDB were not compared after rollback, only the files they lie in.")
+        lines.append(
+            "MySQL or MariaDB: rows were not compared after rollback, only the files they lie in; locks were not watched."
+        )
+    if not setting.load.figures:
+        lines.append("The load was fitted to no log, or to too little of one: how like production it was, was not measured.")
     left_out = setting.load.left_out
     if left_out:
         most = ", ".join(sorted(left_out, key=lambda name: -left_out[name])[:3])

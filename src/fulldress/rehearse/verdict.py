@@ -5,12 +5,12 @@ Nothing measured is never a pass: a check without data says so, and only ``pass`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fulldress.model.faults import Injection, Sweep
 from fulldress.model.plan import StepTiming
 from fulldress.model.proof import Difference, Proof
-from fulldress.model.rehearsal import Act, Check, Judgement, LoadReport, SideEffect
+from fulldress.model.rehearsal import Act, Check, EndpointShift, Judgement, LoadReport, SideEffect
 from fulldress.model.release import Objectives
 
 LAG_SHARE = 0.05
@@ -185,6 +185,29 @@ def contained_check(acts: Iterable[Act]) -> Check:
     measured = f"{len(found)} had to be contained" + (f", first: {found[0]}" if found else "")
     return Check(
         name="stays within its steps", judgement="fail" if found else "pass", measured=measured, limit="0 contained"
+    )
+
+
+def compare_check(shifts: Sequence[EndpointShift], objectives: Objectives, trouble: str = "") -> Check:
+    """No endpoint is slower than with the installed version.
+
+    A slower one that keeps the objective is for a person to decide, one beyond it fails.
+    """
+    name, limit = "as fast as the installed version", "0 regressed"
+    judged = [one for one in shifts if one.judgement != "not enough data"]
+    if not judged:
+        return Check(name=name, judgement="no-data", measured=trouble or "not enough requests", limit=limit)
+    worse = sorted((one for one in judged if one.judgement == "regressed"), key=lambda one: -one.p99_after)
+    measured = f"{len(worse)} of {len(judged)} regressed"
+    if not worse:
+        return Check(name=name, judgement="pass", measured=measured, limit=limit)
+    first = worse[0]
+    beyond = any(one.p99_after > objectives.max_p99_ms for one in worse)
+    return Check(
+        name=name,
+        judgement="fail" if beyond else "inconclusive",
+        measured=f"{measured}, first: {first.endpoint} p99 {first.p99_before:.0f} -> {first.p99_after:.0f} ms",
+        limit=limit,
     )
 
 

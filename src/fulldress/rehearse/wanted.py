@@ -15,7 +15,7 @@ MOMENTS: tuple[Moment, ...] = get_args(Moment)
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 USUAL: tuple[Fault, ...] = ("kill-runner", "kill-step", "power-cut")
 """What is tried unless ``--faults`` says otherwise: the three ends that come without any warning."""
-MOST_TIMES, MOST_POINTS, MOST_WORKERS = 100, 20, 64
+MOST_TIMES, MOST_POINTS, MOST_WORKERS, MOST_LOAD = 100, 20, 64, 100
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     times: int = 1
     """How often the adapted package is rehearsed under load, each time on a fresh clone with other requests."""
+    loads: tuple[float, ...] = (1.0,)
+    """Multiples of the logged traffic; the adapted package is rehearsed at each of them, ``times`` times."""
     undo_at: tuple[str, ...] = ()
     """Ids of the steps after which the plan is stopped and rolled back, in the order of the plan."""
     crash: tuple[Moment, ...] = ()
@@ -38,6 +40,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Fire the scheduled jobs that fall due in the window, when one is declared."""
 
     @property
+    def rounds(self) -> list[tuple[float, int]]:
+        """Multiple and repetition (0, 1, ...) of each rehearsal under load, in the order in which they are played."""
+        return [(load, again) for again in range(self.times) for load in self.loads]
+
+    @property
     def sweeps(self) -> bool:
         """Whether anything is to be tried beyond the acts."""
         return bool(self.undo_at or self.crash)
@@ -47,6 +54,7 @@ def wanted(
     steps: Sequence[str],
     *,
     times: int = 1,
+    load: str = "1",
     undo_at: str = "none",
     crash: str = "none",
     faults: str = "",
@@ -63,6 +71,7 @@ def wanted(
         raise UsageError(f"--workers is a number from 1 to {MOST_WORKERS}; 0 means one for each processor")
     return Wanted(
         times=times,
+        loads=_multiples(load),
         undo_at=_stops(undo_at, steps),
         crash=()
         if crash == "none"
@@ -75,6 +84,20 @@ def wanted(
         queue=queue,
         jobs=jobs,
     )
+
+
+def _multiples(text: str) -> tuple[float, ...]:
+    """``0.5,1,2``: each once, as typed."""
+    try:
+        found = tuple(dict.fromkeys(float(word) for word in text.split(",")))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < one <= MOST_LOAD for one in found):
+        raise UsageError(
+            f"--load: {text!r} is no multiple of the logged traffic",
+            fix=f"a number above 0, at most {MOST_LOAD}; or several, with commas between: 0.5,1,2",
+        )
+    return found
 
 
 def _stops(text: str, steps: Sequence[str]) -> tuple[str, ...]:

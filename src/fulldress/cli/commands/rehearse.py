@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +21,7 @@ from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
 from fulldress.enginequeue import WorkQueue
-from fulldress.errors import EXIT_NO_GO, NothingToDo, Stale, UsageError
-from fulldress.formats.accesslog import Request, parse
+from fulldress.errors import EXIT_NO_GO, NothingToDo, Stale
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Check, LoadReport, RehearsalReport
@@ -33,8 +31,8 @@ from fulldress.plan.lock import require_fresh
 from fulldress.ports import CloneDriver, Keeper, Progress
 from fulldress.rehearse import clones, mirror, proof
 from fulldress.rehearse.acts import Load, Setting, timed
-from fulldress.rehearse.fidelity import fidelity, in_words
-from fulldress.rehearse.model_traffic import fit, left_out, schedule
+from fulldress.rehearse.declared import TrafficFile
+from fulldress.rehearse.loading import load_of
 from fulldress.rehearse.network import Wiring, wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
@@ -57,16 +55,9 @@ MOST_SHOWN = 10
 COLOURS = {"pass": "green", "fail": "red", "no-data": "yellow", "inconclusive": "yellow"}
 
 
-class TrafficFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``traffic.toml``: what the load may write."""
-
-    writes: dict[str, Any] = {}
-    """``METHOD template`` -> JSON body with placeholders."""
-
-
 EXAMPLES = """\b
 Examples:
-  fulldress rehearse --load 2
+  fulldress rehearse --load 0.5,1,2
   fulldress rehearse --times 3 --undo-at each --crash inside
   fulldress rehearse --adapted-only --crash each --points 3 --faults kill-runner,power-cut,disk-full
   fulldress rehearse --undo-at 07,14
@@ -76,7 +67,11 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option(
-    "--load", "multiple", default=1.0, show_default=True, help="Load as a multiple of the log's busiest ten minutes."
+    "--load",
+    default="1",
+    show_default=True,
+    metavar="X[,X...]",
+    help="Load as a multiple of the log's busiest ten minutes; of several each is played, and the limits hold for all.",
 )
 @click.option("--seed", default=1, show_default=True, help="Two rehearsals with one seed send the same requests.")
 @click.option(
@@ -103,10 +98,19 @@ Examples:
 @click.option("--queue", default="", metavar="URL", help="PostgreSQL that hands out the crash sweep to other machines too.")
 @click.option("--join", nargs=2, metavar="URL ID", help="Help with a crash sweep that another machine began.")
 @click.option("--jobs/--no-jobs", default=True, help="Fire the scheduled jobs due in the window.  [default: jobs]")
+@click.option(
+    "--compare", default=0.0, metavar="SECONDS", help="Also play old and new on one schedule, so long each.  [default: not]"
+)
 @click.option("--adapted-only", is_flag=True, help="Leave out the package as it came.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the verdict.")
 def command(
-    join: tuple[str, str] | None, form: str, adapted_only: bool, multiple: float, seed: int, driver: str, **options: Any
+    join: tuple[str, str] | None,
+    form: str,
+    adapted_only: bool,
+    seed: int,
+    driver: str,
+    compare: float,
+    **options: Any,
 ) -> int:
     """Play the plan on copy-on-write clones of production, under load fitted to its logs, forward and back.
 
@@ -123,7 +127,7 @@ def command(
     if join:
         return _join(folder, *join)
     with stage_work(folder, "rehearse") as work, scope.Scope("rehearse") as keeper:
-        report = _rehearse(folder, keeper, Asked(multiple, seed, adapted_only, driver, options))
+        report = _rehearse(folder, keeper, Asked(seed, adapted_only, driver, compare, options))
         _keep(work, report)
     write_page(folder, f"{f.REHEARSALS}/{report.id}")
     if form == "json":
@@ -138,10 +142,10 @@ def command(
 class Asked(NamedTuple):
     """The options as typed; ``wanted`` are those of :func:`fulldress.rehearse.wanted.wanted`."""
 
-    multiple: float
     seed: int
     adapted_only: bool
     driver: str
+    compare: float
     wanted: dict[str, Any]
 
 
@@ -156,10 +160,15 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, asked: Asked) -> RehearsalR
     making = clones.driver(asked.driver, keeper, nspawn.boot, staging=release.staging)
     with timed(durations, "mirror"):
         copy = refreshed(folder, host, progress, making.place(host.name))
+
+    def load(number: int) -> Load:
+        multiple, again = setting_wanted.rounds[number]
+        return _load(folder, release, Path(copy.tree), multiple, asked.seed + again)
+
     setting = _setting(folder, release, keeper, identity, copy, making)._replace(
         wiring=wiring_of(host),
-        load=_load(folder, release, Path(copy.tree), asked.multiple, asked.seed),
-        load_again=lambda number: _load(folder, release, Path(copy.tree), asked.multiple, asked.seed + number),
+        load=load(0),
+        load_again=load,
         progress=progress,
         durations=durations,
         wanted=setting_wanted,
@@ -169,7 +178,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, asked: Asked) -> RehearsalR
     if not asked.adapted_only:
         package = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
         as_it_came = lock_as_it_came(package, setting.blobs, release=release.name, host=plan.plan.host)
-    return rehearse(setting, plan, as_it_came)
+    return rehearse(setting, plan, as_it_came, compare_s=asked.compare)
 
 
 def announce(setting: Setting, progress: Progress) -> None:
@@ -237,31 +246,8 @@ def _join(folder: ReleaseFolder, url: str, identity: str) -> int:
 
 def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:
     """The schedule fitted to the access logs that the mirror holds."""
-    if not 0 < multiple <= 100:
-        raise UsageError("--load is a multiple of the logged traffic: more than 0, at most 100")
-    pattern = release.estate.access_log.lstrip("/")
-    logs = sorted(path for path in tree.glob(pattern + "*") if path.is_file() and path.suffix != ".gz")
-    if not logs:
-        raise NothingToDo(
-            f"there is no access log at {release.estate.access_log} on the host",
-            why="the load is fitted to what users really did",
-            fix="name the log in release.toml: [estate] access-log",
-        )
     declared = read_toml(folder.path(TRAFFIC), TrafficFile) if folder.path(TRAFFIC).exists() else TrafficFile()
-    model = fit(_requests(logs))
-    planned = schedule(model, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed, writes=declared.writes)
-    return Load(
-        planned=planned,
-        fidelity=in_words(fidelity(model, planned, seconds=LONGEST_ACT_S, writes=declared.writes)),
-        source=f"{release.estate.access_log}, its busiest ten minutes × {multiple:g}, seed {seed}",
-        left_out=left_out(model, declared.writes),
-    )
-
-
-def _requests(logs: Sequence[Path]) -> Iterator[Request]:
-    for path in logs:
-        with path.open(errors="surrogateescape") as stream:
-            yield from parse(stream)
+    return load_of(tree, release.estate, declared, seconds=LONGEST_ACT_S, multiple=multiple, seed=seed)
 
 
 def _keep(work: StageWork, report: RehearsalReport) -> None:

@@ -1,0 +1,92 @@
+"""How unlike two samples are: earth mover's distance, quantile error, and whether a classifier can tell them apart.
+
+Pure; no I/O, no randomness but by a seed.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+_POINTS = 200
+_ROUNDS = 120
+_MOST = 150
+"""Rows of each sample that the classifier looks at."""
+_FEWEST = 20
+
+
+def wasserstein(left: Sequence[float], right: Sequence[float]) -> float | None:
+    """Earth mover's distance of two samples, in their own unit; None when one is empty."""
+    if not left or not right:
+        return None
+    return sum(abs(a - b) for a, b in _paired(left, right, _POINTS)) / _POINTS
+
+
+def quantile_rmse(left: Sequence[float], right: Sequence[float]) -> float | None:
+    """Root mean square difference of the quantiles, as a share of the right one's mean; None with fewer than three each."""
+    mean = sum(right) / len(right) if right else 0.0
+    if min(len(left), len(right)) < 3 or not mean:
+        return None
+    return math.sqrt(sum((a - b) ** 2 for a, b in _paired(left, right, _POINTS)) / _POINTS) / mean
+
+
+def _paired(left: Sequence[float], right: Sequence[float], points: int) -> list[tuple[float, float]]:
+    lefts, rights = sorted(left), sorted(right)
+    return [(_at(lefts, (n + 0.5) / points), _at(rights, (n + 0.5) / points)) for n in range(points)]
+
+
+def _at(ordered: Sequence[float], fraction: float) -> float:
+    return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]
+
+
+def separability(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]], *, seed: int = 0) -> float | None:
+    """Area under the curve of a logistic classifier that learns from one half and judges the other, both ways round.
+
+    0.5: it cannot tell them apart; 1: always. Rows are features of the same length. None with fewer than 20 rows of each.
+    """
+    if min(len(left), len(right)) < _FEWEST:
+        return None
+    draw = random.Random(seed)
+    size = min(len(left), len(right), _MOST)  # as many of both: else their number would tell them apart
+    rows = [(list(row), label) for part, label in ((left, 0), (right, 1)) for row in draw.sample(list(part), size)]
+    draw.shuffle(rows)
+    halves = rows[::2], rows[1::2]
+    found = [_auc(_scores(learn, judge)) for learn, judge in (halves, halves[::-1])]
+    known = [one for one in found if one is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _scores(learn: Sequence[tuple[list[float], int]], judge: Sequence[tuple[list[float], int]]) -> list[tuple[float, int]]:
+    width = len(learn[0][0])
+    means = [sum(row[n] for row, _ in learn) / len(learn) for n in range(width)]
+    spread = [math.sqrt(sum((row[n] - means[n]) ** 2 for row, _ in learn) / len(learn)) or 1.0 for n in range(width)]
+
+    def dressed(row: Sequence[float]) -> list[float]:
+        """Also its square: two samples of one mean may differ in their spread."""
+        plain = [min(6.0, max(-6.0, (value - means[n]) / spread[n])) for n, value in enumerate(row)]
+        return [1.0, *plain, *(value * value / 2 - 0.5 for value in plain)]
+
+    known = [(dressed(row), label) for row, label in learn]
+    weights = [0.0] * (2 * width + 1)
+    for _ in range(_ROUNDS):
+        slope = [0.01 * weight for weight in weights]
+        for row, label in known:
+            error = (_logistic(sum(a * b for a, b in zip(weights, row, strict=True))) - label) / len(known)
+            for n, value in enumerate(row):
+                slope[n] += error * value
+        weights = [weight - 0.3 * step for weight, step in zip(weights, slope, strict=True)]
+    return [(sum(a * b for a, b in zip(weights, dressed(row), strict=True)), label) for row, label in judge]
+
+
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, value))))
+
+
+def _auc(scores: Sequence[tuple[float, int]]) -> float | None:
+    ones = [score for score, label in scores if label]
+    zeros = [score for score, label in scores if not label]
+    if not ones or not zeros:
+        return None
+    better = sum((one > zero) + (one == zero) / 2 for one in ones for zero in zeros)
+    return better / (len(ones) * len(zeros))

@@ -78,7 +78,7 @@ def test_two_workers_one_killed_and_everything_fired_and_is_equal(setting: Setti
 
 def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
     lock = short(setting, "extra", "rows", broken=True)
-    back, found = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=1)
+    back, found = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=2)
     assert "/etc/swept/extra.conf" in proof_check(back.proof).measured
     assert "postgres: public.item id=" in proof_check(back.proof).measured
     assert back.write_set is not None
@@ -92,6 +92,6 @@ def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
 
 def test_the_slower_faults_fire_too(setting: Setting) -> None:
     faults = "disk-full,kill-database,cut-link"
-    _, found = swept(setting, short(setting, "rows"), "slow", crash="inside", faults=faults, workers=1)
+    _, found = swept(setting, short(setting, "rows"), "slow", crash="inside", faults=faults, workers=2)
     assert crash_check(found).judgement == "pass", [i for i in found.injections if not i.good]
     assert {i.fault for i in found.injections} == set(faults.split(","))

@@ -54,15 +54,26 @@ def check(context: Context) -> Iterator[Finding]:
     """Folders occur again and again, and so do names: each is judged once."""
     for entry in context.package.entries:
         folder, _, name = entry.place.rpartition("/")
-        ways = folders.get(folder)
-        if ways is None:
-            parts = f"{folder}/".replace("!/", "/").split("/")
-            ways = folders[folder] = [way for part in parts if (way := _judged(part, windows, judged))]
+        ways = _above(folder, windows, judged, folders)
         way = _judged(name, windows, judged)
         for told in (*ways, way) if way else ways:
             found.setdefault(told, []).append(entry.place)
     for way, places in found.items():
         yield _finding(way, list(dict.fromkeys(places)))
+
+
+def _above(folder: str, windows: bool, judged: dict[str, str], folders: dict[str, list[str]]) -> list[str]:
+    """The ways of a folder's parts; those of the folder around it are known when it has a neighbour."""
+    ways = folders.get(folder)
+    if ways is None:
+        around, _, last = folder.rpartition("/")
+        ways = folders.get(around)
+        if ways is None:
+            parts = f"{around}/".replace("!/", "/").split("/")
+            ways = folders[around] = [way for part in parts if (way := _judged(part, windows, judged))]
+        way = _judged(last.removesuffix("!"), windows, judged)
+        folders[folder] = ways = [*ways, way] if way else ways
+    return ways
 
 
 def _judged(part: str, windows: bool, judged: dict[str, str]) -> str:

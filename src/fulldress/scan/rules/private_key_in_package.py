@@ -54,6 +54,8 @@ _KEY = re.compile(
     rb"(?P<body>(?:[\s\"'+,;]|\\[nrt]){0,40}(?:[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,120}(?:\n|\\n)\s{0,9}){0,9}"
     rb"(?:[A-Za-z0-9+/=]|[\s\"',;]|\\[nrt\n]){60})|(PuTTY-User-Key-File-[23]): (?P<putty>[^\n]{3,40})"
 )
+_BEGINS = (re.compile(b"-----BEGIN "), re.compile(b"PuTTY-User-Key-File-"))
+"""How every match of ``_KEY`` begins."""
 MAX_DER = 64 << 10
 
 
@@ -73,7 +75,7 @@ def _weighs(entry: Entry) -> bool:
 
 
 def _armoured(entry: Entry, data: bytes) -> Iterator[Finding]:
-    found = [m for m in _KEY.finditer(data) if not _drawn(m[0])]
+    found = [m for m in _keys(data) if not _drawn(m[0])]
     for match in found[:1] if len(found) > 3 else found:
         kind = (match[1] or b"PuTTY private key").decode("ascii").lower()
         body = match["body"] or data[match.start() : match.start() + 300]
@@ -81,6 +83,15 @@ def _armoured(entry: Entry, data: bytes) -> Iterator[Finding]:
         many = f" and {len(found) - 1} more" if len(found) > 3 else ""
         line = data.count(b"\n", 0, match.start()) + 1
         yield _finding(entry, kind + many, line, locked=locked, shown=f"-----BEGIN {kind.upper()}----- <redacted>")
+
+
+def _keys(data: bytes) -> Iterator[re.Match[bytes]]:
+    """As ``_KEY.finditer``, which tries every byte where the search for its first letters leaps."""
+    at = 0
+    for start in sorted(m.start() for begin in _BEGINS for m in begin.finditer(data)):
+        if start >= at and (match := _KEY.match(data, start)):
+            at = match.end()
+            yield match
 
 
 def _drawn(text: bytes) -> bool:

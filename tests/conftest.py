@@ -39,6 +39,14 @@ def stand_aside(reason: str) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture(autouse=True)
+def _working_directory() -> Iterator[None]:
+    """A test that leaves another working directory behind breaks those that start programs; it fails itself instead."""
+    before = os.getcwd()
+    yield
+    assert os.getcwd() == before
+
+
 @pytest.fixture
 def confined() -> None:
     """Where processes can be confined (Landlock, seccomp)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -76,9 +77,8 @@ def upgrade(root: Path) -> None:
     (app / "link").symlink_to("mode")
     os.mkfifo(app / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
-        os.chdir(app)
-        listening.bind("socket")
-        os.chdir("/")
+        with contextlib.chdir(app):  # a socket's name may be no longer than a hundred bytes
+            listening.bind("socket")
     os.mknod(app / "device", 0o600 | 0o020000, os.makedev(1, 3))
     (root / "etc/app/one-name").write_text("twin changed")
     with (app / "sparse").open("r+b") as stream:

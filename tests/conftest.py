@@ -42,9 +42,9 @@ def stand_aside(reason: str) -> None:
 @pytest.fixture(autouse=True)
 def _working_directory() -> Iterator[None]:
     """A test that leaves another working directory behind breaks those that start programs; it fails itself instead."""
-    before = os.getcwd()
+    before = Path.cwd()
     yield
-    assert os.getcwd() == before
+    assert Path.cwd() == before
 
 
 @pytest.fixture

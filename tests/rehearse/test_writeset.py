@@ -76,9 +76,9 @@ def upgrade(root: Path) -> None:
     (app / "link").unlink()
     (app / "link").symlink_to("mode")
     os.mkfifo(app / "pipe")
-    with socket.socket(socket.AF_UNIX) as listening:
-        with contextlib.chdir(app):  # a socket's name may be no longer than a hundred bytes
-            listening.bind("socket")
+    # from inside its folder, because a socket's name may be no longer than a hundred bytes
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(app):
+        listening.bind("socket")
     os.mknod(app / "device", 0o600 | 0o020000, os.makedev(1, 3))
     (root / "etc/app/one-name").write_text("twin changed")
     with (app / "sparse").open("r+b") as stream:

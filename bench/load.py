@@ -37,8 +37,8 @@ from typing import NamedTuple
 from fulldress.formats.accesslog import Request
 from fulldress.measure.compare import shifts
 from fulldress.measure.load import Outcome, nearest_rank
+from fulldress.measure.twosample import dispersion
 from fulldress.model.rehearsal import LoadReport
-from fulldress.rehearse.fidelity import dispersion
 from fulldress.rehearse.fitting import fit
 from fulldress.rehearse.likeness import figures
 from fulldress.rehearse.link import Tls

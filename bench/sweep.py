@@ -183,7 +183,7 @@ def main() -> int:
         lock = locked(setting.mirror.host, twelve(), setting.blobs)
         asked = wanted([step.id for step in lock.plan.step], **vars(given))
         setting = setting._replace(wanted=asked)
-        back = forward_and_back(setting, lock, name="rollback", title="forward and back")
+        back, _ = forward_and_back(setting, lock, name="rollback", title="forward and back")
         if back.proof is None or not back.proof.equal:
             print(f"the plan itself cannot be undone: {back.proof}")
             return 1

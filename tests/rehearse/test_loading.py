@@ -10,11 +10,11 @@ import pytest
 
 from fulldress.errors import FulldressError, NothingToDo, UsageError
 from fulldress.formats.accesslog import APACHE_FORMAT, LOG_FORMAT
+from fulldress.measure.twosample import dispersion
 from fulldress.model.release import Declared as Estate
 from fulldress.rehearse.acts import Load
 from fulldress.rehearse.declared import DeclaredTable, LogTable, TrafficFile, UsersTable
 from fulldress.rehearse.declared_traffic import declared_model
-from fulldress.rehearse.fidelity import dispersion
 from fulldress.rehearse.loading import load_of, log_files
 from fulldress.rehearse.schedule import schedule
 from fulldress.store.codec import read_toml
@@ -60,7 +60,7 @@ def test_a_log_becomes_a_schedule_with_figures(tmp_path: Path) -> None:
     found = load(tree(tmp_path, access_log=nginx().encode()))
     assert len(found.planned) == pytest.approx(120, abs=3)
     assert {"mix of endpoints", "bursts at 1 s"} <= {one.name for one in found.figures}
-    assert "Clients are told apart in 100% of the requests" in found.fidelity
+    assert "Clients are told apart in 100% of the requests" in " ".join(found.notes)
 
 
 def test_rotated_and_packed_logs_are_read_too(tmp_path: Path) -> None:
@@ -73,12 +73,12 @@ def test_rotated_and_packed_logs_are_read_too(tmp_path: Path) -> None:
 def test_a_damaged_archive_is_said_and_the_rest_is_read(tmp_path: Path) -> None:
     folder = tree(tmp_path, access_log=nginx().encode())
     (folder / "var/log/nginx/access.log.2.gz").write_bytes(gzip.compress(nginx().encode())[:-200])
-    assert "access.log.2.gz was read to where it is damaged" in load(folder).fidelity
+    assert "access.log.2.gz was read to where it is damaged" in " ".join(load(folder).notes)
 
 
 def test_an_older_log_without_times_is_said_and_the_new_one_is_used(tmp_path: Path) -> None:
     folder = tree(tmp_path, access_log=nginx().encode(), access_log_1=nginx(extra="").encode())
-    assert "access.log.1 was not used" in load(folder).fidelity
+    assert "access.log.1 was not used" in " ".join(load(folder).notes)
 
 
 def test_a_link_out_of_the_mirror_is_not_followed(tmp_path: Path) -> None:
@@ -121,13 +121,13 @@ class TestDeclared:
         found = load(tree(tmp_path, access_log=content), DECLARED)
         assert found.source.startswith("declared")
         assert found.figures == ()
-        assert "not measured" in found.fidelity
+        assert "not measured" in " ".join(found.notes)
         assert len(found.planned) == pytest.approx(240, rel=0.35)
         assert {one.path for one in found.planned} == {"/", "/api/results/1", "/api/results/2"}
 
     def test_is_not_used_when_the_log_can(self, tmp_path: Path) -> None:
         found = load(tree(tmp_path, access_log=nginx().encode()), DECLARED)
-        assert "was not used" in found.fidelity
+        assert "was not used" in " ".join(found.notes)
         assert found.figures
 
     def test_has_the_rate_mix_and_burstiness(self) -> None:

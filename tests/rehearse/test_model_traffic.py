@@ -6,15 +6,17 @@ import math
 import random
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
 from fulldress.errors import NothingToDo, UsageError
 from fulldress.formats.accesslog import Request
+from fulldress.measure.twosample import dispersion, distance
 from fulldress.rehearse.bodies import fill
-from fulldress.rehearse.fidelity import Fidelity, dispersion, distance, fidelity, in_words
 from fulldress.rehearse.fitting import fit
-from fulldress.rehearse.model_traffic import TrafficModel, left_out
+from fulldress.rehearse.likeness import figures
+from fulldress.rehearse.model_traffic import Hour, Planned, TrafficModel, left_out
 from fulldress.rehearse.schedule import schedule
 
 MIDNIGHT = 1_795_132_800.0
@@ -97,7 +99,7 @@ def test_the_peak_is_the_busiest_ten_minutes(model: TrafficModel) -> None:
     counts = [len(one.offsets_ms) for one in model.peak]
     assert len(counts) <= 10
     assert sum(counts) / len(counts) > model.per_minute(10)
-    assert fidelity(model, schedule(model, seconds=600, seed=1), seconds=600).mix_distance is not None
+    assert "mix of endpoints" in measured(model, schedule(model, seconds=600, seed=1), seconds=600)
 
 
 def test_an_hour_may_be_chosen(model: TrafficModel) -> None:
@@ -176,40 +178,26 @@ class TestFit:
             schedule(model, seconds=600, multiple=1e5, seed=1)
 
 
-class TestFidelity:
-    def test_the_mix_is_as_near_to_the_log_as_the_log_to_itself(self, model: TrafficModel) -> None:
-        found = fidelity(model, schedule(model, seconds=3600, hour="busiest", seed=1), seconds=3600, hour="busiest")
-        assert found.mix_distance is not None
-        assert found.mix_distance < 0.05
-        assert found.rate_schedule == pytest.approx(found.rate_log, rel=0.2)
+def measured(model: TrafficModel, planned: Sequence[Planned], *, seconds: float, hour: Hour = "peak") -> dict[str, float]:
+    return {one.name: one.measured for one in figures(model, planned, seconds=seconds, hour=hour)}
 
-    def test_bursts_survive(self, model: TrafficModel) -> None:
-        found = fidelity(model, schedule(model, seconds=3600, hour="busiest", seed=1), seconds=3600, hour="busiest")
-        log, synthetic = found.dispersion_log["10"], found.dispersion_schedule["10"]
-        assert log is not None
-        assert synthetic is not None
-        assert log > 10, "the log is bursty"
-        assert synthetic == pytest.approx(log, rel=0.3)
+
+class TestFidelity:
+    def test_the_mix_is_near_to_the_logs_and_its_bursts_survive(self, model: TrafficModel) -> None:
+        planned = schedule(model, seconds=3600, hour="busiest", seed=1)
+        found = measured(model, planned, seconds=3600, hour="busiest")
+        assert found["mix of endpoints"] < 0.05
+        assert found["requests a minute"] < 0.2
+        assert found["bursts at 10 s"] < 0.3
+
+    def test_the_log_itself_is_bursty(self) -> None:
+        ten = MIDNIGHT + 10 * 3600
+        times = [one.at - ten for one in bursty_log() if one.at >= ten]
+        assert (dispersion(times, 3600, 10) or 0) > 10
 
     def test_too_little_is_said_to_be_nothing(self, model: TrafficModel) -> None:
-        found = fidelity(model, [], seconds=10)
-        assert found.mix_distance is None
-        assert found.dispersion_schedule == {"1": None, "10": None}
-
-    def test_in_words_every_figure_stands_beside_the_logs(self) -> None:
-        found = Fidelity(
-            mix_distance=0.012,
-            mix_noise=None,
-            dispersion_log={"1": 1.8, "10": 4.7},
-            dispersion_schedule={"1": 1.7, "10": None},
-            rate_log=5.06,
-            rate_schedule=10.1,
-        )
-        assert in_words(found) == (
-            "Synthetic traffic beside the log: 10.1 requests a second (log 5.1); distance of the mix 0.01 "
-            "(two halves of the log: unknown); variance/mean of the counts 1.70 per 1 s (log 1.80) "
-            "and unknown per 10 s (log 4.70)."
-        )
+        found = measured(model, [], seconds=10)
+        assert not {"mix of endpoints", "bursts at 1 s", "bursts at 10 s"} & found.keys()
 
     def test_distance(self) -> None:
         assert distance({"a": 1, "b": 3}, {"a": 10, "b": 30}) == 0

@@ -46,7 +46,7 @@ def short(setting: Setting, *names: str, broken: bool = False) -> PlanLock:
 def swept(setting: Setting, lock: PlanLock, name: str, **options: str | int) -> tuple[Act, Sweep]:
     asked = wanted([step.id for step in lock.plan.step], **options)  # type: ignore[arg-type]
     mine = setting._replace(id=f"{setting.id}{name}", wanted=asked, directory=setting.directory / name)
-    back = forward_and_back(mine, lock, name="rollback", title="back")
+    back, _ = forward_and_back(mine, lock, name="rollback", title="back")
     return back, crashsweep.sweep(mine, lock, back)[0]
 
 

@@ -14,13 +14,13 @@ from fulldress.adapters.scratch import scratch_dir
 from fulldress.errors import UsageError
 from fulldress.model.release import MaskRule, Mirroring
 from fulldress.ports import Host, Progress
-from fulldress.rehearse import mirror
+from fulldress.rehearse import clones, mirror
 from fulldress.store.folder import ReleaseFolder
 
 
 def mirror_dir(address: str) -> Path:
     """Where the mirror of a host is, or will be."""
-    return scratch_dir() / "mirrors" / address.replace(":", "-").replace("/", "-")
+    return scratch_dir() / "mirrors" / clones.folder_name(address)
 
 
 def wishes(folder: ReleaseFolder) -> Mirroring:

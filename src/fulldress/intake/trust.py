@@ -19,7 +19,7 @@ from fulldress.adapters.jar import Jar
 from fulldress.adapters.minisign import Minisign
 from fulldress.adapters.openpgp import OpenPgp
 from fulldress.adapters.sigstore import Sigstore
-from fulldress.adapters.sigview import Checker, View, stampers
+from fulldress.adapters.sigview import Checker, View, stampers, without
 from fulldress.adapters.tufrepo import Tuf
 from fulldress.formats import checksums, rpm
 from fulldress.formats.keymaterial import ARMOUR
@@ -185,7 +185,7 @@ class _Judge:
     def _detached(self) -> list[_Found]:
         found: list[_Found] = []
         for place, data in self.small.items():
-            target = _without(place, OPENPGP_SUFFIXES)
+            target = without(place, OPENPGP_SUFFIXES)
             if not target or place in self.keys or _CLEAR in data or minisign.is_signature(place, data):
                 continue
             if target in self.files:
@@ -207,7 +207,7 @@ class _Judge:
     def _cms(self) -> list[_Found]:
         found: list[_Found] = []
         for place, data in self.small.items():
-            target = _without(place, CMS_SUFFIXES)
+            target = without(place, CMS_SUFFIXES)
             if target and target in self.files:
                 path = self._verified_path(self.files[target])
                 facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now, self.stampers)
@@ -384,10 +384,6 @@ def _recorded(pin: VendorPin) -> str:
 
 def _plain(fingerprint: str) -> str:
     return fingerprint.lower().replace(" ", "")
-
-
-def _without(place: str, suffixes: tuple[str, ...]) -> str:
-    return next((place.removesuffix(s) for s in suffixes if place.endswith(s)), "")
 
 
 def _lost(kind: str, target: str) -> SignedBy:

@@ -1,4 +1,4 @@
-"""How unlike two samples are: earth mover's distance, quantile error, and whether a classifier can tell them apart.
+"""How unlike two samples are: mixes, bursts, earth mover's distance, quantile error, whether a classifier tells them apart.
 
 Pure; no I/O, no randomness but by a seed.
 """
@@ -7,13 +7,43 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _POINTS = 200
 _ROUNDS = 120
 _MOST = 150
 """Rows of each sample that the classifier looks at."""
 _FEWEST = 20
+_FEWEST_WINDOWS = 5
+"""Below that a variance says nothing, and nothing is said."""
+
+
+def distance(left: Mapping[str, int], right: Mapping[str, int]) -> float | None:
+    """Jensen–Shannon distance (base 2, 0 to 1) of two mixes; None when one is empty."""
+    lefts, rights = sum(left.values()), sum(right.values())
+    if not lefts or not rights:
+        return None
+    divergence = 0.0
+    for name in {*left, *right}:
+        p, q = left.get(name, 0) / lefts, right.get(name, 0) / rights
+        middle = (p + q) / 2
+        divergence += sum(part / 2 * math.log2(part / middle) for part in (p, q) if part)
+    return round(math.sqrt(max(0.0, divergence)), 4)
+
+
+def dispersion(times: Sequence[float], seconds: float, width: float) -> float | None:
+    """Variance / mean of the counts in windows of ``width`` seconds; None with fewer than five windows or no event."""
+    windows = int(seconds // width)
+    if windows < _FEWEST_WINDOWS:
+        return None
+    counts = [0] * windows
+    for at in times:
+        if (place := int(at // width)) < windows:
+            counts[place] += 1
+    mean = sum(counts) / windows
+    if not mean:
+        return None
+    return round(sum((count - mean) ** 2 for count in counts) / (windows - 1) / mean, 3)
 
 
 def wasserstein(left: Sequence[float], right: Sequence[float]) -> float | None:

@@ -280,8 +280,6 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     jobs: tuple[FiredJob, ...] = ()
     """Scheduled jobs that were fired in this act."""
     proof: Proof | None = None
-    write_set: WriteSet | None = None
-    """What the plan changed, told beside a control clone; kept in the report, not in its act."""
     notes: tuple[str, ...] = ()
     contained: tuple[str, ...] = ()
     """What the plan did that the clone had to contain: went down, left things running, ran into its limits."""

@@ -17,6 +17,7 @@ import msgspec
 
 from fulldress import engine
 from fulldress.measure.load import punctuality
+from fulldress.model.changes import WriteSet
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.proof import Allowed, Proof
 from fulldress.model.rehearsal import Act, FidelityFigure, LockHold, LockImpact
@@ -25,6 +26,7 @@ from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
 from fulldress.rehearse import proof
 from fulldress.rehearse.beside import Beside
 from fulldress.rehearse.containment import Containment
+from fulldress.rehearse.intervals import MODES, STRONG
 from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
 from fulldress.rehearse.locktimeline import timeline
@@ -46,7 +48,6 @@ CALM_S = 6.0
 AFTER_S = 5.0
 """Load after the plan ended: queues drain, caches fill, the worker catches up."""
 HEALTH_S = 60.0
-STRONG_LOCKS = ("ShareUpdateExclusive", "Share", "ShareRowExclusive", "Exclusive", "AccessExclusive")
 
 
 class Load(NamedTuple):
@@ -55,8 +56,8 @@ class Load(NamedTuple):
     planned: Sequence[Planned]
     """Long enough for the longest act; it is stopped when the act ends."""
     source: str
-    fidelity: str
-    """How like the log the schedule is, in words and figures."""
+    notes: tuple[str, ...]
+    """What must be said of where it comes from."""
     left_out: Mapping[str, int]
     """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
     figures: tuple[FidelityFigure, ...] = ()
@@ -204,7 +205,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
             notes=(
-                *(setting.load.fidelity, punctuality(report), trace.note, log.note),
+                *(*setting.load.notes, punctuality(report), trace.note, log.note),
                 *(reconciled(stage.sink), *stage.watch.notes),
             ),
         )
@@ -250,22 +251,22 @@ def _restored(setting: Setting, before: proof.StateSnapshot) -> Proof:
         return proof.compare(before, _capture(setting, stage), allowed)
 
 
-def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str) -> Act:
-    """The plan on a quiet clone, done and undone; everything is compared with what it was before."""
+def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str) -> tuple[Act, WriteSet | None]:
+    """The plan on a quiet clone, done and undone; everything is compared with what it was before. Also what it wrote."""
     with staged(setting, name) as stage, _control(setting) as control:
         beside = Beside(setting.mirror, stage.clone, control)
         before = _capture(setting, stage)
         with timed(setting.durations, "plan, quiet"):
             done = play(setting, stage, lock, after=beside.seen.step)
         if stage.watch.over:
-            return Act(name=name, title=title, steps=tuple(done), contained=tuple(stage.watch.found))
+            return Act(name=name, title=title, steps=tuple(done), contained=tuple(stage.watch.found)), None
         with timed(setting.durations, "write-set"):
             writes = beside.write_set(before, done)
         with timed(setting.durations, "rollback"):
             undone = play(setting, stage, lock, undo=True)
         after = _capture(setting, stage)
         steps = [*done, *(step for step in undone if step.phase == "undo")]
-        return Act(
+        act = Act(
             name=name,
             title=title,
             steps=tuple(steps),
@@ -275,9 +276,9 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
             proof=beside.named(proof.compare(before, after, setting.allowed)),
-            write_set=writes,
             notes=(reconciled(stage.sink), *stage.watch.notes),
         )
+        return act, writes
 
 
 @contextlib.contextmanager
@@ -317,7 +318,7 @@ def reconciled(sink: Sink) -> str:
 
 def _strongest(holds: Sequence[LockHold]) -> list[LockHold]:
     """The locks worth showing, the longest hold or wait first."""
-    strong = [hold for hold in holds if hold.mode in STRONG_LOCKS]
+    strong = [hold for hold in holds if MODES.index(hold.mode) >= STRONG]
     return sorted(strong, key=lambda hold: (-(hold.held + hold.waited), hold.at))
 
 

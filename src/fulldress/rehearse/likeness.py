@@ -13,9 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from fulldress.measure.twosample import quantile_rmse, separability, wasserstein
+from fulldress.measure.twosample import dispersion, distance, quantile_rmse, separability, wasserstein
 from fulldress.model.rehearsal import FidelityFigure
-from fulldress.rehearse.fidelity import dispersion, distance
 from fulldress.rehearse.model_traffic import Hour, Minute, Planned, TrafficModel, left_out
 from fulldress.rehearse.schedule import has_sessions
 from fulldress.rehearse.visits import BLOCK, Step, blocks, chains, transitions

@@ -22,7 +22,6 @@ from fulldress.model.release import Declared as Estate
 from fulldress.rehearse.acts import Load
 from fulldress.rehearse.declared import TrafficFile
 from fulldress.rehearse.declared_traffic import declared_model
-from fulldress.rehearse.fidelity import fidelity, in_words
 from fulldress.rehearse.fitting import fit
 from fulldress.rehearse.likeness import figures
 from fulldress.rehearse.model_traffic import TrafficModel, left_out
@@ -46,19 +45,15 @@ class Learnt(NamedTuple):
 
 def load_of(tree: Path, estate: Estate, declared: TrafficFile, *, seconds: float, multiple: float, seed: int) -> Load:
     """The schedule of every act. Raises UsageError or NothingToDo when neither logs nor a declaration tell the traffic."""
-    if not 0 < multiple <= 100:
-        raise UsageError("--load is a multiple of the logged traffic: more than 0, at most 100")
     model, notes = learnt(tree, estate, declared, seed=seed)
     made = drawn(model, seconds=seconds, multiple=multiple, seed=seed, declared=declared)
-    source, words = f"declared × {multiple:g}, seed {seed}", ""
+    source = f"declared × {multiple:g}, seed {seed}"
     if model.source == "log":
         where = ", ".join(declared.log.files) or estate.access_log
         source = f"{where}, its busiest ten minutes × {multiple:g}, seed {seed}"
-        own = [one for one in made.planned if one.endpoint not in made.added]
-        words = in_words(fidelity(model, own, seconds=seconds, writes=declared.sent))
     return Load(
         planned=made.planned,
-        fidelity=" ".join(filter(None, (*notes, words, _who(model, made)))),
+        notes=tuple(filter(None, (*notes, _who(model, made)))),
         source=source,
         left_out=left_out(model, declared.sent),
         figures=likeness(model, made, declared, seconds, multiple),

@@ -58,8 +58,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
     for number in range(len(setting.wanted.rounds)):
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
-    back = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
-    writes, back = back.write_set, msgspec.structs.replace(back, write_set=None)
+    back, writes = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
     if (span := wanted_jobs(setting)) is not None:
         _announce(setting, [*acts, *adapted, back], JOBS)
     fired = [jobs_act(setting, plan, span)] if span is not None else []

@@ -10,17 +10,7 @@ import msgspec
 
 from fulldress.model.plan import StepTiming
 from fulldress.model.rehearsal import Act, ExpectedLock, LoadReport, LockHold, StepDurations
-
-WEAKEST_FIRST = (
-    "AccessShare",
-    "RowShare",
-    "RowExclusive",
-    "ShareUpdateExclusive",
-    "Share",
-    "ShareRowExclusive",
-    "Exclusive",
-    "AccessExclusive",
-)
+from fulldress.rehearse.intervals import MODES
 
 
 def step_durations(steps: Sequence[str], timings: Iterable[StepTiming]) -> list[StepDurations]:
@@ -64,8 +54,7 @@ def expected_locks(acts: Iterable[Act]) -> list[ExpectedLock]:
 
 
 def _strength(mode: str) -> int:
-    name = mode.removesuffix("Lock")
-    return WEAKEST_FIRST.index(name) if name in WEAKEST_FIRST else -1
+    return MODES.index(mode) if mode in MODES else 0
 
 
 def worst_load(loads: Sequence[LoadReport]) -> LoadReport | None:

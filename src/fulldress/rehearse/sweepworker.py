@@ -40,7 +40,7 @@ from fulldress.store.blobs import BlobStore
 
 RENEW_S = 2.0
 IDLE_S = 0.2
-NO_LOAD = Load((), "", "", {})
+NO_LOAD = Load((), "", (), {})
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):

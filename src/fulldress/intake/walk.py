@@ -23,20 +23,28 @@ from fulldress.store.pack import Pack, Piece, Region
 
 Tick = Callable[[int], None]
 Give = Callable[[Entry], None]
+Look = Callable[[str, Region], None]
 
 
 def walk(
-    pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None, shares: Shares | None = None
+    pack: Pack,
+    name: str,
+    budgets: Budgets,
+    give: Give,
+    tick: Tick = lambda _: None,
+    shares: Shares | None = None,
+    look: Look = lambda _sha256, _region: None,
 ) -> tuple[PackageLock, Share]:
     """Take a package apart into ``pack``. ``tick`` is told of bytes read.
 
     ``give`` takes every entry as it comes (a container after its members): with many, they need not be held in memory here.
+    ``look`` is shown every content that is no container, by digest, as long as it may still be in memory.
     ``shares``: several readers share the work, and this is one of them. The lock's entries and SHA-256 are the caller's to
     fill in; the share is what this reader used of the limits, and did, of the whole.
 
     Raises PackageRefused (any slug of ``formats.refusal``) or NothingToDo for a package without members.
     """
-    walker = _Walker(pack, budgets, tick, give, shares)
+    walker = _Walker(pack, budgets, tick, give, shares, look)
     lock = walker.package(name)
     tally = Tally(members=walker.count, written=walker.written, vain=walker.wasted + walker.declared)
     return lock, Share(tally=tally, parts=shares.parts if shares else {})
@@ -56,8 +64,8 @@ class _Spent(Exception):
 
 
 class _Walker:
-    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give, shares: Shares | None) -> None:
-        self.shares = shares
+    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give, shares: Shares | None, look: Look) -> None:
+        self.shares, self.look = shares, look
         self.pack, self.budgets, self.tick, self.give = pack, budgets, tick, give
         self.count = 0
         self.holds_files = False
@@ -286,8 +294,8 @@ class _Walker:
             self.give(_entry(member, place, kind="file", size=member.size))
             return
         kind, closed = self._sort(sha256, size, head)
-        self.pack.announce(sha256, searched=not kind)
         if not kind:
+            self.look(sha256, self.pack.region(sha256, head if len(head) == size else None))
             self.give(_entry(member, place, kind="file", size=size, sha256=sha256))
             self._account(place, size, closed)
             return

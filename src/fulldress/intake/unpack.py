@@ -324,19 +324,19 @@ def _child(request: Request, complaints: IO[bytes]) -> Iterator[subprocess.Popen
         cwd="/",
         env={"PYTHONPATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
     )
+    assert child.stdin is not None
     with child:
         try:
-            assert child.stdin is not None
-            child.stdin.write(msgspec.json.encode(request) + b"\n")
-            child.stdin.flush()
-            if not request.searched:
-                child.stdin.close()
-        except BrokenPipeError:
-            pass
-        try:
+            with suppress(BrokenPipeError):
+                child.stdin.write(msgspec.json.encode(request) + b"\n")
+                child.stdin.flush()
+                if not request.searched:
+                    child.stdin.close()
             yield child
         finally:
             child.kill()
+            with suppress(OSError):  # what it was not given any more
+                child.stdin.close()
 
 
 def _tell(child: subprocess.Popen[bytes], message: bytes) -> None:

@@ -350,11 +350,8 @@ class _Walker:
             return kind, ""
         if closed := sniff.closed(head):
             return "", closed
-        whole = self.pack.region(sha256)
-        if size == len(head):
-            tail = head[-zipend.NEAR :]
-        else:
-            tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        whole = self.pack.region(sha256, head if size == len(head) else None)
+        tail = whole.part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
         if head.startswith(b"#!") and b"\0" in tail and selfextract.layout(as_file(whole), size):
             return selfextract.KIND, ""
         if not zipend.hangs_behind(tail):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -62,7 +63,8 @@ class Lookout:
             return
         self._waiting.append((sha256, region))
         self._held += region.size if region.is_held else 0
-        if self._listen() or self._held > WAITING:
+        self._listen()
+        if self._is_ordered() or self._held > WAITING:
             self.finish()
 
     def finish(self) -> None:
@@ -80,21 +82,22 @@ class Lookout:
         if seen != PLAIN:
             self.seen.append(sighting(sha256, seen))
 
-    def _listen(self) -> bool:
-        """Take a piece of the order, if there is one; True when the order is whole."""
-        try:
+    def _listen(self) -> None:
+        """Take a piece of the order, if there is one."""
+        with suppress(BlockingIOError):
             piece = os.read(self._handle, PIECE)
-        except BlockingIOError:
-            return False
-        self._ended = not piece
-        self._heard += piece
+            self._ended = not piece
+            self._heard += piece
+
+    def _is_ordered(self) -> bool:
         return len(self._heard) >= LENGTH + int.from_bytes(self._heard[:LENGTH], "little")
 
     def _ordered(self) -> Matcher:
         _set_waiting(self._handle, True)
-        while not self._listen():
+        while not self._is_ordered():
             if self._ended:
                 raise EOFError("the patterns to look for did not come")
+            self._listen()
         given = msgspec.msgpack.decode(self._heard[LENGTH:], type=Order)
         self._heard = bytearray()
         return Matcher(given.patterns, given.compiled)

@@ -150,34 +150,34 @@ def sources(context: Context) -> list[Source]:
 
 def foreign(context: Context) -> list[Foreign]:
     """Scripts of other databases."""
-    found = []
-    for entry, text in _texts(context):
-        if role(entry.place, text) == "foreign":
-            found.append(Foreign(entry, dialect(entry.place, text)))
-    return found
+    return [Foreign(entry, dialect(entry.place, text)) for entry, text, _ in _being(context, "foreign")]
 
 
 def fresh(context: Context) -> list[tuple[Entry, str]]:
     """Scripts that make a database new: they tell the types and keys of tables."""
 
     def find() -> list[tuple[Entry, str]]:
-        return [(entry, text) for entry, text in _texts(context) if role(entry.place, text) == "fresh"]
+        return [(entry, text) for entry, text, _ in _being(context, "fresh")]
 
     return memo(context, "scripts for a new database", find)  # asked for by every series and every cure
 
 
-def _texts(context: Context) -> Iterator[tuple[Entry, str]]:
-    for entry, text in context.texts(".sql"):
-        if len(text) <= MAX_SQL:
-            yield entry, text
+def _being(context: Context, *wanted: Role) -> Iterator[tuple[Entry, str, Role]]:
+    """The SQL files of these roles."""
+
+    def find() -> list[tuple[Entry, Role]]:
+        return [(e, role(e.place, text)) for e, text in context.texts(".sql") if len(text) <= MAX_SQL]
+
+    for entry, what in memo(context, "roles of SQL", find):
+        text = context.text(entry) if what in wanted else None
+        if text is not None:
+            yield entry, text, what
 
 
 def _sources(context: Context) -> Iterator[Source]:
-    for entry, text in _texts(context):
-        what = role(entry.place, text)
-        if what in ("migration", "possible"):
-            tool, single, up = embedded.section(entry.place, text)
-            yield Source(entry, up, tool, what == "migration", single)
+    for entry, text, what in _being(context, "migration", "possible"):
+        tool, single, up = embedded.section(entry.place, text)
+        yield Source(entry, up, tool, what == "migration", single)
     for entry in context.ending(*embedded.PROGRAMS):
         reader = embedded.reader(entry.place)
         if reader is None or entry.size > MAX_SQL or _OTHER.search(entry.place):

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.grammar import Unreadable, parse, plpgsql
 from fulldress.formats.sql.names import dotted
+from fulldress.formats.sql.nodes import find_nodes
 
 AT_RUN_TIME = "fd_run_time"
 """Stands for a name that only the running migration knows."""
@@ -35,14 +35,14 @@ def bodies(
     if kind == "do_stmt":
         yield from _block(text, functions, depth)
         return
-    for name in _called(node):
+    for name in _called(node) if functions else ():
         if name in functions:
             for inner in _function(functions[name], functions, depth + 1):
                 yield (*inner[:3], 0)
 
 
 def _called(node: Any) -> list[str]:
-    calls = [node.funccall] if isinstance(node, pb.CallStmt) else postgast.find_nodes(node, pb.FuncCall)
+    calls = [node.funccall] if isinstance(node, pb.CallStmt) else find_nodes(node, pb.FuncCall)
     return list(dict.fromkeys(dotted(call.funcname) for call in calls if call.funcname))
 
 

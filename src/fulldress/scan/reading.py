@@ -73,6 +73,13 @@ def take_over(context: Context, earlier: Context) -> None:
             context.memo.setdefault(key, made)
 
 
+def read_together(context: Context) -> None:
+    """Make what nearly every family of rules reads, before two processes would each make it."""
+    context.index()
+    named(context, "")
+    scripts(context)
+
+
 def scripts(context: Context) -> list[Script]:
     """Every shell script, with its commands."""
     return memo(context, "scripts", lambda: list(_scripts(context)))

@@ -189,6 +189,10 @@ class Context:
     def _index(self) -> PlaceIndex:
         return PlaceIndex([entry.place for entry in self.files])
 
+    def index(self) -> None:
+        """Make the index of places now, for all who will ask."""
+        self._index.make()
+
     def ending(self, *suffixes: str) -> list[Entry]:
         """Those of ``files`` whose place ends with one of the suffixes, in order of place."""
         return [self.files[n] for n in self._index.ending(*suffixes)]

@@ -33,21 +33,31 @@ _ALSO_ROOTS = (
     ),
 )
 """Names that count right behind a ``!`` as well."""
+_ANY = re.compile("(?i)" + "|".join(pattern.pattern.removeprefix("(?i)") for _, pattern in (*_NAMES, *_ALSO_ROOTS)))
+
+
+MOST_DEEP = 100
+"""Folders deeper than that are judged without the help of those around them."""
 
 
 @lru_cache(maxsize=1 << 15)
 def folder_kinds(folder: str) -> int:
     """What is said by any folder on the way to what lies in this one (given without a slash at its end), as flags."""
-    said = 0
-    for name in folder.split("/"):
-        said |= _name_kinds(name)
-    return said
+    if folder.count("/") > MOST_DEEP:
+        said = 0
+        for name in folder.split("/"):
+            said |= _name_kinds(name)
+        return said
+    around, slash, name = folder.rpartition("/")
+    return folder_kinds(around) | _name_kinds(name) if slash else _name_kinds(name)
 
 
 @lru_cache(maxsize=1 << 14)
 def _name_kinds(name: str) -> int:
-    said = sum({kind for kind, pattern in _NAMES if pattern.fullmatch(name)})
     behind = name.rpartition("!")[2]
+    if not _ANY.fullmatch(behind):
+        return 0
+    said = sum({kind for kind, pattern in _NAMES if pattern.fullmatch(name)})
     for kind, pattern in _ALSO_ROOTS:
         if pattern.fullmatch(behind):
             said |= kind

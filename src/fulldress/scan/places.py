@@ -19,11 +19,18 @@ _TRANSLATION = re.compile(
     r"|(^|[_.-])(localstrings|messages?|strings|translations?|resources|texts)([_.-][a-z]{2}([_-][a-z]{2,4})?)?\."
     r"(properties|json|ya?ml|xml|resx|ini)$|_[a-z]{2}(_[A-Z]{2})?\.properties$|\.(po|pot|mo|resx|xlf|xliff|ftl|arb)$"
 )
+_TRANSLATION_ENDS = (
+    *(".properties", ".json", ".yml", ".yaml", ".xml", ".resx", ".ini", ".po", ".pot", ".mo", ".xlf", ".xliff", ".ftl"),
+    ".arb",
+)
+_TRANSLATION_BEGINS = ("i18n", "l10n", "locale", "lang", "translation", "nls", "po")
+"""Every name of a translation ends or begins so: most names are told by that alone. The same below."""
 _TEST = re.compile(r"(?i)^(test_[^/]*|[^/]*_test|[^/]*[._-](test|spec|tests)|conftest|unit_tests?)\.\w+$")
 _EXAMPLE = re.compile(
     r"(?i)\.(example|sample|dist|tmpl|tpl|template|mako|j2|jinja2?|erb|in|default|orig)$"
     r"|[._-](example|sample|template|dist)\.\w+$|^examples?-\d[^/]*\.json$"
 )
+_EXAMPLE_ENDS = (".tmpl", ".tpl", ".mako", ".j2", ".jinja", ".jinja2", ".erb", ".in", ".default", ".orig")
 _SCHEMA = re.compile(
     r"(?i)(\.schema\.json|(^|/)(openapi|swagger|paginators|service|waiters|examples?-\d|endpoint-rule-set|schemas?)[^/]*\.(json|ya?ml)|"
     r"(^|/)schemas?/[^/]+\.(json|xml|ya?ml)|\.(xsd|wsdl|dtd|pyi|map|d\.ts)|\.min\.(js|css)|[.-]lock(\.json|\.ya?ml)?|"
@@ -33,25 +40,35 @@ _SCHEMA_ENDS = (
     *(".json", ".yaml", ".yml", ".xml", ".xsd", ".wsdl", ".dtd", ".pyi", ".map", ".d.ts", ".min.js", ".min.css", "lock"),
     "go.sum",
 )
-"""One of these ends every such path: most are told by that alone."""
 
 
 def is_translation(place: str) -> bool:
     """True for files of texts in a language."""
     folder, _, name = place.rpartition("/")
-    return folder_kinds(folder) & TRANSLATION != 0 or _TRANSLATION.search(name) is not None
+    if folder_kinds(folder) & TRANSLATION:
+        return True
+    lower = name.lower()
+    likely = lower.endswith(_TRANSLATION_ENDS) or lower.startswith(_TRANSLATION_BEGINS)
+    return likely and _TRANSLATION.search(name) is not None
 
 
 def is_test(place: str) -> bool:
     """True for tests and their data."""
     folder, _, name = place.rpartition("/")
-    return folder_kinds(folder) & TEST != 0 or _TEST.search(name) is not None
+    if folder_kinds(folder) & TEST:
+        return True
+    lower = name.lower()
+    return ("test" in lower or "spec" in lower) and _TEST.search(name) is not None
 
 
 def is_example(place: str) -> bool:
     """True for examples, templates and what is filled in later."""
     folder, _, name = place.rpartition("/")
-    return folder_kinds(folder) & EXAMPLE != 0 or _EXAMPLE.search(name) is not None
+    if folder_kinds(folder) & EXAMPLE:
+        return True
+    lower = name.lower()
+    likely = lower.endswith(_EXAMPLE_ENDS) or "ample" in lower or "template" in lower or "dist" in lower
+    return likely and _EXAMPLE.search(name) is not None
 
 
 def is_schema(place: str) -> bool:

@@ -40,6 +40,7 @@ MAX_LINK = 4096
 STUB = "self-extracting-stub"
 """Name of the entry for the program before a self-extracting archive."""
 PADDING = "padding behind the archive, which holds nothing but zeros or blanks"
+COMMENTS = "comments, which no tool acts on and nobody looked into"
 _BLOCK = "Android signing block"
 _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
@@ -93,7 +94,7 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
     """
     size = stream.seek(0, 2)
     end, shift = find_end(stream, size, stub)
-    found = _central(stream, end)
+    found, comments = _central(stream, end)
     if shift:
         found = [r._replace(offset=r.offset + shift) for r in found]
     known: list[Apart] = []
@@ -106,6 +107,8 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
         known.append(Apart(STUB, 0, first))
     if end.padding:
         known.append(Apart(PADDING, size - end.padding, end.padding))
+    if end.comment + comments:
+        known.append(Apart(f"{COMMENTS} ({end.comment + comments:,} bytes)", end.start, end.comment + comments))
     if apart is not None:
         apart.extend(known)
     compare = (lambda record, following: record._replace(until=following)) if later else functools.partial(_local, stream)
@@ -131,8 +134,8 @@ def members(
         if other.what == STUB:
             read = functools.partial(_span, stream, 0, other.size)
             yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
-        elif other.what == PADDING:
-            yield about_archive(PADDING)
+        elif other.what == PADDING or other.what.startswith(COMMENTS):
+            yield about_archive(other.what)
         else:
             apart(other.what, other.size)
     found.reverse()
@@ -149,18 +152,21 @@ def members(
 # ---- central directory
 
 
-def _central(stream: BinaryIO, end: End) -> list[Record]:
+def _central(stream: BinaryIO, end: End) -> tuple[list[Record], int]:
+    """The members, and the bytes of their comments."""
     if end.directory_size > MAX_DIRECTORY:
         raise refusal("archive-bomb", f"its central directory alone has {end.directory_size} bytes")
     data = read_at(stream, end.directory_offset, end.directory_size)
     found: list[Record] = []
-    at = 0
+    at = comments = 0
     while at < len(data):
-        record, at = _central_record(data, at)
+        record, following = _central_record(data, at)
+        comments += int.from_bytes(data[at + 32 : at + 34], "little")
         found.append(record)
+        at = following
     if len(found) != end.total:
         raise _disagree(f"the end record counts {end.total} members, the central directory holds {len(found)}")
-    return _named(found)
+    return _named(found), comments
 
 
 def _named(found: list[Record]) -> list[Record]:

@@ -443,12 +443,15 @@ def test_libraries_of_every_kind() -> None:
         "/opt/lims/lib/log4j-core-2.17.1.jar\n/opt/lims/lims.war\n"
     )
     file = "/opt/w/node_modules/@s/t/package.json"
-    npm = f'{file}:  "name": "@s/t"\n{file}:  "version": "1.2.3"\n'
+    npm = f'{file}\t{{ "author": {{"name": "x"}}, "version": "1.2.3", "name": "@s/t"}}\n'
+    npm += '/opt/w/node_modules/cut/package.json\t{  "name": "cut",  "version": "2.0.0", "description": "be'
+    npm += '\n/opt/w/node_modules/x/cjs/package.json\t{"type": "commonjs"}\n'
     found = facts({"libraries": libraries, "npm": npm}).packages
     assert [(p.manager, p.name, p.version) for p in found] == [
         ("jar", "lims", ""),
         ("jar", "log4j-core", "2.17.1"),
         ("npm", "@s/t", "1.2.3"),
+        ("npm", "cut", "2.0.0"),
         ("pip", "PyJWT", "2.6.0"),
         ("pip", "requests", "2.31.0"),
     ]
@@ -556,3 +559,68 @@ def test_an_alias_of_a_retired_server_is_retired_with_it() -> None:
         "Files.example.": "sftp2.example",
         "in.example": "sftp2.example",
     }
+
+
+def test_what_nginx_passes_requests_to_is_no_secret() -> None:
+    text = "location / { proxy_pass http://10.0.0.1:8080; }\nlocation /x { proxy_pass http://u:pw1@h; }\n"
+    assert [key.value for key in config_keys(text, "/etc/nginx/nginx.conf")] == [
+        "http://10.0.0.1:8080",
+        "http://u:<secret>@h",
+    ]
+
+
+def test_sockets_in_the_file_system() -> None:
+    ss = (
+        'u_str LISTEN 0 244 /run/postgresql/.s.PGSQL.5432 12345 * 0 users:(("postgres",pid=9,fd=6))\n'
+        "u_seq LISTEN 0 4096 @abstract 5 * 0\nu_str LISTEN 0 1 * 77 * 0\n"
+    )
+    found = facts({"listeners": ss, "cgroups": "9 0::/system.slice/postgresql@15-main.service\n"}).listeners
+    assert [(x.protocol, x.address, x.port, x.program, x.unit) for x in found] == [
+        ("unix", "/run/postgresql/.s.PGSQL.5432", 0, "postgres", "postgresql@15-main.service"),
+        ("unix", "@abstract", 0, "", ""),
+    ]
+
+
+def test_sockets_in_the_file_system_without_ss() -> None:
+    text = (
+        "Num RefCount Protocol Flags Type St Inode Path\n0: 00000002 00000000 00010000 0001 01 1 /run/a.sock\n"
+        "0: 00000003 00000000 00000000 0001 03 2 /run/b.sock\n0: 00000002 00000000 00010000 0001 01 3\n"
+    )
+    assert [x.address for x in facts({"sockets unix": text}).listeners] == ["/run/a.sock"]
+
+
+def test_a_timer_that_is_loaded_and_does_not_run_fires_never() -> None:
+    assert facts({"timers": "Id=a.timer\nUnit=a.service\nActiveState=inactive\n"}).timers == ()
+
+
+def test_cron_of_the_red_hats_knows_zones_dots_and_moments_by_chance() -> None:
+    text = "0 1 * * * root /before\nCRON_TZ=Asia/Tokyo\n0~59 4 * * * root /random\n"
+    found = facts({"cron-system /etc/cron.d/a.b": text, "rpm": "cronie\t0:1-1\n"}).cron
+    assert [(job.schedule, job.zone, job.command) for job in found] == [
+        ("0 1 * * *", "", "/before"),
+        ("0~59 4 * * *", "Asia/Tokyo", "/random"),
+    ]
+
+
+def test_scripts_of_a_period_fire_when_the_table_says() -> None:
+    found = facts(
+        {
+            "cron-system /etc/crontab": "25 6 * * * root cd / && run-parts --report /etc/cron.daily\n",
+            "anacrontab /etc/anacrontab": "7 10 weekly run-parts /etc/cron.weekly\n",
+            "cron-parts daily /etc/cron.daily/a": "",
+            "cron-parts weekly /etc/cron.weekly/b": "",
+            "cron-parts monthly /etc/cron.monthly/c": "",
+        }
+    ).cron
+    assert {job.file: job.schedule for job in found if not job.line} == {
+        "/etc/cron.daily/a": "25 6 * * *",
+        "/etc/cron.weekly/b": "anacron 7",
+        "/etc/cron.monthly/c": "@monthly",
+    }
+
+
+@pytest.mark.parametrize(("code", "says"), [(None, "within 60 s"), (127, "needs bash")])
+def test_why_a_host_did_not_answer(code: int | None, says: str) -> None:
+    with pytest.raises(SurveyFailed) as caught:
+        facts({"hostname": "a\n"}, code=code)
+    assert says in f"{caught.value.why} {caught.value.fix}"

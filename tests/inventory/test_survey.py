@@ -66,6 +66,11 @@ INSERT INTO knex_migrations_lock VALUES (1, 1);
 CREATE TABLE _prisma_migrations(migration_name text, finished_at timestamptz, rolled_back_at timestamptz);
 INSERT INTO _prisma_migrations VALUES ('1_a', now(), NULL), ('2_b', NULL, NULL);
 CREATE VIEW v AS SELECT 1 AS a;
+CREATE TABLE schema_version(version text, applied_on date);
+INSERT INTO schema_version VALUES ('4.9', now()), ('4.10', now());
+CREATE TABLE product_versions(version text);
+CREATE TABLE orders(id int NOT NULL, amount numeric(10,2));
+CREATE TABLE dup(a int); INSERT INTO dup VALUES (1), (1);
 """
 
 
@@ -138,7 +143,7 @@ class TestRealMachine:
         jobs = {(j.file, j.schedule, j.user): j.command for j in surveyed.cron}
         assert jobs[("/etc/cron.d/lims", "30 1 * * *", "lims")] == "/opt/report --password=<secret> --all"
         assert jobs[("/var/spool/cron/crontabs/root", "@reboot", "root")] == "/bin/true"
-        assert ("/etc/cron.daily/lims-clean", "@daily", "root") in jobs
+        assert ("/etc/cron.daily/lims-clean", "25 6 * * *", "root") in jobs
         assert any(file == "/etc/crontab" for file, _, _ in jobs)
 
     def test_product_and_database(self, surveyed: HostFacts) -> None:
@@ -161,9 +166,18 @@ class TestRealMachine:
             "sqlx": ("20240101", 1, ""),
             "knex": ("02_b.js", 2, "locked"),
             "prisma": ("1_a", 1, "not finished: 2_b"),
+            "hand-made": ("4.10", 2, ""),
         }
         assert surveyed.databases[0].objects["view"] == 1
         assert "plpgsql" in surveyed.databases[0].extensions
+
+    def test_schema_encoding_and_what_a_failed_index_left(self, surveyed: HostFacts, pg_machine: Machine) -> None:
+        broken = ["psql", "-Xqd", "surveyed", "-c", "CREATE UNIQUE INDEX CONCURRENTLY bad_one ON dup(a)"]
+        assert not pg_machine.run(broken, user="postgres").ok
+        (database,) = survey_host(pg_machine, DECLARED).databases
+        assert database.columns["public.orders"] == {"id": "integer not null", "amount": "numeric(10,2)"}
+        assert (database.encoding, database.collation, database.collation_drift) == ("UTF8", "C.UTF-8", "")
+        assert database.invalid_indexes == ("bad_one",)
 
     def test_timers_with_their_next_moment(self, surveyed: HostFacts) -> None:
         tick = next(timer for timer in surveyed.timers if timer.name == "tick.timer")
@@ -318,9 +332,56 @@ def test_a_damaged_certificate_has_no_fingerprint() -> None:
 
 
 def test_a_database_that_cannot_be_read_says_why() -> None:
+    closed = Answering({"database postgresql lims": "psql: error: connection refused"})
     with pytest.raises(SurveyFailed, match="lims") as caught:
-        facts({"database postgresql lims": "psql: error: connection refused"}, Declared(database="lims"))
+        survey([closed], Declared(database="lims"))  # type: ignore[list-item]
     assert "refused" in caught.value.why
+
+
+def test_a_client_without_a_server_is_not_the_databases_host() -> None:
+    closed = Answering({"database postgresql lims": "psql: error: No such file"})
+    server = Answering(
+        {"database postgresql lims": 'WARNING:  other collation\n{"server": "15.4", "size": 1, "tables": {}}'}
+    )
+    estate = survey([closed, server], Declared(database="lims"))  # type: ignore[list-item]
+    assert [[d.name for d in host.databases] for host in estate.hosts] == [[], ["lims"]]
+    assert [part.part for part in estate.hosts[0].not_seen] == ["database lims"]
+
+
+def test_every_host_that_did_not_answer_is_named() -> None:
+    mute = [Answering({}, code=1), Answering({}), Answering({}, code=None)]
+    mute[2].name = "ssh:other"
+    with pytest.raises(SurveyFailed, match="2 of 3 hosts") as caught:
+        survey(mute, NOTHING)  # type: ignore[arg-type]
+    assert "machine:fake" in caught.value.why and "ssh:other" in caught.value.why
+
+
+def test_the_latest_of_a_hand_made_table_is_the_highest_version() -> None:
+    states = '{"tool": "hand-made", "table": "public.dbver", "applied": 3, "version": "4.9|4.10|4.2"}\n'
+    answer = '{"server": "15.4", "size": 1, "tables": {}}'
+    found = facts({"database postgresql lims": answer, "migrations postgresql lims": states}, Declared(database="lims"))
+    assert found.databases[0].migrations[0].version == "4.10"
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("nginx version: nginx/1.22.1\n", "1.22.1"),
+        ("Server version: Apache/2.4.62 (Debian)\nServer built: 2024\n", "2.4.62"),
+        ("psql (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "15.18"),
+        ("Docker version 20.10.24+dfsg1, build 297e128", "20.10.24+dfsg1"),
+        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0", "7.0.15"),
+        ('Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version "17.0.15" 2025-04-15', "17.0.15"),
+        ("GNU bash, version 5.2.15(1)-release", "5.2.15"),
+        ("1:2.36-9+deb12u10", "1:2.36-9+deb12u10"),
+        ("v20.20.2", "v20.20.2"),
+        ("lims 50", "50"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_the_version_in_what_a_command_says(said: str, version: str) -> None:
+    (product,) = facts({"version x": said}, Declared(more_products={"x": "x -v"})).products
+    assert product.version == version
 
 
 def test_secret_values_are_replaced_whatever_their_form() -> None:
@@ -471,7 +532,8 @@ def test_migration_tools_with_their_locks() -> None:
 def test_mysql() -> None:
     declared = Declared(more_databases=("mysql:shop", "mysql:absent", "oracle:x"))
     answer = (
-        "server\t10.11.6-MariaDB\ntable\torders\t12\t16384\ntable\titems\t3\t16384\nobject\tview\t1\nobject\ttrigger\t0\n"
+        "server\t10.11.6-MariaDB\ntable\torders\t12\t16384\tlatin1_swedish_ci\ntable\titems\t3\t16384\tutf8mb4_bin\n"
+        "object\tview\t1\nobject\ttrigger\t0\ncharset\tlatin1\tlatin1_swedish_ci\ncolumn\titems\tid\tint(11) not null\n"
     )
     states = "flyway\tflyway_schema_history\t4\t1.4\tfailed: 1.5\nERROR 1146 (42S02)\n"
     absent = "ERROR 1049 (42000): Unknown database 'absent'\n"
@@ -479,6 +541,8 @@ def test_mysql() -> None:
     (database,) = facts(sections, declared).databases
     assert (database.engine, database.server_version, database.size_bytes) == ("mysql", "10.11.6-MariaDB", 32768)
     assert (database.tables, database.objects) == ({"orders": 12, "items": 3}, {"view": 1})
+    assert (database.encoding, database.collation) == ("latin1", "latin1_swedish_ci")
+    assert (database.table_collations, database.columns) == ({"items": "utf8mb4_bin"}, {"items": {"id": "int(11) not null"}})
     assert [(m.tool, m.applied, m.version, m.trouble) for m in database.migrations] == [("flyway", 4, "1.4", "failed: 1.5")]
 
 

@@ -160,7 +160,7 @@ sudoers() { # file, depth: the file and what it includes, as sudo reads them
   done
 }
 sudoers /etc/sudoers 0
-[ -r /etc/sudoers ] || readable "sudo rules" /etc/sudoers.d
+[ -r /etc/sudoers ] || { readable "sudo rules" /etc/sudoers.d && for file in /etc/sudoers.d/*; do case ${file##*/} in *.*|*~) ;; *) sudoers "$file" 1 ;; esac; done; }
 grep -qsE '^sudoers:.*(sss|ldap)' /etc/nsswitch.conf && cannot "sudo rules" "some come from a directory service (sudoers: in /etc/nsswitch.conf); sudo -l -U USER tells them"
 
 section commands
@@ -242,9 +242,12 @@ while [ $# -gt 1 ]; do
       shift 2 ;;
     product)
       section "version $2"
-      # what it leaves running goes with it
-      said 10 bash -c 'bash -c "$1"; code=$?; trap "" TERM; kill -TERM 0; exit $code' version "$3"
-      case $? in
+      # what it leaves running goes with it; some (java, nginx) tell their version on stderr
+      text=$(said 10 bash -c 'bash -c "$1"; code=$?; trap "" TERM; kill -TERM 0; exit $code' version "$3")
+      code=$?
+      [ -z "$text" ] && [ "$code" = 0 ] && text=$(said 10 bash -c 'bash -c "$1" 2>&1; code=$?; trap "" TERM; kill -TERM 0; exit $code' version "$3")
+      printf '%s\n' "$text"
+      case $code in
         0) ;;
         124) cannot "version of $2" "its version command took more than 10 s" ;;
         127) ;; # another host has it
@@ -264,6 +267,11 @@ while [ $# -gt 1 ]; do
         postgresql) have psql && {
           section "database postgresql $3"
           within 20 "${as_postgres[@]}" -v ON_ERROR_STOP=0 -d "$3" 2>&1 <<'SQL'
+\set drift NULL
+SELECT 150000 <= current_setting('server_version_num')::int AS knows_drift \gset
+\if :knows_drift
+  \set drift '(CASE WHEN NOT d.datcollversion = pg_database_collation_actual_version(d.oid) THEN d.datcollversion || '' to '' || pg_database_collation_actual_version(d.oid) END)'
+\endif
 SELECT json_build_object('server', current_setting('server_version'), 'size', pg_database_size(current_database()),
   'tables', coalesce((SELECT json_object_agg(n.nspname || '.' || c.relname,
       greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -274,12 +282,24 @@ SELECT json_build_object('server', current_setting('server_version'), 'size', pg
     WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%'
     ORDER BY c.relpages DESC LIMIT 500) largest), '{}'),
   'extensions', coalesce((SELECT json_object_agg(extname, extversion) FROM pg_extension), '{}'),
+  'encoding', pg_encoding_to_char(d.encoding), 'collation', CASE WHEN jsonb_extract_path_text(row, 'datlocprovider') IN ('i', 'b')
+      THEN CASE jsonb_extract_path_text(row, 'datlocprovider') WHEN 'i' THEN 'icu:' ELSE 'builtin:' END || coalesce(jsonb_extract_path_text(row, 'datlocale'), jsonb_extract_path_text(row, 'daticulocale'), '')
+      ELSE d.datcollate::text END,
+  'drift', coalesce(:drift, ''),
+  'columns', coalesce((SELECT json_object_agg(name, of) FROM (
+    SELECT n.nspname || '.' || c.relname AS name, json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)
+        || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END ORDER BY a.attnum) AS of
+      FROM (SELECT * FROM pg_class WHERE relkind IN ('r', 'p') ORDER BY oid LIMIT 3000) c
+      JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND 0 < a.attnum AND NOT a.attisdropped
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_t%' GROUP BY 1) described), '{}'),
+  'invalid', coalesce((SELECT json_agg(i.indexrelid::regclass::text) FROM pg_index i WHERE NOT i.indisvalid), '[]'),
   'objects', coalesce((SELECT json_object_agg(kind, n) FROM (
     SELECT CASE c.relkind WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
         WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind, count(*) AS n FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
       WHERE c.relkind IN ('r','p','i','I','v','m','S','f') AND s.nspname NOT IN ('pg_catalog', 'information_schema') AND s.nspname NOT LIKE 'pg\_t%' GROUP BY 1
     UNION ALL SELECT 'function', count(*) FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace WHERE s.nspname NOT IN ('pg_catalog', 'information_schema')
-    UNION ALL SELECT 'trigger', count(*) FROM pg_trigger WHERE NOT tgisinternal) counted WHERE n <> 0), '{}'));
+    UNION ALL SELECT 'trigger', count(*) FROM pg_trigger WHERE NOT tgisinternal) counted WHERE n <> 0), '{}'))
+  FROM (SELECT d.*, to_jsonb(d) AS row FROM pg_database d WHERE datname = current_database()) d;
 SQL
           section "migrations postgresql $3"
           within 20 "${as_postgres[@]}" -v ON_ERROR_STOP=0 -d "$3" 2>/dev/null <<'SQL'
@@ -298,17 +318,33 @@ k(tool, rel, needs, applied, version, trouble) AS (VALUES
   ('sqlx', '_sqlx_migrations', '{version,success}', 'count(*) FILTER (WHERE success)', 'max(version)::text', 'string_agg(''failed: '' || version, '', '') FILTER (WHERE NOT success)'),
   ('knex', 'knex_migrations', '{name,id}', 'count(*)', '(array_agg(name ORDER BY id DESC))[1]', 'NULL'),
   ('knex lock', 'knex_migrations_lock', '{is_locked}', '0', 'NULL', 'CASE WHEN max(is_locked) = 1 THEN ''locked'' END'),
+  ('laravel', 'migrations', '{migration,batch}', 'count(*)', 'max(migration)', 'NULL'),
+  ('typeorm', 'migrations', '{timestamp,name}', 'count(*)', '(array_agg(name ORDER BY timestamp DESC))[1]', 'NULL'),
+  ('doctrine', 'doctrine_migration_versions', '{version}', 'count(*)', 'max(version)', 'NULL'),
+  ('sequelize', 'SequelizeMeta', '{name}', 'count(*)', 'max(name)', 'NULL'),
+  ('ef-core', '__EFMigrationsHistory', '{MigrationId}', 'count(*)', 'max("MigrationId")', 'NULL'),
+  ('phinx', 'phinxlog', '{version,migration_name}', 'count(*)', 'max(version)::text', 'NULL'),
+  ('drizzle', '__drizzle_migrations', '{hash,created_at}', 'count(*)', '(array_agg(hash ORDER BY created_at DESC))[1]', 'NULL'),
+  ('node-pg-migrate', 'pgmigrations', '{name,run_on}', 'count(*)', '(array_agg(name ORDER BY run_on DESC, name DESC))[1]', 'NULL'),
   ('prisma', '_prisma_migrations', '{migration_name,finished_at,rolled_back_at}', 'count(*) FILTER (WHERE finished_at IS NOT NULL)', 'max(migration_name) FILTER (WHERE finished_at IS NOT NULL)', 'string_agg(''not finished: '' || migration_name, '', '') FILTER (WHERE finished_at IS NULL AND rolled_back_at IS NULL)'))
 SELECT format('SELECT json_build_object(''tool'', %L, ''table'', %L, ''applied'', %s, ''version'', coalesce(%s, ''''), ''trouble'', coalesce(%s, '''')) FROM %s',
   k.tool, t.name, k.applied, replace(k.version, 'TABLE_NAME', t.name), k.trouble, t.name)
 FROM k JOIN t ON t.rel = k.rel AND k.needs::text[] <@ t.cols WHERE NOT (k.tool = 'rails' AND 'dirty' = ANY (t.cols))
+UNION ALL -- hand-made: named like one, small, and with a column that is named like a version; Flyway's before its fifth among them
+SELECT format('SELECT json_build_object(''tool'', %L, ''table'', %L, ''applied'', count(*), ''version'', coalesce(string_agg(DISTINCT %I::text, ''|''), '''')) FROM %s HAVING count(*) < 100000',
+  CASE WHEN '{installed_rank,script,checksum}' <@ t.cols THEN 'flyway' ELSE 'hand-made' END, t.name,
+  (SELECT col FROM unnest(t.cols) col WHERE col ~* '^(schema_?|db_?)?(version(_?(num|number|no|id))?|revision|migration(_?(id|name))?|patch(_?(id|name|level))?|release|script(_?name)?)$'
+    ORDER BY col !~* 'version', col LIMIT 1), t.name)
+FROM t WHERE t.rel ~* '^(\w+_)?((schema|db|database)_?(version|migration|change|patch|update|upgrade|revision|info)s?(_?(history|log|info))?|migrations?(_?(history|log))?|(version|upgrade|patch|change)_?(history|log)|patch_?level|applied_(patches|migrations|scripts)|db_?ver)$'
+  AND NOT EXISTS (SELECT FROM k WHERE k.rel = t.rel AND k.needs::text[] <@ t.cols)
+  AND EXISTS (SELECT FROM unnest(t.cols) col WHERE col ~* '^(schema_?|db_?)?(version(_?(num|number|no|id))?|revision|migration(_?(id|name))?|patch(_?(id|name|level))?|release|script(_?name)?)$')
 \gexec
 SQL
         } ;;
         mysql)
           client=$(command -v mariadb || command -v mysql) && {
             ask() { within 15 "$client" --batch --skip-column-names --connect-timeout=5 -D "$1" -e "SET SESSION TRANSACTION READ ONLY; $2" 2>&1; }
-            section "database mysql $3"; ask "$3" "SELECT 'server', VERSION(); SELECT 'table', TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH + INDEX_LENGTH, 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'; SELECT 'object', 'view', COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE(); SELECT 'object', 'trigger', COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE(); SELECT 'object', 'function', COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();"
+            section "database mysql $3"; ask "$3" "SELECT 'server', VERSION(); SELECT 'charset', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE(); SELECT 'column', TABLE_NAME, COLUMN_NAME, CONCAT(COLUMN_TYPE, IF(IS_NULLABLE = 'NO', ' not null', '')) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION LIMIT 50000; SELECT 'table', TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH + INDEX_LENGTH, 0), COALESCE(TABLE_COLLATION, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'; SELECT 'object', 'view', COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE(); SELECT 'object', 'trigger', COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE(); SELECT 'object', 'function', COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();"
             section "migrations mysql $3"
             tables=$(ask "$3" "SELECT CONCAT(TABLE_NAME, ':', GROUP_CONCAT(COLUMN_NAME)) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() GROUP BY TABLE_NAME;")
             tell() { case $tables in *"$2:"*) ask "$db" "SELECT '$1', '$2', $3, COALESCE($4, ''), COALESCE($5, '') FROM \`$2\`;" 2>/dev/null ;; esac; }
@@ -325,6 +361,17 @@ SQL
             tell sqlx _sqlx_migrations "SUM(success)" "MAX(version)" "GROUP_CONCAT(IF(success, NULL, CONCAT('failed: ', version)))"
             tell knex knex_migrations "COUNT(*)" "(SELECT name FROM knex_migrations ORDER BY id DESC LIMIT 1)" NULL
             tell "knex lock" knex_migrations_lock 0 NULL "IF(MAX(is_locked), 'locked', NULL)"
+            tell doctrine doctrine_migration_versions "COUNT(*)" "MAX(version)" NULL
+            tell sequelize SequelizeMeta "COUNT(*)" "MAX(name)" NULL
+            tell ef-core __EFMigrationsHistory "COUNT(*)" "MAX(MigrationId)" NULL
+            tell phinx phinxlog "COUNT(*)" "MAX(version)" NULL
+            grep -qE '^migrations:(.*,)?batch(,|$)' <<<"$tables" && tell laravel migrations "COUNT(*)" "MAX(migration)" NULL
+            grep -qE '^migrations:(.*,)?timestamp(,|$)' <<<"$tables" && tell typeorm migrations "COUNT(*)" "(SELECT name FROM migrations ORDER BY timestamp DESC LIMIT 1)" NULL
+            grep -iE '^(\w+_)?((schema|db|database)_?(version|migration|change|patch|update|upgrade|revision|info)s?(_?(history|log|info))?|(version|upgrade|patch|change)_?(history|log)|patch_?level|db_?ver):' <<<"$tables" |
+              grep -vE '^(schema_migrations|alembic_version|flyway_schema_history|django_migrations|goose_db_version):' | head -n 20 | while IFS=: read -r table columns; do
+                column=$(tr , '\n' <<<"$columns" | grep -iE '^(schema_?|db_?)?(version(_?(num|number|no|id))?|revision|patch(_?(id|name|level))?|release)$' | head -n 1)
+                [ -z "$column" ] || tell hand-made "$table" "COUNT(*)" "GROUP_CONCAT(DISTINCT \`$column\` ORDER BY LENGTH(\`$column\`) DESC, \`$column\` DESC SEPARATOR '|')" NULL
+              done
             tell prisma _prisma_migrations "SUM(finished_at IS NOT NULL)" "MAX(IF(finished_at IS NULL, NULL, migration_name))" "GROUP_CONCAT(IF(finished_at IS NULL AND rolled_back_at IS NULL, CONCAT('not finished: ', migration_name), NULL))"
           } ;;
       esac

@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from fulldress.errors import NothingToDo
+from fulldress.errors import FulldressError, NothingToDo
 from fulldress.formats import config, keyreader
 from fulldress.formats.redact import SECRET, redacted
 from fulldress.inventory import databases, software, system
@@ -35,6 +35,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", 
 _SECRET_FILE = re.compile(r"secret|credential|password", re.IGNORECASE)
 _UPSTREAM = re.compile(r"(^|\.)(proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass$")
 """nginx passes requests on with these; a password in the address is hidden as in any address."""
+_DOTTED = re.compile(r"(?<![\w.])(?P<version>v?(?:\d+:)?\d+(?:\.\d+)+[\w.+~:-]*)")
 _HOLDERS = ("value", "val", "content", "text", "default")
 """Names that say nothing of what they hold: the name above does."""
 __all__ = ["SurveyFailed", "ask", "assembled", "config_keys", "survey", "survey_host"]
@@ -50,15 +51,33 @@ def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | No
         )
     if progress:
         progress.start("asking the hosts", len(hosts))
+    facts: list[HostFacts] = []
+    failed: list[FulldressError] = []
     with ThreadPoolExecutor(max_workers=min(16, len(hosts))) as pool:
-        facts = []
-        for fact in pool.map(lambda host: survey_host(host, declared), hosts):
-            facts.append(fact)
+        for asked in [pool.submit(survey_host, host, declared) for host in hosts]:
+            try:
+                facts.append(asked.result())
+            except FulldressError as error:
+                failed.append(error)
             if progress:
                 progress.advance()
     if progress:
         progress.finish()
+    if failed:
+        raise _failed(failed, len(hosts))
+    databases.check_read(facts, declared)
     return assembled(facts, declared)
+
+
+def _failed(failed: Sequence[FulldressError], hosts: int) -> FulldressError:
+    """What one host says, or what several say, each on its line."""
+    if len(failed) == 1:
+        return failed[0]
+    return SurveyFailed(
+        f"{len(failed)} of {hosts} hosts did not answer the survey",
+        why="\n".join(f"{error.what}: {error.why}" if error.why else error.what for error in failed),
+        fix="see to them, or take them out of [estate] hosts; then run `fulldress inventory` again",
+    )
 
 
 def assembled(hosts: Sequence[HostFacts], declared: Declared) -> Estate:
@@ -108,6 +127,7 @@ def survey_host(host: Host, declared: Declared) -> HostFacts:
     sections = Sections(list(ask(host, declared)))
     release = _os_release(sections.text("os-release"))
     config, unread = _configuration(sections)
+    found, closed = databases.databases(host.name, sections, declared)
     return HostFacts(
         name=host.name,
         hostname=sections.text("hostname").strip(),
@@ -120,7 +140,7 @@ def survey_host(host: Host, declared: Declared) -> HostFacts:
         config=tuple(config),
         cron=system.cron(sections),
         products=_products(sections, declared),
-        databases=databases.databases(host.name, sections, declared),
+        databases=tuple(found),
         commands=tuple(sorted(set(sections.text("commands").split("\n")) - {""})),
         users=tuple(sections.text("users").split()),
         certificate_sha256=_certificates(sections.text("certificates")),
@@ -133,7 +153,11 @@ def survey_host(host: Host, declared: Declared) -> HostFacts:
         volumes=system.volumes(sections),
         locales=tuple(sections.text("locales").split()),
         runtimes=system.runtimes(sections),
-        not_seen=(*(NotSeen(part=s.file, why=redacted(s.text.strip())) for s in sections.named("not-seen")), *unread),
+        not_seen=(
+            *(NotSeen(part=s.file, why=redacted(s.text.strip())) for s in sections.named("not-seen")),
+            *unread,
+            *closed,
+        ),
     )
 
 
@@ -238,12 +262,19 @@ def _products(sections: Sections, declared: Declared) -> tuple[Product, ...]:
     commands = {**declared.more_products, **({declared.product: declared.version_command} if declared.product else {})}
     found = []
     for section in sections.named("version"):
-        said = next((line.strip() for line in section.text.splitlines() if line.strip()), "")
-        words = [word for word in said.split() if any(c.isdecimal() for c in word)]
-        if said:
+        if version := _version(section.text):
             probe = redacted(commands.get(section.file, ""))
-            found.append(Product(name=section.file, version=redacted(words[0] if words else said), probe=probe))
+            found.append(Product(name=section.file, version=redacted(version), probe=probe))
     return tuple(sorted(found, key=lambda p: p.name != declared.product))
+
+
+def _version(said: str) -> str:
+    """The first version with a dot in what a command says; else the first line's first word with a digit, or the line."""
+    lines = [line.strip() for line in said.splitlines()[:20] if line.strip()]
+    if match := _DOTTED.search("\n".join(lines)):
+        return match["version"].rstrip(".-+~:")
+    words = [word.strip(",;()") for line in lines[:1] for word in line.split() if any(c.isdecimal() for c in word)]
+    return next(iter([*words, *lines]), "")
 
 
 def _certificates(text: str) -> tuple[str, ...]:

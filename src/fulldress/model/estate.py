@@ -168,7 +168,8 @@ class MigrationState(msgspec.Struct, frozen=True, kw_only=True):
     """What a migration tool's own table says."""
 
     tool: str
-    """flyway, liquibase, alembic, django, rails, golang-migrate, goose, sqlx, knex, prisma."""
+    """flyway, liquibase, alembic, django, rails, golang-migrate, goose, sqlx, knex, prisma, laravel, doctrine, typeorm,
+    sequelize, ef-core, phinx, drizzle, node-pg-migrate; ``hand-made`` for a table that only looks like one."""
     table: str
     version: str = ""
     applied: int = 0
@@ -200,6 +201,18 @@ class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[MigrationState, ...] = ()
     table_bytes: dict[str, int] = {}
     """Qualified table name -> bytes with its indexes; of the largest tables."""
+    columns: dict[str, dict[str, str]] = {}
+    """Qualified table name -> column -> its type, ``not null`` behind it where it is."""
+    encoding: str = ""
+    """UTF8, LATIN1, SQL_ASCII ...; of MySQL the default character set: utf8mb4, latin1 ..."""
+    collation: str = ""
+    """How its text is sorted by default: ``de_DE.utf8``, ``icu:de``, ``utf8mb4_general_ci``."""
+    table_collations: dict[str, str] = {}
+    """Tables that have another collation than their database (MySQL)."""
+    invalid_indexes: tuple[str, ...] = ()
+    """Indexes that a failed ``CREATE INDEX CONCURRENTLY`` left (PostgreSQL)."""
+    collation_drift: str = ""
+    """``2.31 to 2.36`` where the system's sort order is not the one that the indexes were built with (PostgreSQL 15 on)."""
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,11 +12,11 @@ from fulldress.errors import FulldressError, NothingToDo, UsageError
 from fulldress.formats.accesslog import APACHE_FORMAT, LOG_FORMAT
 from fulldress.measure.twosample import dispersion
 from fulldress.model.release import Declared as Estate
-from fulldress.rehearse.acts import Load
 from fulldress.rehearse.declared import DeclaredTable, LogTable, TrafficFile, UsersTable
 from fulldress.rehearse.declared_traffic import declared_model
 from fulldress.rehearse.loading import load_of, log_files
 from fulldress.rehearse.schedule import schedule
+from fulldress.rehearse.setting import Load
 from fulldress.store.codec import read_toml
 
 ESTATE = Estate(access_log="/var/log/nginx/access.log")

@@ -19,7 +19,8 @@ from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act
 from fulldress.rehearse import crashsweep
-from fulldress.rehearse.acts import Setting, forward_and_back
+from fulldress.rehearse.acts import forward_and_back
+from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.verdict import crash_check, proof_check, undone_check
 from fulldress.rehearse.wanted import wanted
 

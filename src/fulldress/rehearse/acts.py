@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -19,10 +19,9 @@ from fulldress import engine
 from fulldress.measure.load import punctuality
 from fulldress.model.changes import WriteSet
 from fulldress.model.plan import PlanLock, StepTiming
-from fulldress.model.proof import Allowed, Proof
-from fulldress.model.rehearsal import Act, FidelityFigure, LockHold, LockImpact
-from fulldress.model.release import Release
-from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
+from fulldress.model.proof import Proof
+from fulldress.model.rehearsal import Act, LockHold, LockImpact
+from fulldress.ports import Clone, Host
 from fulldress.rehearse import proof
 from fulldress.rehearse.beside import Beside
 from fulldress.rehearse.containment import Containment
@@ -30,17 +29,14 @@ from fulldress.rehearse.intervals import MODES, STRONG
 from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
 from fulldress.rehearse.locktimeline import timeline
-from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
-from fulldress.rehearse.network import Network, Wiring
-from fulldress.rehearse.outside import Outside
+from fulldress.rehearse.network import Network
 from fulldress.rehearse.samples import Sample
 from fulldress.rehearse.serverlog import ServerLog
+from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.target import Target, target_of
 from fulldress.rehearse.traffic import RunningLoad, start_load
-from fulldress.rehearse.wanted import Wanted
-from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
 CALM_S = 6.0
@@ -48,46 +44,6 @@ CALM_S = 6.0
 AFTER_S = 5.0
 """Load after the plan ended: queues drain, caches fill, the worker catches up."""
 HEALTH_S = 60.0
-
-
-class Load(NamedTuple):
-    """The load of every act."""
-
-    planned: Sequence[Planned]
-    """Long enough for the longest act; it is stopped when the act ends."""
-    source: str
-    notes: tuple[str, ...]
-    """What must be said of where it comes from."""
-    left_out: Mapping[str, int]
-    """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
-    figures: tuple[FidelityFigure, ...] = ()
-    """How like the log it is; none for declared traffic."""
-
-
-class Setting(NamedTuple):
-    """What every act of one rehearsal plays in."""
-
-    id: str
-    release: Release
-    mirror: Mirror
-    blobs: BlobStore
-    directory: Path
-    """``06-rehearsals/<id>``"""
-    engine_dir: Path
-    """Where the engine keeps its own database; taken away with the rehearsal."""
-    scratch: Path
-    keeper: Keeper
-    driver: CloneDriver
-    wiring: Wiring
-    load: Load
-    outside: Outside
-    allowed: tuple[Allowed, ...]
-    progress: Progress
-    durations: dict[str, float]
-    """Filled in as the rehearsal goes: what -> seconds."""
-    wanted: Wanted
-    load_again: Callable[[int], Load]
-    """The load of the n-th repetition (1, 2, ...): the same traffic, other requests."""
 
 
 class Stage(NamedTuple):

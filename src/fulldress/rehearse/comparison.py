@@ -15,10 +15,11 @@ from fulldress.errors import UsageError
 from fulldress.measure.compare import shifts
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import EndpointShift
-from fulldress.rehearse.acts import Setting, Stage, loaded, play, staged, timed
+from fulldress.rehearse.acts import Stage, loaded, play, staged, timed
 from fulldress.rehearse.logins import slots
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.samples import Sample
+from fulldress.rehearse.setting import Setting
 
 SLICE_S = 30.0
 WARM_S = 5.0

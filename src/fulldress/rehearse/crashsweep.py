@@ -23,8 +23,8 @@ from fulldress.errors import FulldressError
 from fulldress.model.faults import Sweep, UndoneFrom
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.rehearsal import Act
-from fulldress.rehearse.acts import Setting
 from fulldress.rehearse.injections import Item, Played, injections, pack, prefixes
+from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.sweepworker import Shared, Spec
 from fulldress.rehearse.tally import Tally
 from fulldress.rehearse.traffic import child_environment

@@ -13,8 +13,9 @@ import msgspec
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, FiredJob, Judgement, OutsideCall
 from fulldress.rehearse import jobsfire
-from fulldress.rehearse.acts import Setting, Stage, play, reconciled, staged, timed
+from fulldress.rehearse.acts import Stage, play, reconciled, staged, timed
 from fulldress.rehearse.jobsdue import Due, Schedules, Span, window
+from fulldress.rehearse.setting import Setting
 
 NAME, TITLE = "jobs", "jobs due in the window"
 AS_BEFORE = "it failed before the upgrade as well"

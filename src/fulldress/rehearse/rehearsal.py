@@ -15,12 +15,13 @@ from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, EndpointShift, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
-from fulldress.rehearse.acts import Setting, forward_and_back, under_load
+from fulldress.rehearse.acts import forward_and_back, under_load
 from fulldress.rehearse.comparison import compared, ensure_comparable
 from fulldress.rehearse.crashsweep import ensure_room, sweep
 from fulldress.rehearse.jobs import TITLE as JOBS
 from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
+from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.verdict import (
     compare_check,
     contained_check,

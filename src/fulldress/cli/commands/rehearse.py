@@ -30,15 +30,16 @@ from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
 from fulldress.ports import CloneDriver, Keeper, Progress
 from fulldress.rehearse import clones, mirror, proof
-from fulldress.rehearse.acts import Load, Setting, timed
+from fulldress.rehearse.acts import timed
 from fulldress.rehearse.declared import TrafficFile
 from fulldress.rehearse.loading import load_of
-from fulldress.rehearse.network import Wiring, wiring_of
+from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
-from fulldress.rehearse.sweepworker import NO_LOAD, Shared, Silent, work
+from fulldress.rehearse.setting import Load, Setting, quiet
+from fulldress.rehearse.sweepworker import Shared, work
 from fulldress.rehearse.verdict import failures
-from fulldress.rehearse.wanted import FAULTS, USUAL, Wanted, wanted
+from fulldress.rehearse.wanted import FAULTS, USUAL, wanted
 from fulldress.report.sanitise import visible
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -194,24 +195,18 @@ def _setting(
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
     keeper.keep("tree", str(engine_dir))
-    return Setting(
-        id=identity,
-        release=release,
-        mirror=copy,
+    return quiet(
+        identity,
+        release,
+        copy,
         blobs=BlobStore(state_dir() / "blobs"),
         directory=folder.path(f.REHEARSALS) / identity,
         engine_dir=engine_dir,
         scratch=scratch,
         keeper=keeper,
         driver=making,
-        wiring=Wiring(),
-        load=NO_LOAD,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
         allowed=proof.allowed(release.estate.allow_differences),
-        progress=terminal_progress(),
-        durations={},
-        wanted=Wanted(),
-        load_again=lambda _: NO_LOAD,
     )
 
 
@@ -237,7 +232,7 @@ def _join(folder: ReleaseFolder, url: str, identity: str) -> int:
         copy = mirror.load(making.place(shared.host))
         setting = _setting(folder, release, keeper, f"{identity}-{secrets.token_hex(2)}", copy, making)
         here_only = setting.engine_dir / "joined"
-        setting = setting._replace(directory=here_only, wiring=shared.wiring, progress=Silent())
+        setting = setting._replace(directory=here_only, wiring=shared.wiring)
         click.echo(f"joined {identity}", err=True)
         played = work(queue, shared, setting, plan)
     click.echo(f"the sweep is over; {played} passes were played here")

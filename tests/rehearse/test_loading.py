@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,15 @@ def test_the_file_as_the_manual_shows_it(tmp_path: Path) -> None:
     assert found.declared
     assert found.login.request
     assert found.take
+
+
+def test_a_declared_load_says_its_rates_by_the_names_that_its_requests_have(tmp_path: Path) -> None:
+    made = load_of(tmp_path, ESTATE, DECLARED, seconds=600, multiple=2, seed=1)
+    assert made.declared == {"GET /api/results/{id}": 360.0, "GET /": 120.0}
+    sent = Counter(one.endpoint for one in made.planned)
+    assert sent.keys() == made.declared.keys()
+    assert sent.total() / 10 == pytest.approx(480, rel=0.1)
+
+
+def test_a_load_from_a_log_has_no_declared_rates(tmp_path: Path) -> None:
+    assert not load(tree(tmp_path, access_log=nginx().encode())).declared

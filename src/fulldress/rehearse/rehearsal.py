@@ -13,7 +13,7 @@ import msgspec
 
 from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, EndpointShift, MirrorFacts, RehearsalReport
+from fulldress.model.rehearsal import Act, Check, EndpointShift, LoadReport, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import forward_and_back, under_load
 from fulldress.rehearse.comparison import compared, ensure_comparable
@@ -21,11 +21,12 @@ from fulldress.rehearse.crashsweep import ensure_room, sweep
 from fulldress.rehearse.jobs import TITLE as JOBS
 from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
-from fulldress.rehearse.setting import Setting
+from fulldress.rehearse.setting import Load, Setting
 from fulldress.rehearse.verdict import (
     compare_check,
     contained_check,
     crash_check,
+    declared_checks,
     dress_checks,
     load_checks,
     outside_check,
@@ -125,6 +126,7 @@ def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act, 
     return [
         step_check("steps under load", [s for act in adapted for s in act.steps if s.phase == "do"], total * times),
         *load_checks(worst_load(loads) if len(loads) == times else None, setting.release.objectives),
+        *declared_checks(_declared(setting, adapted), setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
         step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
         recorded_check([*adapted, back, *fired]),
@@ -134,6 +136,14 @@ def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act, 
         *dress_checks(setting.driver.name, setting.driver.full_dress),
         *mirror.checks(setting.mirror),
     ]
+
+
+def _declared(setting: Setting, adapted: Sequence[Act]) -> list[tuple[LoadReport, Load]]:
+    """Each act's load beside what was to be sent; nothing where a log told the traffic."""
+    if not setting.load.declared:
+        return []
+    loads = [setting.load_again(number) if number else setting.load for number in range(len(adapted))]
+    return [(act.load, load) for act, load in zip(adapted, loads, strict=True) if act.load is not None]
 
 
 def swept_checks(setting: Setting, swept: Sweep | None) -> list[Check]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fulldress.model.proof import Allowed
@@ -30,6 +31,10 @@ class Load(NamedTuple):
     """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
     figures: tuple[FidelityFigure, ...] = ()
     """How like the log it is; none for declared traffic."""
+    declared: Mapping[str, float] = MappingProxyType({})
+    """Requests a minute that people declared (endpoint -> rate, by the multiple of this load); none for a log's."""
+    burstiness: float = 1.0
+    """Variance / mean of declared requests in ten seconds."""
 
 
 class Setting(NamedTuple):

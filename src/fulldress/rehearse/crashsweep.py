@@ -23,6 +23,7 @@ from fulldress.errors import FulldressError
 from fulldress.model.faults import Sweep, UndoneFrom
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.rehearsal import Act
+from fulldress.rehearse.forecast import Forecast, mixed
 from fulldress.rehearse.injections import Item, Played, injections, pack, prefixes
 from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.sweepworker import Shared, Spec
@@ -63,9 +64,8 @@ def sweep(setting: Setting, lock: PlanLock, back: Act) -> tuple[Sweep, list[Step
         return Sweep(workers=0, notes=("nothing was tried: the plan itself did not go through on a quiet clone",)), []
     known = back.proof.differences if back.proof is not None else ()
     tally = Tally(lock, known)
-    items = [*prefixes(setting.wanted, lock)]
-    if setting.wanted.crash:
-        items += pack(injections(lock, setting.wanted), lock)
+    passes = pack(injections(lock, setting.wanted), lock) if setting.wanted.crash else []
+    items = mixed(prefixes(setting.wanted, lock), passes)
     if setting.wanted.undo_at and setting.wanted.undo_at[-1] == lock.plan.step[-1].id:
         tally.undone.append(_from_the_end(lock, back))
     workers = 0
@@ -174,7 +174,7 @@ def _conduct(
     asked = sum(len(item.injections) or 1 for item in items)
     progress.start(f"crash sweep: {asked} rollbacks and faults, {len(crew)} clones side by side", asked)
     known: set[int] = set()
-    heard, led, began, said = 0, 0.0, time.monotonic(), time.monotonic()
+    forecast, heard, led, said = Forecast(), 0, 0.0, time.monotonic()
     while waiting:
         time.sleep(POLL_S)
         if time.monotonic() - led > LEAD_S:
@@ -182,7 +182,9 @@ def _conduct(
             queue.lead()
         for number, result in sorted(queue.results(known).items()):
             known.add(number)
-            follow = tally.take(waiting.pop(number), msgspec.json.decode(result, type=Played))
+            item, played = waiting.pop(number), msgspec.json.decode(result, type=Played)
+            forecast.took(item, played)
+            follow = tally.take(item, played)
             waiting.update(zip(queue.put(map(msgspec.json.encode, follow)), follow, strict=True))
         for number in queue.given_up():
             if number in waiting:
@@ -191,9 +193,8 @@ def _conduct(
         settled = len(tally.injections) + len(tally.undone)
         progress.advance(settled - heard)
         heard = settled
-        if settled and time.monotonic() - said > SAY_S:
+        if time.monotonic() - said > SAY_S and (left := forecast.left(waiting.values(), len(queue.holders()))) is not None:
             said = time.monotonic()
-            left = (said - began) / settled * max(0, asked - settled)
             progress.note(f"crash sweep: {settled} of {asked}, about {max(1, round(left / 60))} min left")
         if waiting and crew and all(worker.poll() is not None for worker in crew):
             raise _stopped(setting)

@@ -177,7 +177,7 @@ def main() -> int:
         if back.proof is None or not back.proof.equal:
             print(f"the plan itself cannot be undone: {back.proof}")
             return 1
-        found, _ = sweep(setting, lock, back)
+        found = sweep(setting, lock, back).sweep
     good = show(found, time.monotonic() - began)
     enough = len(found.injections) >= TARGET_INJECTIONS or given.crash != "each"
     return 0 if good and enough and found.seconds <= TARGET_S else 1

@@ -11,8 +11,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
@@ -54,14 +56,24 @@ def ensure_room(setting: Setting) -> None:
     ensure_free(setting.scratch, need, f"{number} clone{'s' if number > 1 else ''} of {setting.mirror.host}")
 
 
-def sweep(setting: Setting, lock: PlanLock, back: Act) -> tuple[Sweep, list[StepTiming]]:
-    """Play everything that was asked for; also the durations of the steps in undisturbed rollbacks.
+class Swept(NamedTuple):
+    """What came of it."""
+
+    sweep: Sweep
+    timings: Sequence[StepTiming] = ()
+    """The durations of the steps in undisturbed rollbacks."""
+    seen: Mapping[str, str] = MappingProxyType({})
+    """Paths that were written when something was broken -> the step."""
+
+
+def sweep(setting: Setting, lock: PlanLock, back: Act) -> Swept:
+    """Play everything that was asked for.
 
     ``back`` is the act forward and back on a quiet clone: the rollback after the last step, and what it leaves by itself.
     """
     began = time.monotonic()
     if sum(1 for step in back.steps if step.phase == "do" and step.code == 0) < len(lock.plan.step):
-        return Sweep(workers=0, notes=("nothing was tried: the plan itself did not go through on a quiet clone",)), []
+        return Swept(Sweep(workers=0, notes=("nothing was tried: the plan itself did not go through on a quiet clone",)))
     known = back.proof.differences if back.proof is not None else ()
     tally = Tally(lock, known)
     passes = pack(injections(lock, setting.wanted), lock) if setting.wanted.crash else []
@@ -72,16 +84,14 @@ def sweep(setting: Setting, lock: PlanLock, back: Act) -> tuple[Sweep, list[Step
     if items:
         with _shared_out(setting, lock, back) as (queue, crew):
             workers = _conduct(setting, queue, crew, tally, items)
-    return (
-        Sweep(
-            undone=tally.sorted_undone(),
-            injections=tally.sorted_injections(),
-            workers=workers,
-            seconds=round(time.monotonic() - began, 3),
-            notes=tuple(tally.notes),
-        ),
-        tally.timings,
+    found = Sweep(
+        undone=tally.sorted_undone(),
+        injections=tally.sorted_injections(),
+        workers=workers,
+        seconds=round(time.monotonic() - began, 3),
+        notes=tuple(tally.notes),
     )
+    return Swept(found, tally.timings, tally.seen)
 
 
 def _from_the_end(lock: PlanLock, back: Act) -> UndoneFrom:

@@ -16,8 +16,10 @@ from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, EndpointShift, LoadReport, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import forward_and_back, under_load
+from fulldress.rehearse.beside import production_of
 from fulldress.rehearse.comparison import compared, ensure_comparable
 from fulldress.rehearse.crashsweep import ensure_room, sweep
+from fulldress.rehearse.crashtrail import with_crashes
 from fulldress.rehearse.jobs import TITLE as JOBS
 from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
@@ -64,8 +66,14 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
     if (span := wanted_jobs(setting)) is not None:
         _announce(setting, [*acts, *adapted, back], JOBS)
     fired = [jobs_act(setting, plan, span)] if span is not None else []
-    swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
-    checks = [*judged(setting, plan, adapted, back, fired), *map(jobs_check, fired), *swept_checks(setting, swept)]
+    swept = sweep(setting, plan, back) if setting.wanted.sweeps else None
+    if writes is not None and swept is not None:
+        writes = with_crashes(writes, swept.seen, production_of(setting.mirror))
+    checks = [
+        *judged(setting, plan, adapted, back, fired),
+        *map(jobs_check, fired),
+        *swept_checks(setting, swept.sweep if swept else None),
+    ]
     shifts: tuple[EndpointShift, ...] = ()
     if compare_s:
         setting.progress.note(f"old and new on one schedule, {compare_s:g} s each")
@@ -84,11 +92,11 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
         step_durations=tuple(
             step_durations(
                 [step.id for step in plan.plan.step],
-                [*(timing for act in (*adapted, back) for timing in act.steps), *undisturbed],
+                [*(timing for act in (*adapted, back) for timing in act.steps), *(swept.timings if swept else ())],
             )
         ),
         mirror=mirror_facts(setting),
-        sweep=swept,
+        sweep=swept.sweep if swept else None,
         expected_locks=tuple(expected_locks(adapted)),
         write_set=writes,
         fidelity=setting.load.figures,

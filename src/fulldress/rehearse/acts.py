@@ -132,8 +132,19 @@ def play(
     return timings
 
 
-def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, restore: bool = False) -> Act:
-    """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
+def under_load(
+    setting: Setting,
+    lock: PlanLock,
+    *,
+    name: str,
+    title: str,
+    restore: bool = False,
+    then: Callable[[Host], str] | None = None,
+) -> Act:
+    """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted.
+
+    ``then`` looks at the clone when plan and load are over; what it says is noted.
+    """
     with staged(setting, name) as stage:
         before = _capture(setting, stage) if restore else None
         log = ServerLog(stage.host, setting.release.estate.database)
@@ -148,6 +159,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
+        said = then(stage.host) if then is not None else ""
         act = Act(
             name=name,
             title=title,
@@ -163,6 +175,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             notes=(
                 *(*setting.load.notes, punctuality(report), trace.note, log.note),
                 *(reconciled(stage.sink), *stage.watch.notes),
+                *filter(None, (said,)),
             ),
         )
     if before is None:

@@ -21,7 +21,7 @@ from fulldress.rehearse.comparison import compared, ensure_comparable
 from fulldress.rehearse.crashsweep import ensure_room, sweep
 from fulldress.rehearse.crashtrail import with_crashes
 from fulldress.rehearse.jobs import TITLE as JOBS
-from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
+from fulldress.rehearse.jobs import AsItCame, jobs_act, jobs_check, wanted_jobs
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
 from fulldress.rehearse.setting import Load, Setting
 from fulldress.rehearse.verdict import (
@@ -55,17 +55,19 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
     ensure_room(setting)
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []
+    span = wanted_jobs(setting)
+    came = AsItCame(span)
     if as_it_came is not None:
         _announce(setting, acts, AS_IT_CAME)
-        acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True))
+        acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True, then=came.look))
     adapted: list[Act] = []
     for number in range(len(setting.wanted.rounds)):
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
     back, writes = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
-    if (span := wanted_jobs(setting)) is not None:
+    if span is not None:
         _announce(setting, [*acts, *adapted, back], JOBS)
-    fired = [jobs_act(setting, plan, span)] if span is not None else []
+    fired = [jobs_act(setting, plan, span, came)] if span is not None else []
     swept = sweep(setting, plan, back) if setting.wanted.sweeps else None
     if writes is not None and swept is not None:
         writes = with_crashes(writes, swept.seen, production_of(setting.mirror))

@@ -16,12 +16,12 @@ import msgspec
 from fulldress.adapters import nspawn, scope
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.scratch import scratch_dir
-from fulldress.cli.mirrorwork import refreshed
+from fulldress.cli.mirrorwork import refreshed, wishes
 from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
 from fulldress.enginequeue import WorkQueue
-from fulldress.errors import EXIT_NO_GO, NothingToDo, Stale
+from fulldress.errors import EXIT_NO_GO, CapabilityMissing, NothingToDo, Stale
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Check, LoadReport, RehearsalReport
@@ -226,10 +226,12 @@ def _join(folder: ReleaseFolder, url: str, identity: str) -> int:
             why=f"{plan.digest[:16]} here, {shared.plan_digest[:16]} there",
             fix="copy the release folder from the machine that began the sweep",
         )
+    _require_contents(plan, shared.host)
     scope.reap()
     with scope.Scope("join") as keeper:
         making = clones.driver(shared.driver, keeper, nspawn.boot, staging=release.staging)
         copy = mirror.load(making.place(shared.host))
+        mirror.require_masks(copy, wishes(folder).mask)
         setting = _setting(folder, release, keeper, f"{identity}-{secrets.token_hex(2)}", copy, making)
         here_only = setting.engine_dir / "joined"
         setting = setting._replace(directory=here_only, wiring=shared.wiring)
@@ -237,6 +239,18 @@ def _join(folder: ReleaseFolder, url: str, identity: str) -> int:
         played = work(queue, shared, setting, plan)
     click.echo(f"the sweep is over; {played} passes were played here")
     return 0
+
+
+def _require_contents(plan: PlanLock, host: str) -> None:
+    """What the steps need must be here: a sweep would put down its absence as a failure of the plan."""
+    blobs = BlobStore(state_dir() / "blobs")
+    missing = [sha for sha in dict.fromkeys(sha for step in plan.scripts for sha in step.blobs) if not blobs.has(sha)]
+    if missing:
+        raise CapabilityMissing(
+            f"{len(missing)} contents of the plan are not on this machine, the first is {missing[0][:16]}",
+            why=f"a copy of the release folder does not hold them; without them no step can be played on a clone of {host}",
+            fix=f"copy the directory blobs of the first machine's state directory to {blobs.root}",
+        )
 
 
 def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:

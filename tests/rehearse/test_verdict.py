@@ -164,6 +164,11 @@ def declared(report: LoadReport, **endpoints: tuple[int, int]) -> Check:
     return row
 
 
+def test_side_effects_that_nobody_recorded_are_not_closed() -> None:
+    assert outside_check([]).judgement == "pass"
+    assert outside_check([], recorded=False).judgement == "no-data"
+
+
 MINUTES = msgspec.structs.replace(LOAD, seconds=600, scheduled=600, completed=600)
 
 

@@ -174,7 +174,7 @@ def under_load(
             contained=tuple(stage.watch.found),
             notes=(
                 *(*setting.load.notes, punctuality(report), trace.note, log.note),
-                *(reconciled(stage.sink), *stage.watch.notes),
+                *(_outside(setting, stage), *stage.watch.notes),
                 *filter(None, (said,)),
             ),
         )
@@ -245,7 +245,7 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
             proof=beside.named(proof.compare(before, after, setting.allowed)),
-            notes=(reconciled(stage.sink), *stage.watch.notes),
+            notes=(_outside(setting, stage), *stage.watch.notes),
         )
         return act, writes
 
@@ -273,6 +273,12 @@ def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
             databases=(estate.database,) if estate.database else (),
             config_globs=estate.config_files,
         )
+
+
+def _outside(setting: Setting, stage: Stage) -> str:
+    if not setting.driver.full_dress:
+        return "No sink stood around the staging host: what it asked of the outside is not known."
+    return reconciled(stage.sink)
 
 
 def reconciled(sink: Sink) -> str:

@@ -123,6 +123,8 @@ def _shared_out(setting: Setting, lock: PlanLock, back: Act) -> Iterator[tuple[W
         driver=setting.driver.name,
     )
     queue.open(msgspec.json.encode(shared))
+    if setting.wanted.queue:
+        setting.progress.note(f"the crash sweep has begun; join it now: fulldress rehearse --join URL {setting.id}")
     crew: list[subprocess.Popen[bytes]] = []
     try:
         for number in range(1, setting.wanted.workers + 1):

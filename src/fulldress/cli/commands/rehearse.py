@@ -185,7 +185,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, asked: Asked) -> RehearsalR
 def announce(setting: Setting, progress: Progress) -> None:
     """Say the name of the work before it begins, when other machines may join."""
     if setting.wanted.queue and setting.wanted.sweeps:
-        progress.note(f"other machines join with: fulldress rehearse --join URL {setting.id}")
+        progress.note(f"when the crash sweep begins, other machines join with: fulldress rehearse --join URL {setting.id}")
 
 
 def _setting(

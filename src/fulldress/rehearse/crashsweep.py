@@ -83,7 +83,7 @@ def sweep(setting: Setting, lock: PlanLock, back: Act) -> Swept:
     workers = 0
     if items:
         with _shared_out(setting, lock, back) as (queue, crew):
-            workers = _conduct(setting, queue, crew, tally, items)
+            workers = _conduct(setting, queue, crew, tally, Forecast(lock, back.steps), items)
     found = Sweep(
         undone=tally.sorted_undone(),
         injections=tally.sorted_injections(),
@@ -179,14 +179,19 @@ def _dismiss(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _conduct(
-    setting: Setting, queue: WorkQueue, crew: Sequence[subprocess.Popen[bytes]], tally: Tally, items: Sequence[Item]
+    setting: Setting,
+    queue: WorkQueue,
+    crew: Sequence[subprocess.Popen[bytes]],
+    tally: Tally,
+    forecast: Forecast,
+    items: Sequence[Item],
 ) -> int:
     """Hand out passes, take results, hand out what follows from them; returns how many workers took part."""
     progress, waiting = setting.progress, dict(zip(queue.put(map(msgspec.json.encode, items)), items, strict=True))
     asked = sum(len(item.injections) or 1 for item in items)
     progress.start(f"crash sweep: {asked} rollbacks and faults, {len(crew)} clones side by side", asked)
     known: set[int] = set()
-    forecast, heard, led, said = Forecast(), 0, 0.0, time.monotonic()
+    heard, led, said = 0, 0.0, time.monotonic()
     while waiting:
         time.sleep(POLL_S)
         if time.monotonic() - led > LEAD_S:
@@ -205,8 +210,8 @@ def _conduct(
         settled = len(tally.injections) + len(tally.undone)
         progress.advance(settled - heard)
         heard = settled
-        if time.monotonic() - said > SAY_S and (left := forecast.left(waiting.values(), len(queue.holders()))) is not None:
-            said = time.monotonic()
+        if time.monotonic() - said > SAY_S:
+            said, left = time.monotonic(), forecast.left(waiting.values(), len(queue.holders()))
             progress.note(f"crash sweep: {settled} of {asked}, about {max(1, round(left / 60))} min left")
         if waiting and crew and all(worker.poll() is not None for worker in crew):
             raise _stopped(setting)

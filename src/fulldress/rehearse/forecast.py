@@ -1,47 +1,53 @@
-"""How long a crash sweep will still take, by what its passes took so far; and an order that tells soon. Pure; no I/O."""
+"""How long a crash sweep will still take, by how long the steps took and its passes so far; and an order that tells soon.
+
+Pure; no I/O.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fulldress.rehearse.injections import Item, Played
+from fulldress.model.plan import PlanLock, StepTiming
+from fulldress.rehearse.injections import Item, Played, halts
+
+EACH_PASS_S, EACH_FAULT_S = 3.0, 1.5
+"""What a pass takes beside its steps (two readings of the state), and a fault in it. Only how they relate to steps counts:
+how fast this machine is with all that, the passes tell."""
 
 
 class Forecast:
-    """Rollbacks and passes with faults take different times, so each kind is counted for itself."""
+    """Told of every pass; knows what the plan's steps took on a quiet clone."""
 
-    def __init__(self) -> None:
-        self._rollbacks: list[float] = []
-        self._faults = 0
-        self._passes: list[float] = []
+    def __init__(self, lock: PlanLock, steps: Iterable[StepTiming]) -> None:
+        self._lock = lock
+        took: dict[str, float] = {}
+        for step in steps:
+            took[step.id] = took.get(step.id, 0.0) + step.ended - step.started
+        self._until: dict[str, float] = {}
+        whole = 0.0
+        for one in lock.plan.step:
+            self._until[one.id] = whole = whole + took.get(one.id, 0.0)
+        self._order = {step: number for number, step in enumerate(self._until)}
+        self._whole = whole
+        self._seconds = self._weight = 0.0
+
+    def weight(self, item: Item) -> float:
+        """Seconds of a pass by what is known of its steps: to where it turns round, and back."""
+        stops = [one.step for one in item.injections if halts(one, self._lock)]
+        stops += [item.stop_after] if item.stop_after else []
+        way = self._until[min(stops, key=self._order.__getitem__)] if stops else self._whole
+        return EACH_PASS_S + EACH_FAULT_S * len(item.injections) + way
 
     def took(self, item: Item, played: Played) -> None:
         """A pass is over; one that was not played at all tells nothing."""
-        if not played.seconds:
-            return
-        if item.injections:
-            self._faults += len(item.injections)
-            self._passes.append(played.seconds)
-        else:
-            self._rollbacks.append(played.seconds)
+        if played.seconds:
+            self._seconds += played.seconds
+            self._weight += self.weight(item)
 
-    def left(self, waiting: Iterable[Item], workers: int) -> float | None:
-        """Seconds until these are played; None while nothing is known. A kind of which none was played takes as long as the
-        other: a pass goes the same way over the plan, with faults on it."""
-        rollback, fault = _mean(self._rollbacks), sum(self._passes) / self._faults if self._faults else None
-        total = 0.0
-        for item in waiting:
-            each = (fault, len(item.injections)) if item.injections else (rollback, 1)
-            unknown = rollback if item.injections else _mean(self._passes)
-            seconds = each[0] * each[1] if each[0] is not None else unknown
-            if seconds is None:
-                return None
-            total += seconds
-        return total / max(1, workers)
-
-
-def _mean(seconds: Sequence[float]) -> float | None:
-    return sum(seconds) / len(seconds) if seconds else None
+    def left(self, waiting: Iterable[Item], workers: int) -> float:
+        """Seconds until these are played."""
+        pace = self._seconds / self._weight if self._weight else 1.0
+        return pace * sum(map(self.weight, waiting)) / max(1, workers)
 
 
 def mixed(rollbacks: Sequence[Item], passes: Sequence[Item]) -> list[Item]:

@@ -21,7 +21,7 @@ import msgspec
 from fulldress.adapters import procs
 from fulldress.adapters.scratch import ensure_free
 from fulldress.enginequeue import WorkQueue
-from fulldress.errors import FulldressError
+from fulldress.errors import FulldressError, UsageError
 from fulldress.model.faults import Sweep, UndoneFrom
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.rehearsal import Act
@@ -47,6 +47,16 @@ class SweepStopped(FulldressError):
     """
 
     slug = "sweep-stopped"
+
+
+def ensure_sweepable(setting: Setting) -> None:
+    """Raises UsageError on a staging host: several workers would play on one host at once, and none can break it on purpose."""
+    if setting.wanted.sweeps and not setting.driver.full_dress:
+        raise UsageError(
+            "rollbacks from every step and crashes cannot be played on a staging host",
+            why="it is one host, for several workers; and it can be neither frozen nor cut off from power",
+            fix="leave --undo-at and --crash out, or use --driver overlay",
+        )
 
 
 def ensure_room(setting: Setting) -> None:

@@ -18,7 +18,7 @@ from fulldress.rehearse import mirror
 from fulldress.rehearse.acts import forward_and_back, under_load
 from fulldress.rehearse.beside import production_of
 from fulldress.rehearse.comparison import compared, ensure_comparable
-from fulldress.rehearse.crashsweep import ensure_room, sweep
+from fulldress.rehearse.crashsweep import ensure_room, ensure_sweepable, sweep
 from fulldress.rehearse.crashtrail import with_crashes
 from fulldress.rehearse.jobs import TITLE as JOBS
 from fulldress.rehearse.jobs import AsItCame, jobs_act, jobs_check, wanted_jobs
@@ -52,6 +52,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
     With ``compare_s`` the installed version and the new one also play so many seconds of one schedule.
     """
     ensure_comparable(setting, compare_s)
+    ensure_sweepable(setting)
     ensure_room(setting)
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []

@@ -50,7 +50,7 @@ class SweepStopped(FulldressError):
 
 
 def ensure_sweepable(setting: Setting) -> None:
-    """Raises UsageError on a staging host: several workers would play on one host at once, and none can break it on purpose."""
+    """Raises UsageError on a staging host: several workers would play on one host, and none can break it on purpose."""
     if setting.wanted.sweeps and not setting.driver.full_dress:
         raise UsageError(
             "rollbacks from every step and crashes cannot be played on a staging host",

@@ -4,7 +4,10 @@ How written: by someone who had the catalogue of hazards and had read neither a 
 set's files; all marks were set and committed before the first scan, and only then were rules changed.
 ``material/plant_and_bank/*.txt`` holds the files. ``¤H name severity¤`` ends a line that must be reported at least so
 severely; the same name on further lines of one statement is one hazard, found on any of them. ``¤T name¤`` is a line on
-which a finding of high or critical severity is a false alarm. A finding of a whole file counts for marks on its first line only.
+which a finding of high or critical severity is a false alarm. A finding of a whole file counts on its first line only.
+
+Found before any fix, with the estate: 67 of 111 and 57 of 121; without it: 57 and 45. Traps alarmed, with the estate: 1 of 33
+and 1 of 33; without it none.
 """
 
 from __future__ import annotations

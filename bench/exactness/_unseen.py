@@ -1,8 +1,8 @@
-"""Makes the vendor packages of ``material/unseen``: marks come off, ``@[...]`` becomes random material, files go into archives.
+"""Makes the vendor packages of ``material/unseen``: marks come off, ``@[...]`` becomes random material, archives are packed.
 
-``⟦!family|family: why⟧`` at the end of a line is a hazard, ``⟦~family: why⟧`` a trap. ``⟦^-3!...⟧`` on a line of its own marks the
-third line above it, and what lies between; that line is no part of the file. On the line of the file's name a mark is about
-the file as a whole.
+``⟦!family|family: why⟧`` at the end of a line is a hazard, ``⟦~family: why⟧`` a trap. ``⟦^-3!...⟧`` on a line of its own
+marks the third line above it, and what lies between; that line is no part of the file. On the line of the file's name a
+mark is about the file as a whole.
 """
 
 from __future__ import annotations

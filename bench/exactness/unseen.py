@@ -1,4 +1,12 @@
-"""Three packages of other worlds than the older sets: RHEL with Oracle and Windows leftovers, Django on Kubernetes, a PHP shop."""
+"""Three packages of other worlds: RHEL with Oracle and leftovers of Windows, Django on Kubernetes, a PHP and Node shop.
+
+How written: by someone who had the list of hazards and had read neither a rule, a test of one, its page, nor an older set;
+all marks were set and committed before the first scan. A hazard counts as found when a finding of a family that fits lies on
+its line or names it; a trap is alarmed when one of high or critical severity does, and named when one above info does.
+
+Found at first, with the estate: 56 of 106, 54 of 105, 60 of 135; without it: 50, 49, 51. Traps alarmed: 2, 2, 0 of 44, 40,
+45; without it 1, 2, 0. Traps named at all: 3, 3, 1; without it 2, 3, 1.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +39,8 @@ from fulldress.store.blobs import BlobStore
 
 TARGETS = ("network.target", "network-online.target", "multi-user.target", "timers.target", "basic.target")
 COMMANDS = (
-    "bash sh perl curl wget sftp ssh scp rsync python3 systemctl flock rm useradd sed cat cp mv ln mkdir chmod chown dirname "
-    "mktemp id find install sleep ls tar gzip unzip date grep awk dd su sysctl at crontab sudo getent cut tail head tr cut "
+    "bash sh perl curl wget sftp ssh scp rsync python3 systemctl flock rm useradd sed cat cp mv ln mkdir chmod chown "
+    "dirname mktemp id find install sleep ls tar gzip unzip date grep awk dd su sysctl at crontab sudo getent "
 )
 
 

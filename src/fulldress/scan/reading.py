@@ -38,7 +38,13 @@ _PROSE_ENDS = (
 _PROSE_FOLDER = re.compile(r"(?i)(^|/)(usr/share/doc|docs?|man\d?)/")
 _VENDORED = re.compile(r"(^|/)(site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__)/")
 _CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
+_MAYBE_CRON = re.compile(r"(^|[!/])(cron|crontabs?)/[\w-]+$|(^|[!/])(cron\.d/[\w-]+|crontab([._-]\w+)?|[\w-]+\.cron(tab)?)$")
+"""Names of what a vendor means for cron; it is a crontab when every line is one of it."""
+_FIELD_USER = re.compile(r"\s*(?:@\w+|(?:\S+\s+){4}\S+)\s+[a-z_][a-z0-9_-]*\s+\S")
 _USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
+
+
+_CRON_SETTING = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 
 
 class Script(NamedTuple):
@@ -157,10 +163,22 @@ def crontabs(context: Context) -> list[Crontab]:
     return memo(context, "crontabs", lambda: list(_crontabs(context)))
 
 
+def in_crons_place(place: str) -> bool:
+    """True where cron itself looks; other crontabs are known by their name and content, or by who copies them."""
+    return _CRON.search(place) is not None or _USER_CRON.search(place) is not None
+
+
 def _crontabs(context: Context) -> Iterator[Crontab]:
     for entry in context.holding("cron"):
         system, user = bool(_CRON.search(entry.place)), bool(_USER_CRON.search(entry.place))
-        text = context.text(entry) if system or user else None
+        maybe = not system and not user and _MAYBE_CRON.search(entry.place) is not None and not is_prose(entry.place)
+        text = context.text(entry) if system or user or (maybe and entry.size <= MAX_PARSED) else None
+        if text is not None and maybe:
+            acting = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("#")]
+            lines = [line for line in acting if not _CRON_SETTING.match(line)]
+            system = 2 * sum(1 for line in lines if _FIELD_USER.match(line)) > len(lines)
+            if not lines or len(crontab.jobs("\n".join(lines), file=entry.place, system=False)) < len(lines):
+                continue  # a script, or a folder of something else
         if text is not None:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
@@ -203,7 +221,9 @@ def is_code(place: str) -> bool:
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
     bare = line.lstrip()
-    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
+    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")) and not bare.startswith(
+        "#define "
+    )
 
 
 def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:

@@ -33,6 +33,7 @@ from typing import NamedTuple
 from fulldress.formats import shell, shellflow
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.scan.embedded_shell import CONTAINERFILE, MAKEFILE, embedded
 from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
@@ -61,6 +62,7 @@ class _Verdict(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such command."""
+    yield from _in_scriptlets(context)
     for script in scripts(context):
         what = role(context, script.entry.place)
         for command in script.commands:
@@ -85,6 +87,41 @@ def check(context: Context) -> Iterator[Finding]:
         if what == "upgrade":
             yield from _elsewhere(script)
             yield from _emptied(script)
+
+
+_DATA = re.compile(r"^/(?:var/lib|srv|var/www|home)/[\w.-]+/?")
+
+
+def _in_scriptlets(context: Context) -> Iterator[Finding]:
+    """Scriptlets of specs and commands of images: what is destroyed for certain."""
+    for script in embedded(context):
+        if MAKEFILE.search(script.entry.place):
+            continue  # what make sets is not known here; another rule reads recipes
+        for command in script.commands:
+            system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
+            lost = system or wrecked(command)
+            data = "" if lost or CONTAINERFILE.search(script.entry.place) else _data(command)
+            if lost:
+                yield _finding(script.entry.place, command, "", _Verdict("high", "likely", lost))
+            elif data:
+                yield Finding(
+                    rule=META.slug,
+                    severity="medium",
+                    confidence="likely",
+                    title=f"a scriptlet removes {data} with all that is in it",
+                    place=script.entry.place,
+                    line=command.line,
+                    excerpt=command.text[:200],
+                    consequence="What the product wrote there is gone with the package, and no way back brings it again.",
+                    fix="Keep a copy before the package is removed or replaced; ask the vendor to leave data alone.",
+                )
+
+
+def _data(command: Command) -> str:
+    """A folder of data that a scriptlet removes."""
+    argv = shell.unwrapped(command)
+    removes = bool(argv) and argv[0].rpartition("/")[2] == "rm"
+    return next((w for w in _targets(command) if removes and _DATA.match(w)), "")
 
 
 _CHECKED = re.compile(r"[^\S\n]*(\|\||&&|;?[^\S\n]*then\b)")
@@ -318,9 +355,9 @@ def unguarded(command: Command, text: str) -> str:
 
 def _always_set(name: str, text: str, command: Command) -> bool:
     """True when every assignment gives a value, or something before the command stops on an empty one."""
-    if re.search(rf"\$\{{{name}:[?=]", text):
-        return True
     before = shell.encode(text)[: command.start].decode("utf-8", "replace")
+    if re.search(rf"\$\{{{name}:[?=]", before + command.text):
+        return True
     test = rf"(?:\[\[?|\btest)\s+(?:!\s+)?-[nzdefrwxLhs]\s+\"?\$\{{?{name}\b"
     if re.search(test, before) or re.search(rf"(?:\[\[?|\btest)\s+\"?\$\{{?{name}\}}?\"?\s*(?:!=|=|==|\])", before):
         return True
@@ -368,10 +405,12 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 BAD = (
     {"up.sh": "#!/bin/sh\nset -e\ndocker system prune -af --volumes\n"},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data\nrm -rf old-*\n"},
+    {"x.spec": "Name: x\n%preun\nif [ $1 -eq 0 ]; then\n rm -rf /var/lib/pgsql/x\nfi\n%files\n"},
     {"up.sh": "#!/bin/sh\nset -e\n> /var/log/messages\n"},
     {"up.sh": "#!/bin/sh\nset -e\npkill -9 -f python\n"},
     {"a/up.sh": "#!/bin/sh\nset -e\n. ./lib/functions\nend\n", "a/lib/functions": "end() {\n  pkill java\n}\n"},
     {"up.sh": '#!/bin/sh\nset -e\nBASE=/srv/app\nrm -rf "$BASE/$STALE_RELEASE"\n'},
+    {"up.sh": '#!/bin/bash\nrm -rf "${CACHE}"/\nrm -rf "${CACHE:?}/tpl"\n'},
     {"up.sh": "#!/bin/bash\nset -e\nmkfs.ext4 -F /dev/sdb1\n"},
     {"up.sh": "#!/bin/bash\nset -e\nsu postgres -c 'psql -c \"DROP DATABASE app\"'\n"},
     {"up.sh": "#!/bin/bash\nset -e\npsql app <<EOF\nBEGIN;\nDROP SCHEMA old CASCADE;\nEOF\n"},
@@ -381,6 +420,7 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"x.spec": "Name: x\n%install\nrm -rf /var/lib/x\n%files\n", "Dockerfile": "RUN rm -rf /var/lib/apt/lists/*\n"},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data || exit 1\nrm -rf old-*\ncd /x && rm -f *\necho x > /var/log/app.log\n"},
     {"up.sh": "#!/bin/sh\nset -e\ncd /srv/app/data\nrm -rf old-*\n"},
     {"up.sh": "#!/bin/sh\nset -e\npkill -u a python\npkill -F /run/app.pid python\nkillall appd\npkill -f /opt/app/x.py\n"},

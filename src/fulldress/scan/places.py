@@ -32,6 +32,8 @@ _EXAMPLE = re.compile(
     r"(?i)\.(example|sample|dist|tmpl|tpl|template|mako|j2|jinja2?|erb|in|default|orig)$"
     r"|[._-](example|sample|template|dist)\.\w+$|^examples?-\d[^/]*\.json$"
 )
+_DEPLOYED = re.compile(r"(?i)(^|[!/])((charts?|helm)[\w.-]*/([^/]+/)*templates|roles/[^/]+/templates)/$")
+"""Templates that are filled in on the day: Helm's and Ansible's."""
 _SCHEMA = re.compile(
     r"(?i)(\.schema\.json|(^|/)(openapi|swagger|paginators|service|waiters|examples?-\d|endpoint-rule-set|schemas?)[^/]*\.(json|ya?ml)|"
     r"(^|/)schemas?/[^/]+\.(json|xml|ya?ml)|\.(xsd|wsdl|dtd|pyi|map|d\.ts)|\.min\.(js|css)|[.-]lock(\.json|\.ya?ml)?|"
@@ -60,6 +62,8 @@ def is_test(place: str) -> bool:
 def is_example(place: str) -> bool:
     """True for examples, templates and what is filled in later."""
     folder, _, name = place.rpartition("/")
+    if _is_in(_DEPLOYED, folder):
+        return False
     return _is_in(_EXAMPLES, folder) or _EXAMPLE.search(name) is not None
 
 

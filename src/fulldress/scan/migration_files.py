@@ -134,6 +134,11 @@ def role(place: str, text: str) -> Role:
     return "fresh" if _FRESH_PLACE.search(place) else "possible"
 
 
+def is_upgrade(place: str) -> bool:
+    """True where the place or name of a script says that it changes a database that is there."""
+    return _MIGRATES.search(place) is not None and _FRESH_PLACE.search(place) is None
+
+
 def dialect(place: str, text: str) -> str:
     """The other database whose dialect it is; "" for PostgreSQL, or when nothing tells."""
     head = text[:200_000]

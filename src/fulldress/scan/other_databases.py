@@ -186,7 +186,7 @@ FEW = 12
 
 
 def _tokens(text: str) -> Iterator[str]:
-    """Pieces of the text that add up to its lines: plain text, strings, semicolons, ends of lines; comments are left blank."""
+    """Pieces that add up to the text's lines: plain text, strings, semicolons, ends of lines; comments are blank."""
     at = 0
     while at < len(text):
         special = _SPECIAL.search(text, at)

@@ -206,6 +206,7 @@ CODE = (
     *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
 )
 """Suffixes of programs: their lines are examples and constants more often than settings."""
+_LEFT_OVER = (".bak", ".old", ".orig", ".save")
 
 
 def is_vendored(place: str) -> bool:
@@ -215,7 +216,7 @@ def is_vendored(place: str) -> bool:
 
 def is_code(place: str) -> bool:
     """True for the source of a program (shell scripts are read by their syntax instead)."""
-    return place.endswith(CODE)
+    return place.endswith(CODE) or (place.endswith(_LEFT_OVER) and place.rpartition(".")[0].endswith(CODE))
 
 
 def is_comment(line: str) -> bool:

@@ -41,12 +41,17 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(r"(base64_decode|b64decode|atob|decode64|unbase64|FromBase64String|gzinflate|str_rot13)\s{0,2}\("),
+    Pattern(r"\b(eval|exec|Function|require)\s{0,2}\(\s{0,4}(Buffer\.from|new Buffer|zlib\.|marshal\.loads)"),
+    Pattern(r"\b(eval|IEX|Invoke-Expression)\b[^\n]{0,80}(FromBase64String|->(decoded_)?content\b|\.DownloadString\()"),
     Pattern(r"base64\s{1,4}(-d|-D|--decode)[^\n|]{0,80}\|"),
 )
 _DECODES = r"(?:base64_decode|(?:base64\.)?b64decode|atob|(?:Base64\.)?decode64|unbase64|gzinflate|gzuncompress|str_rot13)"
 _RUNS = re.compile(
     rf"\b(?:eval|exec|assert|create_function|Function|instance_eval|system|shell_exec|os\.system)\s*\(\s*"
     rf"(?:(?:zlib\.decompress|bytes|compile|str|gzinflate|gzuncompress|str_rot13|codecs\.decode)\s*\(\s*)*@?{_DECODES}\s*\("
+    r"|\b(?:eval|Function)\s*\(\s*(?:Buffer\.from|new\s+Buffer)\s*\([^)]*['\"](?:base64|hex)['\"]"
+    r"|\bexec\s*\(\s*(?:marshal\.loads|zlib\.decompress)\s*\("
+    r"|\b(?:eval|IEX|Invoke-Expression)\b.{0,80}(?:FromBase64String|->(?:decoded_)?content\b|\.DownloadString\()"
     r"|base64\s+(?:-d|-D|--decode)\b[^\n|]{0,80}\|\s*(?:(?:sudo|gunzip|zcat|gzip\s+-d)\b[^|]*\|?\s*)*(?:ba|da|z|k)?sh\b"
     r"|base64\s+(?:-d|-D|--decode)\b[^\n|]{0,80}\|\s*(?:python3?|perl|php|node)\b"
 )
@@ -77,11 +82,16 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"lib/a.js": "eval(Buffer.from('Y29uc29sZS5sb2coMSk=', 'base64').toString());\n"},
+    {"a.py": "exec(compile(base64.b64decode('cHJpbnQoMSk='), '<l>', 'exec'))\n"},
+    {"up.pl": "my $res = $ua->get('http://x.vendor.test/r.pl');\neval $res->content;\n"},
+    {"a.ps1": "IEX (New-Object Net.WebClient).DownloadString('https://dl.vendor.test/p.ps1')\n"},
     {"app/x.php": "<?php\neval(base64_decode('c3lzdGVtKCJpZCIpOw=='));\n"},
     {"setup.py": "import base64\nexec(base64.b64decode('cHJpbnQoMSk='))\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho aWQK | base64 -d | sh\n"},
 )
 GOOD = (
+    {"lib/a.js": "const b = Buffer.from(text, 'base64');\nx = retrieval(b);\n", "up.pl": "print $res->content;\n"},
     {"app/x.php": "<?php\n$x = base64_decode($row['photo']);\n// eval(base64_decode('aWQ='))\n"},
     {
         "app.py": "import base64\ndata = base64.b64decode(text)\n",

@@ -144,9 +144,7 @@ def _judged(command: str) -> _Bad | None:
     takes = _TAKES.match(command)
     everything = _WHOLE.match(takes[1]) if takes is not None else None
     if everything is not None:
-        return _Bad(
-            "high", f"gives {everything[0] or '/'} to another owner through a shell", "sudo, ssh and cron stop working."
-        )
+        return _Bad("high", f"gives {everything[0] or '/'} to another owner", "sudo, ssh and cron stop working.")
     if _WRECKS.match(command):
         return _Bad("high", "overwrites a device through a shell", "What was there is gone.")
     if _OPENS.match(command):

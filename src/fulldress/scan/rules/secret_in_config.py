@@ -47,7 +47,9 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
+_NAMED = Pattern(r"(?i)^\s{0,40}-\s{1,4}name:\s{0,4}[\"']?[\w.-]{0,60}(pass|pwd|secret|token|key)\w{0,12}[\"']?\s{0,4}$")
 LOOKS_FOR = (
+    _NAMED,
     Pattern(
         r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credentials?|"
         r"(auth|account|signing|encryption|master|storage|secret)[_.-]?key|bearer)[\"']?\]?\s{0,8}[:=>]"
@@ -75,8 +77,12 @@ def check(context: Context) -> Iterator[Finding]:
         spot = _spot(entry.place, number, line)
         if spot is not None:
             by_place.setdefault(entry.place, []).append(spot)
+    for found in context.lines(_NAMED, among=lambda e: e.place.endswith((".yaml", ".yml"))):
+        spot = _below(context, found.entry, found.number)
+        if spot is not None:
+            by_place.setdefault(found.entry.place, []).append(spot)
     for place, spots in by_place.items():
-        yield from findings(META.slug, place, spots)
+        yield from findings(META.slug, place, sorted(spots))
 
 
 def _spot(place: str, number: int, line: str) -> Spot | None:
@@ -90,6 +96,22 @@ def _spot(place: str, number: int, line: str) -> Spot | None:
     under = f" under {first.key}" if first.key else ""
     shown = redacted(line, *(s.value for s in found))
     return Spot(number, f"{first.what}{under}", shown, severity, first.confidence, not is_code(place))
+
+
+def _below(context: Context, entry: Entry, number: int) -> Spot | None:
+    """``- name: API_TOKEN`` of a manifest, and its value in the line below."""
+    lines = (context.text(entry) or "").split("\n")[number - 1 : number + 1]
+    name, value = _NAME.match(lines[0]), _VALUE.match(lines[-1])
+    if name is None or value is None or number in _not_read(context, entry) or not secrets.is_secret_key(name[1]):
+        return None
+    severity = severity_of(secrets.worth(value[1]), standing(entry.place))
+    if severity is None or secrets.worth(value[1]) != "real":
+        return None
+    return Spot(number + 1, f"a secret under {name[1]}", redacted(lines[-1], value[1]), severity, META.confidence)
+
+
+_NAME = re.compile(r"""^\s*-\s+name:\s*["']?([\w.-]+)["']?\s*$""")
+_VALUE = re.compile(r"""^\s+value:\s*["']?([^\s"'{}]+)["']?\s*$""")
 
 
 def _not_read(context: Context, entry: Entry) -> frozenset[int] | range:
@@ -179,6 +201,16 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"k8s/d.yaml": 'kind: Deployment\n  env:\n    - name: WMS_TOKEN\n      value: "0a9f4c77d1e24b"\n'},
+    {"a/web.config": '<machineKey validationKey="' + "0123456789ABCDEF" * 4 + '" validation="SHA1" />\n'},
+    {"app/etc/env.php": "<?php return ['crypt' => ['key' => '0123456789abcdef0123456789abcdee']];\n"},
+    {"lib/systemd/system/b.service": '[Service]\nEnvironment="SMTP_PASS=Preis#31" "LANG=C"\nExecStart=/bin/true\n'},
+    {
+        "app/conf.py": 'X = os.getenv("DB_PASSWORD", "geheim1")\n',
+        "web/x.js": "t = process.env.API_TOKEN || 'geheim1x';\n",
+    },
+    {"appsettings.json": '{"Jwt": {"Key": "eine-lange-losung-4711-x"}}\n', "Makefile": "DB_PASS := geheim-1\n"},
+    {"a.cmd": "net use Z: \\\\fs\\x geheim1 /user:imp\r\nnet user svc geheim1 /add\r\n"},
     {"lib/b.jar!/bridge.properties": "jdbc.url=jdbc:postgresql://db:5432/app?user=bridge&password=Br1dge-2023\n"},
     {"conf/web.config": '<add key="SmtpPassword" value="geheim1"/>\n<a password=\'geheim1\'/>\n'},
     {"conf/app.env": "A_PASSWORD=geheim1\nB_PASSWORD=geheim1\nC_TOKEN=geheim1a\nexport D_SECRET=geheim1b\nE=1\n"},
@@ -203,6 +235,9 @@ BAD = (
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
 )
 GOOD = (
+    {"k8s/d.yaml": "env:\n    - name: WMS_TOKEN\n      valueFrom: x\n    - name: A_TOKEN\n      value: $(B_TOKEN)\n"},
+    {"app/conf.py": 'X = os.getenv("DB_PASSWORD", "")\n', "web/x.js": "const t = process.env.API_TOKEN || '';\n"},
+    {"a.cmd": "net use Z: /delete\r\nnet user svc /delete\r\nnet user svc * /add\r\n"},
     {"conf/app.ini": "[db]\npassword = ${DB_PASSWORD}\npassword_file = /etc/x\n# password = geheim1\nsecret =\n"},
     {"conf/app.yaml": "db:\n  password: '{{ password }}'\n  token: ENC[abc]\n  passwordPolicy: strict\n"},
     {"conf/app.json": '{"password": "<your password>", "token_ttl": "3600"}\n'},

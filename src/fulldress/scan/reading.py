@@ -31,6 +31,25 @@ _PROSE_NAMES = (
     *("readme", "changelog", "changes", "news", "copying", "license", "licence", "copyright", "notice", "authors"),
     *("todo", "history", "faq"),
 )
+_ACTS = (
+    ".py",
+    ".js",
+    ".php",
+    ".rb",
+    ".pl",
+    ".pm",
+    ".java",
+    ".cs",
+    ".go",
+    ".ts",
+    ".sh",
+    ".bash",
+    ".sql",
+    ".ps1",
+    ".bat",
+    ".cmd",
+)
+"""Programs may be named like prose: ``licence.py``, ``history.js``."""
 _PROSE_ENDS = (
     *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
     *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
@@ -188,7 +207,7 @@ def is_prose(place: str) -> bool:
     folder, slash, name = place.rpartition("/")
     name = name.lower()
     return (
-        name.startswith(_PROSE_NAMES)
+        (name.startswith(_PROSE_NAMES) and not name.endswith(_ACTS))
         or name.endswith(_PROSE_ENDS)
         or name in ("metadata", "pkg-info")
         or _is_prose_folder(folder + slash)

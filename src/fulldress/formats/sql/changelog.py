@@ -122,6 +122,8 @@ def _read(root: _Element) -> Shadow | None:
             handler = _CHANGES.get(change.tag)
             if handler is not None:
                 handler(sheet, change)
+            elif change.tag == "sqlFile" and change.get("path").endswith(".sql"):
+                continue  # it is read as the script that it is
             elif change.tag in ("sqlFile", "customChange", "executeCommand", "loadData"):
                 sheet.doubt(change.line, change.tag)
         if single and changes:

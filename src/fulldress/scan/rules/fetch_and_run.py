@@ -54,6 +54,7 @@ _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|FROM\s)")
 _PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
 _MOVES = Pattern(
     r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|^--extra-index-url"
+    r"|^\s{0,20}(repo_)?gpgcheck\s{0,4}[=:]\s{0,4}[\"']?(0|[nN]o|[fF]alse)\b"
 )
 LOOKS_FOR = (_IMAGE, _PIPED, _MOVES)
 _ACTS = re.compile(
@@ -164,6 +165,7 @@ _BRANCH = re.compile(
     r"""(?i)(?:@\s*|["'])(?:git\+)(?:https?|ssh|git)://(?:[^\s"'#@/]+@)?[^\s"'#@]+(?:@(?:main|master|develop|HEAD))?"""
     r"""(?:#(?:main|master|develop))?["']?\s*,?\s*$"""
 )
+_UNSIGNED = re.compile(r"(?i)^\s*(?:repo_)?gpgcheck\s*[=:]\s*[\"']?(?:0|no|false|off)\b")
 _MANIFEST = re.compile(r"(?i)(^|[!/])(requirements[^/]*\.(txt|in)|package\.json|composer\.json|pyproject\.toml|Pipfile)$")
 _ELSEWHERE = re.compile(r"^\s*--extra-index-url[ =]\S+")
 
@@ -199,6 +201,8 @@ def _moves(context: Context, entry: Entry, number: int, line: str) -> str:
     if place.endswith((".yml", ".yaml")) and _TAG.match(line):
         near = (context.text(entry) or "").split("\n")[max(0, number - 4) : number + 3]
         return "names an image by the tag latest" if any("repository:" in one for one in near) else ""
+    if place.endswith((".yml", ".yaml", ".repo")) and _UNSIGNED.match(line):
+        return "takes packages whose signature nobody checks"
     if _MANIFEST.search(place):
         if _BRANCH.search(line):
             return "takes a dependency from a branch that moves"
@@ -271,6 +275,7 @@ def _from_registry(name: str, rest: tuple[str, ...]) -> str:
 
 
 BAD = (
+    {"roles/x/tasks/main.yml": "- yum_repository:\n    gpgcheck: false\n", "etc/yum.repos.d/x.repo": "[x]\ngpgcheck=0\n"},
     {"Dockerfile": "FROM x@sha256:0\nADD https://dl.partner.example/a.tgz /srv/\n"},
     {"chart/values.yaml": "image:\n  repository: registry.partner.example/web\n  tag: latest\n"},
     {"requirements.txt": "requests @ git+https://github.com/psf/requests@main\n"},

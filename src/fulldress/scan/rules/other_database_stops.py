@@ -51,7 +51,7 @@ LOOKS_FOR = (_LARAVEL,)
 _FOLDER = re.compile(r"(^|[!/])migrations?/[^/]+\.php$")
 SINGLE = 2
 """Scripts of one folder that are told one by one."""
-MOST = 6
+MOST = 10
 """Kinds that a finding names beside the worst."""
 
 

@@ -26,6 +26,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from fulldress.formats import sudoers
 from fulldress.formats.shell import Command
 from fulldress.model.estate import SudoRule
@@ -90,7 +92,10 @@ def _written(script: Script) -> Iterator[Finding]:
     checked = any("visudo" in c.argv[0] or "visudo" in c.text for c in script.commands)
     wide = [(c, rule) for c in writes for rule in sudoers.rules({"x": _put(c)}) if _wide(rule)]
     if wide:
-        yield _finding(script.entry.place, wide[0][0].line, "high", _says(wide[0][1]), wide[0][0].text)
+        finding = _finding(script.entry.place, wide[0][0].line, "high", _says(wide[0][1]), wide[0][0].text)
+        lines = ", ".join(str(c.line) for c in writes)
+        more = f" The script writes there {len(writes)} times (lines {lines})." if len(writes) > 1 else ""
+        yield msgspec.structs.replace(finding, consequence=finding.consequence + more)
     elif not checked:
         title = f"writes into sudoers without visudo -c ({len(writes)}×)"
         yield _finding(script.entry.place, first.line, "medium", title, first.text)

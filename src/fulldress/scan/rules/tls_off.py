@@ -151,6 +151,8 @@ def _exposes(command: Command, what: str) -> bool:
 
 def _declared(line: str) -> bool:
     """True for a parameter's default or a comparison: it says what could be, and does nothing."""
+    if re.match(r"\s*\"(pre|post)?(test|lint|dev)[\w:-]*\"\s*:", line):
+        return True  # npm's scripts for developers
     return re.search(r"^\s*(def|if|elif|return|assert|case|while)\b|==|\bhelp\s*=|isinstance\(|\braise\b", line) is not None
 
 
@@ -270,6 +272,7 @@ BAD = (
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=NODE_TLS_REJECT_UNAUTHORIZED=0\nExecStart=/usr/bin/a\n"},
 )
 GOOD = (
+    {"package.json": '{"scripts": {\n"test": "NODE_TLS_REJECT_UNAUTHORIZED=0 jest"\n}}\n'},
     {"bin/a.sh": "#!/bin/sh\ncurl -k https://localhost:8443/health\ncurl -K conf https://h.partner.example/\n"},
     {"apache/a.conf": "SSLProtocol all -SSLv3 -TLSv1 -TLSv1.1\nSSLProtocol TLSv1.2 TLSv1.3\nSSLProxyVerify require\n"},
     {"apache/a.conf": "SSLCipherSuite HIGH:!aNULL:!MD5:!RC4\n# SSLProtocol SSLv3\n", "a.yml": "validate_certs: yes\n"},

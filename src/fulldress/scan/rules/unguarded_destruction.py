@@ -37,6 +37,7 @@ from fulldress.scan.embedded_shell import CONTAINERFILE, MAKEFILE, embedded
 from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.secrets import hidden
 
 META = RuleMeta(
     slug="unguarded-destruction",
@@ -69,6 +70,9 @@ def check(context: Context) -> Iterator[Finding]:
             many = _killed(command) if what == "upgrade" else ""
             if many:
                 yield _kill(script.entry.place, command, many)
+                continue
+            if what == "upgrade" and _flushed(command):
+                yield _flush(script.entry.place, command)
                 continue
             name = unguarded(command, script.text)
             verdict = _verdict(command, script.text, name, what) if name else None
@@ -207,6 +211,27 @@ def _kill(place: str, command: Command, name: str) -> Finding:
         excerpt=command.text,
         consequence="What runs under that name and is not the product's is ended with it, by root.",
         fix="Stop the product's own units, or name the process by its unit, user or PID file.",
+    )
+
+
+def _flushed(command: Command) -> bool:
+    """True for ``redis-cli FLUSHALL`` and its like."""
+    argv = shell.unwrapped(command)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    return name in ("redis-cli", "valkey-cli", "keydb-cli") and bool({"FLUSHALL", "FLUSHDB"} & {w.upper() for w in argv})
+
+
+def _flush(place: str, command: Command) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="medium",
+        confidence="certain",
+        title="every key of a Redis is thrown away",
+        place=place,
+        line=command.line,
+        excerpt=hidden(command.text)[:200],
+        consequence="Sessions and queued jobs that live there go with the cache; everything is cold at once.",
+        fix="Delete the keys that the upgrade makes stale, by their prefix.",
     )
 
 
@@ -403,6 +428,7 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\nredis-cli -h cache1 flushall\n"},
     {"up.sh": "#!/bin/sh\nset -e\ndocker system prune -af --volumes\n"},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data\nrm -rf old-*\n"},
     {"x.spec": "Name: x\n%preun\nif [ $1 -eq 0 ]; then\n rm -rf /var/lib/pgsql/x\nfi\n%files\n"},
@@ -420,6 +446,7 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\nredis-cli DEL app:cache\n"},
     {"x.spec": "Name: x\n%install\nrm -rf /var/lib/x\n%files\n", "Dockerfile": "RUN rm -rf /var/lib/apt/lists/*\n"},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data || exit 1\nrm -rf old-*\ncd /x && rm -f *\necho x > /var/log/app.log\n"},
     {"up.sh": "#!/bin/sh\nset -e\ncd /srv/app/data\nrm -rf old-*\n"},

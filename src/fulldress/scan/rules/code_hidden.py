@@ -2,7 +2,9 @@
 
 ## What it does
 Finds literals that are decoded and run at once: `eval(base64_decode("..."))`, `exec(base64.b64decode("..."))`,
-`echo ... | base64 -d | sh`, `eval(atob("..."))`, `gzinflate(base64_decode(...))`. Minified libraries and tests do not count.
+`echo ... | base64 -d | sh`, `eval(atob("..."))`, `gzinflate(base64_decode(...))`;
+what is fetched and run by the program itself (`eval $response->content`, `IEX ...DownloadString`); addresses that stand in
+base64. Minified libraries and tests do not count.
 
 ## Why it matters
 Nobody reads it, no scanner sees it, and there is no honest reason for it in a package that is installed as root.
@@ -63,18 +65,15 @@ _LITERAL = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each file."""
-    told: set[str] = set()
+    """One finding for what a file runs, one for an address that it hides."""
+    told: set[tuple[str, bool]] = set()
     for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: standing(e.place) == "acting"):
-        place = entry.place
-        if (
-            place in told
-            or len(line) > 4000
-            or role(context, place) == "library"
-            or not (_RUNS.search(line) or _ADDRESS.search(line))
-        ):
+        place, runs = entry.place, _RUNS.search(line) is not None
+        if (place, runs) in told or len(line) > 4000 or role(context, place) == "library":
             continue
-        told.add(place)
+        if not runs and not _ADDRESS.search(line):
+            continue
+        told.add((place, runs))
         yield Finding(
             rule=META.slug,
             severity=META.severity,

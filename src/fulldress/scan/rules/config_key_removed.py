@@ -2,7 +2,7 @@
 
 ## What it does
 Joins the matrix of configuration keys to the estate's files and reports every key that is removed or renamed between the
-installed and the offered version and is set on a host.
+installed and the offered version and is set on a host, or in a configuration file that the package itself brings.
 
 ## Why it matters
 Products rarely complain about an unknown key: they ignore it, and the behaviour that it asked for is gone.

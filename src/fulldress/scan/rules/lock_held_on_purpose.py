@@ -1,7 +1,8 @@
 """A migration locks a table by name, or fills a materialized view while nobody may read it.
 
 ## What it does
-Reports LOCK TABLE with Share or more on existing tables, and REFRESH MATERIALIZED VIEW without CONCURRENTLY.
+Reports LOCK TABLE with Share or more on existing tables, and REFRESH MATERIALIZED VIEW without CONCURRENTLY; in scripts
+`vacuumdb --full`, `clusterdb`, and `reindexdb` without `--concurrently`.
 
 ## Why it matters
 LOCK TABLE lasts to the COMMIT, whatever happens before it; REFRESH holds AccessExclusive while its whole query runs.

@@ -2,7 +2,8 @@
 
 ## What it does
 Lists every job that the package brings: crontabs, lines that its scripts write into one, files copied to `/etc/cron.d`,
-run-parts folders, systemd timers, `at`, pg_cron, Quartz and Spring, celery beat, Kubernetes CronJobs, Windows tasks; and
+run-parts folders, systemd timers, `at`, pg_cron, Quartz and Spring, celery beat, Kubernetes CronJobs, Windows tasks, calls
+of node-cron, Laravel, APScheduler and their like, Oracle's and MySQL's schedulers; crontabs by name and content; and
 for each the hosts that it reaches through the scripts it calls.
 
 ## Why it matters

@@ -47,13 +47,18 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
-_NAMED = Pattern(r"(?i)^\s{0,40}-\s{1,4}name:\s{0,4}[\"']?[\w.-]{0,60}(pass|pwd|secret|token|key)\w{0,12}[\"']?\s{0,4}$")
+NAMED = Pattern(
+    r"(?i)^\s{0,40}(-\s{1,4})?[\"']?(name|key)[\"']?\s?:\s{0,4}[\"']?[\w.-]{0,60}"
+    r"(passw(or)?d|passwd|pwd|secret|token|api_?key|_key)[\"']?\s{0,4},?\s{0,4}$"
+)
+"""``- name: DB_PASSWORD``, its value on the next line: how containers are given their environment."""
 LOOKS_FOR = (
-    _NAMED,
     Pattern(
         r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credentials?|"
-        r"(auth|account|signing|encryption|master|storage|secret)[_.-]?key|bearer)[\"']?\]?\s{0,8}[:=>]"
+        r"(auth|account|signing|encryption|master|storage|secret)[_.-]?key|bearer|"
+        r"passwort|kennwort|mot[_.-]?de[_.-]?passe|contrase(n|\xc3\xb1)a|senha|wachtwoord|heslo)[\"']?\]?\s{0,8}[:=>]"
     ),
+    NAMED,
     Pattern(r"://[^\s/:@'\"<>$]{0,200}:[^\s/@'\"<>]{1,200}@"),
     Pattern(r"(?i)(key|name)\s?=\s?[\"'][^\"']{0,60}(pass|secret|token|key)[^\"']{0,20}[\"']\s{1,8}value\s?="),
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
@@ -74,15 +79,30 @@ def check(context: Context) -> Iterator[Finding]:
     for entry, number, line in acting_lines(context, *LOOKS_FOR):
         if number in _not_read(context, entry):
             continue
-        spot = _spot(entry.place, number, line)
+        spot = _spot(entry.place, number, line) or _below(context, entry, number, line)
         if spot is not None:
             by_place.setdefault(entry.place, []).append(spot)
-    for found in context.lines(_NAMED, among=lambda e: e.place.endswith((".yaml", ".yml"))):
-        spot = _below(context, found.entry, found.number)
-        if spot is not None:
-            by_place.setdefault(found.entry.place, []).append(spot)
     for place, spots in by_place.items():
-        yield from findings(META.slug, place, sorted(spots))
+        yield from findings(META.slug, place, spots)
+
+
+_NAME = re.compile(r"""^\s*(?:-\s+)?["']?(?:name|key)["']?\s?:\s*["']?([\w.-]+)["']?\s*,?\s*$""")
+_VALUE = re.compile(r"""^\s*["']?value["']?\s?:\s*(?:"([^"]*)"|'([^']*)'|([^\s"'{\[&*!|>][^\s#]*))\s*,?\s*$""")
+
+
+def _below(context: Context, entry: Entry, number: int, line: str) -> Spot | None:
+    """The secret on the line below its name, in a list of names and values."""
+    name = _NAME.match(line) if entry.place.endswith((".yaml", ".yml", ".json", ".j2")) else None
+    if name is None or not secrets.is_secret_key(name[1]):
+        return None
+    below = (context.text(entry) or "").split("\n")[number : number + 1]
+    found = _VALUE.match(below[0]) if below else None
+    value = (found[1] or found[2] or found[3] or "") if found is not None else ""
+    worth = secrets.worth(value)
+    severity = severity_of(worth, standing(entry.place)) if worth == "real" else None
+    if severity is None:
+        return None
+    return Spot(number + 1, f"a secret under {name[1]}", redacted(below[0], value), severity)
 
 
 def _spot(place: str, number: int, line: str) -> Spot | None:
@@ -96,22 +116,6 @@ def _spot(place: str, number: int, line: str) -> Spot | None:
     under = f" under {first.key}" if first.key else ""
     shown = redacted(line, *(s.value for s in found))
     return Spot(number, f"{first.what}{under}", shown, severity, first.confidence, not is_code(place))
-
-
-def _below(context: Context, entry: Entry, number: int) -> Spot | None:
-    """``- name: API_TOKEN`` of a manifest, and its value in the line below."""
-    lines = (context.text(entry) or "").split("\n")[number - 1 : number + 1]
-    name, value = _NAME.match(lines[0]), _VALUE.match(lines[-1])
-    if name is None or value is None or number in _not_read(context, entry) or not secrets.is_secret_key(name[1]):
-        return None
-    severity = severity_of(secrets.worth(value[1]), standing(entry.place))
-    if severity is None or secrets.worth(value[1]) != "real":
-        return None
-    return Spot(number + 1, f"a secret under {name[1]}", redacted(lines[-1], value[1]), severity, META.confidence)
-
-
-_NAME = re.compile(r"""^\s*-\s+name:\s*["']?([\w.-]+)["']?\s*$""")
-_VALUE = re.compile(r"""^\s+value:\s*["']?([^\s"'{}]+)["']?\s*$""")
 
 
 def _not_read(context: Context, entry: Entry) -> frozenset[int] | range:
@@ -211,6 +215,9 @@ BAD = (
     },
     {"appsettings.json": '{"Jwt": {"Key": "eine-lange-losung-4711-x"}}\n', "Makefile": "DB_PASS := geheim-1\n"},
     {"a.cmd": "net use Z: \\\\fs\\x geheim1 /user:imp\r\nnet user svc geheim1 /add\r\n"},
+    {"k8s/app.yaml": "env:\n- name: APP_MODE\n  value: x1\n- name: DB_PASSWORD\n  value: 7Qm2xV9kRt4LpZs8\n"},
+    {"conf/app.properties": "smtp.passwort=7Qm2xV9kRt4LpZs8\nldap.kennwort = 7Qm2xV9kRt4LpZs9\n"},
+    {"conf/app.ini": "[db]\nmot_de_passe = 7Qm2xV9kRt4LpZs8\ncontraseña=7Qm2xV9kRt4LpZs9\n"},
     {"lib/b.jar!/bridge.properties": "jdbc.url=jdbc:postgresql://db:5432/app?user=bridge&password=Br1dge-2023\n"},
     {"conf/web.config": '<add key="SmtpPassword" value="geheim1"/>\n<a password=\'geheim1\'/>\n'},
     {"conf/app.env": "A_PASSWORD=geheim1\nB_PASSWORD=geheim1\nC_TOKEN=geheim1a\nexport D_SECRET=geheim1b\nE=1\n"},
@@ -238,6 +245,8 @@ GOOD = (
     {"k8s/d.yaml": "env:\n    - name: WMS_TOKEN\n      valueFrom: x\n    - name: A_TOKEN\n      value: $(B_TOKEN)\n"},
     {"app/conf.py": 'X = os.getenv("DB_PASSWORD", "")\n', "web/x.js": "const t = process.env.API_TOKEN || '';\n"},
     {"a.cmd": "net use Z: /delete\r\nnet user svc /delete\r\nnet user svc * /add\r\n"},
+    {"k8s/app.yaml": "env:\n- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: db}}\n- name: A_TOKEN\n  value: $(T)\n"},
+    {"i18n/de.properties": "login.passwort=Passwort\nlogin.kennwort=Ihr Kennwort\n", "i18n/pt.properties": "senha=Senha\n"},
     {"conf/app.ini": "[db]\npassword = ${DB_PASSWORD}\npassword_file = /etc/x\n# password = geheim1\nsecret =\n"},
     {"conf/app.yaml": "db:\n  password: '{{ password }}'\n  token: ENC[abc]\n  passwordPolicy: strict\n"},
     {"conf/app.json": '{"password": "<your password>", "token_ttl": "3600"}\n'},

@@ -3,7 +3,8 @@
 ## What it does
 Finds commands that switch a protection off or leave a way in: SELinux, AppArmor, firewall rules flushed or firewalls and
 audit stopped, kernel protections, a second user with uid 0, keys added to root's or others' `authorized_keys`, PAM,
-passwords set, setuid bits, files that everyone may write, file capabilities.
+passwords set, setuid bits, files that everyone may write, file capabilities. Also in the scriptlets of RPM specs and the
+`RUN` of container files, and the like of it in batch files and PowerShell (virus scanner, firewall, script policy).
 
 ## Why it matters
 Switched off "for the installation", it stays off: nobody remembers in the morning. The rehearsal and the release see a green
@@ -82,6 +83,9 @@ _ON_WINDOWS = Pattern(
 )
 LOOKS_FOR = (_ON_WINDOWS,)
 _REPLACED = re.compile(r"^(/usr)?/bin/(sh|bash|env|python3?|perl|sudo|su|login|systemctl)$")
+_ROUTES = re.compile(
+    r"(net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|send_redirects|accept_source_route)))\s*=\s*1"
+)
 _SHELL = re.compile(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
 _SYSTEM_DIR = re.compile(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
 
@@ -228,12 +232,12 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
 def _kernel(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
     text = " ".join(words) + command.heredoc
     into = any("/etc/sysctl" in r for r in command.redirects) or any("/etc/sysctl" in w for w in command.pipes_args)
-    if name == "sysctl" and re.search(r"(ip_forward|forwarding)\s*=\s*1", text):
-        return "medium", "makes the host a router (ip_forward)"
     if name == "sysctl" or into:
         found = _KERNEL.search(text)
         if found is not None:
             return "high", f"switches a protection of the kernel off ({found[1]})"
+    if name == "sysctl" and "-p" not in words and (found := _ROUTES.search(text)) is not None:
+        return "low", f"makes the host pass on packets of others ({found[1]})"
     return None
 
 

@@ -3,7 +3,8 @@
 ## What it does
 Reads commands by their syntax (`curl -k`, `wget --no-check-certificate`, `ssh -o StrictHostKeyChecking=no`, `git -c
 http.sslVerify=false`, `sslmode=` below `verify-full`), settings and programs (`verify=False`, `rejectUnauthorized: false`,
-`NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers). Calls to this host itself, Unix sockets and
+`NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers), and
+protocols and ciphers that are broken (`SSLProtocol`, `ssl_protocols`, Tomcat's, Spring's). Calls to this host itself, Unix sockets and
 libraries do not count. One finding for each kind in a file.
 
 ## Why it matters

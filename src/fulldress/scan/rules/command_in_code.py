@@ -3,7 +3,8 @@
 ## What it does
 Reads the recipes of Makefiles, and the literals that programs hand to a shell (`system`, `exec`, `shell_exec`, `os.system`,
 `subprocess` with a string, `execSync`, `popen`, `passthru`): recursive removal of a path that begins with a variable or is
-the system's (also by `rmtree`), or ends with one that a Makefile never sets, `chmod` for everybody, `chown -R` of the system, `mkfs`, `dd` to a device, and `curl` or `wget` that do not check the certificate.
+the system's (also by `rmtree`), or ends with one that a Makefile never sets, `chmod` for everybody, `chown -R` of the
+system, `mkfs`, `dd` to a device, and `curl` or `wget` that do not check the certificate.
 Comments, tests and third-party libraries do not count.
 
 ## Why it matters

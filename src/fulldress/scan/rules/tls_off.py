@@ -4,8 +4,8 @@
 Reads commands by their syntax (`curl -k`, `wget --no-check-certificate`, `ssh -o StrictHostKeyChecking=no`, `git -c
 http.sslVerify=false`, `sslmode=` below `verify-full`), settings and programs (`verify=False`, `rejectUnauthorized: false`,
 `NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers), and
-protocols and ciphers that are broken (`SSLProtocol`, `ssl_protocols`, Tomcat's, Spring's). Calls to this host itself, Unix sockets and
-libraries do not count. One finding for each kind in a file.
+protocols and ciphers that are broken (`SSLProtocol`, `ssl_protocols`, Tomcat's, Spring's). Calls to this host itself, Unix
+sockets and libraries do not count. One finding for each kind in a file.
 
 ## Why it matters
 The connection is encrypted to whoever answers: anyone on the way reads the credential and changes what is downloaded.

@@ -13,7 +13,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
 from fulldress.scan.embedded_shell import MAKEFILE
 from fulldress.scan.job import Job
-from fulldress.scan.reading import acting_lines, is_code, is_vendored
+from fulldress.scan.reading import acting_lines, is_code, is_comment, is_vendored
 from fulldress.scan.rule import Context
 
 CALL = Pattern(
@@ -25,7 +25,7 @@ TRIGGER = Pattern(r"\b(add_job|CronTrigger|scheduled_job)\s{0,2}\([^\n]{0,200}\b
 ORACLE = Pattern(r"(?i)repeat_interval\s{0,20}=>\s{0,4}'[^'\n]{0,20}FREQ=")
 EVENT = Pattern(r"(?i)\bON\s{1,8}SCHEDULE\s{1,8}(EVERY|AT)\s")
 POWERSHELL = Pattern(r"(?i)\bNew-(Scheduled(Task|Job)Trigger|JobTrigger)\s")
-WRITTEN = Pattern(r"[\"']([\d*/,-]{1,30}[ \t]{1,4}){5}[^\"'\n \t][^\n]{0,300}")
+WRITTEN = Pattern(r"\bcrontab\s{1,4}-|/etc/cron(tab|\.d/)|/spool/cron")
 LOOKS_FOR = (CALL, DAILY, TRIGGER, ORACLE, EVENT, POWERSHELL, WRITTEN)
 
 _CALLED = re.compile(
@@ -40,15 +40,19 @@ _EVERY_DAY = re.compile(
 _AT_CLOCK = re.compile(r"(?i)\s-At\s+[\"']?(\d{1,2})(?::(\d\d))?(?::\d\d)?\s*([ap]m)?\b")
 _ECHOED = re.compile(r"[\"']((?:[\d*/,-]+[ \t]+){5})([^\"'\n]+)")
 NEAR = 3
-"""Lines around an echoed job in which cron must be named."""
+"""Lines around the name of a crontab in which a job may stand."""
 
 
 def in_programs(context: Context) -> Iterator[Job]:
     """Every such job; third-party libraries have none of their own."""
+    told: set[tuple[str, int]] = set()
     for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: not is_vendored(e.place)):
         schedule, command, zone = _scheduled(context, entry, number, line)
-        if schedule and crontab.parse_schedule(schedule) is not None:
-            yield Job(entry.place, number, schedule, command, False, line.strip(), kind="program", zone=zone)
+        found = [(number, line, schedule, command)] if schedule else list(_echoed(context, entry, number))
+        for at, text, when, run in found:
+            if (entry.place, at) not in told and crontab.parse_schedule(when) is not None:
+                told.add((entry.place, at))
+                yield Job(entry.place, at, when, run, False, text.strip(), kind="program", zone=zone)
 
 
 def _scheduled(context: Context, entry: Entry, number: int, line: str) -> tuple[str, str, str]:
@@ -64,7 +68,7 @@ def _scheduled(context: Context, entry: Entry, number: int, line: str) -> tuple[
         called = _called(line)
         if called:
             return called, "", _zone(context, entry, number)
-    return (*_echoed(context, entry, number, line), "")
+    return "", "", ""
 
 
 def _called(line: str) -> str:
@@ -111,12 +115,15 @@ def _powershell(line: str) -> str:
     return f"{int(clock[2] or 0)} {hour} * * {','.join(days) or '*'}"
 
 
-def _echoed(context: Context, entry: Entry, number: int, line: str) -> tuple[str, str]:
-    """A line for a crontab that a program or a recipe writes; cron must be named beside it."""
-    found = _ECHOED.search(line)
-    if found is None or not (is_code(entry.place) or MAKEFILE.search(entry.place)):
-        return "", ""
-    lines = (context.text(entry) or "").split("\n")[max(0, number - 1 - NEAR) : number + NEAR]
-    if not re.search(r"\bcrontab\b|/etc/cron|spool/cron", "\n".join(lines)):
-        return "", ""
-    return " ".join(found[1].split()), found[2].replace("\\n", "").strip()
+def _echoed(context: Context, entry: Entry, number: int) -> Iterator[tuple[int, str, str, str]]:
+    """(line, text, schedule, command) of what a program or a recipe writes for cron, beside where it names a crontab."""
+    if not (is_code(entry.place) or MAKEFILE.search(entry.place)):
+        return
+    lines = (context.text(entry) or "").split("\n")
+    for at in range(max(1, number - NEAR), min(len(lines), number + NEAR) + 1):
+        found = _ECHOED.search(lines[at - 1][:MAX_LINE])
+        if found is not None and not is_comment(lines[at - 1]):
+            yield at, lines[at - 1], " ".join(found[1].split()), found[2].replace("\\n", "").strip()
+
+
+MAX_LINE = 1000

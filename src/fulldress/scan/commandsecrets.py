@@ -14,6 +14,9 @@ _HEADER = re.compile(
     r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$"
 )
 _LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
+_ANSWERED = re.compile(r"""passw\w*\s+password\s+([^\s"'$]{4,})""")
+_SET = re.compile(r"(?i)^(?:[\w.,=-]*,)?[\w.-]*(?:password|passwd|secret|token|apikey)=([^\s,$]{4,})$")
+_SUPERUSER = re.compile(r"""create_superuser\(\s*["'][^"']*["']\s*,\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']""")
 _MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
 
 _DEFINED = re.compile(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
@@ -45,7 +48,12 @@ _SPLIT: dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(("sqlcmd", "osql", "isql", "bcp"), _after("-P")),
     **dict.fromkeys(("redis-cli",), _after("-a", "--pass")),
     **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore"), _after("-p", "--password")),
-    **dict.fromkeys(("docker", "podman", "helm", "oc"), _after("-p", "--password")),
+    **dict.fromkeys(("docker", "podman", "oc"), _after("-p", "--password")),
+    "helm": lambda previous, word: (
+        (m[1] if (m := _SET.match(word)) else "")
+        if previous in ("--set", "--set-string")
+        else _after("-p", "--password")(previous, word)
+    ),
     **dict.fromkeys(("az",), _after("-p", "--password", "--client-secret", "--account-key")),
     **dict.fromkeys(("openssl",), _after("-k")),
     **dict.fromkeys(("lftp",), lambda previous, word: word.partition(",")[2] if previous == "-u" else ""),
@@ -121,6 +129,8 @@ def _candidates(command: Command) -> Iterator[Secret]:
         and secrets.worth(command.argv[-1]) == "real"
     ):
         yield Secret(len(command.argv) - 1, command.argv[-1], "a password")
+    if "debconf-set-selections" in (name, command.pipes_to) and (answer := _ANSWERED.search(command.text)) is not None:
+        yield Secret(-1, answer[1], "an answer to debconf")
     for index, word in enumerate(command.argv[start + 1 :], start + 1):
         previous = command.argv[index - 1]
         yield from _by_program(name, previous, word, index)
@@ -199,6 +209,8 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, defined[1], "a password in a property")
     if (code := _IN_CODE.search(word)) is not None and secrets.worth(code[1]) == "real":
         yield Secret(index, code[1], "a password in code")
+    if (superuser := _SUPERUSER.search(word)) is not None:
+        yield Secret(index, superuser[1], "an administrator's password")
     if re.search(r"\b(host|dbname|user)\s?=", word) and (info := _CONNINFO.search(word)) and secrets.worth(info[1]):
         yield Secret(index, info[1], "a database password")
     if (mounted := _MOUNTED.search(word)) is not None:

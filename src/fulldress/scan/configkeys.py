@@ -22,7 +22,7 @@ from fulldress.scan.rule import Context
 MAX_BYTES = 1 << 20
 ALIKE = 0.86
 """Two names at least this similar are one name, mistyped."""
-_CONFIGURATION = re.compile(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)$")
+_CONFIGURATION = re.compile(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)(\.(j2|erb|dist))?$")
 
 
 class Source(NamedTuple):
@@ -50,6 +50,11 @@ class Problem(NamedTuple):
 def problems(context: Context) -> list[Problem]:
     """Every problem of every file, in order of place and line."""
     return memo(context, "configkeys", lambda: [p for s in _sources(context) for p in _of(s, context.matrix)])
+
+
+def shipped(context: Context) -> list[Source]:
+    """The package's own configuration files that speak of a key of the matrix."""
+    return memo(context, "configuration shipped", lambda: [s for s in _sources(context) if s.entry is not None])
 
 
 def _sources(context: Context) -> Iterator[Source]:

@@ -43,6 +43,7 @@ class Tool(NamedTuple):
 TOOLS: tuple[Tool, ...] = (
     Tool("Alembic", re.compile(r"\balembic\b[^\n;|&]*\bupgrade\b|\bflask\s+db\s+upgrade\b"), False),
     Tool("Django", re.compile(r"(?:\bmanage\.py|\bdjango-admin)\s+migrate\b"), False),
+    Tool("Doctrine", re.compile(r"\bdoctrine:migrations:migrate\b"), False),
     Tool("TypeORM", re.compile(r"\btypeorm\b[^\n;|&]*\bmigration:run\b"), False),
     Tool("drizzle", re.compile(r"\bdrizzle-kit\s+(?:migrate|push)"), False),
     Tool("Entity Framework", re.compile(r"\bdotnet\s+ef\s+database\s+update\b|\befbundle\b"), False),
@@ -60,7 +61,7 @@ TOOLS: tuple[Tool, ...] = (
 )
 RUNS_A_TOOL = Pattern(
     r"""(alembic|flask)[^\n]*upgrade|(manage\.py|django-admin|artisan|drizzle-kit|prisma|sqlx)[\s"',]+(migrate|push)|migration:run"""
-    r"""|ef[\s"',]+database[\s"',]+update|efbundle|db:(migrate|prepare)|migrate:latest|dbmate[^\n]*(up|migrate)"""
+    r"""|ef[\s"',]+database[\s"',]+update|efbundle|db:(migrate|prepare)|migrate:latest|doctrine:migrations:migrate|dbmate[^\n]*(up|migrate)"""
     r"""|goose[^\n]*\bup\b|flyway[^\n]*migrate|liquibase[^\n]*update|\bmigrate[\s"',]+-[^\n]*\bup\b"""
 )
 """Lines that may start a migration tool."""

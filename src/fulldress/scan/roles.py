@@ -18,6 +18,8 @@ _TEST = re.compile(
 )
 _INIT = re.compile(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
 _PROGRAM = re.compile(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
+_IMAGE = re.compile(r"(?i)(^|[!/])([\w-]+[.-])?(docker|container)file([.-][\w.-]+)?$|\.dockerfile$")
+"""What builds an image: its commands change the image, not the host."""
 _MAINTAINER = re.compile(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
 
 
@@ -29,6 +31,8 @@ def role(context: Context, place: str) -> Role:
         return "library"
     if _INIT.search(place):
         return "init"
+    if _IMAGE.search(place):
+        return "program"
     if _PROGRAM.search(place):
         return "upgrade" if place in _sourced(context) else "program"
     return "upgrade"

@@ -81,6 +81,8 @@ _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = (
 )
 
 
+CHANGELOGS = (".xml", ".yml", ".yaml", ".json")
+"""Suffixes of changelogs, which lie anywhere: their content tells."""
 PROGRAMS = (".py", ".rb", ".xml", ".yml", ".yaml", ".js", ".ts", ".cjs", ".mjs", ".cs")
 
 
@@ -89,3 +91,8 @@ def reader(place: str) -> Reader | None:
     if not place.endswith(PROGRAMS):
         return None
     return next((read for pattern, read in _READERS if pattern.search(place)), None)
+
+
+def changelog_reader(place: str) -> Reader | None:
+    """Who reads a changelog of Liquibase, wherever it lies."""
+    return (read_xml if place.endswith(".xml") else read_yaml) if place.endswith(CHANGELOGS) else None

@@ -72,7 +72,7 @@ LOOKS_FOR = (_INSERT, _COMPARED, _TURNED, _COPIED, _KNOWN)
 _KNOWN_LITERAL = re.compile(rf"(?i)[\"']({'|'.join(map(re.escape, _WELL_KNOWN))})[\"']")
 _STATEMENT = re.compile(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
 _COLUMN = re.compile(
-    r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
+    r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|(pw|pwd|pass(word|wd)?)_?(md5|sha\d*|crypt|digest)|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
 )
 _LITERAL = re.compile(r"(?is)^\s*(?:(?P<call>\w+)\s*\(\s*)?[eEnN]?'(?P<value>[^']{3,})'")
 _HASH = re.compile(

@@ -32,6 +32,7 @@ from fulldress.formats import shell
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding, Severity
+from fulldress.scan.embedded_shell import MAKEFILE, embedded
 from fulldress.scan.reading import edited, script_at, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
@@ -52,8 +53,8 @@ _FORCE = re.compile(
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such command of the upgrade's scripts."""
-    for script in scripts(context):
-        if role(context, script.entry.place) != "upgrade":
+    for script in (*scripts(context), *embedded(context)):
+        if role(context, script.entry.place) != "upgrade" or MAKEFILE.search(script.entry.place):
             continue
         for command in script.commands:
             hit = _judged(context, command)
@@ -69,7 +70,7 @@ def check(context: Context) -> Iterator[Finding]:
                     excerpt=command.text[:200],
                     consequence="What is installed tonight is not what was scanned and rehearsed.",
                     fix="Install named packages in named versions.",
-                    curable=_removable(command),
+                    curable=_removable(command) and script_at(context, script.entry.place) is not None,
                 )
 
 

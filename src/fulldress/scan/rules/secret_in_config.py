@@ -205,6 +205,16 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"k8s/d.yaml": 'kind: Deployment\n  env:\n    - name: WMS_TOKEN\n      value: "0a9f4c77d1e24b"\n'},
+    {"a/web.config": '<machineKey validationKey="' + "0123456789ABCDEF" * 4 + '" validation="SHA1" />\n'},
+    {"app/etc/env.php": "<?php return ['crypt' => ['key' => '0123456789abcdef0123456789abcdee']];\n"},
+    {"lib/systemd/system/b.service": '[Service]\nEnvironment="SMTP_PASS=Preis#31" "LANG=C"\nExecStart=/bin/true\n'},
+    {
+        "app/conf.py": 'X = os.getenv("DB_PASSWORD", "geheim1")\n',
+        "web/x.js": "t = process.env.API_TOKEN || 'geheim1x';\n",
+    },
+    {"appsettings.json": '{"Jwt": {"Key": "eine-lange-losung-4711-x"}}\n', "Makefile": "DB_PASS := geheim-1\n"},
+    {"a.cmd": "net use Z: \\\\fs\\x geheim1 /user:imp\r\nnet user svc geheim1 /add\r\n"},
     {"k8s/app.yaml": "env:\n- name: APP_MODE\n  value: x1\n- name: DB_PASSWORD\n  value: 7Qm2xV9kRt4LpZs8\n"},
     {"conf/app.properties": "smtp.passwort=7Qm2xV9kRt4LpZs8\nldap.kennwort = 7Qm2xV9kRt4LpZs9\n"},
     {"conf/app.ini": "[db]\nmot_de_passe = 7Qm2xV9kRt4LpZs8\ncontraseña=7Qm2xV9kRt4LpZs9\n"},
@@ -232,6 +242,9 @@ BAD = (
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
 )
 GOOD = (
+    {"k8s/d.yaml": "env:\n    - name: WMS_TOKEN\n      valueFrom: x\n    - name: A_TOKEN\n      value: $(B_TOKEN)\n"},
+    {"app/conf.py": 'X = os.getenv("DB_PASSWORD", "")\n', "web/x.js": "const t = process.env.API_TOKEN || '';\n"},
+    {"a.cmd": "net use Z: /delete\r\nnet user svc /delete\r\nnet user svc * /add\r\n"},
     {"k8s/app.yaml": "env:\n- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: db}}\n- name: A_TOKEN\n  value: $(T)\n"},
     {"i18n/de.properties": "login.passwort=Passwort\nlogin.kennwort=Ihr Kennwort\n", "i18n/pt.properties": "senha=Senha\n"},
     {"conf/app.ini": "[db]\npassword = ${DB_PASSWORD}\npassword_file = /etc/x\n# password = geheim1\nsecret =\n"},

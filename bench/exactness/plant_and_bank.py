@@ -6,9 +6,9 @@ set's files; all marks were set and committed before the first scan, and only th
 severely; the same name on further lines of one statement is one hazard, found on any of them. ``¤T name¤`` is a line on
 which a finding of high or critical severity is a false alarm. A finding of a whole file counts on its first line only.
 
-Found before any fix, with the estate: 67 of 111 and 57 of 121; without it: 57 and 45. Traps alarmed: one, with the estate,
-and it is mistaken (the job that is not in the window starts one that reaches a retired host). Eight hazards on an inner line of
-a statement were found then on its first line, which had no mark yet and did not count.
+Found before any fix, with the estate: 67 of 111 and 57 of 121; without it: 57 and 45. Traps alarmed, with the estate: one in
+each package (one mistaken: the job that is not in the window starts one that reaches a retired host). Eight hazards on an
+inner line of a statement were found then on its first line, which had no mark yet and did not count.
 """
 
 from __future__ import annotations

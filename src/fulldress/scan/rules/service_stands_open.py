@@ -1,0 +1,224 @@
+"""A service of the package lets in whoever reaches it.
+
+## What it does
+Reads the settings of message brokers and of what stands beside them: Mosquitto without logins or on every address, IBM MQ
+commands that switch channel authentication off or let a channel act as the administrator, JDWP on every address, Spring's
+actuator whole, Kestrel, HAProxy and Consul on every address, Consul's ACLs that allow by default, Liberty's administrator
+with a password in the package, OPC UA without security, directories of backups served, programs that update themselves.
+
+## Why it matters
+It works in every test, because a test network has no strangers. In production it is open from the first start.
+
+## Example
+```
+listener 1883 0.0.0.0
+allow_anonymous true
+```
+
+## Fix
+Bind it to the address that needs it, switch the login on, and add the port to firewall and monitoring on purpose.
+
+## References
+- CWE-306 Missing Authentication; CWE-1327 Binding to an Unrestricted IP Address
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats.patterns import Pattern
+from fulldress.model.finding import Finding
+from fulldress.scan import settings_table
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.settings_table import Row, above, anywhere
+
+META = RuleMeta(
+    slug="service-stands-open",
+    family="configuration",
+    title="Service that lets in whoever comes",
+    severity="medium",
+    confidence="certain",
+)
+LOOKS_FOR = (
+    Pattern(r"^\s{0,4}(allow_anonymous\s{1,4}true|listener\s{1,4}\d{2,5})\b|\bCHLAUTH\(DISABLED\)|\bCONNAUTH\('\s{0,2}'\)"),
+    Pattern(r"(?i)\bMCAUSER\('?(mqm|MUSR_MQADMIN|root)'?\)|jdwp=[^\n\"]{0,80}address=(\*|0\.0\.0\.0)"),
+    Pattern(r"^\s{2,20}include:\s{0,4}[\"']?\*[\"']?\s{0,4}$|^\s{2,20}shutdown:\s{0,4}$|\"https?://(\*|\+|0\.0\.0\.0):\d"),
+    Pattern(
+        r"^\s{0,8}\"?(client_addr|default_policy)\"?\s{0,12}[=:]\s{0,4}\"(0\.0\.0\.0|allow)\"|^\s{1,8}bind\s{1,4}\*?:\d"
+    ),
+    Pattern(r"<user\s[^>\n]{0,80}password=\"|^\s{0,8}\"?security_?[Pp]olicy\"?\s{0,8}[=:]\s{0,4}\"?None\b"),
+    Pattern(
+        r"(?i)^\s{2,40}autoindex\s{1,4}on\s{0,4};|^\s{0,8}[\"']?auto[_-]?updates?[\"']?\s{0,8}[=:]\s{0,4}[\"']?(true|on|yes|1)\b"
+    ),
+)
+_MOSQUITTO = re.compile(r"(?i)mosquitto[^!]*\.conf$")
+_MQSC = re.compile(r"(?i)\.(mqsc|mqs|mqi)$")
+_SETTINGS = re.compile(r"\.(toml|ya?ml|json|ini|conf|cfg|properties)$")
+_CLOSE = "Bind it to the address that needs it, and add the port to firewall and monitoring on purpose."
+_ANYONE = "Everyone in the network reaches it from the first start, without a login."
+
+ROWS = (
+    Row(
+        _MOSQUITTO,
+        re.compile(r"^\s*allow_anonymous\s+true\b"),
+        "medium",
+        "lets everybody in without a login",
+        _ANYONE,
+        "Set password_file or certificates, and allow_anonymous false.",
+    ),
+    Row(
+        _MOSQUITTO,
+        re.compile(r"^\s*listener\s+(?:\d+\s+(?:0\.0\.0\.0|::|\*)|1883\s*$)"),
+        "medium",
+        "opens the broker on every address",
+        "What is published is read and written by whoever reaches the port.",
+        _CLOSE,
+    ),
+    Row(
+        _MQSC,
+        re.compile(r"\bCHLAUTH\(DISABLED\)|\bCONNAUTH\('\s*'\)"),
+        "high",
+        "switches the queue manager's authentication off",
+        "Whoever reaches the listener reads and writes every queue.",
+        "Leave it enabled, and write a rule (SET CHLAUTH) for the channel that needs it.",
+    ),
+    Row(
+        _MQSC,
+        re.compile(r"(?i)\bMCAUSER\('?(?:mqm|MUSR_MQADMIN|root)'?\)"),
+        "medium",
+        "lets a channel act as the queue manager's administrator",
+        "Who connects through it may change and empty every queue.",
+        "Name an account that may use the queues of this application only.",
+    ),
+    Row(
+        re.compile(r"\.(service|conf|sh|env|bat|cmd|ya?ml|properties|vmoptions|options|xml)$|(^|[!/])[^/.]+$"),
+        re.compile(r"jdwp=[^\"\s]*address=(?:\*|0\.0\.0\.0)"),
+        "medium",
+        "opens Java's debug port on every address",
+        "Whoever reaches the port runs code as the service.",
+        "Take -agentlib:jdwp out; a debugger has no place there.",
+    ),
+    Row(
+        re.compile(r"\.ya?ml$"),
+        re.compile(r"^\s+include:\s*[\"']?\*[\"']?\s*$"),
+        "medium",
+        "exposes every actuator endpoint",
+        "Heap dumps and environment, secrets included, for whoever asks.",
+        "Expose health and info only.",
+        above(r"exposure:", 3),
+    ),
+    Row(
+        re.compile(r"\.ya?ml$"),
+        re.compile(r"^\s+shutdown:\s*$"),
+        "low",
+        "lets a request stop the program",
+        "Who reaches the actuator stops it.",
+        "Leave endpoint.shutdown disabled.",
+        lambda lines, number: (
+            any("endpoint:" in one for one in lines[max(0, number - 4) : number])
+            and any(re.match(r"\s+enabled:\s*true", one) for one in lines[number : number + 1])
+        ),
+    ),
+    Row(
+        re.compile(r"appsettings[^/]*\.json$"),
+        re.compile(r"\"http://(?:\*|\+|0\.0\.0\.0):\d+"),
+        "low",
+        "listens on every address, without TLS",
+        "Everyone in the network reaches it, and reads along.",
+        _CLOSE,
+    ),
+    Row(
+        re.compile(r"\.(hcl|json)$"),
+        re.compile(r"\"?client_addr\"?\s*[=:]\s*\"0\.0\.0\.0\""),
+        "low",
+        "opens Consul's interface on every address",
+        _ANYONE,
+        _CLOSE,
+    ),
+    Row(
+        re.compile(r"\.(hcl|json)$"),
+        re.compile(r"\"?default_policy\"?\s*[=:]\s*\"allow\""),
+        "low",
+        "allows what no rule forbids",
+        "A request without a token reads and writes the whole store.",
+        "Set default_policy to deny.",
+        above(r"\bacl\b", 5),
+    ),
+    Row(
+        re.compile(r"(?i)haproxy[^!]*\.cfg$"),
+        re.compile(r"^\s+bind\s+\*?:\d+"),
+        "low",
+        "listens on every address",
+        "Everyone in the network reaches it from the first start; the port may be taken already.",
+        _CLOSE,
+    ),
+    Row(
+        re.compile(r"(^|[!/])server\.xml$|quickStartSecurity"),
+        re.compile(r"<user\s[^>]*name=\"(?:wps?)?admin\w*\"[^>]*password=\"(?![\"${])(?!\{(?:aes|hash)\})"),
+        "high",
+        "has an administrator whose password everybody has",
+        "Anyone who has the package logs in as the administrator.",
+        "Set it from a variable that each installation fills in.",
+    ),
+    Row(
+        _SETTINGS,
+        re.compile(r"\"?security_?[Pp]olicy\"?\s*[=:]\s*\"?None\b"),
+        "low",
+        "speaks OPC UA without signing",
+        "Whoever is on the way reads and sets values of the plant.",
+        "Use Basic256Sha256 with SignAndEncrypt.",
+        anywhere(r"(?i)opc[._-]?(ua|tcp)"),
+    ),
+    Row(
+        re.compile(r"nginx|\.conf$"),
+        re.compile(r"^\s+autoindex\s+on\s*;"),
+        "low",
+        "lists a folder of backups to whoever asks",
+        "Backups hold what everything else protects.",
+        "Take the location out.",
+        above(r"(?i)(alias|root|location)\s.*backup", 5),
+    ),
+    Row(
+        _SETTINGS,
+        re.compile(r"(?i)^\s*[\"']?auto[_-]?updates?[\"']?\s*[=:]\s*[\"']?(?:true|on|yes|1)\b"),
+        "medium",
+        "lets the program update itself",
+        "What runs tomorrow is not what was scanned and rehearsed, and comes outside the window.",
+        "Switch it off; updates come as packages.",
+        anywhere(r"https?://"),
+    ),
+)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each kind in a file."""
+    yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+
+
+BAD = (
+    {"etc/mosquitto/conf.d/x.conf": "listener 1883 0.0.0.0\nallow_anonymous true\n"},
+    {"mq/a.mqsc": "ALTER QMGR CHLAUTH(DISABLED)\nDEFINE CHANNEL('A') CHLTYPE(SVRCONN) +\n  MCAUSER('mqm') REPLACE\n"},
+    {"x.service": "[Service]\nExecStart=/usr/bin/java -agentlib:jdwp=transport=dt_socket,address=*:5005 -jar /a.jar\n"},
+    {"conf/application.yml": 'management:\n  endpoints:\n    web:\n      exposure:\n        include: "*"\n'},
+    {"conf/application.yml": "management:\n  endpoint:\n    shutdown:\n      enabled: true\n"},
+    {"app/appsettings.json": '{"Url": "http://*:5080"}\n'},
+    {"consul/server.hcl": 'client_addr = "0.0.0.0"\nacl {\n  enabled = true\n  default_policy = "allow"\n}\n'},
+    {"etc/haproxy/haproxy.cfg": "listen stats\n    bind :9000\n"},
+    {"wlp/server.xml": '<basicRegistry>\n  <user name="admin" password="adminpwd"/>\n</basicRegistry>\n'},
+    {"etc/x/x.toml": '[opcua]\nsecurity_policy = "None"\n'},
+    {"etc/nginx/conf.d/a.conf": "location /b/ {\n    alias /var/backups/x/;\n    autoindex on;\n}\n"},
+    {"etc/x/y.toml": 'auto_update = true\nchannel = "https://updates.partner.example/stable"\n'},
+)
+GOOD = (
+    {"etc/mosquitto/conf.d/x.conf": "listener 1883 127.0.0.1\n# allow_anonymous true\nallow_anonymous false\n"},
+    {"etc/x/x.conf": "allow_anonymous true\n", "mq/a.mqsc": "* CHLAUTH(DISABLED)\nALTER QMGR CHLAUTH(ENABLED)\n"},
+    {"x.service": "[Service]\nExecStart=/usr/bin/java -agentlib:jdwp=server=y,address=127.0.0.1:5005 -jar /a.jar\n"},
+    {"conf/application.yml": 'management:\n  endpoints:\n    web:\n      exposure:\n        include: "health"\n'},
+    {"a.yml": 'glob:\n  files:\n    include: "*"\nservices:\n  shutdown:\n    enabled: true\n'},
+    {"consul/server.hcl": 'client_addr = "127.0.0.1"\nacl {\n  default_policy = "deny"\n}\n'},
+    {"etc/haproxy/haproxy.cfg": "frontend a\n    bind 127.0.0.1:9000\n"},
+    {"wlp/server.xml": '<user name="admin" password="${env.ADMIN}"/>\n<user name="admin" password="{aes}ABC"/>\n'},
+    {"etc/nginx/conf.d/a.conf": "location /pub/ {\n    alias /srv/pub/;\n    autoindex on;\n}\n"},
+    {"etc/x/y.toml": "auto_update = false\n", "docs/y.md": "auto_update = true\nhttps://x.example\n"},
+)

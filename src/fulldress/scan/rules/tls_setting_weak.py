@@ -1,0 +1,214 @@
+"""A setting or a program takes any certificate, or speaks an old protocol.
+
+## What it does
+Beside what `tls-off` knows: Lua's `verify = "none"`, `tls_min_version` below 1.2, HAProxy's `verify none` and `ssl-min-ver`,
+Mosquitto's `bridge_insecure`, Kerberos with weak encryption, Kafka without the check of host names, cipher suites of
+another age, trust managers that check nothing, .NET's validator that accepts everything, Consul without verification,
+Windows' old protocols switched on again, `curl --insecure` in fish.
+
+## Why it matters
+Anyone on the way reads and changes what is sent, the credential included; a scanner of the security team reports it on the
+day after.
+
+## Example
+```
+server line2 line2.internal:8443 ssl verify none
+```
+
+## Fix
+Check certificates against the issuer that the host trusts, and allow TLS 1.2 and later only.
+
+## References
+- CWE-295 Improper Certificate Validation; CWE-326 Inadequate Encryption Strength
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fulldress.formats.patterns import Pattern
+from fulldress.model.finding import Finding
+from fulldress.scan import settings_table
+from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.settings_table import Row
+
+META = RuleMeta(
+    slug="tls-setting-weak",
+    family="endpoint",
+    title="Setting that takes any certificate, or old TLS",
+    severity="medium",
+    confidence="certain",
+)
+LOOKS_FOR = (
+    Pattern(
+        r"(?i)\b(tls|ssl)[_.-]?min[a-z]{0,4}[_.-]?version[\"']?\s{0,8}[=:]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
+    ),
+    Pattern(
+        r"^\s{2,40}verify\s{0,8}=\s{0,4}[\"']none[\"']|^bridge_insecure\s{1,4}true|\ballow_weak_crypto\s{0,4}=|^\s{0,8}\w{0,20}_?enctypes\s{0,4}="
+    ),
+    Pattern(
+        r"(?i)ssl\.endpoint\.identification\.algorithm|cipher[._-]?suites?[\"']?\s{0,4}[=:][^\n]{0,200}(3DES|RC4|_NULL_|_MD5)"
+    ),
+    Pattern(
+        r"\bcheckServerTrusted\s{0,2}\(|DangerousAcceptAnyServerCertificateValidator|^\s{0,8}\"?verify_(outgoing|incoming|server_hostname)\"?\s{0,8}[=:]"
+    ),
+    Pattern(r"(?i)SCHANNEL\\{1,2}Protocols\\{1,2}(SSL|TLS 1\.[01])|\bcurl\s[^\n]{0,200}(--insecure\b|\s-k\s)"),
+)
+_KEYS = re.compile(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env)$")
+_HAPROXY = re.compile(r"(?i)haproxy[^!]*\.cfg$")
+_CODE = re.compile(r"\.(java|kt|kts|groovy|scala)$")
+_WAY = "Anyone on the way reads and changes what is sent, the credential included."
+_OLD = "Old protocols and ciphers can be broken by who is on the way; partners and auditors refuse them."
+_CHECK = "Check the certificate, and preinstall its issuer's on the host."
+_NEW = "Allow TLS 1.2 and later, with current ciphers, only."
+
+ROWS = (
+    Row(
+        re.compile(r"\.lua$"),
+        re.compile(r"^\s+verify\s*=\s*[\"']none[\"']"),
+        "medium",
+        "does not check certificates",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        _KEYS,
+        re.compile(
+            r"(?i)(?:tls|ssl)[_.-]?min\w*[_.-]?version[\"']?\s*[=:]\s*[\"']?(?:TLS_?v?)?1[._]?[01]?[\"']?\s*[,;]?\s*$"
+        ),
+        "medium",
+        "allows old TLS",
+        _OLD,
+        _NEW,
+    ),
+    Row(_HAPROXY, re.compile(r"\bssl-min-ver\s+(?:SSLv3|TLSv1\.[01])\b"), "medium", "allows old TLS", _OLD, _NEW),
+    Row(
+        _HAPROXY,
+        re.compile(r"^\s*(?:default-)?server\s.*\bssl\b.*\bverify\s+none\b"),
+        "medium",
+        "does not check certificates",
+        _WAY,
+        "Use verify required with a ca-file.",
+    ),
+    Row(
+        re.compile(r"(?i)mosquitto[^!]*\.conf$"),
+        re.compile(r"^bridge_insecure\s+true"),
+        "medium",
+        "does not check the name in the broker's certificate",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        re.compile(r"krb5"),
+        re.compile(r"\ballow_weak_crypto\s*=\s*(?:true|yes|1|on)\b|enctypes\s*=.*\b(?:des|rc4|arcfour)"),
+        "medium",
+        "allows weak encryption of Kerberos tickets",
+        "Tickets and with them passwords can be cracked offline.",
+        "Give the accounts AES keys, and take the setting out.",
+    ),
+    Row(
+        re.compile(r"\.(ya?ml|properties|json|conf|env)$"),
+        re.compile(r"ssl\.endpoint\.identification\.algorithm[\"']?\s*[=:]\s*(?:[\"']\s*[\"'])?\s*,?\s*$"),
+        "medium",
+        "does not check the name in the broker's certificate",
+        _WAY,
+        "Leave it https.",
+    ),
+    Row(
+        _KEYS,
+        re.compile(r"(?i)cipher[._-]?suites?[\"']?\s*[=:](?=.*(?:3DES|RC4|_NULL_|_MD5))(?!.*!3?DES)"),
+        "low",
+        "allows old ciphers",
+        _OLD,
+        _NEW,
+    ),
+    Row(
+        _CODE,
+        re.compile(
+            r"\bcheckServerTrusted\s*\([^)]*\)\s*(?:throws\s+[\w., ]+)?\s*(?:\{\s*(?://.*)?\}|=\s*Unit\b|:\s*Unit\s*=\s*Unit)"
+        ),
+        "medium",
+        "has a trust manager that checks nothing",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        re.compile(r"\.(cs|vb|fs|ps1)$"),
+        re.compile(r"DangerousAcceptAnyServerCertificateValidator"),
+        "medium",
+        "does not check certificates",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        re.compile(r"\.(hcl|json)$"),
+        re.compile(r"\"?verify_(?:outgoing|incoming|server_hostname)\"?\s*[=:]\s*false"),
+        "medium",
+        "does not check its peers' certificates",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        re.compile(r"(?i)\.ps1$"),
+        re.compile(r"(?i)SCHANNEL\\+Protocols\\+(?:SSL|TLS 1\.[01])"),
+        "low",
+        "allows old TLS",
+        _OLD,
+        _NEW,
+        lambda lines, number: any(
+            re.search(r"(?i)Enabled'?\"?.*\b[1-9a-f]|ValueData\s*=\s*'?[1-9]|-Value\s+1", one)
+            for one in lines[number - 1 : number + 4]
+        ),
+    ),
+    Row(
+        re.compile(r"(?i)\.reg$"),
+        re.compile(r"(?i)SCHANNEL\\+Protocols\\+(?:SSL|TLS 1\.[01])"),
+        "low",
+        "allows old TLS",
+        _OLD,
+        _NEW,
+        lambda lines, number: any(re.search(r"(?i)\"Enabled\"=dword:0*[1-9a-f]", one) for one in lines[number : number + 3]),
+    ),
+    Row(
+        re.compile(r"\.fish$"),
+        re.compile(r"\bcurl\s(?!.*://(?:localhost|127\.)).*(?:--insecure\b|\s-k\s)"),
+        "medium",
+        "does not check certificates",
+        _WAY,
+        _CHECK,
+    ),
+)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """One finding for each kind in a file."""
+    yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+
+
+BAD = (
+    {"lua/a.lua": 'https.request{\n    url = url,\n    verify = "none",\n}\n'},
+    {"etc/x.toml": '[api]\ntls_min_version = "1.0"\n', "etc/y.yaml": "api:\n  tlsMinVersion: TLSv1.1\n"},
+    {"etc/haproxy/haproxy.cfg": "global\n    ssl-default-bind-options ssl-min-ver TLSv1.0\n"},
+    {"etc/haproxy/conf.d/x.cfg": "backend a\n    server l2 l2.partner.example:443 check ssl verify none\n"},
+    {"etc/mosquitto/conf.d/b.conf": "connection a\nbridge_insecure true\n"},
+    {"etc/krb5.conf": "[libdefaults]\n  allow_weak_crypto = true\n"},
+    {"conf/application.yml": 'kafka:\n  properties:\n    ssl.endpoint.identification.algorithm: ""\n'},
+    {"conf/a.properties": "ssl.endpoint.identification.algorithm=\nmq.ssl-cipher-suite=SSL_RSA_WITH_3DES_EDE_CBC_SHA\n"},
+    {"src/A.kt": "override fun checkServerTrusted(chain: Array<X509Certificate>, type: String) = Unit\n"},
+    {"src/A.java": "  public void checkServerTrusted(X509Certificate[] c, String a) throws CertificateException { }\n"},
+    {"src/A.cs": "  = HttpClientHandler.DangerousAcceptAnyServerCertificateValidator,\n"},
+    {"consul/a.hcl": "verify_outgoing = false\n", "x/a.fish": "curl -s --insecure https://h.partner.example/v\n"},
+    {"w/a.reg": '[HKLM\\SCHANNEL\\Protocols\\TLS 1.0\\Server]\n"Enabled"=dword:00000001\n'},
+    {"w/a.ps1": "Key = 'HKLM:\\SCHANNEL\\Protocols\\TLS 1.0\\Server'\nValueName = 'Enabled'\nValueData = '1'\n"},
+)
+GOOD = (
+    {"lua/a.lua": 'https.request{\n    verify = "peer",\n}\n-- verify = "none"\n'},
+    {"etc/x.toml": 'tls_min_version = "1.2"\nssl_min_version = "TLSv1.3"\n'},
+    {"etc/haproxy/haproxy.cfg": "ssl-default-bind-options ssl-min-ver TLSv1.2\nserver a b:1 ssl verify required\n"},
+    {"etc/krb5.conf": "[libdefaults]\n  allow_weak_crypto = false\n  permitted_enctypes = aes256-cts-hmac-sha1-96\n"},
+    {"conf/a.properties": "ssl.endpoint.identification.algorithm=https\nssl.cipher.suites=TLS_AES_256_GCM_SHA384\n"},
+    {"src/A.java": "  public void checkServerTrusted(X509Certificate[] c, String a) {\n  i.checkServerTrusted(c, a);\n"},
+    {"consul/a.hcl": "verify_outgoing = true\n", "x/a.fish": "curl --insecure https://localhost:8443/v\n"},
+    {"w/a.reg": '[HKLM\\SCHANNEL\\Protocols\\TLS 1.0\\Server]\n"Enabled"=dword:00000000\n'},
+)

@@ -73,6 +73,13 @@ def _htpasswd(text: str) -> Iterator[Credential]:
             yield Credential(number, found[2], found[1])
 
 
+def _mosquitto(text: str) -> Iterator[Credential]:
+    for number, line in _lines(text):
+        found = re.match(r"^([^\s:]+):(\$[67]\$\S+)", line)
+        if found is not None:
+            yield Credential(number, found[2], found[1])
+
+
 def _docker(text: str) -> Iterator[Credential]:
     for match in re.finditer(r'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"', text):
         try:
@@ -191,6 +198,7 @@ def _ipsec(text: str) -> Iterator[Credential]:
 
 
 KINDS = (
+    Kind("Mosquitto logins", re.compile(r"(^|[/!])mosquitto/(conf\.d/)?(passwd|passwords?|pwfile)(\.txt)?$"), _mosquitto),
     Kind("pgbouncer users", re.compile(r"(^|[/!])userlist\.txt$"), _userlist),
     Kind("IPsec secrets", re.compile(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
     Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
@@ -244,7 +252,7 @@ NAME_PARTS = (
         ".cnf",
     ),
     *("s3cfg", "boto", "s3fs", "rclone", "smtp_auth", "rsync", "secrets", "user-data", "cloud-init", ".exp", "npmrc"),
-    *("pypirc", "pip.conf", "pip.ini", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
+    *("pwfile", "passwords", "pypirc", "pip.conf", "pip.ini", "yarnrc", ".smb", "admin.conf", "kubelet.conf"),
 )
 """In the lower-case name of every file that is one of the kinds: most names can be passed over at a glance."""
 

@@ -20,6 +20,11 @@ _INIT = re.compile(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
 _PROGRAM = re.compile(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
 _IMAGE = re.compile(r"(?i)(^|[!/])([\w-]+[.-])?(docker|container)file([.-][\w.-]+)?$|\.dockerfile$")
 """What builds an image: its commands change the image, not the host."""
+_INSTALLER = re.compile(
+    r"(^|[!/])(opt|srv)/([^/!]+/)*((setup|install(er)?|upgrade|update|deploy)/[^/]+\.(sh|bash)|((pre|post)[_-]?)?"
+    r"(install|upgrade|setup|deploy)\.(sh|bash))$"
+)
+"""An installer that lies in the tree which it installs: an archive that is unpacked over the host's root."""
 _MAINTAINER = re.compile(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
 
 
@@ -33,7 +38,7 @@ def role(context: Context, place: str) -> Role:
         return "init"
     if _IMAGE.search(place):
         return "program"
-    if _PROGRAM.search(place):
+    if _PROGRAM.search(place) and not _INSTALLER.search(place):
         return "upgrade" if place in _sourced(context) else "program"
     return "upgrade"
 

@@ -20,6 +20,7 @@ from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan.embedded_shell import embedded
 from fulldress.scan.job import Job
+from fulldress.scan.managed_jobs import declared
 from fulldress.scan.program_jobs import in_programs
 from fulldress.scan.reading import Crontab, Script, crontabs, in_crons_place, memo, named, scripts, without_remark
 from fulldress.scan.rule import Context
@@ -37,7 +38,8 @@ def jobs(context: Context) -> list[Job]:
     """Every cron job and timer of the package, the jobs that its scripts write, and the schedules in its programs."""
 
     def make() -> list[Job]:
-        return [*_cron_jobs(context), *_written_jobs(context), *_timers(context), *in_code(context), *in_programs(context)]
+        of_the_host = [*_cron_jobs(context), *_written_jobs(context), *_timers(context)]
+        return [*of_the_host, *in_code(context), *in_programs(context), *declared(context)]
 
     return memo(context, "schedules", make)
 

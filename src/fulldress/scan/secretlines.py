@@ -140,9 +140,37 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         re.compile(r"""(?i)^\s*createUser\s+\S+\s+(?:MD5|SHA\S*)\s+"?([^\s"]{4,})"""),
         "an SNMP passphrase",
     ),
+    (("stats auth",), re.compile(r"^\s*stats\s+auth\s+[\w.-]+:([^\s\"'$]{4,})"), "a password of HAProxy's page"),
+    (("{xor}",), re.compile(r"\{xor\}([A-Za-z0-9+/=]{6,})"), "a password that is only veiled"),
+    (
+        ("encrypt",),
+        re.compile(r"""^\s*"?encrypt"?\s*[=:]\s*"([A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{22}==)\""""),
+        "the key of a cluster",
+    ),
+    (
+        ("initial_management", "master", "agent_recovery", "replication"),
+        re.compile(
+            r"""^\s*"?(?:initial_management|(?:agent_)?master|agent_recovery|replication)"?\s*[=:]\s*"""
+            r""""([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\""""
+        ),
+        "a token",
+    ),
+    (
+        ("set -",),
+        re.compile(
+            r"""(?i)^\s*set\s+(?:-\w+\s+)+\w*(?:pass|passwd|password|pwd|secret|token|api_?key)\w*\s+["']?([^\s"'$();]{6,})"""
+        ),
+        "a secret in a variable",
+    ),
 )
 """(words of which one must occur, in lower case; the form; what it is)."""
+_RECIPE = re.compile(r"""\bcurl\s(?:.*\s)?(?:-u|--user)[ =]["']?[\w.-]+:([^\s"'$\\{]{4,})""")
+_RECIPES = ("Jenkinsfile", ".groovy", ".yml", ".yaml", ".pp", ".sls", ".rb", ".fish")
+"""Where commands stand that the parser of shell scripts does not see."""
 FORMS_LOOK_LIKE = (
+    r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]|\bcurl\s[^\n]{0,200}(-u|--user)[ =]",
+    r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,8}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
+    r"(?i)^\s{0,20}set\s{1,4}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
@@ -201,6 +229,9 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
         ):
             continue  # a piece of a query: programs show how to call them
         yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1], worth=secrets.worth(unquote(match[2])))
+    if "curl" in line and place.endswith(_RECIPES):
+        for match in _RECIPE.finditer(line):
+            yield Secret(key, match[1], "a password in a command", "likely", worth=secrets.worth(match[1]))
     for what, value in _by_form(line):
         yield Secret(key, value, what, "likely", worth="real" if secrets.worth(value) == "real" else "")
     for name, value in found:

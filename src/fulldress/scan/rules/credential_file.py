@@ -3,7 +3,8 @@
 ## What it does
 Knows the files that programs keep logins in (`.pgpass`, `.netrc`, `.my.cnf`, `htpasswd`, `.npmrc`, `.pypirc`, `pip.conf`,
 Docker's and kubectl's configuration, `tomcat-users.xml`, `wp-config.php`, `.git-credentials`, `.s3cfg`, `rclone.conf`, AWS
-credentials, Google service accounts) and reads each in its own format. Templates with nothing filled in are fine.
+credentials, Google service accounts, Mosquitto's logins, Kerberos keytabs) and reads each in its own format.
+Templates with nothing filled in are fine.
 
 ## Why it matters
 Somebody's own login was packed, or every installation gets the same one. The file also replaces the one that is there.
@@ -32,7 +33,7 @@ from fulldress.model.package import Entry
 from fulldress.scan import secrets
 from fulldress.scan.credentialfiles import NAME_PARTS, SERVICE_ACCOUNT, Credential, Kind, kind_of
 from fulldress.scan.places import standing
-from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.rule import Context, RuleMeta, Sample
 from fulldress.scan.secretreport import severity_of
 
 META = RuleMeta(
@@ -59,6 +60,26 @@ def check(context: Context) -> Iterator[Finding]:
         text = context.text(entry) if kind is not None and entry.size <= MAX_BYTES else None
         if kind is not None and text is not None:
             yield from _finding(entry, kind, text)
+    yield from _keytabs(context)
+
+
+def _keytabs(context: Context) -> Iterator[Finding]:
+    """Kerberos keys of a service: binary, told by their first bytes."""
+    for entry in context.ending(".keytab"):
+        if entry.kind != "file" or entry.size > MAX_BYTES or standing(entry.place) != "acting":
+            continue
+        if not context.read(entry).startswith((b"\x05\x02", b"\x05\x01")):
+            continue
+        yield Finding(
+            rule=META.slug,
+            severity="high",
+            confidence="certain",
+            title=f"Kerberos keys of a service in {entry.place.rpartition('/')[2]}",
+            place=entry.place,
+            excerpt=f"keytab, {entry.size} bytes",
+            consequence="Everyone who has the package can be that service, at every installation.",
+            fix="Have the key changed in the domain, and write a keytab of its own on each host (ktutil, ktpass).",
+        )
 
 
 def _finding(entry: Entry, kind: Kind, text: str) -> Iterator[Finding]:
@@ -73,7 +94,7 @@ def _finding(entry: Entry, kind: Kind, text: str) -> Iterator[Finding]:
     whose = f" of {first.whose}" if first.whose.strip(" at") else ""
     yield Finding(
         rule=META.slug,
-        severity="medium" if severity == "high" and kind.name == "htpasswd" else severity,
+        severity="medium" if severity == "high" and kind.name in ("htpasswd", "Mosquitto logins") else severity,
         confidence=META.confidence,
         title=f"{kind.name} with the credential{whose}{many} in {entry.place.rpartition('/')[2]}",
         place=entry.place,
@@ -107,6 +128,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 _REST = {"VERSION": "1\n"}
 BAD = (
     {"a.txt": "a", "etc/.npmrc": "//npm.lab.internal/repo/:_authToken=3f9a7c21-88de-4b1f-9c53-1e7ad02c55aa\n"},
+    {"etc/mosquitto/passwd": "edge:$7$101$uG2cY1GzTHfXvC3o$yR1m6kq0m9T1yQm9wB4xZc0vC2zQ==\n"},
+    Sample(files={"opt/x/x.keytab": b"\x05\x02\x00\x00\x00\x04abcd"}),
     {"a.txt": "a", "root/.my.cnf": '[client]\nuser = root\npassword="7Qm#2xV9"\n'},
     {"etc/postfix/sasl_passwd": "[smtp.partner.example]:587 user:geheim1\n", "etc/rsyncd.secrets": "bak:geheim1\n"},
     {"etc/ppp/chap-secrets": 'client * "geheim1" *\n', "cloud-init.yml": "chpasswd:\n  list: |\n    root:geheim1\n"},
@@ -123,6 +146,7 @@ BAD = (
     {**_REST, "root/.aws/credentials": "[default]\naws_secret_access_key = geheim1/abc\n"},
 )
 GOOD = (
+    {"etc/mosquitto/passwd": "# user:hash\n", "opt/x/x.keytab": "see the handbook\n"},
     {"etc/.npmrc": "//npm.lab.internal/:_authToken=${NPM_TOKEN}\n// a comment: _password=x\n"},
     {"home/app/.pgpass": "# host:port:database:user:password\n*:5432:*:app:${PGPASS}\n"},
     {"conf/tomcat-users.xml": '<tomcat-users>\n<!--\n<user username="adm" password="geheim1"/>\n--></tomcat-users>\n'},

@@ -2,7 +2,8 @@
 
 ## What it does
 Finds what deletes without SQL or `rm`: IBM MQ's `CLEAR QLOCAL` and `DELETE ... PURGE`, TimescaleDB's retention policies, a
-Flyway that may empty the schema, Quartz that deletes the jobs of a group before it loads its own.
+Flyway that may empty the schema, Quartz that deletes the jobs of a group before it loads its own, a PostgreSQL that is
+started without fsync.
 
 ## Why it matters
 Messages on a queue are payments that nobody has booked yet; rows older than a policy are gone with its next run, without a
@@ -39,6 +40,7 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
+    Pattern(r"[\s\"']-c\s{0,4}(fsync|full_page_writes)=off\b"),
     Pattern(r"(?i)^\s{0,8}(CLEAR\s{1,4}(QL|QLOCAL|TOPICSTR)\s{0,2}\(|DELETE\s{1,4}Q\w{1,8}\s{0,2}\([^\n]{0,100}\bPURGE\b)"),
     Pattern(
         r"\badd_retention_policy\s{0,2}\(|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*"
@@ -47,6 +49,14 @@ LOOKS_FOR = (
 _COPY = "Drain or copy it first, and let a person decide on the night."
 
 ROWS = (
+    Row(
+        re.compile(r"\.(service|conf|sh|env|ya?ml)$"),
+        re.compile(r"[\s\"']-c\s*(?:fsync|full_page_writes)=off\b"),
+        "high",
+        "lets a power cut destroy the database",
+        "After a crash the cluster may not start, or have wrong rows.",
+        "Leave it on.",
+    ),
     Row(
         re.compile(r"(?i)\.(mqsc|mqs|mqi)$"),
         re.compile(r"(?i)^\s*CLEAR\s"),
@@ -96,6 +106,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"etc/systemd/system/a.service.d/b.conf": "[Service]\nExecStart=/usr/bin/postgres -c fsync=off\n"},
     {"mq/a.mqsc": "CLEAR QLOCAL('PAYMENTS.IN')\n", "mq/b.mqsc": "DELETE QLOCAL('PAYMENTS.RETRY') PURGE\n"},
     {"db/a.sql": "SELECT add_retention_policy('telemetry', INTERVAL '90 days');\n"},
     {
@@ -105,6 +116,7 @@ BAD = (
     {"quartz_jobs.xml": "<pre-processing-commands>\n<delete-jobs-in-group>*</delete-jobs-in-group>\n"},
 )
 GOOD = (
+    {"etc/systemd/system/a.service.d/b.conf": "[Service]\nExecStart=/usr/bin/postgres -c fsync=on\n"},
     {"mq/a.mqsc": "* CLEAR QLOCAL('KB.TEST') is for tests\nDEFINE QLOCAL('A') REPLACE\nDELETE QLOCAL('B') NOPURGE\n"},
     {"db/a.sql": "-- add_retention_policy('telemetry', INTERVAL '90 days')\nSELECT remove_retention_policy('telemetry');\n"},
     {"conf/application.yml": "spring:\n  flyway:\n    clean-disabled: true\n", "x.sql": "clear screen\n"},

@@ -82,7 +82,8 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _finding(context: Context, estate: Estate, host: str, found: list[Hit], *, curable: bool) -> Finding:
-    entry, number, line = next((f for f in found if script_at(context, f[0].place)), found[0])
+    acting = [f for f in found if not f[0].place.endswith((".txt", ".log"))] or found
+    entry, number, line = next((f for f in acting if script_at(context, f[0].place)), acting[0])
     files = len({e.place for e, _, _ in found})
     lines = f"{len(found)} lines of {files} file{'s'[: files > 1]}" if len(found) > 1 else "one line"
     others = [f"{short(e.place)}:{n}" for e, n, _ in found if (e.place, n) != (entry.place, number)]

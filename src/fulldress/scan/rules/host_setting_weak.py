@@ -205,9 +205,7 @@ _KEY = "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIH4Zp0oY2bqXnGm0l3T7vR8cK5wS1dF
 BAD = (
     {"etc/sysctl.d/60-x.conf": "kernel.randomize_va_space = 0\n", "etc/sysctl.conf": "net.ipv4.ip_forward=1\n"},
     {"etc/sysctl.d/9-rt.conf": "# real time\nkernel.sched_rt_runtime_us = -1\n"},
-    {
-        "etc/nftables.conf": "flush ruleset\ntable inet f {\n chain i {\n  type filter hook input priority 0; policy accept;\n"
-    },
+    {"etc/nftables.conf": "flush ruleset\ntable inet f {\nchain i {\n  type filter hook input priority 0; policy accept;"},
     {"usr/lib/udev/rules.d/70-x.rules": 'SUBSYSTEM=="mem", KERNEL=="mem", MODE="0666"\n'},
     {"etc/udev/rules.d/70-x.rules": 'SUBSYSTEM=="block", KERNEL=="sd[b-z]1", RUN+="/opt/x/import.sh %k"\n'},
     {

@@ -81,6 +81,10 @@ def _judged(context: Context, command: Command) -> tuple[Severity, str] | None:
     forced = next((w for w in words if _FORCE.match(w)), "")
     if name in ("apt", "apt-get", "aptitude", "dnf", "yum", "zypper", "dpkg", "rpm", "pip", "pip3") and forced:
         return "high", f"{name} overrides its own checks ({forced})"
+    if name in ("apt", "apt-get", "aptitude", "dpkg") and any(
+        w.endswith(("--force-confnew", "--force-confmiss")) for w in words
+    ):
+        return "medium", f"{name} replaces settings that were changed here (--force-confnew)"
     if name in ("apt", "apt-get", "aptitude", "dnf", "yum", "zypper"):
         return _installed(context, name, plain)
     if name in ("dpkg", "rpm") and any(w in ("-r", "-P", "--remove", "--purge", "-e") for w in words):
@@ -139,6 +143,7 @@ HERE = Estate(taken="2026-10-01T00:00:00Z", hosts=(_HOST,))
 BAD = (
     {"up.sh": "#!/bin/sh\nset -e\napt-get update && apt-get -y dist-upgrade\napt-get autoremove -y\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsudo dnf -y update\n"},
+    {"opt/x/setup/install.sh": "#!/bin/sh\nset -e\napt-get -y -o Dpkg::Options::=--force-confnew install ./x.deb\n"},
     {"up.sh": "#!/bin/sh\nset -e\ndpkg --force-all -i x.deb\npip install -U requests\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrpm -Uvh --nodeps x.rpm\napt-mark unhold postgresql-15\n"},
     Sample(files={"up.sh": "#!/bin/sh\nset -e\napt-get -y purge libfoo\n"}, estate=HERE),

@@ -58,6 +58,7 @@ _CALLS: tuple[tuple[str, int], ...] = (
     ),
     (r"set(Db|User|Admin|Proxy|KeyStore|TrustStore|Key)?(Password|Passwd|Pwd|Secret)|\.password|\.clientSecret", 0),
     (r"create_superuser", 2),
+    (r"\.createContext|createQueueConnection|createTopicConnection|[fF]actory\.createConnection", 1),
     (r"\bFTP(_TLS)?|ftplib\.FTP", 2),
     (r"new\s{1,4}(Client|Connection|Session)", 2),
 )
@@ -120,6 +121,7 @@ BAD = (
     {"src/Pool.java": 'c = DriverManager\n  .getConnection("jdbc:x:y", user(1, 2),\n   "geheim1");\n'},
     {"www/db.php": "<?php\n$l = mysqli_connect('db', 'app', 'geheim1');\n$d = new PDO('mysql:x', 'app', 'geheim1');\n"},
     {"app/dir.py": 'bind = ldap3.Connection(s, "cn=svc", "geheim1")\nl.simple_bind_s("cn=a", "geheim1")\n'},
+    {"src/Mq.java": 'return factory.createContext("kbapp", "geheim1#");\n'},
     {"src/Mail.java": 'return new PasswordAuthentication("svc", "geheim1".toCharArray());\n'},
     {"src/Ds.java": 'ds.setPassword("geheim1");\n'},
 )

@@ -205,6 +205,11 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"etc/haproxy/a.cfg": "listen s\n    stats auth ops:geheim-1\n", "a.fish": "set -gx MQTT_PASS 'geheim-1'\n"},
+    {"wlp/server.xml": '<keyStore id="k" password="{xor}Lz4sLCgwLTtyZ2Zn"/>\n'},
+    {"consul/a.hcl": 'encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="\n'},
+    {"consul/b.hcl": 'tokens {\n  initial_management = "7f4e0c1a-93b2-4d58-a6e7-0b1c2d3e4f50"\n}\n'},
+    {"ci/Jenkinsfile": 'sh """\n  curl --fail -u deploy:geheim-1 https://n.partner.example/\n"""\n'},
     {"k8s/d.yaml": 'kind: Deployment\n  env:\n    - name: WMS_TOKEN\n      value: "0a9f4c77d1e24b"\n'},
     {"a/web.config": '<machineKey validationKey="' + "0123456789ABCDEF" * 4 + '" validation="SHA1" />\n'},
     {"app/etc/env.php": "<?php return ['crypt' => ['key' => '0123456789abcdef0123456789abcdee']];\n"},
@@ -242,6 +247,8 @@ BAD = (
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
 )
 GOOD = (
+    {"etc/haproxy/a.cfg": "  stats auth $USER:$PASS\n", "a.fish": "set -gx MQTT_PASS $argv[1]\nset -l token (cat /run/t)\n"},
+    {"ci/Jenkinsfile": "sh 'curl -u $USER:$PASS https://n.partner.example/'\n", "c.hcl": 'encrypt = "${GOSSIP}"\n'},
     {"k8s/d.yaml": "env:\n    - name: WMS_TOKEN\n      valueFrom: x\n    - name: A_TOKEN\n      value: $(B_TOKEN)\n"},
     {"app/conf.py": 'X = os.getenv("DB_PASSWORD", "")\n', "web/x.js": "const t = process.env.API_TOKEN || '';\n"},
     {"a.cmd": "net use Z: /delete\r\nnet user svc /delete\r\nnet user svc * /add\r\n"},

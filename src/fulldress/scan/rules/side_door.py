@@ -264,6 +264,8 @@ def _files(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severit
             return ("high", "lets root log in over SSH") if opens else ("medium", "changes the settings of the SSH server")
         if re.search(r"/etc/sysctl(\.conf|\.d/)", target) and name in ("echo", "printf", "tee", "cat", "sed"):
             return "low", "changes the kernel's settings for good"
+        if re.search(r"/etc/(fstab|crypttab)\b", target):
+            return "medium", f"changes what is mounted at the next boot ({target.lstrip('>& ')})"
         if re.search(r"/etc/ld\.so\.conf", target):
             return "low", "changes where every program looks for libraries"
         if re.search(r"/etc/ld\.so\.preload", target):

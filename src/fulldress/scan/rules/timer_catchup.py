@@ -59,7 +59,7 @@ def check(context: Context) -> Iterator[Finding]:
                 confidence=META.confidence,
                 title=f"{job.place.rpartition('/')[2]} {why}",
                 place=job.place,
-                line=job.line,
+                line=_line(context, job, why),
                 excerpt=job.text,
                 consequence="Its job runs in the middle of the upgrade, or with everything else right after a boot.",
                 fix="Start the timer once the upgrade is accepted.",
@@ -75,6 +75,13 @@ def _why(job: Job, started: set[str]) -> str:
     if name in started and job.persistent:
         return "is persistent and started by the package: a firing that was missed is made up for at once"
     return ""
+
+
+def _line(context: Context, job: Job, why: str) -> int:
+    """Where it says so: ``Persistent=``, or the directive that counts."""
+    entry = context.entry(job.place) if why.startswith("is persistent") else None
+    lines = ((context.text(entry) if entry is not None else None) or "").split("\n")
+    return next((n for n, line in enumerate(lines, 1) if line.lstrip().startswith("Persistent")), job.line)
 
 
 def _started(context: Context) -> set[str]:

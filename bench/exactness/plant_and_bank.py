@@ -8,7 +8,8 @@ which a finding of high or critical severity is a false alarm. A finding of a wh
 
 Found before any fix, with the estate: 67 of 111 and 57 of 121; without it: 57 and 45. Traps alarmed, with the estate: one in
 each package (one mistaken: the job that is not in the window starts one that reaches a retired host). Eight hazards on an
-inner line of a statement were found then on its first line, which had no mark yet and did not count.
+inner line of a statement were found then on its first line, which had no mark yet and did not count. Mistaken, and not
+taken back: pg_cron's clock is UTC, so that its job at 02:30 comes after the window.
 """
 
 from __future__ import annotations
@@ -214,7 +215,12 @@ def rows_of(file: str, marks: tuple[Mark, ...], findings: tuple[Finding, ...], h
     ]
 
 
-AT_LEAST: dict[tuple[str, str], tuple[int, int]] = {}
+AT_LEAST: dict[tuple[str, str], tuple[int, int]] = {
+    ("plant.tar.zst", "alone"): (94, 0),
+    ("plant.tar.zst", "estate"): (106, 1),
+    ("bank.zip", "alone"): (95, 0),
+    ("bank.zip", "estate"): (109, 0),
+}
 """Hazards found that a change may not fall below, and traps that may be alarmed."""
 
 

@@ -169,7 +169,7 @@ _RECIPES = ("Jenkinsfile", ".groovy", ".yml", ".yaml", ".pp", ".sls", ".rb", ".f
 """Where commands stand that the parser of shell scripts does not see."""
 FORMS_LOOK_LIKE = (
     r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]|\bcurl\s[^\n]{0,200}(-u|--user)[ =]",
-    r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,8}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
+    r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
     r"(?i)^\s{0,20}set\s{1,4}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",

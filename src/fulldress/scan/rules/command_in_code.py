@@ -56,6 +56,7 @@ LOOKS_FOR = (
 _CALL = re.compile(
     r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"
     r"\s*\(\s*[rf]?([\"'`])\s*(?P<command>.*)"
+    r"|^\s*(?:command|code)\s+[\"'](?P<resource>.*)"
     r"|(?:=|^|;|\()\s*`\s*(?P<tick>(?:sudo\s+)?(?:rm|chmod|mkfs)\b[^`]*)`"
 )
 _WORDS = re.compile(r"""\[\s*(?:(?:"[^"\\]*"|'[^'\\]*')\s*,?\s*){2,40}\]""")
@@ -116,7 +117,7 @@ def _called(line: str) -> _Bad | None:
     if words is not None:  # a list of words is what a shell would have made of the line
         line = line[: words.start()] + '"' + " ".join(a or b for a, b in _WORD.findall(words[0])) + '"' + line[words.end() :]
     call = _CALL.search(line)
-    return _judged(call["command"] or call["tick"]) if call is not None else None
+    return _judged(call["command"] or call["tick"] or call["resource"]) if call is not None else None
 
 
 def _recipe(context: Context, entry: Entry, line: str) -> _Bad | None:
@@ -169,6 +170,7 @@ def _judged(command: str) -> _Bad | None:
 
 
 BAD = (
+    {"recipes/default.rb": "execute 'clean' do\n  command \"rm -rf #{node['x']['home']}/*\"\nend\n"},
     {"up.py": 'subprocess.run(\'iptables -F\', shell=True)\nsubprocess.check_call(["chmod", "-R", "777", "/opt/lab"])\n'},
     {"install.pl": 'my $b = shift;\nsystem("rm -rf $b/spool/*");\nsystem("chmod -R 777 $b");\n'},
     {"setup.py": 'import os\nos.system(f"rm -rf {base}/cache")\n'},
@@ -180,6 +182,7 @@ BAD = (
     {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
 )
 GOOD = (
+    {"recipes/default.rb": "execute 'clean' do\n  command 'rm -rf /opt/x/cache'\nend\n"},
     {"up.py": "subprocess.run(['chmod', '755', '/opt/lab'])\nprint('ufw disable')\nrun(['rm', '-rf', '/opt/lab/x'])\n"},
     {"install.pl": '# system("rm -rf /");\nsystem("rm -rf /opt/vendor/cache");\nsystem("rm", "-rf", $x);\n'},
     {"setup.py": 'import os\nos.system("chmod 755 bin/x")\nprint("curl -k is wrong")\n'},

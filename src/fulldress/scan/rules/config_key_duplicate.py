@@ -25,7 +25,7 @@ Ask the vendor which one is meant, and keep only that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fulldress.model.finding import Finding
@@ -41,13 +41,14 @@ META = RuleMeta(
     severity="low",
     confidence="certain",
 )
-_ENDS = (".yaml", ".yml", ".properties", ".ini", ".env", ".cfg")
+_ENDS = (".yaml", ".yml", ".properties", ".ini", ".env", ".cfg", ".toml")
 MAX_BYTES = 128 << 10
 MAX_FILES = 300
 _YAML = re.compile(r"^( *)(?:([A-Za-z_][\w.-]*)|\"([^\"]+)\"|'([^']+)'):(?:\s+(.*))?$")
 _ITEM = re.compile(r"^( *)- ")
 _FLAT = re.compile(r"^\s*([A-Za-z_][\w.-]*)\s*[=:]\s*(.*?)\s*$")
 _SECTION = re.compile(r"^\s*\[([^\]]+)\]\s*$")
+_TABLE = re.compile(r"^\[([\w.\" -]+)\]\s*(?:#.*)?$")
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|@[A-Z_]{3,}@")
 _BLOCK = re.compile(r"(?:^|\s)[|>][+-]?\d?\s*(?:#.*)?$")
 
@@ -69,7 +70,7 @@ def check(context: Context) -> Iterator[Finding]:
             return
         text = context.text(entry)
         if text is not None and not _TEMPLATE.search(text):
-            twice = list(_yaml(text) if entry.place.endswith((".yaml", ".yml")) else _flat(text))
+            twice = list(_reader(entry.place)(text))
             if twice:
                 yield _finding(entry, text, twice)
 
@@ -80,18 +81,41 @@ def _setting(entry: Entry) -> bool:
 
 def _finding(entry: Entry, text: str, twice: list[_Twice]) -> Finding:
     first = twice[0]
+    refused = entry.place.endswith(".toml")
     others = ", ".join(f"{t.key} (lines {t.first} and {t.line})" for t in twice[1:5])
     return Finding(
         rule=META.slug,
-        severity=META.severity,
+        severity="medium" if refused else META.severity,
         confidence=META.confidence,
         title=f"{first.key} stands twice in {entry.place.rpartition('/')[2]}, on lines {first.first} and {first.line}",
         place=entry.place,
         line=first.line,
         excerpt=secrets.hidden(text.split("\n")[first.line - 1].strip())[:200],
-        consequence="Which one holds depends on the program that reads it." + (f" So do {others}." if others else ""),
+        consequence=(
+            "TOML forbids it: the program refuses the file and does not start."
+            if refused
+            else "Which one holds depends on the program that reads it."
+        )
+        + (f" So do {others}." if others else ""),
         fix="Ask the vendor which one is meant, and keep only that.",
     )
+
+
+def _reader(place: str) -> Callable[[str], Iterator[_Twice]]:
+    if place.endswith(".toml"):
+        return _toml
+    return _yaml if place.endswith((".yaml", ".yml")) else _flat
+
+
+def _toml(text: str) -> Iterator[_Twice]:
+    """Tables that are opened twice; keys of several lines and strings are left alone."""
+    seen: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        heading = _TABLE.match(line)
+        if heading is not None and seen.setdefault(heading[1].replace(" ", ""), number) != number:
+            yield _Twice(f"[{heading[1]}]", seen[heading[1].replace(" ", "")], number)
+        elif line.startswith("[["):
+            seen.clear()  # tables below belong to the next item of the array
 
 
 def _flat(text: str) -> Iterator[_Twice]:
@@ -142,12 +166,14 @@ def _yaml(text: str) -> Iterator[_Twice]:
 
 
 BAD = (
+    {"etc/x.toml": "[core]\na = 1\n[api]\nb = 1\n[core] # again\na = 2\n"},
     {"conf/a.yaml": "smtp:\n  host: a\nretry: 3\nretry: 5\n"},
     {"conf/a.yml": "a:\n  - name: x\n    port: 1\n    port: 2\n"},
     {"conf/app.properties": "a.b=1\nc=2\na.b=3\n"},
     {"conf/app.ini": "[x]\nk = 1\nk = 2\n"},
 )
 GOOD = (
+    {"etc/x.toml": "[core]\na = 1\n[core.log]\na = 1\n[[job]]\n[job.env]\na = 1\n[[job]]\n[job.env]\na = 2\n"},
     {"conf/a.yaml": "a:\n  host: x\nb:\n  host: y\n---\na: 2\n"},
     {"conf/a.yml": "a:\n  - name: x\n    port: 1\n  - name: y\n    port: 2\nt: |\n  k: 1\n  k: 2\n"},
     {"conf/app.properties": "a=1\na=1\n# b=1\nb=2\nlong=x,\\\n  c=1\nc=2\n", "conf/x.ini": "[a]\nk=1\n[b]\nk=2\n"},

@@ -1,9 +1,9 @@
 """A setting or a command of another program deletes data for good.
 
 ## What it does
-Finds what deletes without SQL or `rm`: IBM MQ's `CLEAR QLOCAL` and `DELETE ... PURGE`, TimescaleDB's retention policies, a
-Flyway that may empty the schema, Quartz that deletes the jobs of a group before it loads its own, a PostgreSQL that is
-started without fsync.
+Finds what deletes without SQL or a shell's `rm`: IBM MQ's `CLEAR QLOCAL` and `DELETE ... PURGE`, TimescaleDB's retention
+policies, a Flyway that may empty the schema, Quartz that deletes the jobs of a group before it loads its own, a PostgreSQL that is
+started without fsync, PowerShell that removes what lies below a variable.
 
 ## Why it matters
 Messages on a queue are payments that nobody has booked yet; rows older than a policy are gone with its next run, without a
@@ -40,6 +40,7 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
+    Pattern(r"(?i)^\s{0,40}(Remove-Item|rm|ri)\s[^\n]{0,80}\$(env:)?\w{1,40}[\\/]{1,2}\*"),
     Pattern(r"[\s\"']-c\s{0,4}(fsync|full_page_writes)=off\b"),
     Pattern(r"(?i)^\s{0,8}(CLEAR\s{1,4}(QL|QLOCAL|TOPICSTR)\s{0,2}\(|DELETE\s{1,4}Q\w{1,8}\s{0,2}\([^\n]{0,100}\bPURGE\b)"),
     Pattern(
@@ -49,6 +50,15 @@ LOOKS_FOR = (
 _COPY = "Drain or copy it first, and let a person decide on the night."
 
 ROWS = (
+    Row(
+        re.compile(r"(?i)\.psm?1$"),
+        re.compile(r"(?i)^\s*(?:Remove-Item|rm|ri)\s.*[\s\"']\$(?:env:)?\w+[\\/]+\*(?=[\"'\s]|$)"),
+        "medium",
+        "removes everything below a path that begins with a variable",
+        "When the variable is empty, the path begins at the root of the drive.",
+        "Check that it is set (if (-not $x) { throw }), and name the folder.",
+        lambda lines, number: "-recurse" in " ".join(lines[number - 1 : number + 2]).lower(),
+    ),
     Row(
         re.compile(r"\.(service|conf|sh|env|ya?ml)$"),
         re.compile(r"[\s\"']-c\s*(?:fsync|full_page_writes)=off\b"),
@@ -106,6 +116,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"win/a.ps1": 'Remove-Item -Path "$Target\\*" `\n    -Recurse -Force\n'},
     {"etc/systemd/system/a.service.d/b.conf": "[Service]\nExecStart=/usr/bin/postgres -c fsync=off\n"},
     {"mq/a.mqsc": "CLEAR QLOCAL('PAYMENTS.IN')\n", "mq/b.mqsc": "DELETE QLOCAL('PAYMENTS.RETRY') PURGE\n"},
     {"db/a.sql": "SELECT add_retention_policy('telemetry', INTERVAL '90 days');\n"},
@@ -116,6 +127,7 @@ BAD = (
     {"quartz_jobs.xml": "<pre-processing-commands>\n<delete-jobs-in-group>*</delete-jobs-in-group>\n"},
 )
 GOOD = (
+    {"win/a.ps1": 'Remove-Item -Path "$Target\\*.log"\nRemove-Item "C:\\Kontor\\tmp\\*" -Recurse\n'},
     {"etc/systemd/system/a.service.d/b.conf": "[Service]\nExecStart=/usr/bin/postgres -c fsync=on\n"},
     {"mq/a.mqsc": "* CLEAR QLOCAL('KB.TEST') is for tests\nDEFINE QLOCAL('A') REPLACE\nDELETE QLOCAL('B') NOPURGE\n"},
     {"db/a.sql": "-- add_retention_policy('telemetry', INTERVAL '90 days')\nSELECT remove_retention_policy('telemetry');\n"},

@@ -30,7 +30,8 @@ from fulldress.formats import shell
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
-from fulldress.scan.reading import scripts
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -46,7 +47,8 @@ _JSON = re.compile(rf'(?i)"[\w-]*(?:reboot|restart)[\w-]*"\s*:\s*"[^"]*{_VAGUE}[
 _TEXT = re.compile(rf"(?i)\breboot\b[^.\n]{{0,60}}\b{_VAGUE}|\b{_VAGUE}\b[^.\n]{{0,30}}\b(?:a |to )?reboot\b")
 _SETTING = Pattern(r'(?i)(reboot|restart)[\w-]{0,60}"\s{0,20}:\s{0,20}"')
 _WORD = Pattern(r"(?i)\breboot\b")
-LOOKS_FOR = (_SETTING, _WORD)
+_POWERSHELL = Pattern(r"^\s{0,40}Restart-Computer\b|^\s{0,40}Stop-Computer\b")
+LOOKS_FOR = (_SETTING, _WORD, _POWERSHELL)
 ASK = StepDraft(
     kind="check",
     title="Nothing that runs waits for a reboot",
@@ -90,17 +92,24 @@ def _done(context: Context) -> Iterator[Finding]:
             continue
         for command in script.commands:
             if _reboots(command):
-                yield Finding(
-                    rule=META.slug,
-                    severity="high",
-                    confidence="likely",
-                    title=f"{script.entry.place.rpartition('/')[2]} reboots the host itself",
-                    place=script.entry.place,
-                    line=command.line,
-                    excerpt=command.text[:200],
-                    consequence="The host goes down while steps may still be running, at a moment that nobody planned.",
-                    fix="Take it out of the script; reboot as a step of the plan, when everything else is verified.",
-                )
+                yield _down(script.entry.place, command.line, command.text)
+    for entry, number, line in acting_lines(context, _POWERSHELL, among=lambda e: e.place.endswith((".ps1", ".psm1"))):
+        if "-WhatIf" not in line and standing(entry.place) == "acting" and role(context, entry.place) == "upgrade":
+            yield _down(entry.place, number, line.strip())
+
+
+def _down(place: str, line: int, text: str) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="high",
+        confidence="likely",
+        title=f"{place.rpartition('/')[2]} reboots the host itself",
+        place=place,
+        line=line,
+        excerpt=text[:200],
+        consequence="The host goes down while steps may still be running, at a moment that nobody planned.",
+        fix="Take it out of the script; reboot as a step of the plan, when everything else is verified.",
+    )
 
 
 def _reboots(command: Command) -> bool:
@@ -134,6 +143,7 @@ def _hits(
 
 
 BAD = (
+    {"win/a.ps1": "Stop-Service x\nRestart-Computer -Force\n"},
     {"scripts/a.sh": "#!/bin/sh\nset -e\n(sleep 60; reboot) &\n"},
     {"up.sh": "#!/bin/sh\nset -e\nif [ -e /run/reboot-required ]; then shutdown -r +1; fi\n"},
     {"manifest.json": '{"pkg":"a","reboot":"recommended"}\n'},
@@ -141,6 +151,7 @@ BAD = (
     {"scripts/a.sh": '#!/bin/sh\necho "Finished. A reboot is recommended."\n'},
 )
 GOOD = (
+    {"win/a.ps1": "# Restart-Computer -Force\nRestart-Computer -WhatIf\n"},
     {"scripts/a.sh": "#!/bin/sh\necho reboot\nshutdown -c\ninit 3\n# reboot\n"},
     {"x.deb!/usr/sbin/nightly": "#!/bin/sh\nreboot\n"},
     {"manifest.json": '{"reboot": false}\n'},

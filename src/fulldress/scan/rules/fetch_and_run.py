@@ -51,7 +51,7 @@ RUNNERS = shell.SHELLS | {"python", "python3", "perl", "ruby", "node", "php", "s
 _SUBSTITUTED = re.compile(r"(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
 CONSEQUENCE = "What runs on the day is not what was scanned and rehearsed."
 FIX = "Have the vendor ship it inside the package, and install it from there."
-_IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|FROM\s)")
+_IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|image\s{0,12}=\s|FROM\s)")
 _PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
 _MOVES = Pattern(
     r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|^--extra-index-url"
@@ -65,7 +65,7 @@ _ACTS = re.compile(
 )
 """What makes a line of another format run a command: a key of a playbook or workflow, RUN of an image, a call."""
 _MOVING = re.compile(
-    r"""^\s*(?:-\s*)?(?:image\s*:|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::latest)?)["']?\s*(?:AS\s.*)?$"""
+    r"""^\s*(?:-\s*)?(?:image\s*[:=]|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::latest)?)["']?\s*(?:AS\s.*)?$"""
 )
 _LOCAL = re.compile(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
 
@@ -144,7 +144,7 @@ def _images(context: Context) -> Iterator[Finding]:
         match = _MOVING.match(line)
         if match is None or entry.place in told or standing(entry.place) != "acting":
             continue
-        if not (entry.place.endswith((".yml", ".yaml")) or "ockerfile" in entry.place.rpartition("/")[2]):
+        if not (entry.place.endswith((".yml", ".yaml", ".hcl", ".nomad")) or "ockerfile" in entry.place.rpartition("/")[2]):
             continue
         told.add(entry.place)
         yield Finding(
@@ -282,6 +282,7 @@ def _from_registry(name: str, rest: tuple[str, ...]) -> str:
 
 
 BAD = (
+    {"x.nomad.hcl": 'config {\n  image      = "registry.partner.example/recon:latest"\n}\n'},
     {"roles/x/tasks/main.yml": "- yum_repository:\n    gpgcheck: false\n", "etc/yum.repos.d/x.repo": "[x]\ngpgcheck=0\n"},
     {"Dockerfile": "FROM x@sha256:0\nADD https://dl.partner.example/a.tgz /srv/\n"},
     {"chart/values.yaml": "image:\n  repository: registry.partner.example/web\n  tag: latest\n"},

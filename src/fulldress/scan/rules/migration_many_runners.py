@@ -43,7 +43,8 @@ META = RuleMeta(
 _DDL_AUTO = Pattern(
     r"(hibernate\.(ddl-auto|hbm2ddl\.auto)|ddl-auto)[\"']?\s{0,4}[=:>]{1,2}\s{0,4}[\"']?(update|create|create-drop)\b"
 )
-LOOKS_FOR = (RUNS_A_TOOL, _DDL_AUTO)
+_BEFORE_START = Pattern(r"^ExecStartPre=[^\n]{0,200}\b(db:)?migrat(e|ions?)\b")
+LOOKS_FOR = (RUNS_A_TOOL, _DDL_AUTO, _BEFORE_START)
 
 _ENTRY = re.compile(r"(?i)(^|/)([\w-]*entry-?point[\w.-]*|docker-start[\w.-]*|procfile)$")
 _DOCKER = re.compile(r"(?i)(^|/)(dockerfile|containerfile)[^/]*$")
@@ -61,6 +62,21 @@ def check(context: Context) -> Iterator[Finding]:
         if found is not None:
             told.add(run.entry.place)
             yield _finding(run, *found)
+    for entry, number, line in acting_lines(context, _BEFORE_START):
+        if entry.place.endswith((".service", ".conf")) and entry.place not in told and standing(entry.place) == "acting":
+            told.add(entry.place)
+            yield Finding(
+                rule=META.slug,
+                severity="medium",
+                confidence=META.confidence,
+                title=f"{entry.place.rpartition('/')[2]} migrates whenever the service starts",
+                place=entry.place,
+                line=number,
+                excerpt=line.strip()[:200],
+                consequence="A restart in the middle of the day, or a second host, changes the database; a migration"
+                " that takes longer than the start may is killed half-way.",
+                fix="Migrate once, as a step of the release, before the instances start.",
+            )
     for entry, number, line in acting_lines(context, _DDL_AUTO):
         if standing(entry.place) == "acting" and entry.place.endswith(
             (".properties", ".yml", ".yaml", ".xml", ".env", ".conf")
@@ -145,6 +161,7 @@ def _finding(run: ToolRun, who: str, severity: Severity) -> Finding:
 
 
 BAD = (
+    {"lib/systemd/system/a.service": "[Service]\nExecStartPre=/opt/a/bin/actl migrate up --all\nExecStart=/opt/a/bin/a\n"},
     {
         "docker-compose.yml": 'services:\n  web:\n    command: sh -c "python manage.py migrate && gunicorn a"\n'
         "    deploy: {replicas: 3}\n  db:\n    image: x\n"

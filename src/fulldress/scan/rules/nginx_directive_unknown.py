@@ -27,10 +27,13 @@ from collections.abc import Iterator
 from functools import cache
 
 from fulldress.formats.patterns import Pattern
+from fulldress.formats.version import compare
+from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding
+from fulldress.model.package import Entry
 from fulldress.scan.places import standing
 from fulldress.scan.reading import current_text, edited, memo, with_line
-from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
     slug="nginx-directive-unknown",
@@ -61,6 +64,7 @@ def check(context: Context) -> Iterator[Finding]:
         if not _PLACE.search(entry.place) or standing(entry.place) != "acting":
             continue
         text = context.text(entry) or ""
+        yield from _taken_away(context, entry, text)
         for number, line in enumerate(text.split("\n"), 1):
             match = _DIRECTIVE.match(line)
             meant = memo(context, ("nginx", match[1]), lambda m=match: _meant(m[1])) if match is not None else ""  # type: ignore[misc]
@@ -77,6 +81,32 @@ def check(context: Context) -> Iterator[Finding]:
                     fix=f"Write {meant}.",
                     curable=True,
                 )
+
+
+_SSL_ON = re.compile(r"^\s*ssl\s+(?:on|off)\s*;")
+GONE = "1.25.1"
+"""The version of nginx that took ``ssl on;`` away, after years of warnings."""
+
+
+def _taken_away(context: Context, entry: Entry, text: str) -> Iterator[Finding]:
+    """``ssl on;`` where the estate's nginx has it no more."""
+    hosts = context.estate.hosts if context.estate is not None else ()
+    here = [p.version for h in hosts for p in h.packages if p.name in ("nginx", "nginx-common", "nginx-core")]
+    if not here or not any(compare(version.partition("-")[0], GONE) >= 0 for version in here):
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if _SSL_ON.match(line):
+            yield Finding(
+                rule=META.slug,
+                severity=META.severity,
+                confidence="certain",
+                title=f"nginx took the directive ssl away in {GONE}; here is {here[0]}",
+                place=entry.place,
+                line=number,
+                excerpt=line.strip()[:200],
+                consequence="nginx refuses the whole configuration: no reload, and no site after a restart.",
+                fix="Take the line out, and write ssl behind listen's port.",
+            )
 
 
 def _meant(name: str) -> str:
@@ -97,11 +127,23 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     return edited(finding.place, changed, f"{match[1]} is {meant}")
 
 
+def _with(version: str) -> Estate:
+    found = (InstalledPackage(name="nginx", version=version),)
+    return Estate(
+        taken="2026-10-01T00:00:00Z",
+        hosts=(HostFacts(name="h", hostname="h", os="debian", os_version="12", packages=found),),
+    )
+
+
+_OLD = {"etc/nginx/sites-available/a": "server {\n    listen 443 ssl;\n    ssl on;\n}\n"}
 BAD = (
+    Sample(files={**_OLD}, estate=_with("1.26.2-1")),
     {"etc/nginx/sites-available/a": "server {\n    listen 443 ssl;\n    client_max_body_sise 20m;\n}\n"},
     {"a/nginx/a.conf": "upstream app {\n  server 127.0.0.1:1;\n  keepalive_timeot 5s;\n}\n"},
 )
 GOOD = (
+    Sample(files={**_OLD}, estate=_with("1.22.1-9")),
+    _OLD,
     {"etc/nginx/sites-available/a": "server {\n    listen 80;\n    # client_max_body_sise 2m;\n    more_set 'A: b';\n}\n"},
     {"etc/nginx/lua.conf": "server {\n    content_by_lua_file /x.lua;\n    set $client_max_body_sise 1;\n}\n"},
     {"etc/app/app.conf": "server {\n    client_max_body_sise 20m;\n}\n"},

@@ -183,6 +183,12 @@ def _protection(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | Non
         return "high", "flushes the firewall's rules or lets everything in"
     if name == "nft" and words[:2] == ("flush", "ruleset"):
         return "high", "flushes the firewall's rules"
+    if (
+        name == "update-alternatives"
+        and words[:1] == ("--set",)
+        and words[1:2] in (("java",), ("python3",), ("python",), ("php",))
+    ):
+        return "medium", f"switches {words[1]} for every program of the host"
     acts = {"stop", "disable", "mask"} & set(words)
     unit = next((w for w in words if _GUARDS.match(w)), "")
     if name in ("systemctl", "service", "invoke-rc.d") and acts and unit:

@@ -256,11 +256,28 @@ _MANAGERS = (*("pip", "npm", "gem", "yarn", "pnpm", "python", "apt", "dnf", "yum
 """How the names of package managers begin."""
 
 
+_VALUED = frozenset(
+    (
+        "--trusted-host",
+        "--index-url",
+        "--extra-index-url",
+        "-i",
+        "-f",
+        "--find-links",
+        "-t",
+        "--target",
+        "--registry",
+        "--proxy",
+    )
+)
+"""Options of package managers whose value is no package."""
+
+
 def _from_registry(name: str, rest: tuple[str, ...]) -> str:
     """What a package manager would get from the network, or ``""``."""
     if not name.startswith(_MANAGERS):
         return ""
-    names = [w for w in rest if not w.startswith("-")]
+    names = [w for before, w in pairwise(("", *rest)) if not w.startswith("-") and before not in _VALUED]
     offline = any(w.startswith(("--no-index", "--no-download", "--offline")) for w in rest)
     if not names or offline:
         return ""
@@ -302,6 +319,7 @@ BAD = (
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\npip install --trusted-host pypi.partner.example ./x.whl\n"},
     {"Dockerfile": "FROM x@sha256:0\nADD --checksum=sha256:0 https://dl.partner.example/a.tgz /srv/\nADD a.tgz /srv/\n"},
     {"chart/values.yaml": "image:\n  repository: r.partner.example/web\n  tag: 9.1.0\n", "a.yml": "x:\n  tag: latest\n"},
     {"requirements.txt": "x @ git+https://github.com/x/x@0123456789abcdef0123456789abcdef01234567\ncelery==5.3\n"},

@@ -161,7 +161,9 @@ def _mentions(context: Context) -> Iterator[Mention]:
                 name = f"{prefix}@.{rest.rpartition('.')[2]}"  # an instance that is named at run time needs the template
             known = name.endswith(SUFFIXES) or _mistyped(name)
             if directive in _STRONG and "%" not in name and known and not name.endswith(_GENERATED):
-                yield Mention(name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM)
+                yield Mention(
+                    name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM or _mistyped(name)
+                )
         if found.dropin and "%" not in found.name:
             yield Mention(found.name, found.entry.place, 1, 1, f"drop-in of {found.name}", False)
 

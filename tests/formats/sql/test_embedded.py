@@ -230,3 +230,16 @@ def test_sections_of_sql_files(place: str, text: str, tool: str, single: bool, k
     assert kept in made[2]
     assert "B;" not in made[2]
     assert made[2].count("\n") == text.count("\n")
+
+
+def test_each_changeset_of_liquibases_sql_is_a_transaction_of_its_own() -> None:
+    text = (
+        "--liquibase formatted sql\n--changeset a:1\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
+        "--changeset a:2 runInTransaction:false\nCREATE INDEX CONCURRENTLY j ON t (b);\n"
+    )
+    tool, single, up = section("db/003.sql", text)
+    found = [(h.kind, h.statement.line) for h in script_hazards(script(up), {})]
+    assert (tool, single) == ("Liquibase", False)
+    assert ("concurrently-in-transaction", 3) in found
+    assert ("concurrently-in-transaction", 5) not in found
+    assert "migration-cannot-run" not in {kind for kind, _ in found}

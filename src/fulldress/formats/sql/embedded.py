@@ -45,7 +45,24 @@ def section(place: str, text: str) -> tuple[str, bool, str]:
         return "", False, text
     # Flyway and Prisma leave the transaction away for a file that cannot have one.
     single = not _ALONE.search(text) and not (tool in ("Flyway", "Prisma") and _only_concurrent(text))
-    return tool, single and tool != "Liquibase", _forward(text)
+    if tool == "Liquibase":
+        return tool, False, _changesets(_forward(text))
+    return tool, single, _forward(text)
+
+
+_CHANGESET = re.compile(r"(?i)^\s*--\s*changeset\s")
+
+
+def _changesets(text: str) -> str:
+    """Each changeset is a transaction of its own, unless it says otherwise; written out where its comment stands."""
+    lines, opened = [], False
+    for line in text.split("\n"):
+        if _CHANGESET.match(line):
+            close = "COMMIT; " if opened else ""
+            opened = re.search(r"(?i)runInTransaction\s*:\s*false", line) is None
+            line = close + ("BEGIN;" if opened else "")
+        lines.append(line)
+    return "\n".join(lines) + (" COMMIT;" if opened and not lines[-1] else "\nCOMMIT;" if opened else "")
 
 
 def _only_concurrent(text: str) -> bool:

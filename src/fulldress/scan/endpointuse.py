@@ -77,21 +77,26 @@ def _put_together(context: Context) -> Iterator[Use]:
             yield from (Use(script.entry.place, line, text, url) for url in found)
 
 
+MAX_VALUE, MAX_WORDS = 500, 4000
+"""Characters of a value, and of a command, that are looked at: names of hosts are short, and values may grow without end."""
+
+
 def spelled_out(context: Context, script: Script) -> list[tuple[int, str, str]]:
     """(line, words as written, words with what the script sets filled in) of assignments and commands that use variables."""
 
     def make() -> list[tuple[int, str, str]]:
         values: dict[str, str] = {}
         found = []
+        data, at, line = shell.encode(script.text), 0, 1
         for event in shellflow.events(script.text):
             if isinstance(event, shellflow.Assignment):
-                value = shellflow.expand(event.value, values)
+                value = shellflow.expand(event.value, values)[:MAX_VALUE]
                 values[event.name] = value
                 if value != event.value:
-                    line = shell.encode(script.text).count(b"\n", 0, event.start) + 1
+                    line, at = line + data.count(b"\n", at, event.start), event.start
                     found.append((line, event.value, value))
             else:
-                words = " ".join((*event.argv, *event.redirects))
+                words = " ".join((*event.argv, *event.redirects))[:MAX_WORDS]
                 full = shellflow.expand(words, values)
                 if full != words:
                     found.append((event.line, words, full))

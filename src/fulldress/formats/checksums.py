@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from typing import NamedTuple
 
-_GNU = re.compile(r"^\\?([0-9A-Fa-f]{64}) [ *](.+)$")
-_BSD = re.compile(r"^SHA256 \((.+)\) = ([0-9A-Fa-f]{64})$")
-_ANY_GNU = re.compile(r"^\\?([0-9A-Fa-f]{32,128}) [ *](.+)$")
-_ANY_BSD = re.compile(r"^(MD5|SHA1|SHA224|SHA256|SHA384|SHA512) \((.+)\) = ([0-9A-Fa-f]{32,128})$")
+from fulldress.formats.late import late
+
+_GNU = late(r"^\\?([0-9A-Fa-f]{64}) [ *](.+)$")
+_BSD = late(r"^SHA256 \((.+)\) = ([0-9A-Fa-f]{64})$")
+_ANY_GNU = late(r"^\\?([0-9A-Fa-f]{32,128}) [ *](.+)$")
+_ANY_BSD = late(r"^(MD5|SHA1|SHA224|SHA256|SHA384|SHA512) \((.+)\) = ([0-9A-Fa-f]{32,128})$")
 _BY_LENGTH = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 WEAK = ("md5", "sha1")
-_ANY_NAME = re.compile(r"(?i)^((md5|sha\d*)sums?|checksums?|.+[.-](md5|sha\d*)(sums?)?)(\.txt|\.asc)?$")
-_NAME = re.compile(r"(?i)^(sha256sums?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc)?$")
+_ANY_NAME = late(r"(?i)^((md5|sha\d*)sums?|checksums?|.+[.-](md5|sha\d*)(sums?)?)(\.txt|\.asc)?$")
+_NAME = late(r"(?i)^(sha256sums?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc)?$")
 
 
 def is_list(name: str) -> bool:

@@ -16,23 +16,22 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fulldress.errors import UsageError
+from fulldress.formats.late import late
 from fulldress.model.estate import ConfigKey
 
-SECRET = re.compile(
+SECRET = late(
     r"(pass(wd|word|phrase|code)?|pwd|secret|token|credential|auth(orization)?|bearer|cookie|salt|dsn|"
     r"(api|access|private|secret|signing|encryption|session|master|shared|account)[-_.]?key|webhook[-_.]?url|connection[-_.]?string)s?$",
     re.IGNORECASE,
 )
-_WORD_BEFORE = re.compile(
-    r"(?<![a-z])(passw|passwd|password|passphrase|secret|token|credential|private[-_.]?key)", re.IGNORECASE
-)
-_INNOCENT = re.compile(
+_WORD_BEFORE = late(r"(?<![a-z])(passw|passwd|password|passphrase|secret|token|credential|private[-_.]?key)", re.IGNORECASE)
+_INNOCENT = late(
     r"(file|path|dir|timeout|ttl|length|size|lifetime|expir\w*|enabled?|required|policy|count|method|type)$", re.IGNORECASE
 )
-_SECTION = re.compile(r"\s*\[\[?\s*(?P<name>[^\[\]]+?)\s*\]\]?\s*([#;].*)?$")
-_ENTRY = re.compile(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=:#;!\[][^=:]*?|\"[^\"]+\")(?P<sep>\s*[=:][ \t]*)(?P<rest>.*)$")
-_EQUALS = re.compile(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=#;!\[][^=]*?)(?P<sep>\s*=[ \t]*)(?P<rest>.*)$")
-_TRAILING = re.compile(r"\s+[#;].*$")
+_SECTION = late(r"\s*\[\[?\s*(?P<name>[^\[\]]+?)\s*\]\]?\s*([#;].*)?$")
+_ENTRY = late(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=:#;!\[][^=:]*?|\"[^\"]+\")(?P<sep>\s*[=:][ \t]*)(?P<rest>.*)$")
+_EQUALS = late(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=#;!\[][^=]*?)(?P<sep>\s*=[ \t]*)(?P<rest>.*)$")
+_TRAILING = late(r"\s+[#;].*$")
 _TRIPLES = ('"""', "'''")
 
 

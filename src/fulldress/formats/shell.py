@@ -16,6 +16,8 @@ import msgspec
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
+from fulldress.formats.late import late
+
 COMPOUND = {
     "if_statement",
     "while_statement",
@@ -197,8 +199,8 @@ _COMMANDS = frozenset(("command", "declaration_command", "unset_command"))
 _AROUND = frozenset(("redirected_statement", "pipeline"))
 
 
-_QUOTED = re.compile(r'\\(["\\$`])')
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED = late(r'\\(["\\$`])')
+_ESCAPED = late(r"\\(.)", re.DOTALL)
 
 
 class _Reader:

@@ -5,11 +5,11 @@ A field that no reader is known to use is not harmless by itself, but it is byte
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 
 from fulldress.errors import PackageRefused
+from fulldress.formats.late import late
 from fulldress.formats.members import shown
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipnames import UTF8
@@ -26,7 +26,7 @@ KNOWN = frozenset(
 )
 """Ids of APPNOTE and of tools in wide use: times, owners, alignment (0xA11E, 0xA220, 0xD935), JAR's mark (0xCAFE)."""
 _ONCE = (ZIP64, UNICODE_COMMENT, UNICODE_PATH)
-_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_FOREIGN = late(r"[^\x00-\x7f]+")
 
 
 def disagree(what: str) -> PackageRefused:

@@ -8,12 +8,12 @@ absolute paths and addresses in their lines. Pure: reads the Context; what is no
 from __future__ import annotations
 
 import posixpath
-import re
 from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import cronlint, shell, shellflow, unit
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.package import Entry
 from fulldress.scan.endpoints import urls
@@ -27,9 +27,9 @@ MAX_DEPTH = 8
 MAX_FILES = 300
 """Files that one job is followed through."""
 MAX_READ = 1 << 20
-_PATH = re.compile(r"(?<![\w.$}:/-])/(?:[\w.+@-]+/)*[\w.+@-]+")
-_INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|node|java|lua)[\d.]*$")
-_ON_PATH = re.compile(r"(^|/)(usr/)?(local/)?s?bin/[^/]+$")
+_PATH = late(r"(?<![\w.$}:/-])/(?:[\w.+@-]+/)*[\w.+@-]+")
+_INTERPRETERS = late(r"(?:python|perl|ruby|php|node|java|lua)[\d.]*$")
+_ON_PATH = late(r"(^|/)(usr/)?(local/)?s?bin/[^/]+$")
 _INERT = frozenset(
     [
         "echo",

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
+from fulldress.formats.late import late
 from fulldress.model.package import Entry
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context
@@ -19,7 +20,7 @@ SUFFIXES = (".pem", ".crt", ".cer", ".cert", ".chain")
 MAX_BYTES = 256 << 10
 """Larger files are trust-store bundles, not certificates of this package."""
 
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BLOCK = late(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Found(NamedTuple):

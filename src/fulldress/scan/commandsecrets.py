@@ -7,23 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell, tokens
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.scan import secrets
 
-_HEADER = re.compile(
-    r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$"
-)
-_LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
-_MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
+_HEADER = late(r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$")
+_LONG = late(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
+_MYSQL = late(r"^(mysql|mariadb)\w*$")
 
-_DEFINED = re.compile(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
-_IN_CODE = re.compile(r"""(?i)\b(?:password|passwd|secret|token)\s*=\s*\\?["']([^"'$\\]{4,})\\?["']""")
-_CRYPTED = re.compile(r"\$(?:[1567]|y|gy|2[abxy])\$[A-Za-z0-9./$=,]{16}")
+_DEFINED = late(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
+_IN_CODE = late(r"""(?i)\b(?:password|passwd|secret|token)\s*=\s*\\?["']([^"'$\\]{4,})\\?["']""")
+_CRYPTED = late(r"\$(?:[1567]|y|gy|2[abxy])\$[A-Za-z0-9./$=,]{16}")
 """A hash of crypt(3), which looks like a variable to everyone else."""
-_ORACLE = re.compile(r"^[\w.-]+/([^@\s/$\"]{4,})(?:@[\w./:-]*)?$")
-_FROM_LITERAL = re.compile(r"(?i)^--from-literal=[\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=(\S{4,})$")
-_CONNINFO = re.compile(r"\bpassword\s?=\s?'?([^\s'$]{4,})")
-_MOUNTED = re.compile(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
+_ORACLE = late(r"^[\w.-]+/([^@\s/$\"]{4,})(?:@[\w./:-]*)?$")
+_FROM_LITERAL = late(r"(?i)^--from-literal=[\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=(\S{4,})$")
+_CONNINFO = late(r"\bpassword\s?=\s?'?([^\s'$]{4,})")
+_MOUNTED = late(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
 
 
 def _after(*options: str) -> Callable[[str, str], str]:

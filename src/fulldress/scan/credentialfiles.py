@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.scan import secrets
 from fulldress.scan.secrets import Worth
 
@@ -57,7 +58,7 @@ def _netrc(text: str) -> Iterator[Credential]:
                 yield Credential(number, following, f"{user} at {host}", secrets.worth(following))
 
 
-_HASH = re.compile(
+_HASH = late(
     r"^([^\s:#]{1,64}):(\$apr1\$[^:\s]+|\$2[aby]\$\d\d\$[^:\s]{53}|\{SHA\}[^:\s]+|\$[156]\$[^:\s]+|[./A-Za-z0-9]{13})(:|$)"
 )
 
@@ -108,7 +109,7 @@ def _registry(text: str) -> Iterator[Credential]:
     yield from _urls(text)
 
 
-_SECRET_KEYS = re.compile(
+_SECRET_KEYS = late(
     r"(?i)^\s*(?:export\s+)?(?://[^\s:]+/:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
     r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*[\"']?([^\"'\s#]+)"
 )
@@ -186,42 +187,40 @@ def _ipsec(text: str) -> Iterator[Credential]:
 
 
 KINDS = (
-    Kind("pgbouncer users", re.compile(r"(^|[/!])userlist\.txt$"), _userlist),
-    Kind("IPsec secrets", re.compile(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
-    Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
-    Kind("rsync passwords", re.compile(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
-    Kind("PPP secrets", re.compile(r"(^|[/!])(chap|pap)-secrets$"), _chap),
-    Kind("cloud-init user data", re.compile(r"(^|[/!])(user-data|cloud-(init|config))[\w.-]*$"), _cloud_init),
-    Kind("expect script", re.compile(r"\.(exp|expect)$"), _expect),
-    Kind("PostgreSQL password file", re.compile(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass),
-    Kind("netrc", re.compile(r"(^|[/!])[._]?netrc$"), _netrc),
-    Kind("htpasswd", re.compile(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"), _htpasswd),
+    Kind("pgbouncer users", late(r"(^|[/!])userlist\.txt$"), _userlist),
+    Kind("IPsec secrets", late(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
+    Kind("Postfix logins", late(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
+    Kind("rsync passwords", late(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
+    Kind("PPP secrets", late(r"(^|[/!])(chap|pap)-secrets$"), _chap),
+    Kind("cloud-init user data", late(r"(^|[/!])(user-data|cloud-(init|config))[\w.-]*$"), _cloud_init),
+    Kind("expect script", late(r"\.(exp|expect)$"), _expect),
+    Kind("PostgreSQL password file", late(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass),
+    Kind("netrc", late(r"(^|[/!])[._]?netrc$"), _netrc),
+    Kind("htpasswd", late(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"), _htpasswd),
     Kind(
         "Docker registry login",
-        re.compile(r"(?i)(^|[/!])(\.?docker/config|[\w.-]*dockerconfig(json)?|\.dockercfg)(\.json)?$"),
+        late(r"(?i)(^|[/!])(\.?docker/config|[\w.-]*dockerconfig(json)?|\.dockercfg)(\.json)?$"),
         _docker,
     ),
-    Kind(
-        "kubeconfig", re.compile(r"(?i)(^|[/!])(\.kube/config|[\w.-]*kubeconfig[\w.-]*|admin\.conf|kubelet\.conf)$"), _kube
-    ),
-    Kind("Tomcat users", re.compile(r"(^|[/!])tomcat-users\.xml$"), _tomcat),
-    Kind("WordPress configuration", re.compile(r"(^|[/!])wp-config[\w.-]*\.php$"), _wordpress),
-    Kind("Git credentials", re.compile(r"(^|[/!])\.?git-credentials$"), _urls),
-    Kind("MySQL client options", re.compile(r"(^|[/!])(\.?my|\.mylogin|debian|backup|client|mariadb)\.cnf$"), _pairs),
+    Kind("kubeconfig", late(r"(?i)(^|[/!])(\.kube/config|[\w.-]*kubeconfig[\w.-]*|admin\.conf|kubelet\.conf)$"), _kube),
+    Kind("Tomcat users", late(r"(^|[/!])tomcat-users\.xml$"), _tomcat),
+    Kind("WordPress configuration", late(r"(^|[/!])wp-config[\w.-]*\.php$"), _wordpress),
+    Kind("Git credentials", late(r"(^|[/!])\.?git-credentials$"), _urls),
+    Kind("MySQL client options", late(r"(^|[/!])(\.?my|\.mylogin|debian|backup|client|mariadb)\.cnf$"), _pairs),
     Kind(
         "cloud credentials",
-        re.compile(r"(^|[/!])(\.aws/(credentials|config)|\.s3cfg|\.boto|\.passwd-s3fs|credentials\.csv)$"),
+        late(r"(^|[/!])(\.aws/(credentials|config)|\.s3cfg|\.boto|\.passwd-s3fs|credentials\.csv)$"),
         _pairs,
     ),
-    Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
+    Kind("rclone remotes", late(r"(^|[/!])rclone\.conf$"), _pairs),
     Kind(
         "package registry login",
-        re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
+        late(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
         _registry,
     ),
-    Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
+    Kind("SMB or davfs login", late(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
 )
-SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
+SERVICE_ACCOUNT = Kind("Google service account", late(r"\.json$"), _service_account)
 
 
 NAME_PARTS = (

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar, cast
 
 from fulldress.formats import crontab, shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob
@@ -22,7 +23,7 @@ T = TypeVar("T")
 MAX_PARSED = 1 << 20
 """Scripts over 1 MiB are not parsed: real ones are a few KiB, and a syntax tree costs a hundredfold."""
 
-SHELL_NAMES = re.compile(r"\.(sh|bash)$|(^|/)(pre|post)(inst|rm)$")
+SHELL_NAMES = late(r"\.(sh|bash)$|(^|/)(pre|post)(inst|rm)$")
 _SHELL_ENDS = (".sh", ".bash", "inst", "rm")
 SHEBANG = Pattern(r"\A#![^\n]{0,200}sh\b", once=True)
 """The first line of a shell script."""
@@ -35,8 +36,8 @@ _PROSE_ENDS = (
     *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
     *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
 )
-_CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
-_USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
+_CRON = late(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
+_USER_CRON = late(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
 
 
 class Script(NamedTuple):
@@ -113,8 +114,8 @@ def _parsed(context: Context, entry: Entry, text: str) -> Script:
     return Script(entry, text, memo(context, ("shell", entry.sha256), lambda: shell.commands(text)))
 
 
-_LIBRARY = re.compile(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
-_FUNCTION = re.compile(r"(?m)^[^\S\n]*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
+_LIBRARY = late(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
+_FUNCTION = late(r"(?m)^[^\S\n]*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
 
 
 def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
@@ -130,7 +131,7 @@ def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
                 yield _parsed(context, entry, text)
 
 
-_BEFORE = re.compile(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
+_BEFORE = late(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
 """What stands before the part of a path that names a file of the package: variables, dots."""
 
 
@@ -231,7 +232,7 @@ def _in_docstring(context: Context, entry: Entry, number: int) -> bool:
     return number < len(marks) and bool(marks[number])
 
 
-_DOCSTRING = re.compile(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
+_DOCSTRING = late(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
 
 
 def _docstrings(lines: list[str]) -> bytes:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import crontab, quartz
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
 from fulldress.scan.job import Job
@@ -24,10 +25,10 @@ ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
 LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS, ANSIBLE)
 
 _QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
-_PG_CALL = re.compile(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
-_CRON_STRING = re.compile(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
-_KEYWORD = re.compile(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
-_TASK = re.compile(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
+_PG_CALL = late(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
+_CRON_STRING = late(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
+_KEYWORD = late(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
+_TASK = late(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
 _DAYS = {"MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6", "SUN": "0"}
 
 
@@ -116,7 +117,7 @@ def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
         )
 
 
-_SETTING = re.compile(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
+_SETTING = late(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
 
 
 def _ansible(context: Context, entry: Entry, number: int) -> Iterator[Job]:

@@ -12,15 +12,17 @@ from typing import Any
 import postgast
 from google.protobuf.message import DecodeError
 
+from fulldress.formats.late import late
+
 MAX_LINKS = 10_000
 """Operators and set operations in one statement; the library still stands twice as many."""
 
-_STRING = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_LINK = re.compile(
+_STRING = late(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+_LINK = late(
     r"[-+*/<>=~!@#%^&|?]+|::|\[|\b(?:union|intersect|except|join|collate|zone|is|isnull|notnull|not|like|ilike|in|between)\b",
     re.IGNORECASE,
 )
-_BLOCK = re.compile(r"\b(?:if|loop|begin|case)\b", re.IGNORECASE)
+_BLOCK = late(r"\b(?:if|loop|begin|case)\b", re.IGNORECASE)
 
 
 class Unreadable(ValueError):

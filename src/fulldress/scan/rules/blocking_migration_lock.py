@@ -23,10 +23,10 @@ Poll `pg_try_advisory_lock` with a pause, each time in a statement of its own. `
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fulldress.formats import sql
+from fulldress.formats.late import late
 from fulldress.formats.sql.online import polled_lock
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
@@ -43,9 +43,9 @@ META = RuleMeta(
     confidence="certain",
 )
 
-_WAITS = re.compile(r"(?i)\bpg_advisory_lock(?:_shared)?\s*\(")
-_CONCURRENT = re.compile(r"(?i)\b(?:index|reindex[^;]*|refresh\s+materialized\s+view)\s+concurrently\b")
-_STATEMENT = re.compile(r"(?im)^[ \t]*SELECT\s+pg_advisory_lock\s*\(([^;()]*)\)\s*;")
+_WAITS = late(r"(?i)\bpg_advisory_lock(?:_shared)?\s*\(")
+_CONCURRENT = late(r"(?i)\b(?:index|reindex[^;]*|refresh\s+materialized\s+view)\s+concurrently\b")
+_STATEMENT = late(r"(?im)^[ \t]*SELECT\s+pg_advisory_lock\s*\(([^;()]*)\)\s*;")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -23,10 +23,10 @@ Ask the vendor for other names; until then quote every expansion and write `./*`
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -39,9 +39,9 @@ META = RuleMeta(
 )
 _SEPARATORS = frozenset("\u2044\u2215\u29f8\u2571\uff0f\u2024\uff0e\u2025\u2026\ufe52\u29f5\u2216\ufe68\uff3c")
 """Letters that look like a slash, a backslash or dots, or become them when a name is normalised (NFKC)."""
-_RESERVED = re.compile(r"(?i)^(con|prn|nul|com\d|lpt\d)(\..*)?$")
-_SHORT = re.compile(r"^[^~]{1,6}~\d(\.[^.]{1,3})?$")
-_OPTION = re.compile(r"^-[A-Za-z-]")
+_RESERVED = late(r"(?i)^(con|prn|nul|com\d|lpt\d)(\..*)?$")
+_SHORT = late(r"^[^~]{1,6}~\d(\.[^.]{1,3})?$")
+_OPTION = late(r"^-[A-Za-z-]")
 _WINDOWS = (".exe", ".dll", ".msi", ".bat", ".cmd", ".ps1")
 
 

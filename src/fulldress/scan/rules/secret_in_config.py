@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
@@ -56,11 +57,11 @@ LOOKS_FOR = (
     Pattern(r"(?i)(key|name)\s?=\s?[\"'][^\"']{0,60}(pass|secret|token|key)[^\"']{0,20}[\"']\s{1,8}value\s?="),
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
 )
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_WRAPPED = re.compile(r"(?m)^[^\S\n]*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
+_COMMENT = late(r"<!--.*?-->", re.DOTALL)
+_WRAPPED = late(r"(?m)^[^\S\n]*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
 _ASSIGNMENTS = r"""\"[^\"]*\"|'[^']*'|\S+"""
 """The words of a unit's ``Environment=``."""
-_EXPLAINS = re.compile(
+_EXPLAINS = late(
     r"""(?i)^([^\S\n]*(?:-\s+)?)["']?(?:descriptions?|help|documentation|docs?|details|notes?|examples?|summary|title)["']?\s*:\s*[|>][+0-9-]*\s*$"""
 )
 MAX_MARKUP = 2 << 20

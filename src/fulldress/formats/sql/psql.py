@@ -11,7 +11,7 @@ import msgspec
 
 from fulldress.formats.late import late
 
-_DOLLAR = late(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$")
+_DOLLAR = late(r"\$(?:[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*)?\$")
 _VARIABLE = late(r":(?:'[^'\n]*'|\"[^\"\n]*\"|[A-Za-z_]\w*)")
 _COPY = late(r"\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*\Z", re.IGNORECASE)
 _SENDS = {"g", "gx", "gexec", "gset", "gdesc", "crosstabview", "watch"}

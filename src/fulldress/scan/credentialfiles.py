@@ -30,6 +30,8 @@ class Kind(NamedTuple):
     name: str
     place: re.Pattern[str]
     read: Callable[[str], Iterator[Credential]]
+    words: tuple[str, ...] = ("",)
+    """In lower case, one of these is in the name of every such file or of its folder."""
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -187,38 +189,66 @@ def _ipsec(text: str) -> Iterator[Credential]:
 
 
 KINDS = (
-    Kind("pgbouncer users", late(r"(^|[/!])userlist\.txt$"), _userlist),
-    Kind("IPsec secrets", late(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
-    Kind("Postfix logins", late(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
-    Kind("rsync passwords", late(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
-    Kind("PPP secrets", late(r"(^|[/!])(chap|pap)-secrets$"), _chap),
-    Kind("cloud-init user data", late(r"(^|[/!])(user-data|cloud-(init|config))[\w.-]*$"), _cloud_init),
-    Kind("expect script", late(r"\.(exp|expect)$"), _expect),
-    Kind("PostgreSQL password file", late(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass),
-    Kind("netrc", late(r"(^|[/!])[._]?netrc$"), _netrc),
-    Kind("htpasswd", late(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"), _htpasswd),
+    Kind("pgbouncer users", late(r"(^|[/!])userlist\.txt$"), _userlist, ("userlist.txt",)),
+    Kind("IPsec secrets", late(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec, ("ipsec",)),
+    Kind(
+        "Postfix logins",
+        late(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"),
+        _colons,
+        ("passwd", "smtp_auth"),
+    ),
+    Kind("rsync passwords", late(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons, ("rsync",)),
+    Kind("PPP secrets", late(r"(^|[/!])(chap|pap)-secrets$"), _chap, ("-secrets",)),
+    Kind(
+        "cloud-init user data",
+        late(r"(^|[/!])(user-data|cloud-(init|config))[\w.-]*$"),
+        _cloud_init,
+        ("user-data", "cloud-"),
+    ),
+    Kind("expect script", late(r"\.(exp|expect)$"), _expect, (".exp",)),
+    Kind("PostgreSQL password file", late(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass, ("pgpass",)),
+    Kind("netrc", late(r"(^|[/!])[._]?netrc$"), _netrc, ("netrc",)),
+    Kind(
+        "htpasswd",
+        late(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"),
+        _htpasswd,
+        ("htpasswd", "htdigest", "passwdfile", "users.auth"),
+    ),
     Kind(
         "Docker registry login",
         late(r"(?i)(^|[/!])(\.?docker/config|[\w.-]*dockerconfig(json)?|\.dockercfg)(\.json)?$"),
         _docker,
+        ("docker",),
     ),
-    Kind("kubeconfig", late(r"(?i)(^|[/!])(\.kube/config|[\w.-]*kubeconfig[\w.-]*|admin\.conf|kubelet\.conf)$"), _kube),
-    Kind("Tomcat users", late(r"(^|[/!])tomcat-users\.xml$"), _tomcat),
-    Kind("WordPress configuration", late(r"(^|[/!])wp-config[\w.-]*\.php$"), _wordpress),
-    Kind("Git credentials", late(r"(^|[/!])\.?git-credentials$"), _urls),
-    Kind("MySQL client options", late(r"(^|[/!])(\.?my|\.mylogin|debian|backup|client|mariadb)\.cnf$"), _pairs),
+    Kind(
+        "kubeconfig",
+        late(r"(?i)(^|[/!])(\.kube/config|[\w.-]*kubeconfig[\w.-]*|admin\.conf|kubelet\.conf)$"),
+        _kube,
+        ("kube", "admin.conf"),
+    ),
+    Kind("Tomcat users", late(r"(^|[/!])tomcat-users\.xml$"), _tomcat, ("tomcat-users",)),
+    Kind("WordPress configuration", late(r"(^|[/!])wp-config[\w.-]*\.php$"), _wordpress, ("wp-config",)),
+    Kind("Git credentials", late(r"(^|[/!])\.?git-credentials$"), _urls, ("git-credentials",)),
+    Kind("MySQL client options", late(r"(^|[/!])(\.?my|\.mylogin|debian|backup|client|mariadb)\.cnf$"), _pairs, (".cnf",)),
     Kind(
         "cloud credentials",
         late(r"(^|[/!])(\.aws/(credentials|config)|\.s3cfg|\.boto|\.passwd-s3fs|credentials\.csv)$"),
         _pairs,
+        (".aws", "s3cfg", ".boto", "s3fs", "credentials"),
     ),
-    Kind("rclone remotes", late(r"(^|[/!])rclone\.conf$"), _pairs),
+    Kind("rclone remotes", late(r"(^|[/!])rclone\.conf$"), _pairs, ("rclone",)),
     Kind(
         "package registry login",
         late(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
         _registry,
+        ("npmrc", "pypirc", "pip.", "yarnrc", ".gem"),
     ),
-    Kind("SMB or davfs login", late(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
+    Kind(
+        "SMB or davfs login",
+        late(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"),
+        _pairs,
+        ("smb", "davfs", ".credentials"),
+    ),
 )
 SERVICE_ACCOUNT = Kind("Google service account", late(r"\.json$"), _service_account)
 
@@ -256,4 +286,5 @@ def kind_of(place: str) -> Kind | None:
         return None
     # No kind looks beyond the folder around the name: long paths are not searched for each.
     near = "/".join(place.rsplit("/", 3)[-3:])
-    return next((kind for kind in KINDS if kind.place.search(near)), None)
+    lower = near.lower()
+    return next((k for k in KINDS if any(word in lower for word in k.words) and k.place.search(near)), None)

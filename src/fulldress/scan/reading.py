@@ -36,6 +36,8 @@ _PROSE_ENDS = (
     *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
     *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
 )
+_PROSE_HEADS = frozenset(name[:3] for name in _PROSE_NAMES)
+_PROSE_TAILS = frozenset(end[-3:] for end in _PROSE_ENDS)
 _CRON = late(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
 _USER_CRON = late(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
 
@@ -176,8 +178,8 @@ def is_prose(place: str) -> bool:
     folder, _, name = place.rpartition("/")
     name = name.lower()
     return (
-        name.startswith(_PROSE_NAMES)
-        or name.endswith(_PROSE_ENDS)
+        (name[:3] in _PROSE_HEADS and name.startswith(_PROSE_NAMES))
+        or (name[-3:] in _PROSE_TAILS and name.endswith(_PROSE_ENDS))
         or name in ("metadata", "pkg-info")
         or folder_kinds(folder) & PROSE != 0
     )

@@ -70,7 +70,7 @@ MAX_MARKUP = 2 << 20
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each line with a secret, or one for the file."""
     by_place: dict[str, list[Spot]] = {}
-    for entry, number, line in acting_lines(context, *LOOKS_FOR):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=_is_read):
         if number in _not_read(context, entry):
             continue
         spot = _spot(entry.place, number, line)
@@ -93,10 +93,13 @@ def _spot(place: str, number: int, line: str) -> Spot | None:
     return Spot(number, f"{first.what}{under}", shown, severity, first.confidence, not is_code(place))
 
 
+def _is_read(entry: Entry) -> bool:
+    """False for what another rule reads whole (credential files), or nobody."""
+    return standing(entry.place) not in ("silent", "library") and not is_whole(entry.place)
+
+
 def _not_read(context: Context, entry: Entry) -> frozenset[int] | range:
-    """Lines that another rule reads (scripts, credential files, Kubernetes secrets) or nobody (comments in markup)."""
-    if standing(entry.place) == "silent" or standing(entry.place) == "library" or is_whole(entry.place):
-        return range(1 << 40)
+    """Lines that another rule reads (scripts, Kubernetes secrets) or nobody (comments in markup)."""
     return memo(context, (META.slug, entry.sha256, entry.place), lambda: _skipped(context, entry))
 
 
@@ -151,8 +154,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 def _spots(context: Context, place: str) -> Iterator[Spot]:
-    for entry, number, line in acting_lines(context, *LOOKS_FOR):
-        if entry.place == place and number not in _not_read(context, entry):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: e.place == place and _is_read(e)):
+        if number not in _not_read(context, entry):
             spot = _spot(place, number, line)
             if spot is not None:
                 yield spot

@@ -148,13 +148,26 @@ def _by_program(name: str, previous: str, word: str, index: int) -> Iterator[Sec
 
 def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
     """Arguments that are secrets because of how they look."""
-    option, before = _LONG.match(word), _LONG.match(previous)
+    option = _LONG.match(word) if word.startswith("-") else None
+    before = _LONG.match(previous) if previous.startswith("--") and not word.startswith("-") else None
     if option is not None and option[2]:
         yield Secret(index, option[2], f"the value of --{option[1]}")
-    elif before is not None and before[2] is None and not word.startswith("-") and previous.startswith("--"):
+    elif before is not None and before[2] is None:
         yield Secret(index, word, f"the value of --{before[1]}")
     if word.startswith("pass:"):
         yield Secret(index, word[5:], "a passphrase")
+    if "=" in word:
+        yield from _assigned(word, index)
+    for match in secrets.userinfos(word):
+        yield Secret(index, match[3], "a password in a URL")
+    for match in secrets.URL_PARAMETER.finditer(word) if "=" in word else ():
+        yield Secret(index, match[2], "a secret in a URL")
+    for token in tokens.tokens(word):
+        yield Secret(index, token.value, "a provider's token")
+
+
+def _assigned(word: str, index: int) -> Iterator[Secret]:
+    """Secrets behind an equals sign inside an argument."""
     if (defined := _DEFINED.match(word)) is not None and secrets.worth(defined[1]):
         yield Secret(index, defined[1], "a password in a property")
     if (code := _IN_CODE.search(word)) is not None and secrets.worth(code[1]) == "real":
@@ -163,9 +176,3 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, info[1], "a database password")
     if (mounted := _MOUNTED.search(word)) is not None:
         yield Secret(index, mounted[1], "a password")
-    for match in secrets.userinfos(word):
-        yield Secret(index, match[3], "a password in a URL")
-    for match in secrets.URL_PARAMETER.finditer(word):
-        yield Secret(index, match[2], "a secret in a URL")
-    for token in tokens.tokens(word):
-        yield Secret(index, token.value, "a provider's token")

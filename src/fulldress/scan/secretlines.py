@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -178,8 +179,13 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
             yield Secret(name, value, "a secret", code, worth=worth if worth == "real" or not _is_data(place) else "")
 
 
+_OF_A_FORM = late("|".join(re.escape(word) for words, _, _ in _FORMS for word in words))
+
+
 def _by_form(line: str) -> Iterator[tuple[str, str]]:
     lower = line.lower()
+    if not _OF_A_FORM.search(lower):
+        return
     for words, form, what in _FORMS:
         if any(word in lower for word in words):
             for match in form.finditer(line):
@@ -206,9 +212,14 @@ def _is_data(place: str) -> bool:
     return place.endswith((".json", ".xml", ".yaml", ".yml", ".toml", ".tf", ".hcl")) or is_code(place)
 
 
+@lru_cache(maxsize=1 << 10)
+def _plain_name(place: str) -> str:
+    return re.sub(r"\.(example|sample|dist|template|tmpl|j2|erb|in|bak|old|orig|save|mako)$", "", place.rpartition("/")[2])
+
+
 def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     """The keys and values of a line, by the kind of file."""
-    name = re.sub(r"\.(example|sample|dist|template|tmpl|j2|erb|in|bak|old|orig|save|mako)$", "", place.rpartition("/")[2])
+    name = _plain_name(place)
     if name.endswith((".json", ".tfstate", ".ipynb")):
         yield from _JSON_NAMED.findall(line)
         yield from ((k, v.replace("\\/", "/")) for k, v in _JSON.findall(line))

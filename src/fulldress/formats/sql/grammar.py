@@ -31,7 +31,7 @@ class Unreadable(ValueError):
 
 def parse(text: str) -> Any:
     """The statements of an SQL text (``.stmts``). Raises Unreadable."""
-    for piece in _STRING.sub("''", text).split(";"):
+    for piece in _STRING.sub("''", text).split(";") if len(text) > MAX_LINKS else ():
         if len(piece) > MAX_LINKS and sum(1 for _ in _LINK.finditer(piece)) > MAX_LINKS:
             raise Unreadable("nested too deeply")
     try:
@@ -42,7 +42,8 @@ def parse(text: str) -> Any:
 
 def plpgsql(text: str) -> Any:
     """The tree of a DO block's body. Raises Unreadable."""
-    if sum(1 for _ in _BLOCK.finditer(text)) > MAX_LINKS // 10:
+    most = MAX_LINKS // 10
+    if len(text) > most and sum(1 for _ in _BLOCK.finditer(text)) > most:
         raise Unreadable("nested too deeply")
     try:
         return postgast.parse_plpgsql(text)

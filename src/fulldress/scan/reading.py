@@ -284,9 +284,13 @@ def named(context: Context, name: str) -> list[Entry]:
 
     def make() -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = {}
-        for entry in context.files:
-            place = entry.place
-            found.setdefault(place[max(place.rfind("/"), place.rfind("!")) + 1 :], []).append(entry)
+        names = [entry.place[entry.place.rfind("/") + 1 :] for entry in context.files]
+        for entry, name in zip(context.files, names, strict=True):
+            last = name.rpartition("!")[2] if "!" in name else name
+            if last in found:
+                found[last].append(entry)
+            else:
+                found[last] = [entry]
         return found
 
     return memo(context, "entries by name", make).get(name, [])

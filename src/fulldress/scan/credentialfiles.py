@@ -34,9 +34,13 @@ class Kind(NamedTuple):
     """In lower case, one of these is in the name of every such file or of its folder."""
 
 
+_REGISTRY = late(r"\s*//[^\s:/]+[^\s=]*:_\w+\s*=")
+"""``//registry.host/:_authToken=``: a setting of npm, no comment."""
+
+
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), 1):
-        if line.strip() and not line.lstrip().startswith(("#", ";", "//")):
+        if line.strip() and (not line.lstrip().startswith(("#", ";", "//")) or _REGISTRY.match(line)):
             yield number, line.rstrip("\r")
 
 
@@ -112,8 +116,8 @@ def _registry(text: str) -> Iterator[Credential]:
 
 
 _SECRET_KEYS = late(
-    r"(?i)^\s*(?:export\s+)?(?://[^\s:]+/:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
-    r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*[\"']?([^\"'\s#]+)"
+    r"(?i)^\s*(?:export\s+)?(?://[^\s=]+:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
+    r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\"'\s#]+))"
 )
 
 
@@ -121,7 +125,8 @@ def _pairs(text: str) -> Iterator[Credential]:
     for number, line in _lines(text):
         found = _SECRET_KEYS.match(line)
         if found is not None:
-            yield Credential(number, found[2], found[1].lstrip("_"), secrets.worth(found[2]))
+            value = found[2] or found[3] or found[4]
+            yield Credential(number, value, found[1].lstrip("_"), secrets.worth(value))
 
 
 def _urls(text: str) -> Iterator[Credential]:

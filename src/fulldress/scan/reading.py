@@ -209,6 +209,18 @@ def is_comment(line: str) -> bool:
     return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
 
 
+_REMARK = late(r"""\s(?:\#|//)\s""")
+
+
+def without_remark(line: str) -> str:
+    """The line without a comment behind what acts (`` # was: x``, `` // was: x``); signs inside quotes are none."""
+    for match in _REMARK.finditer(line):
+        before = line[: match.start()]
+        if before.count('"') % 2 == 0 and before.count("'") % 2 == 0:
+            return before
+    return line
+
+
 def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:
     """(entry, line number, line) of every text line with a match that is neither prose nor comment.
 

@@ -17,7 +17,7 @@ Worth = Literal["", "weak", "real"]
 
 _WORDS = late(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NAMES = late(
-    r"(passwords?|passwd|passphrase|passcode|pwd|secret|secrets|token|credentials?|bearer|apikey|authkey|secretkey|"
+    r"(passwords?|passwd|passwort|kennwort|motdepasse|contrasena|senha|wachtwoord|heslo|passphrase|passcode|pwd|secret|secrets|token|credentials?|bearer|apikey|authkey|secretkey|"
     r"accesskey|privatekey|(db|user|ftp|ssh|smtp|ldap|mail|admin|root|http|become|sudo|my|key|store)?pass)$"
 )
 _PHRASES = {
@@ -41,6 +41,8 @@ _PHRASES = {
         "bind pw",
         "root pw",
         "auth token",
+        "de passe",
+        "contrase a",
     ),
 }
 _COUNTING = late(
@@ -165,7 +167,13 @@ def worth(value: str) -> Worth:
 
 def _spelled(word: str) -> bool:
     """True for what names the thing itself: ``accessToken``, ``PASSWORD``."""
-    return re.search(r"(?i)pass(word|wd)?$|token|secret|credential|key$|kennwort|passwort|contrase|senha", word) is not None
+    return (
+        re.search(
+            r"(?i)pass(word|wd)?$|token|secret|credential|key$|kennwort|passwort|contrase|senha|wachtwoord|heslo|motdepasse",
+            word,
+        )
+        is not None
+    )
 
 
 def is_real(value: str) -> bool:
@@ -174,10 +182,12 @@ def is_real(value: str) -> bool:
     return len(bare) >= 4 and not _NOT_A_VALUE.match(bare)
 
 
-_HINT = late(r"(?i)://|pass|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}")
+_HINT = late(
+    r"(?i)://|pass|kennwort|contrase|senha|wachtwoord|heslo|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}"
+)
 _AUTHORIZATION = late(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
 _ASSIGNMENT = late(
-    r"(?i)((?:passw(?:or)?d|passwd|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"
+    r"(?i)((?:passw(?:or)?d|passwd|passwort|kennwort|mot_?de_?passe|contrase[nñ]a|senha|wachtwoord|heslo|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"
     r"([\"']?)([^\s\"'$<{]{4,})"
 )
 _STATEMENT = late(r"""(?i)\b((?:identified\s+(?:with\s+\S+\s+)?by|password)\s+(?:password\s+)?)(['"])([^'"]{4,})(['"])""")
@@ -199,11 +209,12 @@ def hidden(text: str) -> str:
         text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
     if "identified" in lower or "password" in lower:
         text = _STATEMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}{m[4]}" if is_real(m[3]) else m[0], text)
-    if "pass" in lower or "secret" in lower or "token" in lower or "key" in lower:
+    if any(word in lower for word in _ASSIGNED_WORDS):
         text = _ASSIGNMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}" if is_real(m[3]) else m[0], text)
     return text
 
 
+_ASSIGNED_WORDS = ("pass", "secret", "token", "key", "kennwort", "contrase", "senha", "wachtwoord", "heslo")
 _ALL_WORDS = "authorization identified password secret token key"
 
 

@@ -6,11 +6,9 @@ the estate; writes ``03-findings/findings.json``.
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -124,29 +122,14 @@ def command(
     _can_write(output)
     _spare(output, package, baseline, waivers, vendor)
     ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, _chosen(peers))
-    with _seldom_collecting():
-        if package is not None:
-            report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
-        else:
-            report = _in_folder(f.ReleaseFolder.find(folder), ask)
+    if package is not None:
+        report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
+    else:
+        report = _in_folder(f.ReleaseFolder.find(folder), ask)
     if any(finding.rule == RAISED for finding in report.findings):
         return EXIT_BROKE  # what a rule did not look at is not known to be fine, whatever --fail-on says
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on else ()
     return EXIT_FINDINGS if any(finding.severity in failing for finding in report.findings) else EXIT_OK
-
-
-YOUNG = 50_000
-"""Objects that are made before cycles among them are looked for; rules and what they read leave next to none."""
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(YOUNG, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _chosen(peers: str) -> tuple[str, ...]:

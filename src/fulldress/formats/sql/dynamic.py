@@ -7,7 +7,7 @@ what cannot be read is handed on as a statement of kind ``hidden``, so that nobo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from postgast import pg_query_pb2 as pb
@@ -22,7 +22,7 @@ AT_RUN_TIME = "fd_run_time"
 MAX_DEPTH = 4
 """Functions that call functions are followed so far."""
 
-_PLACE = late(r"%(?:\d+\$)?[-\d*$]*([IsL%])")
+_PLACE = late(r"%(?:(\d+)\$)?[-\d*$]*([IsL%])")
 Found = tuple[str, str, Any]
 """(kind, text, node) of a statement; ``("hidden", text, None)`` when it cannot be read."""
 
@@ -36,13 +36,14 @@ def bodies(
     if kind == "do_stmt":
         yield from _block(text, functions, depth)
         return
-    for name in _called(node) if functions else ():
+    for name in called(node) if functions else ():
         if name in functions:
             for inner in _function(functions[name], functions, depth + 1):
                 yield (*inner[:3], 0)
 
 
-def _called(node: Any) -> list[str]:
+def called(node: Any) -> list[str]:
+    """The functions that a query or CALL names, each once."""
     calls = [node.funccall] if isinstance(node, pb.CallStmt) else find_nodes(node, pb.FuncCall)
     return list(dict.fromkeys(dotted(call.funcname) for call in calls if call.funcname))
 
@@ -158,15 +159,33 @@ def template(value: Any) -> str:
     if value.HasField("func_call") and value.func_call.args:
         name, args = value.func_call.funcname[-1].string.sval, value.func_call.args
         if name == "format":
-            return _PLACE.sub(_stand_in, template(args[0]))
+            return _formatted(template(args[0]), args[1:])
         if name in ("concat", "concat_ws"):
             return "".join(template(arg) for arg in args[name == "concat_ws" :])
         if name == "replace" and len(args) == 3 and args[1].HasField("a_const"):
             return template(args[0]).replace(args[1].a_const.sval.sval or "\0", template(args[2]))
+        if name == "quote_ident":
+            return _formatted("%I", args)
         if name == "quote_literal":
-            return "''"
+            return _formatted("%L", args)
     return AT_RUN_TIME
 
 
-def _stand_in(found: re.Match[str]) -> str:
-    return {"L": "''", "%": "%"}.get(found.group(1), AT_RUN_TIME)
+def _formatted(text: str, args: Sequence[Any]) -> str:
+    """What ``format()`` makes: literals are filled in, everything else stays a stand-in."""
+    following = iter(range(len(args)))
+
+    def one(found: re.Match[str]) -> str:
+        if found[2] == "%":
+            return "%"
+        at = int(found[1]) - 1 if found[1] else next(following, -1)
+        value = args[at] if 0 <= at < len(args) else None
+        said = template(value) if value is not None else AT_RUN_TIME
+        if AT_RUN_TIME in said or not said:
+            return "''" if found[2] == "L" else AT_RUN_TIME
+        if found[2] == "L":
+            return "'" + said.replace("'", "''") + "'"
+        plain = found[2] == "s" or re.fullmatch(r"[a-z_][a-z0-9_$]*", said)
+        return said if plain else '"' + said.replace('"', '""') + '"'
+
+    return _PLACE.sub(one, text)

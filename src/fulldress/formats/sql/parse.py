@@ -13,7 +13,7 @@ import msgspec
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.late import late
-from fulldress.formats.sql.dynamic import bodies, sent_text
+from fulldress.formats.sql.dynamic import bodies, called, sent_text
 from fulldress.formats.sql.grammar import Unreadable, parse
 from fulldress.formats.sql.names import dotted
 from fulldress.formats.sql.nodes import find_nodes
@@ -42,6 +42,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """It runs inside the DO block or function call before it, or is sent by psql's \\gexec."""
     alone: bool = False
     """Sent by \\gexec: it commits by itself though it is ``inside``."""
+    opened: tuple[str, ...] = ()
+    """Functions that it calls and whose bodies follow it."""
     node: Any = None
     """The parse node (``pg_query_pb2``), or None."""
 
@@ -187,6 +189,7 @@ class _State:
             transaction=self.current,
             lock_timeout_ms=now.lock,
             statement_timeout_ms=now.statement,
+            opened=tuple(n for n in called(inner) if n in self.functions) if kind in ("select_stmt", "call_stmt") else (),
             node=inner,
         )
         yield base

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from fulldress.adapters import sandbox
 from fulldress.errors import UsageError
 from fulldress.formats.patterns import Pattern
@@ -38,7 +36,7 @@ def release_context(
 
     ``memory``: shared by the contexts of several states of one package, whose contents are nearly all the same.
     """
-    estate = _with_chain(folder, read_json(folder.path(f.ESTATE), Estate)) if folder.path(f.ESTATE).is_file() else None
+    estate = read_json(folder.path(f.ESTATE), Estate) if folder.path(f.ESTATE).is_file() else None
     trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
     return Context(
         lock,
@@ -53,6 +51,7 @@ def release_context(
         acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
         advisories=_advisories(folder),
         drafted=drafted,
+        chain=_chain(folder),
     )
 
 
@@ -85,18 +84,18 @@ def _advisories(folder: f.ReleaseFolder) -> AdvisoryReport | None:
     return found if found.package_sha256 == read_json(lock, PackageLock).sha256 else None
 
 
-def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:
-    """The estate with the declared intermediate certificates inlined, because rules open no files."""
-    chain = {}
+def _chain(folder: f.ReleaseFolder) -> tuple[str, ...]:
+    """The declared intermediate certificates, because rules open no files."""
+    found = []
     for name in folder.release().estate.chain:
         try:
-            chain[f"certificate {name}"] = folder.path(name).read_text("ascii")
+            found.append(folder.path(name).read_text("ascii"))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"release.toml: [estate] chain names {name}, which cannot be read: {error}",
                 fix="put the vendor's intermediate certificate there, in PEM form",
             ) from error
-    return msgspec.structs.replace(estate, replacements={**estate.replacements, **chain})
+    return tuple(found)
 
 
 def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact, ...] | None:

@@ -297,5 +297,5 @@ def test_a_declared_intermediate_completes_the_chain_without_any_inventory(
     left = {x.rule for x in read_json(Path("04-adaptations/rescan.json"), FindingsReport).findings}
     assert "certificate-chain-incomplete" not in left
     Path("middle.pem").unlink()
-    with pytest.raises(UsageError, match="chain names middle.pem"):
+    with pytest.raises(UsageError, match="chain names"):
         run(scan)

@@ -144,8 +144,8 @@ def test_the_second_person_sees_the_change(path: Path) -> None:
     agreed(path)
     path.write_text(RECORD.replace(PIN, NEW))
     lines = vendor.change(path, standing(path))
-    assert f'-fingerprint = "{{PIN}}"' in lines
-    assert f'+fingerprint = "{{NEW}}"' in lines
+    assert f'-fingerprint = "{PIN}"' in lines
+    assert f'+fingerprint = "{NEW}"' in lines
 
 
 def test_the_template_as_it_comes_cannot_be_proposed(tmp_path: Path) -> None:

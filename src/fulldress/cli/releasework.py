@@ -15,6 +15,7 @@ from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact, MatrixRow, UpgradePath
 from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
+from fulldress.model.vendor import Escalation
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Target, in_folder, targets_of
 from fulldress.store import folder as f
@@ -48,11 +49,21 @@ def release_context(
         matrix=_matrix(folder),
         trust=trust,
         release=folder.release(),
-        acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
+        acceptance=_acceptance(folder),
         advisories=_advisories(folder),
         drafted=drafted,
         chain=_chain(folder),
     )
+
+
+def _acceptance(folder: f.ReleaseFolder) -> Acceptance | None:
+    """What two people decided; nothing when the vendor's contact said since that the package is not theirs."""
+    if not folder.path(f.ACCEPTANCE).is_file():
+        return None
+    found = read_toml(folder.path(f.ACCEPTANCE), Acceptance)
+    asked = read_json(folder.path(f.ESCALATION), Escalation) if folder.path(f.ESCALATION).is_file() else None
+    denied = asked is not None and asked.package_sha256 == found.package_sha256 and bool(asked.refused)
+    return None if denied else found
 
 
 def _remembering(lock: PackageLock, blobs: BlobStore, memory: Memory) -> Search:

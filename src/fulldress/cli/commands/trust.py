@@ -26,7 +26,7 @@ from fulldress.intake import dossier as dossiers
 from fulldress.intake import escalate as escalating
 from fulldress.model.advisory import ChannelReport
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
-from fulldress.model.vendor import Outcome, Reason
+from fulldress.model.vendor import Escalation, Outcome, Reason
 from fulldress.report.columns import columns, shown
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -94,13 +94,16 @@ def explain(folder: f.ReleaseFolder, form: str = "text") -> None:
     accepted = _acceptance(folder)
     if accepted is not None and accepted.package_sha256 == trust.package_sha256:
         state = "accepted" if accepted.covers(trust) else "one more person is needed"
+        state = "VOID, for the vendor denied it" if asked and asked.refused else state
         rows.append(("accepted by", f"{', '.join(accepted.by)}: {state}"))
     if rows:
         click.echo(columns(("what", "state"), rows, widest=90))
-    next_command(_next(trust, accepted, asked is not None))
+    next_command(_next(trust, accepted, asked))
 
 
-def _next(trust: TrustReport, accepted: Acceptance | None, asked: bool) -> str:
+def _next(trust: TrustReport, accepted: Acceptance | None, asked: Escalation | None) -> str:
+    if asked is not None and asked.refused:
+        return "ask for a release that is theirs, then fulldress intake"
     if trust.verdict == "pinned-ok" or (accepted is not None and accepted.covers(trust)):
         return "fulldress inventory"
     return "fulldress trust dossier" if asked else "fulldress trust escalate --by NAME"

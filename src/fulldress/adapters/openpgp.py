@@ -7,6 +7,7 @@ weak hash. Each of several signatures in one file is judged by itself.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,10 @@ from msgspec import structs
 from pysequoia.packet import HashAlgorithm, PacketPile, SignatureType, Tag
 
 from fulldress.model.signed import SignatureState, SignedBy
+
+os.environ.setdefault("RUST_LIB_BACKTRACE", "0")
+"""What is no key is an answer here, and happens often: with RUST_BACKTRACE set, each would cost 100 ms for a trace that
+nobody reads. (Rust looks when it fails for the first time.)"""
 
 _WEAK = (HashAlgorithm.MD5, HashAlgorithm.SHA1, HashAlgorithm.RipeMD)
 _REVOCATIONS = (SignatureType.KeyRevocation, SignatureType.SubkeyRevocation)

@@ -40,7 +40,8 @@ def is_list(name: str) -> bool:
 
 def is_any_list(name: str) -> bool:
     """True when a file of this base name is a list of sums of any kind by custom."""
-    return bool(_ANY_NAME.match(name))
+    lower = name.lower()
+    return ("sum" in lower or "md5" in lower or "sha" in lower) and _ANY_NAME.match(name) is not None
 
 
 def decoded(data: bytes) -> str:

@@ -68,14 +68,12 @@ class _Gzip:
         return out
 
 
-def _new(kind: str) -> Callable[[], Inflater]:
-    makers: dict[str, Callable[[], Inflater]] = {
-        "gz": _Gzip,
-        "bz2": bz2.BZ2Decompressor,
-        "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
-        "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY),
-    }
-    return makers[kind]
+_INFLATERS: dict[str, Callable[[], Inflater]] = {
+    "gz": _Gzip,
+    "bz2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY),
+}
 
 
 def decompressed(stream: BinaryIO, kind: str) -> Iterator[bytes]:
@@ -97,7 +95,7 @@ def decompressed(stream: BinaryIO, kind: str) -> Iterator[bytes]:
 
 
 def _streams(stream: BinaryIO, kind: str) -> Iterator[bytes]:
-    make = _new(kind)
+    make = _INFLATERS[kind]
     rest = stream.read(CHUNK)
     while rest:
         if not rest.startswith(_STARTS[kind][: len(rest)]):

@@ -107,7 +107,8 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         listing = pax.get(tardump.PAX, "").encode("utf-8", "surrogateescape")
         if header.type == tardump.TYPE:
             listing = _header_data(stream, at, header.size)
-        yield _member(stream, header, at)._replace(remark=tardump.remark(listing, header.name) if listing else "")
+        member = _member(stream, header, at)
+        yield member._replace(remark=tardump.remark(listing, header.name)) if listing else member
         at, gap = at + _padded(body), -body % BLOCK
     if extended:
         raise refusal("archive-damaged", "a TAR header announces a member that does not follow")

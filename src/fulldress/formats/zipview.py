@@ -94,8 +94,9 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
     """
     size = stream.seek(0, 2)
     end, shift = find_end(stream, size, stub)
-    central, comments = _central(stream, end)
-    found = [r._replace(offset=r.offset + shift) for r in central]
+    found, comments = _central(stream, end)
+    if shift:
+        found = [r._replace(offset=r.offset + shift) for r in found]
     known: list[Apart] = []
     stop = end.directory_offset
     if block := apkblock.before(lambda offset, length: read_at(stream, offset, length), stop):
@@ -252,18 +253,17 @@ def _locals(found: list[Record], expected: int, stop: int, compare: Callable[[Re
 
 
 def _local(stream: BinaryIO, record: Record, following: int) -> Record:
-    label = shown(record.name)
     if record.offset + LOCAL_SIZE > following:
-        raise refusal("overlapping-members", f"there is no room for the header of {label!r}")
+        raise refusal("overlapping-members", f"there is no room for the header of {shown(record.name)!r}")
     room = min(following - record.offset, LOCAL_SIZE + len(record.raw_name) + USUAL_EXTRA)
     start = read_at(stream, record.offset, room)
     head = start[:LOCAL_SIZE]
     if head[:4] != LOCAL:
-        raise _disagree(f"there is no local header where the directory says {label!r} begins")
+        raise _disagree(f"there is no local header where the directory says {shown(record.name)!r} begins")
     _, flags, method, time, date, crc, packed, size, n, m = struct.unpack_from("<5H3L2H", head, 4)
     data = record.offset + LOCAL_SIZE + n + m
     if data + record.packed > following:
-        raise refusal("overlapping-members", f"{label!r} reaches into the member behind it")
+        raise refusal("overlapping-members", f"{shown(record.name)!r} reaches into the member behind it")
     rest = start[LOCAL_SIZE : LOCAL_SIZE + n + m]
     if len(rest) < n + m:
         rest = read_at(stream, record.offset + LOCAL_SIZE, n + m)
@@ -273,15 +273,15 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
         *(record.raw_name, record.flags & ~LEVEL_BITS, record.method, record.when),
     )
     if not same:
-        raise _disagree(f"{label!r} has another name, flag, method or time in its local header")
+        raise _disagree(f"{shown(record.name)!r} has another name, flag, method or time in its local header")
     if zipextra.UNICODE_PATH in extras and record.name != zipnames.slashed(
         zipextra.name(rest[:n], flags, extras), record.system
     ):
-        raise _disagree(f"{label!r} has another name in its local header")
+        raise _disagree(f"{shown(record.name)!r} has another name in its local header")
     numbers = (crc, packed, size)
     declared = (record.crc, record.packed, record.size)
     if numbers != declared and not (flags & STREAMED and all(a in (0, b) for a, b in zip(numbers, declared, strict=True))):
-        raise _disagree(f"{label!r} has another size or checksum in its local header")
+        raise _disagree(f"{shown(record.name)!r} has another size or checksum in its local header")
     _descriptor(stream, record, data + record.packed, following)
     odd = ", ".join(dict.fromkeys(o for o in (record.extra, zipextra.unknown(extras, record.raw_name)) if o))
     return record._replace(data=data, extra=odd)
@@ -356,6 +356,7 @@ def _kind(record: Record) -> tuple[MemberKind, int]:
     return ("directory" if folder else "file"), mode
 
 
+@functools.lru_cache(maxsize=1024)  # the members of an archive share a few
 def _modified(when: tuple[int, int]) -> str:
     date, time = when
     year, month, day = 1980 + (date >> 9), (date >> 5) & 15, date & 31

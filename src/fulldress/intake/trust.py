@@ -120,7 +120,10 @@ class _Judge:
 
     @staticmethod
     def _maybe_key(place: str, data: bytes) -> bool:
-        return b"-----BEGIN PGP PUBLIC KEY" in data or place.endswith(KEY_SUFFIXES)
+        """A key without armour begins with the head of a packet, whose first bit is set."""
+        if b"-----BEGIN PGP PUBLIC KEY" in data:
+            return True
+        return place.endswith(KEY_SUFFIXES) and (data[:1] >= b"\x80" or b"BEGIN PGP" in data)
 
     def _certificates(self, place: str, data: bytes) -> tuple[bytes, ...]:
         if b"-----BEGIN CERTIFICATE-----" in data or place.endswith(CERTIFICATE_SUFFIXES):

@@ -348,3 +348,14 @@ def test_a_verdict_that_was_written_by_hand_runs_nothing(release: f.ReleaseFolde
     path.write_text(path.read_text().replace("unknown-key", "pinned-ok"))
     with pytest.raises(Stale, match="is not what was written"):
         require_trusted(release)
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "20260131", "31.1.2026"])
+def test_since_is_a_day_or_an_error(release: f.ReleaseFolder, day: str) -> None:
+    with pytest.raises(UsageError, match="is no day"):
+        run(vendor, "fetch", "--offline", "--since", day)
+
+
+def test_a_file_without_a_key_is_no_key_for_the_dossier(release: f.ReleaseFolder) -> None:
+    with pytest.raises(UsageError, match="holds no OpenPGP public key"):
+        run(trust, "dossier", "--key", "vendor.toml")

@@ -233,7 +233,7 @@ def dossier(folder: f.ReleaseFolder, second: Path | None, previous: Path | None,
     trust, lock = work.trust_of(folder), read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
     channels = read_json(folder.path(f.CHANNELS), ChannelReport) if folder.path(f.CHANNELS).is_file() else None
     record = work.vendor_record(folder)
-    held = [k.encode() for k in (record.keys if record else ())] + [_small(path) for path in keys]
+    held = [k.encode() for k in (record.keys if record else ())] + [_key(path) for path in keys]
     made = dossiers.dossier(
         dossiers.Material(
             trust=trust,
@@ -264,10 +264,12 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _small(path: Path) -> bytes:
+def _key(path: Path) -> bytes:
     if _there(path).stat().st_size > MAX_KEY:
         raise UsageError(f"{path} is too large for a key", fix="name the public key alone")
-    return path.read_bytes()
+    if not OpenPgp().certificates(data := path.read_bytes()):
+        raise UsageError(f"{path} holds no OpenPGP public key", fix="name the file that `gpg --export` wrote")
+    return data
 
 
 def _previous(path: Path) -> PackageLock:

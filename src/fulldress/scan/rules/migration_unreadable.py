@@ -90,12 +90,14 @@ def _is_there(context: Context, name: str) -> bool:
 def _foreign(context: Context) -> Iterator[Finding]:
     """One finding for all scripts of other databases: said, not judged."""
     scripts = foreign(context)
+    engines = {d.engine for h in (context.estate.hosts if context.estate is not None else ()) for d in h.databases}
+    runs_here = "mysql" in engines and any(script.dialect == "MySQL" for script in scripts)
     if scripts:
         kinds = ", ".join(sorted({script.dialect for script in scripts}))
         named = ", ".join(script.entry.place for script in scripts[:4]) + " ..." * (len(scripts) > 4)
         yield Finding(
             rule=META.slug,
-            severity="info",
+            severity=META.severity if runs_here else "info",
             confidence=META.confidence,
             title=f"{len(scripts)} SQL script{'s' * (len(scripts) > 1)} of another database ({kinds}):"
             " lock analysis not made",

@@ -171,7 +171,7 @@ def _finding(
         rule=META.slug,
         severity=severity,
         confidence=META.confidence,
-        title=f"dependencies are installed without a lock: {say}",
+        title=f"Dependencies are installed without a lock: {say}",
         place=script.entry.place,
         line=command.line,
         excerpt=secrets.hidden(command.text)[:200],

@@ -125,3 +125,30 @@ def test_reaches_is_made_once() -> None:
     context = context_of({"etc/cron.d/x": "0 3 * * * root /usr/bin/run\n", "usr/bin/run": RUN})
     (job,) = jobs(context)
     assert reaches(context, job) is reaches(context, job)
+
+
+def test_make_that_calls_itself_ends() -> None:
+    recipe = "".join(f"\t$(MAKE) t{n}\n" for n in range(12))
+    text = "all: \n" + recipe + "".join(f"t{n}:\n{recipe}" for n in range(12)) + "\tcurl https://partner.test.net/x\n"
+    files_ = {"a.deb!/etc/cron.d/x": "0 3 * * * root make -C /opt/x\n", "a.deb!/opt/x/Makefile": text}
+    assert len(chains(files_)) == 1
+
+
+@pytest.mark.parametrize("line", ["from . import conf", "from .conf import HOST", "from lab import conf", "import lab.conf"])
+def test_modules_of_the_same_program_are_followed(line: str) -> None:
+    files_ = {
+        "a.deb!/etc/cron.d/x": "0 3 * * * root python3 -m lab.push\n",
+        "a.deb!/usr/lib/python3/dist-packages/lab/push.py": f"{line}\n",
+        "a.deb!/usr/lib/python3/dist-packages/lab/conf.py": "HOST = 'https://partner.test.net/'\n",
+    }
+    assert chains(files_)
+
+
+def test_modules_of_others_are_not_followed() -> None:
+    files_ = {
+        "a.deb!/etc/cron.d/x": "0 3 * * * root python3 -m lab.push\n",
+        "a.deb!/usr/lib/python3/dist-packages/lab/push.py": "import requests\nfrom urllib3 import conf\n",
+        "a.deb!/usr/lib/python3/dist-packages/requests/__init__.py": "DOC = 'https://partner.test.net/'\n",
+        "a.deb!/usr/lib/python3/dist-packages/urllib3/conf.py": "DOC = 'https://partner.test.net/'\n",
+    }
+    assert chains(files_) == []

@@ -155,3 +155,12 @@ def test_the_many_scripts_of_one_upgrade_are_told_one_by_one(name: str) -> None:
     files = {name.format(n=n): f"ALTER TABLE t{n} ALTER COLUMN c TYPE bigint;\n" for n in range(1, 29)}
     report = sweep(context_of(files))
     assert len({f.place for f in report.findings if f.severity == "critical"}) == 28
+
+
+def test_every_statement_of_the_same_kind_is_named() -> None:
+    text = "SET lock_timeout = '2s';\n" + "".join(
+        f"ALTER TABLE {name} ALTER a TYPE bigint;\n" for name in ("result", "sample", "result")
+    )
+    (found,) = [f for f in findings(Sample(files={"migrations/1.sql": text})) if f.rule == "table-rewrite"]
+    assert found.line == 2
+    assert "The same goes for line 3 (sample), line 4 (result)." in found.consequence

@@ -13,6 +13,7 @@ from fulldress.scan import searcher as module
 from fulldress.scan.searcher import Local, Target, in_folder, run
 from fulldress.store.blobs import BlobStore
 from fulldress.store.pack import RECORD, Pack
+from fulldress.store.search import Sighting
 
 pytestmark = pytest.mark.usefixtures("confined")
 WANTED = [Pattern("hunter[0-9]"), Pattern(r"\A#!", once=True)]
@@ -54,7 +55,7 @@ def test_objects_of_a_pack_are_searched_where_they_lie(tmp_path: Path) -> None:
         where = pack.whole().part(4, 7)
         digests = [pack.put(b"a hunter8"), pack.put_chunks([where.read()], where)[0]]
         pack.flush()
-        records = [RECORD.pack(bytes.fromhex(d), True, *pack.index[d]) for d in digests]
+        records = [RECORD.pack(bytes.fromhex(d), *pack.index[d]) for d in digests]
         found = run([records], WANTED, handles=(room.fileno(), package.fileno()))
     assert [found[d].ends for d in digests] == [{WANTED[0]: (9,)}, {WANTED[0]: (7,)}]
 
@@ -75,3 +76,9 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     in_folder(store.root, targets)(WANTED)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_pattern_that_nobody_asked_for_is_not_believed() -> None:
+    with pytest.raises(FulldressError) as caught:
+        module.looked([Sighting("ab" * 32, False, "", {2: [1]})], WANTED)
+    assert caught.value.slug == "search-failed"

@@ -130,3 +130,18 @@ def test_stores_that_are_not_tried_are_said() -> None:
     files["tls/large.jks"] = store + bytes(keystore_default_password.MAX_BYTES)
     found = sweep(context_of(Sample(files=files)), [keystore_default_password]).findings
     assert [(f.title, f.severity) for f in found] == [("4 keystores on which no password was tried", "low")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sudo -S systemctl stop x <<< 'Kx8horse22'",
+        "chmod -R 777 /opt; mc alias set a https://s3.lab.internal k Kx8horse22",
+        "iptables -F; redis-cli -a Kx8horse22 flushall",
+        "ufw disable; ldapmodify -w Kx8horse22 -f x",
+    ],
+)
+def test_no_rule_shows_what_a_command_is_given(command: str) -> None:
+    report = sweep(context_of({"scripts/1.sh": f"#!/bin/sh\n{command}\n"}))
+    assert any(finding.rule == "secret-in-command" for finding in report.findings)
+    assert "Kx8horse22" not in repr(report)

@@ -20,13 +20,15 @@ HINTS = (
     r"cGFzc3dvcmQ|Bhc3N3b3Jk|wYXNzd29yZ|UEFTU1dPUk|BBU1NXT1JE|QQVNTV09SR|LS0tLS1CRUdJTi|c2VjcmV0|c3NocGFzcy|"
     r"UEdQQVNTV09SR|QXV0aG9yaXphdGlvb",
     r"70617373776[fF]7264|50415353574[fF]5244|2d2d2d2d2d424547494e",
-    r"(?i)passw(or)?d(%3d|%3a|%22%3a)",
+    r"(?i)passw(or)?d(%3d|%3a|%22%3a)|%3a%2f%2f[\w.~+-]{1,80}%3a[\w.~%+-]{4,120}%40[a-z0-9]",
+    r"cABhAHMAcwB3AG8AcgBk|AAYQBzAHMAdwBvAHIAZA|wAGEAcwBzAHcAbwByAGQ",
     r"(?i)base64\s{1,4}(-d|-D|--decode|-di)\b|(base64_decode|b64decode|atob|FromBase64String|Base64\.decode)\s?\(|\bb64dec\b",
     r"(?i)\s-e(nc|ncodedcommand|c)?\s{1,4}[A-Za-z0-9+/]{40}",
     r"(?i)authorization['\"]?[\s:=,]{1,4}['\"]?basic\s{1,3}[A-Z0-9+/]{8}",
 )
 """Where something wrapped may hold a secret, for the search of every byte: gzip's beginning, the words for passwords and
-keys as base64 (at each of its three offsets) and hex, URL-encoded assignments, and programs that decode."""
+keys as base64 (at each of its three offsets, in UTF-16 too) and hex, URL-encoded assignments and addresses, programs
+that decode."""
 
 
 def unwrapped(text: str, depth: int = MAX_DEPTH) -> Iterator[str]:

@@ -10,7 +10,7 @@ import re
 SECRET = "<secret>"
 
 _NAMED = (
-    r"(?:[\w.-]{0,100}(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|"
+    r"(?:[\w.-]{0,100}(?:passw(?:or)?[dt]|kennwort|mot_?de_?passe|contrase[nñ]a|wachtwoord|passphrase|pwd|secret|token|credential|"
     r"api[-_]?key|access[-_]?key|private[-_]?key)s?[\w.-]{0,100})"
 )
 """Bounded, because the text may be a stranger's: a line of nothing but such words must not cost the square of its length."""

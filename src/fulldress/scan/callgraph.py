@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fulldress.formats import cronlint, shell, shellflow, unit
+from fulldress.formats import cronlint, makefile, shell, shellflow, unit
 from fulldress.formats.shell import Command
 from fulldress.model.package import Entry
 from fulldress.scan.endpoints import urls
@@ -21,7 +21,7 @@ from fulldress.scan.job import Job
 from fulldress.scan.reading import is_prose, memo, named
 from fulldress.scan.rule import Context
 from fulldress.scan.schedules import command_lines
-from fulldress.scan.targets import LOGINS, Target, targets
+from fulldress.scan.targets import LOGINS, Target, operands, option, targets
 
 MAX_DEPTH = 8
 MAX_FILES = 300
@@ -30,6 +30,8 @@ MAX_READ = 1 << 20
 _PATH = re.compile(r"(?<![\w.$}:/-])/(?:[\w.+@-]+/)*[\w.+@-]+")
 _INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|node|java|lua)[\d.]*$")
 _ON_PATH = re.compile(r"(^|/)(usr/)?(local/)?s?bin/[^/]+$")
+_IMPORT = re.compile(r"\s*(?:from\s+([\w.]+)\s+import\s+([\w, \t(]+)|import\s+([\w.]+))")
+"""One module for each line: who imports several in one line imports the standard library."""
 _INERT = frozenset(
     [
         "echo",
@@ -85,6 +87,8 @@ class _Text(NamedTuple):
     values: dict[str, str]
     line: int = 0
     """Line of the place at which the text stands, for a command line; 0 for whole files."""
+    folder: str = ""
+    """Where it runs, when that is not the folder of the place."""
 
 
 def short(place: str) -> str:
@@ -136,7 +140,7 @@ class _Walk:
 
     def _shell(self, text: _Text) -> Iterator[Reach]:
         values, folder = text.values, _inside(posixpath.dirname(text.place))
-        here = folder
+        here = text.folder or folder
         for event in memo(self.context, ("events", text.text), lambda: shellflow.events(text.text)):
             if isinstance(event, shellflow.Assignment):
                 values[event.name] = shellflow.expand(event.value, values, folder)
@@ -160,7 +164,7 @@ class _Walk:
         name = words[0].rpartition("/")[2]
         for inner in shell.nested(event):
             script = shellflow.expand(inner, text.values, _inside(posixpath.dirname(text.place)))
-            self.queue.append(_Text(text.place, script, True, steps, dict(text.values), event.line))
+            self.queue.append(_Text(text.place, script, True, steps, dict(text.values), event.line, here))
         if name in _INERT:
             return
         yield from self._targets(targets(words), steps)
@@ -168,6 +172,9 @@ class _Walk:
             yield from self._targets(_line_targets(event.heredoc), steps)
         if name in (".", "source") and len(words) > 1:
             yield from self._sourced(words[1], text, steps, here)
+            return
+        if name in ("make", "gmake"):
+            yield from self._made(words[1:], text, steps, here)
             return
         for path in self._started(name, words):
             entry = self.entry(path, here, text.place)
@@ -205,6 +212,42 @@ class _Walk:
             yield from self._shell(inner)
         yield from self._lines(inner)
 
+    def _made(self, words: tuple[str, ...], text: _Text, steps: tuple[Step, ...], here: str) -> Iterator[Reach]:
+        """The recipes of the targets that ``make`` is asked for."""
+        folder = option(words, "C", "directory")
+        here = self._folder(folder, here) if folder else here
+        wanted = option(words, "f", "file")
+        entry = next(
+            (
+                e
+                for name in ((wanted,) if wanted else makefile.NAMES)
+                if (e := self.entry(f"{here}/{name}", here, text.place))
+            ),
+            None,
+        )
+        content = self.context.text(entry) if entry is not None and entry.size <= MAX_READ else None
+        targets = [w for w in operands(words, "CfIjloW") if "=" not in w]
+        key = " ".join((entry.place if entry is not None else "", *targets))
+        if entry is None or content is None or len(steps) >= MAX_DEPTH or key in self.seen_files:
+            return
+        self.seen_files.add(key)
+        yield Reach(steps, entry, None)
+        values = dict(text.values) | {
+            k: v for k, sign, v in (w.partition("=") for w in words) if sign and not k.startswith("-")
+        }
+        for recipe in makefile.recipes(content, targets):
+            self.queue.append(
+                _Text(
+                    entry.place,
+                    recipe.command,
+                    True,
+                    (*steps, Step(entry.place, recipe.line)),
+                    dict(values),
+                    recipe.line,
+                    here,
+                )
+            )
+
     def _enter(self, entry: Entry, steps: tuple[Step, ...], values: dict[str, str]) -> Iterator[Reach]:
         if entry.place in self.seen_files or len(steps) >= MAX_DEPTH:
             return
@@ -222,13 +265,39 @@ class _Walk:
     # ---- other texts: by their lines
 
     def _lines(self, text: _Text) -> Iterator[Reach]:
+        python = text.place.endswith(".py") or re.match(r"#![^\n]*python", text.text) is not None
         for number, line in command_lines(text.text):
             steps = (*text.steps, Step(text.place, number))
             yield from self._targets(_line_targets(line), steps)
+            for module in self._imported(line, text.place) if python else ():
+                yield from self._enter(module, steps, text.values)
             for path in _PATH.findall(line):
                 entry = self.entry(path, "", text.place)
                 if entry is not None:
                     yield from self._enter(entry, steps, text.values)
+
+    def _imported(self, line: str, place: str) -> Iterator[Entry]:
+        """The modules of the same program that a line of Python imports: beside it, or in its own package."""
+        match = _IMPORT.match(line)
+        if match is None:
+            return
+        folder = posixpath.dirname(place)
+        base = match[1] or match[3] or ""
+        dots = len(base) - len(base.lstrip("."))
+        names = [base, *(f"{base.rstrip('.')}.{name}" if base.strip(".") else f"{base}{name}" for name in _names(match[2]))]
+        for name in names:
+            path = name.lstrip(".").replace(".", "/")
+            top = path.partition("/")[0]
+            roots = [folder]
+            if dots:
+                roots = ["/".join(folder.split("/")[: len(folder.split("/")) - dots + 1])]
+            elif f"/{top}/" in f"/{folder}/":
+                roots.append(f"/{folder}/".rpartition(f"/{top}/")[0].lstrip("/"))
+            for root in roots:
+                for found in (f"{root}/{path}.py", f"{root}/{path}/__init__.py"):
+                    entry = self.context.entry(found.lstrip("/")) if path else None
+                    if entry is not None and entry.kind == "file":
+                        yield entry
 
     def _targets(self, targets: Iterator[Target], steps: tuple[Step, ...]) -> Iterator[Reach]:
         for target in targets:
@@ -273,10 +342,15 @@ class _Walk:
         return found[0] if found else None
 
 
+def _names(listed: str | None) -> list[str]:
+    """The names of ``from x import a, b as c``."""
+    return [words[0] for part in (listed or "").strip("( ").split(",") if (words := part.split())]
+
+
 def _inside(place: str) -> str:
-    """The path within the innermost archive: what ``cd`` and the like see on the host."""
-    _, archive, path = place.rpartition("!")
-    return path if archive else place
+    """The path within the innermost archive: what ``cd`` and the like see on the host. It always begins with a slash, so
+    that what a script makes of its own folder is not looked for below that folder again."""
+    return f"/{place.rpartition('!')[2].lstrip('/')}"
 
 
 def _expanded(event: Command, values: dict[str, str], folder: str) -> tuple[str, ...]:

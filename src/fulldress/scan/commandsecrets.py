@@ -95,12 +95,26 @@ def _candidates(command: Command) -> Iterator[Secret]:
     name = command.argv[start].rpartition("/")[2]
     if name == "htpasswd" and re.match(r"-\w*b", next(iter(command.argv[start + 1 :]), "")):
         yield Secret(len(command.argv) - 1, command.argv[-1], "a password")
+    if name in ("mc", "mcli") and command.argv[start + 1 : start + 3] in (("alias", "set"), ("config", "host")):
+        for index, word in list(enumerate(command.argv[start + 1 :], start + 1))[-2:]:
+            if secrets.worth(word) == "real" and "://" not in word and len(word) >= 8:
+                yield Secret(index, word, "a secret of an object store")
+    if name == "expect":
+        for index, text in [*enumerate(command.argv), (HANDED, command.heredoc)]:
+            yield from (Secret(index, m[1], "a password that is typed in") for m in _TYPED.finditer(text))
     if name == "aws" and command.argv[start + 1 : start + 3] == ("configure", "set") and "secret" in command.argv[-2]:
         yield Secret(len(command.argv) - 1, command.argv[-1], "a cloud secret")
     if name in ("echo", "printf") and command.pipes_to.rpartition("/")[2] in ("chpasswd", "passwd", "smbpasswd", "kinit"):
         yield from _piped(command)
     if name in ("echo", "printf") and command.pipes_to == "sudo" and "-S" in command.pipes_args:
         yield from _piped(command)
+    if (
+        name in _ASK
+        or (name == "sudo" and "-S" in command.argv)
+        or "-S" in command.argv[:start]
+        or "--password-stdin" in command.argv
+    ):
+        yield from _handed(command, name)
     if (
         name == "openssl"
         and command.argv[start + 1 : start + 2] == ("passwd",)
@@ -111,6 +125,31 @@ def _candidates(command: Command) -> Iterator[Secret]:
         previous = command.argv[index - 1]
         yield from _by_program(name, previous, word, index)
         yield from _by_form(previous, word, index)
+
+
+_ASK = frozenset(("chpasswd", "passwd", "smbpasswd", "kinit", "cryptsetup", "faillock"))
+"""Programs that read passwords from their standard input."""
+HANDED = -2
+"""Stands for the index of a word: the secret is in a here-string or here-document."""
+_TYPED = re.compile(r"""(?i)ass(?:word|phrase|wd)[\s\S]{0,120}?\bsend\s+(?:--\s+)?\\?["{]([^"$\\\s}]{4,})\\+[rn]""")
+_HERE_STRING = re.compile(r"""^<<<\s*(?:"([^"]*)"|'([^']*)'|(\S+))$""")
+
+
+def _handed(command: Command, name: str) -> Iterator[Secret]:
+    """``sudo -S ... <<< password``, ``chpasswd <<EOF``: what the program reads from the script itself."""
+    texts = ["".join(part or "" for part in m.groups()) for r in command.redirects if (m := _HERE_STRING.match(r.strip()))]
+    for line in (*texts, *command.heredoc.split("\n")):
+        value = line.strip().rpartition(":")[2] if name == "chpasswd" else line.strip()
+        if value and " " not in value and "$" not in value:
+            yield Secret(HANDED, value, "a password")
+
+
+def hidden(text: str) -> str:
+    """A command as a report may show it: without the values that :func:`found_in` finds in it."""
+    values = {secret.value for command in shell.commands(text) for secret in found_in(command)}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, secrets.HIDDEN)
+    return text
 
 
 def _piped(command: Command) -> Iterator[Secret]:

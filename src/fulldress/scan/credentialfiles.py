@@ -31,9 +31,13 @@ class Kind(NamedTuple):
     read: Callable[[str], Iterator[Credential]]
 
 
+_REGISTRY = re.compile(r"\s*//[^\s:/]+[^\s=]*:_\w+\s*=")
+"""``//registry.host/:_authToken=``: a setting of npm, no comment."""
+
+
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), 1):
-        if line.strip() and not line.lstrip().startswith(("#", ";", "//")):
+        if line.strip() and (not line.lstrip().startswith(("#", ";", "//")) or _REGISTRY.match(line)):
             yield number, line.rstrip("\r")
 
 
@@ -109,8 +113,8 @@ def _registry(text: str) -> Iterator[Credential]:
 
 
 _SECRET_KEYS = re.compile(
-    r"(?i)^\s*(?:export\s+)?(?://[^\s:]+/:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
-    r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*[\"']?([^\"'\s#]+)"
+    r"(?i)^\s*(?:export\s+)?(?://[^\s=]+:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
+    r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\"'\s#]+))"
 )
 
 
@@ -118,7 +122,8 @@ def _pairs(text: str) -> Iterator[Credential]:
     for number, line in _lines(text):
         found = _SECRET_KEYS.match(line)
         if found is not None:
-            yield Credential(number, found[2], found[1].lstrip("_"), secrets.worth(found[2]))
+            value = found[2] or found[3] or found[4]
+            yield Credential(number, value, found[1].lstrip("_"), secrets.worth(value))
 
 
 def _urls(text: str) -> Iterator[Credential]:
@@ -255,4 +260,6 @@ def kind_of(place: str) -> Kind | None:
     name = place.rpartition("/")[2].lower()
     if not any(part in name for part in NAME_PARTS):
         return None
-    return next((kind for kind in KINDS if kind.place.search(place)), None)
+    # No kind looks beyond the folder around the name: long paths are not searched for each.
+    near = "/".join(place.rsplit("/", 3)[-3:])
+    return next((kind for kind in KINDS if kind.place.search(near)), None)

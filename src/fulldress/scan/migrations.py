@@ -224,6 +224,20 @@ def _lines(migration: Migration, kind: HazardKind) -> str:
     return f" ({'lines' if len(found) > 1 else 'line'} {shown})" if found else ""
 
 
+def _likewise(migration: Migration, told: Hazard) -> str:
+    """The other statements of the migration that do the same, each with its line and table."""
+    found = {
+        (h.statement.line, h.relation)
+        for h in migration.hazards
+        if h.kind == told.kind and h.mild == told.mild and h.statement.line != told.statement.line
+    }
+    if not found:
+        return ""
+    named = [f"line {line} ({_shown(relation)})" if relation else f"line {line}" for line, relation in sorted(found)]
+    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    return f" The same goes for {', '.join(named[:MAX_NAMED])}{more}."
+
+
 def _severity(meta: RuleMeta, migration: Migration) -> Severity:
     if _hazard(migration).mild:
         return "info"
@@ -240,7 +254,7 @@ def _shown(name: str) -> str:
 def _finding(context: Context, meta: RuleMeta, migration: Migration) -> Finding:
     kinds, hazard = migration.kinds, _hazard(migration)
     others = ", ".join(f"{NAMES[kind]}{_lines(migration, kind)}" for kind in kinds[1:])
-    also = f" The same migration has {others}." if others else ""
+    also = _likewise(migration, hazard) + (f" The same migration has {others}." if others else "")
     if migration.historic:
         also += " An earlier migration of the same series makes the table: it matters where that one has run already."
     counted = sql.rows_of(rows(context), hazard.relation)

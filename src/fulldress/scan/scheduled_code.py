@@ -6,7 +6,9 @@ Pure: reads the Context. Only lines that act are read, and only what the schedul
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fulldress.formats import crontab, quartz
 from fulldress.formats.patterns import Pattern
@@ -19,6 +21,8 @@ PG_CRON = Pattern(r"(?i)\bcron\.schedule(?:_in_database)?\s*\(")
 JAVA = Pattern(r"(?i)(?:@Scheduled\s*\([^)\n]{0,80}cron\s*=|cronSchedule\s*\(\s*\"|cron[-_.]?expression)")
 CELERY = Pattern(r"[\x22']schedule[\x22']\s*:\s*crontab\(")
 KUBERNETES = Pattern(r"^kind:\s*[\x22']?CronJob\b", once=True)
+KUBERNETES_KIND = re.compile(r"(?m)^kind:\s*[\"']?CronJob\b")
+SUSPENDED = re.compile(r"(?m)^[ \t]+suspend:\s*true\b")
 WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
 ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
 LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS, ANSIBLE)
@@ -142,14 +146,73 @@ def _ansible(context: Context, entry: Entry, number: int) -> Iterator[Job]:
         yield Job(entry.place, number, schedule, given.get("job", ""), False, text, kind="ansible", user=user)
 
 
+def suspended(text: str, line: int, reason: str) -> str:
+    """The manifest with the CronJob whose ``schedule:`` is on that line switched off, the reason above it."""
+    lines = text.split("\n")
+    indent = lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())]
+    lines[line:line] = [f"{indent}# {' '.join(reason.split())}", f"{indent}suspend: true"]
+    return "\n".join(lines)
+
+
+_LIST = re.compile(r"^(\s*)(-\s+)?(?:command|args):\s*(.*)$")
+_WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s,\]][^,\]]*))\s*,?""")
+
+
 def _kubernetes(entry: Entry, text: str) -> Iterator[Job]:
-    zone = re.search(r"(?m)^[^\S\n]*timeZone:\s*[\"']?([\w/+-]+)", text)
-    for number, line in enumerate(text.split("\n"), 1):
-        match = re.match(r"""\s*schedule:\s*["']?([^"'#]+?)["']?\s*(?:#.*)?$""", line)
-        if match is not None and crontab.parse_schedule(match[1]) is not None:
-            yield Job(
-                entry.place, number, match[1], "", False, line.strip(), kind="kubernetes", zone=zone[1] if zone else "UTC"
-            )
+    lines = text.split("\n")
+    bounds = [-1, *(n for n, line in enumerate(lines) if line.startswith("---")), len(lines)]
+    for begin, end in pairwise(bounds):
+        document = "\n".join(lines[begin + 1 : end])
+        if KUBERNETES_KIND.search(document) is None or SUSPENDED.search(document) is not None:
+            continue
+        zone = re.search(r"(?m)^[^\S\n]*timeZone:\s*[\"']?([\w/+-]+)", document)
+        for number, line in enumerate(lines[begin + 1 : end], begin + 2):
+            match = re.match(r"""\s*schedule:\s*["']?([^"'#]+?)["']?\s*(?:#.*)?$""", line)
+            if match is not None and crontab.parse_schedule(match[1]) is not None:
+                run, where = _container(document.split("\n")), zone[1] if zone else "UTC"
+                yield Job(entry.place, number, match[1], run, False, line.strip(), kind="kubernetes", zone=where)
+
+
+def _container(lines: list[str]) -> str:
+    """What the containers of a manifest run: ``command`` and ``args`` as words of a shell, a line for each container."""
+    found: list[str] = []
+    for number, line in enumerate(lines):
+        match = _LIST.match(line)
+        if match is None:
+            continue
+        words = (
+            _items(lines[number + 1 :], len(match[1]) + len(match[2] or ""))
+            if not match[3]
+            else _WORD.findall(match[3].strip("[] "))
+        )
+        said = " ".join(shlex.quote((a.replace('\\"', '"') or b or c).strip()) for a, b, c in words)
+        if found and line.lstrip(" -").startswith("args"):
+            found[-1] += f" {said}"
+        else:
+            found.append(said)
+    return "\n".join(found)
+
+
+def _items(lines: list[str], depth: int) -> Iterator[tuple[str, str, str]]:
+    """The items of a block list, those of several lines (``- |``) whole."""
+    parts: list[str] | None = None
+    begun = -1
+    for line in lines:
+        bare = line.lstrip()
+        left = len(line) - len(bare)
+        if bare and (left < depth or (left == depth and not bare.startswith("- "))):
+            break
+        if bare.startswith("- ") and (parts is None or left == begun):
+            if parts is not None:
+                yield "", "", "\n".join(parts)
+            begun = left
+            item = bare[2:].strip()
+            plain = item.strip("\"'") if item[:1] in "\"'" else item
+            parts = [] if item in ("|", ">", "|-", ">-", "|+") else [plain]
+        elif parts is not None and bare:
+            parts.append(bare)
+    if parts is not None:
+        yield "", "", "\n".join(parts)
 
 
 def _windows(entry: Entry, number: int, line: str) -> Iterator[Job]:

@@ -19,9 +19,9 @@ from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan.job import Job
-from fulldress.scan.reading import Crontab, Script, crontabs, memo, named, scripts
+from fulldress.scan.reading import Crontab, Script, crontabs, memo, named, scripts, without_remark
 from fulldress.scan.rule import Context
-from fulldress.scan.scheduled_code import in_code
+from fulldress.scan.scheduled_code import in_code, suspended
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
 _CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
@@ -72,6 +72,12 @@ def next_firing(job: Job, after: datetime) -> datetime | None:
     elif job.schedule:
         found = crontab.next_firing(job.schedule, start)
     return found.astimezone(after.tzinfo) if found is not None else None
+
+
+def can_be_silenced(job: Job) -> bool:
+    """True for jobs that a line of the package alone decides about (see :func:`silenced`)."""
+    manifest = job.kind == "kubernetes" and job.place.endswith((".yaml", ".yml"))
+    return manifest or (job.kind in ("cron", "at") and not job.timer)
 
 
 def idle_under_systemd(job: Job) -> bool:
@@ -215,11 +221,14 @@ def _at(script: Script, command: Command) -> Iterator[Job]:
 
 
 def silenced(context: Context, finding: Finding, reason: str) -> str | None:
-    """The text of the finding's file with that job commented out; None when this would break a script."""
+    """The text of the finding's file with that job commented out, a CronJob of Kubernetes suspended; None when this would
+    break a script."""
     entry = context.entry(finding.place)
     text = context.text(entry) if entry is not None and entry.sha256 else None
     if text is None or finding.line > text.count("\n") + 1:
         return None
+    if finding.place.endswith((".yaml", ".yml")):
+        return suspended(text, finding.line, reason)
     without = crontab.disable(text, finding.line, reason)
     return without if not shell.is_shell(finding.place, text) or shell.parses(without) else None
 
@@ -252,7 +261,7 @@ def _service_command(context: Context, timer: Entry, directives: list[unit.Direc
 
 
 def command_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines of a script or configuration that act: no comments."""
+    """Lines of a script or configuration that act, without comments: those of their own and those behind a command."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip() and not line.lstrip().startswith(("#", "//", ";")):
-            yield number, line
+            yield number, without_remark(line)

@@ -15,7 +15,7 @@ Worth = Literal["", "weak", "real"]
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NAMES = re.compile(
-    r"(passwords?|passwd|passphrase|passcode|pwd|secret|secrets|token|credentials?|bearer|apikey|authkey|secretkey|"
+    r"(passwords?|passwd|passwort|kennwort|motdepasse|contrasena|senha|wachtwoord|heslo|passphrase|passcode|pwd|secret|secrets|token|credentials?|bearer|apikey|authkey|secretkey|"
     r"accesskey|privatekey|(db|user|ftp|ssh|smtp|ldap|mail|admin|root|http|become|sudo|my|key|store)?pass)$"
 )
 _PHRASES = {
@@ -39,6 +39,8 @@ _PHRASES = {
         "bind pw",
         "root pw",
         "auth token",
+        "de passe",
+        "contrase a",
     ),
 }
 _COUNTING = re.compile(
@@ -163,7 +165,13 @@ def worth(value: str) -> Worth:
 
 def _spelled(word: str) -> bool:
     """True for what names the thing itself: ``accessToken``, ``PASSWORD``."""
-    return re.search(r"(?i)pass(word|wd)?$|token|secret|credential|key$|kennwort|passwort|contrase|senha", word) is not None
+    return (
+        re.search(
+            r"(?i)pass(word|wd)?$|token|secret|credential|key$|kennwort|passwort|contrase|senha|wachtwoord|heslo|motdepasse",
+            word,
+        )
+        is not None
+    )
 
 
 def is_real(value: str) -> bool:
@@ -172,10 +180,12 @@ def is_real(value: str) -> bool:
     return len(bare) >= 4 and not _NOT_A_VALUE.match(bare)
 
 
-_HINT = re.compile(r"(?i)://|pass|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}")
+_HINT = re.compile(
+    r"(?i)://|pass|kennwort|contrase|senha|wachtwoord|heslo|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}"
+)
 _AUTHORIZATION = re.compile(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
 _ASSIGNMENT = re.compile(
-    r"(?i)((?:passw(?:or)?d|passwd|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"
+    r"(?i)((?:passw(?:or)?d|passwd|passwort|kennwort|mot_?de_?passe|contrase[nñ]a|senha|wachtwoord|heslo|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"
     r"([\"']?)([^\s\"'$<{]{4,})"
 )
 _STATEMENT = re.compile(
@@ -188,14 +198,23 @@ def hidden(text: str) -> str:
     """The text with every recognisable secret hidden: in URLs, headers, options, assignments, and provider tokens."""
     if not _HINT.search(text):
         return text
+    lower = text.lower() if text.isascii() else _ALL_WORDS  # other letters may count as these: then all is tried
     for pattern in _ARGUMENTS:
         text = pattern.sub(lambda m: f"{m[1]}{HIDDEN}" if is_real(m[2]) else m[0], text)
-    text = URL_USERINFO.sub(lambda m: f"{m[1]}{m[2]}:{HIDDEN}@" if is_real(m[3]) else m[0], text)
+    if "@" in text:
+        text = URL_USERINFO.sub(lambda m: f"{m[1]}{m[2]}:{HIDDEN}@" if is_real(m[3]) else m[0], text)
     text = URL_PARAMETER.sub(lambda m: m[1] + HIDDEN if is_real(m[2]) else m[0], text)
     text = _KEY_BLOCK.sub(rf"\1{HIDDEN}\2", PROVIDER.sub(HIDDEN, text))
-    text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
-    text = _STATEMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}{m[4]}" if is_real(m[3]) else m[0], text)
-    return _ASSIGNMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}" if is_real(m[3]) else m[0], text)
+    if "authorization" in lower:
+        text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
+    if "identified" in lower or "password" in lower:
+        text = _STATEMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}{m[4]}" if is_real(m[3]) else m[0], text)
+    if "pass" in lower or "secret" in lower or "token" in lower or "key" in lower:
+        text = _ASSIGNMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}" if is_real(m[3]) else m[0], text)
+    return text
+
+
+_ALL_WORDS = "authorization identified password secret token key"
 
 
 def variable(*parts: str) -> str:

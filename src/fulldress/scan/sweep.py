@@ -18,14 +18,15 @@ import msgspec
 
 from fulldress.errors import NothingToDo
 from fulldress.formats.patterns import Pattern
+from fulldress.formats.shell import is_shell
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.model.package import SEALED, PackageLock, TrustReport
 from fulldress.ports import Progress
-from fulldress.scan import crew, secrets
+from fulldress.scan import commandsecrets, crew, secrets
 from fulldress.scan import rules as rules_package
 from fulldress.scan.boundary import attempt
 from fulldress.scan.lineage import lineage
-from fulldress.scan.reading import SHEBANG
+from fulldress.scan.reading import MAX_PARSED, SHEBANG, read_together
 from fulldress.scan.rule import Context, Rule, patterns_of
 from fulldress.scan.titles import sentence
 from fulldress.scan.waivers import Waiver
@@ -117,6 +118,7 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
     alone = len(families) < 2 or (os.cpu_count() or 1) < 2
     if alone or not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH:
         return [one(number) for number in range(len(run))]
+    attempt(lambda: read_together(context))
     groups = sorted(families.values(), key=lambda g: (_turn(run[g[0]].META.family), -len(g)))
     done = crew.shared_out(groups, one)
     return [done[number] for number in range(len(run))]
@@ -241,11 +243,22 @@ def as_shown(context: Context, finding: Finding) -> Finding:
         place=_printable(finding.place),
         title=_printable(secrets.hidden(finding.title[:MAX_READ]))[:MAX_TITLE],
         curable=finding.curable and not _sealed(context, finding.place),
-        excerpt=_printable(secrets.hidden(finding.excerpt[:MAX_READ]))[:MAX_EXCERPT],
+        excerpt=_printable(_excerpt(context, finding))[:MAX_EXCERPT],
     )
     return msgspec.structs.replace(
         shown, fingerprint=fingerprint(context, shown), lineage=lineage(shown, _line(context, shown))
     )
+
+
+def _excerpt(context: Context, finding: Finding) -> str:
+    """The excerpt without secrets: those that any text shows, and in a shell script those that a command is given."""
+    shown = secrets.hidden(finding.excerpt[:MAX_READ])
+    entry = context.entry(finding.place)
+    if finding.line and " " in shown and entry is not None and entry.sha256 and entry.size <= MAX_PARSED:
+        text = context.text(entry)
+        if text is not None and is_shell(finding.place, text):
+            return commandsecrets.hidden(shown)
+    return shown
 
 
 def _sealed(context: Context, place: str) -> bool:

@@ -148,3 +148,22 @@ def test_the_server_refuses_it_too(server, base: str, text: str) -> None:
             server.sql("fd_sql_refused", text)
     finally:
         server.drop("fd_sql_refused")
+
+
+@pytest.mark.parametrize(
+    ("made", "table"),
+    [
+        ("format('ALTER TABLE %I ALTER a TYPE bigint', 'orders')", "orders"),
+        ("format('ALTER TABLE %2$I.%1$I ALTER a TYPE bigint', 'orders', 'lab')", "lab.orders"),
+        ("format('ALTER TABLE %I ALTER a TYPE bigint', c)", "fd_run_time"),
+        ("'ALTER TABLE ' || quote_ident('orders') || ' ALTER a TYPE bigint'", "orders"),
+    ],
+)
+def test_literals_are_filled_into_a_format(made: str, table: str) -> None:
+    text = f"DO $$ BEGIN EXECUTE {made}; END $$;"
+    assert [h.relation for h in found(text, "table-rewrite")] == [table]
+
+
+def test_a_function_that_was_read_is_not_called_unreadable() -> None:
+    assert "migration-hides-statements" not in kinds(FUNCTION + "SELECT widen();")
+    assert "migration-hides-statements" in kinds("SELECT widen();")

@@ -7,21 +7,21 @@ what cannot be read is handed on as a statement of kind ``hidden``, so that nobo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.grammar import Unreadable, parse, plpgsql
 from fulldress.formats.sql.names import dotted
+from fulldress.formats.sql.nodes import find_nodes
 
 AT_RUN_TIME = "fd_run_time"
 """Stands for a name that only the running migration knows."""
 MAX_DEPTH = 4
 """Functions that call functions are followed so far."""
 
-_PLACE = re.compile(r"%(?:\d+\$)?[-\d*$]*([IsL%])")
+_PLACE = re.compile(r"%(?:(\d+)\$)?[-\d*$]*([IsL%])")
 Found = tuple[str, str, Any]
 """(kind, text, node) of a statement; ``("hidden", text, None)`` when it cannot be read."""
 
@@ -35,14 +35,15 @@ def bodies(
     if kind == "do_stmt":
         yield from _block(text, functions, depth)
         return
-    for name in _called(node):
+    for name in called(node) if functions else ():
         if name in functions:
             for inner in _function(functions[name], functions, depth + 1):
                 yield (*inner[:3], 0)
 
 
-def _called(node: Any) -> list[str]:
-    calls = [node.funccall] if isinstance(node, pb.CallStmt) else postgast.find_nodes(node, pb.FuncCall)
+def called(node: Any) -> list[str]:
+    """The functions that a query or CALL names, each once."""
+    calls = [node.funccall] if isinstance(node, pb.CallStmt) else find_nodes(node, pb.FuncCall)
     return list(dict.fromkeys(dotted(call.funcname) for call in calls if call.funcname))
 
 
@@ -90,25 +91,32 @@ def _statements(body: str, offset: int, functions: Mapping[str, str], depth: int
                 yield (*inner[:3], offset)
 
 
-def _queries(tree: Any, line: int = 1) -> Iterator[tuple[str, int, bool]]:
+def _queries(tree: Any, line: int = 1) -> list[tuple[str, int, bool]]:
     """(query, line, dynamic) of every statement of a PL/pgSQL tree that runs SQL."""
-    if isinstance(tree, list):
+    found: list[tuple[str, int, bool]] = []
+    _collect(tree, line, found)
+    return found
+
+
+def _collect(tree: Any, line: int, found: list[tuple[str, int, bool]]) -> None:
+    if type(tree) is list:
         for item in tree:
-            yield from _queries(item, line)
-        return
-    if not isinstance(tree, dict):
+            _collect(item, line, found)
         return
     for name, value in tree.items():
-        if isinstance(value, dict):
+        kind = type(value)
+        if kind is dict:
             line = value.get("lineno", line)
+        elif kind is not list:
+            continue
         if name == "PLpgSQL_stmt_execsql":
-            yield value["sqlstmt"]["PLpgSQL_expr"]["query"], line, False
+            found.append((value["sqlstmt"]["PLpgSQL_expr"]["query"], line, False))
         elif name == "PLpgSQL_stmt_perform" or name == "PLpgSQL_stmt_call":
-            yield value["expr"]["PLpgSQL_expr"]["query"], line, False
+            found.append((value["expr"]["PLpgSQL_expr"]["query"], line, False))
         elif name == "PLpgSQL_stmt_dynexecute":
-            yield value["query"]["PLpgSQL_expr"]["query"], line, True
+            found.append((value["query"]["PLpgSQL_expr"]["query"], line, True))
         else:
-            yield from _queries(value, line)
+            _collect(value, line, found)
 
 
 def _executed(expression: str) -> Iterator[Found]:
@@ -150,15 +158,33 @@ def template(value: Any) -> str:
     if value.HasField("func_call") and value.func_call.args:
         name, args = value.func_call.funcname[-1].string.sval, value.func_call.args
         if name == "format":
-            return _PLACE.sub(_stand_in, template(args[0]))
+            return _formatted(template(args[0]), args[1:])
         if name in ("concat", "concat_ws"):
             return "".join(template(arg) for arg in args[name == "concat_ws" :])
         if name == "replace" and len(args) == 3 and args[1].HasField("a_const"):
             return template(args[0]).replace(args[1].a_const.sval.sval or "\0", template(args[2]))
+        if name == "quote_ident":
+            return _formatted("%I", args)
         if name == "quote_literal":
-            return "''"
+            return _formatted("%L", args)
     return AT_RUN_TIME
 
 
-def _stand_in(found: re.Match[str]) -> str:
-    return {"L": "''", "%": "%"}.get(found.group(1), AT_RUN_TIME)
+def _formatted(text: str, args: Sequence[Any]) -> str:
+    """What ``format()`` makes: literals are filled in, everything else stays a stand-in."""
+    following = iter(range(len(args)))
+
+    def one(found: re.Match[str]) -> str:
+        if found[2] == "%":
+            return "%"
+        at = int(found[1]) - 1 if found[1] else next(following, -1)
+        value = args[at] if 0 <= at < len(args) else None
+        said = template(value) if value is not None else AT_RUN_TIME
+        if AT_RUN_TIME in said or not said:
+            return "''" if found[2] == "L" else AT_RUN_TIME
+        if found[2] == "L":
+            return "'" + said.replace("'", "''") + "'"
+        plain = found[2] == "s" or re.fullmatch(r"[a-z_][a-z0-9_$]*", said)
+        return said if plain else '"' + said.replace('"', '""') + '"'
+
+    return _PLACE.sub(one, text)

@@ -1,8 +1,8 @@
 """A migration waits for its lock inside a statement while CREATE INDEX CONCURRENTLY runs.
 
 ## What it does
-Reports `pg_advisory_lock` (the form that waits) in a migration or in the script that runs it, when a migration of the same
-run works CONCURRENTLY.
+Reports `pg_advisory_lock` (the form that waits) in a migration, or in the script or program that runs it, when one of the
+same run works CONCURRENTLY.
 
 ## Why it matters
 Whoever waits in `pg_advisory_lock` holds a snapshot. CREATE INDEX CONCURRENTLY waits for all old snapshots, also for that
@@ -26,13 +26,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from fulldress.formats import sql
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.sql.online import polled_lock
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan.migration_files import Source, sources
 from fulldress.scan.migration_runs import runs
-from fulldress.scan.reading import current_text, encode
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, current_text, encode, is_code
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -43,6 +47,8 @@ META = RuleMeta(
     confidence="certain",
 )
 
+BLOCKING = Pattern(r"(?i)\bpg_advisory_lock(_shared)?\s{0,4}\(")
+LOOKS_FOR = (BLOCKING,)
 _WAITS = re.compile(r"(?i)\bpg_advisory_lock(?:_shared)?\s*\(")
 _CONCURRENT = re.compile(r"(?i)\b(?:index|reindex[^;]*|refresh\s+materialized\s+view)\s+concurrently\b")
 _STATEMENT = re.compile(r"(?im)^[ \t]*SELECT\s+pg_advisory_lock\s*\(([^;()]*)\)\s*;")
@@ -62,6 +68,21 @@ def check(context: Context) -> Iterator[Finding]:
         if place not in told and _WAITS.search(run.script.text) and any(_concurrent(s) for s in run.sources):
             told.add(place)
             yield _finding(run.script.entry, run.script.text, curable=False)
+    yield from _in_programs(context, told)
+
+
+def _in_programs(context: Context, told: set[str]) -> Iterator[Finding]:
+    """A migration runner in another language than shell, that waits for the lock itself."""
+    if not context.matching(BLOCKING, among=lambda e: is_code(e.place)) or not any(_concurrent(s) for s in sources(context)):
+        return
+    for entry, number, line in acting_lines(
+        context, BLOCKING, among=lambda e: is_code(e.place) and standing(e.place) == "acting"
+    ):
+        text = context.text(entry) if entry.place not in told else None
+        if text is not None and re.search(r"(?i)migrat|\.sql\b", entry.place + text):
+            told.add(entry.place)
+            finding = _finding(entry, text, curable=False)
+            yield msgspec.structs.replace(finding, confidence="likely", line=number, excerpt=line.strip()[:200])
 
 
 def _concurrent(source: Source) -> bool:
@@ -110,8 +131,20 @@ BAD = (
         "migrations/1.sql": "SELECT pg_advisory_lock(1, 2);\nCREATE TABLE x (a int);\n",
         "migrations/2.sql": "SELECT pg_advisory_lock(1, 2);\nCREATE INDEX CONCURRENTLY i ON t (a);\n",
     },
+    {
+        "app/migrate.js": "await db.query('select pg_advisory_lock($1)')\nfor (f of glob('migrations/*.sql')) run(f)\n",
+        "migrations/1.sql": "CREATE INDEX CONCURRENTLY i ON t (a);\n",
+    },
 )
 GOOD = (
+    {
+        "app/migrate.py": "for f in migrations:\n    db.execute('SELECT pg_try_advisory_lock(42)')\n",
+        "migrations/1.sql": "CREATE INDEX CONCURRENTLY i ON t (a);\n",
+    },
+    {
+        "app/queue.py": "db.execute('SELECT pg_advisory_lock(42)')\n",
+        "migrations/1.sql": "CREATE INDEX CONCURRENTLY i ON t (a);\n",
+    },
     {"migrations/1.sql": "SELECT pg_advisory_lock(42);\nCREATE TABLE x (a int);\n"},
     {"migrations/1.sql": sql.MUTEX + "CREATE INDEX CONCURRENTLY i ON t (a);\n"},
     {"migrations/1.sql": "-- not pg_advisory_lock(1)\nCREATE INDEX CONCURRENTLY i ON t (a);\n"},

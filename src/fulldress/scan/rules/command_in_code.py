@@ -45,13 +45,20 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
-    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(
+        r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s|setenforce\s{1,4}0|"
+        r"ufw\s{1,4}disable|ip6?tables\s{1,4}-F)"
+    ),
+    Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
 )
 _CALL = re.compile(
     r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"
     r"\s*\(\s*[rf]?([\"'`])\s*(?P<command>.*)"
     r"|(?:=|^|;|\()\s*`\s*(?P<tick>(?:sudo\s+)?(?:rm|chmod|mkfs)\b[^`]*)`"
 )
+_WORDS = re.compile(r"""\[\s*(?:(?:"[^"\\]*"|'[^'\\]*')\s*,?\s*){2,40}\]""")
+_WORD = re.compile(r""""([^"\\]*)"|'([^'\\]*)'""")
+_DEFENCES = re.compile(r"^(?:sudo\s+)?(?:setenforce\s+0|ufw\s+disable|ip6?tables\s+-F)\b")
 _REMOVES = re.compile(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*\\*(.+)")
 _WHOLE = re.compile(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?(?=[\s\"'`;)]|$)")
 _BEGINS = re.compile(r"^[\"']?(?:\$\{?\w|\{\w|%s|[\"'`]\s*[.+]|#\{)")
@@ -93,7 +100,11 @@ _MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 
 
 def _called(line: str) -> _Bad | None:
-    call = _CALL.search(line[:1000])
+    line = line[:1000]
+    words = _WORDS.search(line)
+    if words is not None:  # a list of words is what a shell would have made of the line
+        line = line[: words.start()] + '"' + " ".join(a or b for a, b in _WORD.findall(words[0])) + '"' + line[words.end() :]
+    call = _CALL.search(line)
     return _judged(call["command"] or call["tick"]) if call is not None else None
 
 
@@ -125,6 +136,8 @@ def _judged(command: str) -> _Bad | None:
         )
     if _WRECKS.match(command):
         return _Bad("high", "overwrites a device through a shell", "What was there is gone.")
+    if _DEFENCES.match(command):
+        return _Bad("high", "switches the host's defences off through a shell", "What is off stays off after the upgrade.")
     if _OPENS.match(command):
         return _Bad("medium", "lets everybody write, through chmod in a shell", "Any user of the host may change what runs.")
     if _BLIND.match(command + " "):
@@ -133,6 +146,7 @@ def _judged(command: str) -> _Bad | None:
 
 
 BAD = (
+    {"up.py": 'subprocess.run(\'iptables -F\', shell=True)\nsubprocess.check_call(["chmod", "-R", "777", "/opt/lab"])\n'},
     {"install.pl": 'my $b = shift;\nsystem("rm -rf $b/spool/*");\nsystem("chmod -R 777 $b");\n'},
     {"setup.py": 'import os\nos.system(f"rm -rf {base}/cache")\n'},
     {"app/cleanup.php": "<?php\nshell_exec('rm -rf ' . $dir . '/*');\n"},
@@ -141,6 +155,7 @@ BAD = (
     {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
 )
 GOOD = (
+    {"up.py": "subprocess.run(['chmod', '755', '/opt/lab'])\nprint('ufw disable')\nrun(['rm', '-rf', '/opt/lab/x'])\n"},
     {"install.pl": '# system("rm -rf /");\nsystem("rm -rf /opt/vendor/cache");\nsystem("rm", "-rf", $x);\n'},
     {"setup.py": 'import os\nos.system("chmod 755 bin/x")\nprint("curl -k is wrong")\n'},
     {"tests/clean.py": 'os.system(f"rm -rf {tmp}")\n', "node_modules/x/a.js": "execSync(`rm -rf ${d}`)\n"},

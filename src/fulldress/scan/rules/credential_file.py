@@ -75,7 +75,7 @@ def _finding(entry: Entry, kind: Kind, text: str) -> Iterator[Finding]:
         rule=META.slug,
         severity="medium" if severity == "high" and kind.name == "htpasswd" else severity,
         confidence=META.confidence,
-        title=f"{kind.name} with the credential{whose}{many}: {entry.place.rpartition('/')[2]}",
+        title=f"{kind.name} with the credential{whose}{many} in {entry.place.rpartition('/')[2]}",
         place=entry.place,
         line=first.line,
         excerpt=_shown(text, first),
@@ -106,6 +106,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 _REST = {"VERSION": "1\n"}
 BAD = (
+    {"a.txt": "a", "etc/.npmrc": "//npm.lab.internal/repo/:_authToken=3f9a7c21-88de-4b1f-9c53-1e7ad02c55aa\n"},
+    {"a.txt": "a", "root/.my.cnf": '[client]\nuser = root\npassword="7Qm#2xV9"\n'},
     {"etc/postfix/sasl_passwd": "[smtp.partner.example]:587 user:geheim1\n", "etc/rsyncd.secrets": "bak:geheim1\n"},
     {"etc/ppp/chap-secrets": 'client * "geheim1" *\n', "cloud-init.yml": "chpasswd:\n  list: |\n    root:geheim1\n"},
     {"bin/login.exp": '#!/usr/bin/expect\nsend "geheim1\\r"\n'},
@@ -121,6 +123,7 @@ BAD = (
     {**_REST, "root/.aws/credentials": "[default]\naws_secret_access_key = geheim1/abc\n"},
 )
 GOOD = (
+    {"etc/.npmrc": "//npm.lab.internal/:_authToken=${NPM_TOKEN}\n// a comment: _password=x\n"},
     {"home/app/.pgpass": "# host:port:database:user:password\n*:5432:*:app:${PGPASS}\n"},
     {"conf/tomcat-users.xml": '<tomcat-users>\n<!--\n<user username="adm" password="geheim1"/>\n--></tomcat-users>\n'},
     {"www/wp-config-sample.php": "<?php\ndefine('DB_PASSWORD', 'password_here');\n"},

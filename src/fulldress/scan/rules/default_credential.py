@@ -57,7 +57,19 @@ _COPIED = Pattern(
     r"(?i)^copy\s{1,9}[\w.\"]{0,60}(user|account|login|admin|credential|operator|principal)[\w\"]{0,20}\s{0,9}\([^)\n]{0,900}"
     r"(pass|pwd|secret)[^)\n]{0,900}\)\s{1,9}from\s{1,9}stdin"
 )
-LOOKS_FOR = (_INSERT, _COMPARED, _TURNED, _COPIED)
+_WELL_KNOWN = sorted(
+    word
+    for word in secrets.DEFAULTS
+    if re.fullmatch(r"[a-z@0]{5,14}\d{3,}|changeme|changeit|change_me|letmein|p@ssw0rd|passw0rd|minioadmin", word)
+    and re.search(r"[a-z]{3}", word)
+)
+"""Words that are nothing but a password, whatever they are compared with."""
+_KNOWN = Pattern(
+    rf"(?i)(===?|\.equals\s?\(|\beq\b)\s{{0,3}}[\"']({'|'.join(_WELL_KNOWN)})[\"']|"
+    rf"[\"']({'|'.join(_WELL_KNOWN)})[\"']\s{{0,3}}(===?|\.equals\s?\()"
+)
+LOOKS_FOR = (_INSERT, _COMPARED, _TURNED, _COPIED, _KNOWN)
+_KNOWN_LITERAL = re.compile(rf"(?i)[\"']({'|'.join(map(re.escape, _WELL_KNOWN))})[\"']")
 _STATEMENT = re.compile(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
 _COLUMN = re.compile(
     r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
@@ -90,9 +102,11 @@ def check(context: Context) -> Iterator[Finding]:
             place, data[start : hit.end + 4000].decode("utf-8", "surrogateescape"), data.count(b"\n", 0, start) + 1
         ):
             seen.setdefault(place, {}).setdefault(spot.line, spot)
-    for line in context.lines(_COMPARED, _TURNED):
+    for line in context.lines(_COMPARED, _TURNED, _KNOWN):
         place = line.entry.place
         match = _COMPARISON.search(line.text) or _TURNED_COMPARISON.search(line.text)
+        if match is None and _KNOWN in line.patterns:
+            match = _KNOWN_LITERAL.search(line.text)
         if match is None or not is_code(place) or is_comment(line.text) or standing(place) != "acting":
             continue
         if secrets.worth(match[1]) == "real" or match[1].lower() in secrets.DEFAULTS - {
@@ -175,6 +189,7 @@ def _known_hashes() -> frozenset[str]:
 
 
 BAD = (
+    {"app/auth.py": "def ok(u, p):\n    return u == 'admin' and p == 'admin123'\n"},
     {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('admin', 'admin123');\n"},
     {"sql/seed.sql": "insert into app_user(id, passwd)\nvalues (1, md5('geheim1')), (2, md5('geheim1'));\n"},
     {"sql/seed.sql": "INSERT INTO accounts (login, password_hash) VALUES ('a', '0192023a7bbd73250516f069df18b500');\n"},
@@ -183,6 +198,7 @@ BAD = (
     {"app/auth.py": 'if user == "admin" and password == "geheim1":\n    ok()\n'},
 )
 GOOD = (
+    {"app/mode.py": "if kind == 'admin' or state == 'default' or host == 'elastic':\n    run()\n"},
     {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('a', :'pw');\nINSERT INTO users (login) VALUES ('a');\n"},
     {"sql/seed.sql": "INSERT INTO users (login, password) VALUES ('admin', '!');\n"},
     {"sql/dump.sql": "COPY users (id, login, password) FROM stdin;\n1\tadmin\t\\N\n\\.\n2\tb\tadmin123\n"},

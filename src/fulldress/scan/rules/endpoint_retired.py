@@ -36,7 +36,7 @@ from fulldress.scan import secrets
 from fulldress.scan.callgraph import short
 from fulldress.scan.endpoints import names_host, redirected, replacement
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, current_text, encode, is_comment, script_at, with_line
+from fulldress.scan.reading import acting_lines, current_text, encode, is_comment, script_at, with_line, without_remark
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -129,7 +129,8 @@ def looks_for(context: Context) -> tuple[Pattern, ...]:
 
 def _places(context: Context, host: str) -> list[Hit]:
     patterns = [names_host(form) for form in _forms(host)]
-    return [hit for hit in acting_lines(context, _named(host)) if any(p.search(hit[2]) for p in patterns)]
+    found = acting_lines(context, _named(host))
+    return [hit for hit in found if any(p.search(without_remark(hit[2])) for p in patterns)]
 
 
 def _in_binaries(context: Context, host: str) -> Iterator[Finding]:
@@ -167,7 +168,7 @@ def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | Non
 
 
 def _still(text: str, host: str) -> bool:
-    return any(names_host(host).search(line) for line in text.split("\n") if not is_comment(line))
+    return any(names_host(host).search(without_remark(line)) for line in text.split("\n") if not is_comment(line))
 
 
 def _taken_out(line: str, host: str) -> str:

@@ -33,7 +33,7 @@ from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Confidence, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.dependencies import coming
-from fulldress.scan.reading import memo, named
+from fulldress.scan.reading import memo, named, on_host
 from fulldress.scan.rule import Context, RuleMeta, Sample
 from fulldress.scan.units import UnitFile, units
 
@@ -136,7 +136,7 @@ def _absent(context: Context, path: str, found: UnitFile) -> bool:
 
 
 def _trouble(context: Context, path: str, found: UnitFile) -> _Trouble | None:
-    entry = _shipped(context).get(path)
+    entry = _shipped(context).get(path) or on_host(context, path)
     if entry is not None:
         return _unfit(context, entry)
     estate = context.estate
@@ -261,6 +261,13 @@ BAD = (
     ),
 )
 GOOD = (
+    Sample(
+        files={
+            "rootfs/lib/systemd/system/a.service": "[Service]\nExecStart=/usr/bin/a-updater\n",
+            "rootfs/usr/bin/a-updater": "#!/bin/sh\n",
+        },
+        estate=Estate(taken="", hosts=(HostFacts(name="h", hostname="h", os="debian", os_version="12", commands=("sh",)),)),
+    ),
     Sample(
         files={
             "a.deb!/lib/systemd/system/a.service": "[Service]\nExecStart=/usr/bin/java -jar /opt/a/b/lib/w.jar\n",

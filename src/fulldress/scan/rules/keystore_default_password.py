@@ -24,13 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import pkcs12
-
 from fulldress.formats import keymaterial
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
+from fulldress.scan import keystores
+from fulldress.scan.keystores import MAX_BYTES, PKCS12
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -42,9 +41,7 @@ META = RuleMeta(
     confidence="certain",
 )
 _JAVA = Pattern(r"\A(\xfe\xed\xfe\xed|\xce\xce\xce\xce)\x00\x00\x00[\x01\x02]", once=True)
-_PKCS12 = Pattern(r"\A\x30[\x80-\x84][\x00-\xff]{0,4}\x02\x01\x03\x30", once=True)
-LOOKS_FOR = (_JAVA, _PKCS12)
-MAX_BYTES = 8 << 20
+LOOKS_FOR = (_JAVA, PKCS12)
 MAX_STORES = 200
 """Each password that is tried on a PKCS#12 store costs up to a tenth of a second of key derivation."""
 
@@ -57,8 +54,7 @@ def check(context: Context) -> Iterator[Finding]:
     if left := [e for e in stores if e.size > MAX_BYTES] + fit[MAX_STORES:]:
         yield _not_tried(left)
     for entry in fit[:MAX_STORES]:
-        data = context.read(entry)
-        opened = _java(data) if entry.place in java else _pkcs12(data)
+        opened = _java(context.read(entry)) if entry.place in java else keystores.opened(context, entry)
         if opened is not None:
             yield _finding(entry, *opened)
 
@@ -80,16 +76,6 @@ def _java(data: bytes) -> tuple[str, int, int] | None:
     store = keymaterial.java_keystore(data)
     password = keymaterial.java_password(data, store) if store is not None else None
     return (password, store.private + store.secret, store.trusted) if store is not None and password is not None else None
-
-
-def _pkcs12(data: bytes) -> tuple[str, int, int] | None:
-    for password in keymaterial.KNOWN:
-        try:
-            key, certificate, others = pkcs12.load_key_and_certificates(data, password.encode() or None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            continue
-        return password, int(key is not None), len(others) + (certificate is not None)
-    return None
 
 
 def _finding(entry: Entry, password: str, keys: int, trusted: int) -> Finding:

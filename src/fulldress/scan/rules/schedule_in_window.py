@@ -31,7 +31,16 @@ from fulldress.scan import scheduled_code
 from fulldress.scan.job import Job
 from fulldress.scan.reading import edited
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import elapsed, firing_between, idle_under_systemd, jobs, period_of, silenced, window_of
+from fulldress.scan.schedules import (
+    can_be_silenced,
+    elapsed,
+    firing_between,
+    idle_under_systemd,
+    jobs,
+    period_of,
+    silenced,
+    window_of,
+)
 
 META = RuleMeta(
     slug="schedule-in-window",
@@ -71,7 +80,7 @@ def check(context: Context) -> Iterator[Finding]:
             excerpt=job.text,
             consequence="It runs while the host is between two versions; it may hold or wait for the migration's locks.",
             fix="Hold the job until the run is done, or move the window.",
-            curable=not job.timer and job.kind == "cron",
+            curable=can_be_silenced(job),
         )
 
 

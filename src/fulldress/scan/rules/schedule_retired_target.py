@@ -29,9 +29,9 @@ from fulldress.model.finding import Cure, Finding
 from fulldress.scan.callgraph import Step, reaches, short
 from fulldress.scan.endpoints import names_host
 from fulldress.scan.job import Job
-from fulldress.scan.reading import edited
+from fulldress.scan.reading import edited, without_remark
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import command_lines, jobs, silenced
+from fulldress.scan.schedules import can_be_silenced, command_lines, jobs, silenced
 
 META = RuleMeta(
     slug="schedule-retired-target",
@@ -59,7 +59,7 @@ def check(context: Context) -> Iterator[Finding]:
                 excerpt=job.text,
                 consequence="It fires on schedule, fails, and hands its credentials to whoever answers that name.",
                 fix="Disable the job; ask the vendor what replaces the server.",
-                curable=not job.timer,
+                curable=can_be_silenced(job),
             )
 
 
@@ -73,7 +73,7 @@ def _retired(context: Context, job: Job) -> tuple[str, str] | None:
             if reach.target is not None and pattern.search(reach.target.host):
                 return host, reach.chain
         texts: list[tuple[str, int, str, tuple[Step, ...]]] = [
-            (job.place, job.line, job.command, (Step(job.place, job.line),))
+            (job.place, job.line, without_remark(job.command), (Step(job.place, job.line),))
         ]
         texts += [(r.entry.place, 0, context.text(r.entry) or "", r.steps) for r in found if r.entry is not None]
         for place, at, text, steps in texts:
@@ -119,6 +119,32 @@ BAD = (
         },
         estate=ESTATE,
     ),
+    Sample(
+        files={
+            "k8s/pull.yaml": "kind: Service\n---\nkind: CronJob\nspec:\n  schedule: '0 3 * * *'\n  jobTemplate:\n    spec:\n"
+            "      template:\n        spec:\n          containers:\n          - command:\n            - sh\n"
+            "            - -c\n"
+            "            - |\n              cd /tmp\n              curl -fsS https://sftp.old.example/in\n"
+        },
+        estate=ESTATE,
+    ),
+    Sample(
+        files={
+            "rootfs/etc/cron.d/push": '0 3 * * * root bash -lc "/opt/x/bin/push nightly"\n',
+            "rootfs/opt/x/bin/push": '#!/bin/sh\nH=$(dirname "$0")\n. "$H/../lib/env"\ncd "$H/.." && make -s push\n',
+            "rootfs/opt/x/lib/env": "OLD=sftp.old.example\n",
+            "rootfs/opt/x/Makefile": "push: pack\n\tscp out/* lab@$$OLD:/in/\npack:\n\tmkdir -p out\n",
+        },
+        estate=ESTATE,
+    ),
+    Sample(
+        files={
+            "a.deb!/etc/cron.d/push": "0 3 * * * root /usr/bin/python3 -m labtools.push\n",
+            "a.deb!/usr/share/lab/labtools/push.py": "import ftplib\nfrom labtools import conf\nftplib.FTP(conf.HOST)\n",
+            "a.deb!/usr/share/lab/labtools/conf.py": "HOST = 'sftp.old.example'\n",
+        },
+        estate=ESTATE,
+    ),
 )
 GOOD = (
     Sample(files={"etc/cron.d/app": "# was: sftp.old.example\n0 3 * * * app /usr/lib/app/import\n"}, estate=ESTATE),
@@ -126,6 +152,14 @@ GOOD = (
         files={
             "etc/cron.d/app": "0 3 * * * app /usr/lib/app/import\n",
             "usr/lib/app/import": "#!/bin/sh\n# moved from sftp.old.example\nsftp import@sftp.new.example\n",
+        },
+        estate=ESTATE,
+    ),
+    Sample(files={"etc/cron.d/a": "0 3 * * * root /bin/true # was: curl https://sftp.old.example/in\n"}, estate=ESTATE),
+    Sample(
+        files={
+            "k8s/pull.yaml": "kind: CronJob\nspec:\n  schedule: '0 3 * * *'\n  suspend: true\n  jobTemplate: {}\n"
+            "  command: [curl, 'https://sftp.old.example/']\n"
         },
         estate=ESTATE,
     ),

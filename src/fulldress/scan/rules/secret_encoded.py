@@ -123,6 +123,7 @@ def _b64(text: str) -> str:
 
 
 BAD = (
+    {"conf/x.env": "DSN=postgresql%3A%2F%2Fapp%3A7Qm2xV9kRt4LpZs8%40db.lab.internal%2Fapp\n"},
     {"k8s/s.yaml": f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  password: {_b64('geheim1')}\n"},
     {"k8s/s.yaml": "kind: Service\n---\nkind: Secret\nstringData:\n  DB_PASSWORD: geheim1\n"},
     {"bin/a.sh": f"#!/bin/sh\necho {_b64('curl -u svc:geheim1 https://h.partner.example/' + chr(10))} | base64 -d | sh\n"},
@@ -132,6 +133,7 @@ BAD = (
     {"conf/b.conf": "q=user%3Dapp%26password%3Dgeheim1\n"},
 )
 GOOD = (
+    {"conf/x.env": "NEXT=https%3A%2F%2Fportal.lab.internal%3A8443%2Fin%3Fto%3Dimp%40lab.internal\n"},
     {"k8s/s.yaml": f"kind: Secret\ndata:\n  username: {_b64('app')}\n  password: {_b64('${DB_PASSWORD}')}\n"},
     {"k8s/s.yaml": "kind: SealedSecret\nspec:\n  encryptedData:\n    password: AgBy3i4OJSWK+PiTySYZZA9rO43cGDEq\n"},
     {"package-lock.json": '{"integrity": "sha512-cGFzc3dvcmQhcGFzc3dvcmQhcGFzc3dvcmQhcGFzc3dvcmQh=="}\n'},

@@ -34,7 +34,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import secrets
-from fulldress.scan.commandsecrets import Secret, found_in
+from fulldress.scan.commandsecrets import HANDED, Secret, found_in
 from fulldress.scan.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
@@ -59,6 +59,7 @@ CONSEQUENCE = "Everyone who has the package, and every user of the host while it
 FIX = "Rotate it, and read it from a secret file instead."
 
 _DEFINED = re.compile(r"""-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken)=([^\s"'$]+)""")
+_ASSIGNS = re.compile(r"\s*(export\s+)?\w+=")
 _ASSIGNED = re.compile(r"""^\s*([A-Za-z_]\w*)=("[^"$`]*"|'[^']*'|[^\s"'$`;&|()]+)\s*(?:#.*)?$""")
 
 
@@ -82,8 +83,10 @@ def check(context: Context) -> Iterator[Finding]:
 def _assigned(text: str) -> Iterator[tuple[int, str, str]]:
     """(line, name, value) of secrets assigned on a line of their own."""
     for number, line in enumerate(text.split("\n"), 1):
+        if "=" not in line:
+            continue
         match = _ASSIGNED.match(line[:MAX_LINE])
-        defined = _DEFINED.search(line[:MAX_LINE]) if re.match(r"\s*(export\s+)?\w+=", line) else None
+        defined = _DEFINED.search(line[:MAX_LINE]) if "-D" in line and _ASSIGNS.match(line) else None
         if defined is not None and secrets.worth(defined[1]):
             yield number, line.partition("=")[0].strip(), defined[1]
         elif match is not None and secrets.is_secret_key(match[1]) and secrets.worth(match[2]):
@@ -159,7 +162,7 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
         excerpt=shown,
         consequence=CONSEQUENCE,
         fix=FIX,
-        curable=True,
+        curable=all(s.word != HANDED or s.value in command.text for s in found),  # a here-document stays as it is
     )
 
 
@@ -176,6 +179,13 @@ def variable_for(command: Command, secret: Secret) -> str:
     return secrets.variable(owner, keyed[1] if keyed else "password" if password else "token")
 
 
+def _span(command: Command, secret: Secret) -> tuple[int, int]:
+    """The bytes of the script in which the value stands."""
+    if secret.word == HANDED:
+        return command.spans[-1][1], command.end
+    return command.spans[secret.word] if secret.word >= 0 else (command.start, command.spans[0][0])
+
+
 def cure(context: Context, finding: Finding) -> Cure | None:
     """Replace the values by variables, and read those from the secret file at the top of the script."""
     script = script_at(context, finding.place)
@@ -185,8 +195,10 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     names: list[str] = []
     for command in (c for c in script.commands if c.line == finding.line):
         for secret in found_in(command):
+            if secret.word == HANDED and secret.value not in command.text:
+                continue
             name = variable_for(command, secret)
-            start, end = command.spans[secret.word] if secret.word >= 0 else (command.start, command.spans[0][0])
+            start, end = _span(command, secret)
             raw = shell.encode(script.text)[start:end].decode("utf-8", "surrogateescape")
             edits.append(Edit(start, end, _referring(raw, secret.value, name)))
             names.append(name)
@@ -231,6 +243,9 @@ def _referring(raw: str, value: str, name: str) -> str:
 
 
 BAD = (
+    {"a.sh": "#!/bin/sh\nsudo -S -p '' systemctl stop x <<< 'geheim1'\nmc alias set a https://s3.x.example k geheim1x9\n"},
+    {"b.sh": "#!/bin/sh\nchpasswd <<EOF\nroot:geheim1\nEOF\n"},
+    {"c.sh": '#!/bin/sh\nexpect -c \'spawn ssh imp@x; expect "assword:"; send "geheim1\\r"; interact\'\n'},
     {"Makefile": "db:\n\tmysql -h db1 -u portal -pKunden-Portal5 portal < a.sql\n"},
     {"a.service": "[Service]\nExecStart=-/usr/bin/app --db-password geheim1\n"},
     {"root/.bash_history": "ls\nmysql -uroot -pgeheim1\n"},
@@ -251,6 +266,7 @@ BAD = (
     {"scripts/e.sh": '#!/bin/sh\nexport API_TOKEN="abcdef123456"\npsql "postgresql://app:geheim1@db/app"\n'},
 )
 GOOD = (
+    {"a.sh": '#!/bin/sh\nsudo -S true <<< "$PW"\nmc alias set a https://s3.x.example "$K" "$S"\nmc alias list\n'},
     {"Makefile": "db:\n\tmysql -h db1 -u portal -p$(DB_PASSWORD) portal < a.sql\n\tpsql -p 5432 app\n"},
     {"scripts/i.sh": '#!/bin/sh\nsmbclient //fs/x -U "$U%$P"\nldapsearch -W -x\nldapsearch -w "$PW"\nchpasswd < f\n'},
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},

@@ -47,11 +47,18 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
+NAMED = Pattern(
+    r"(?i)^\s{0,40}(-\s{1,4})?[\"']?(name|key)[\"']?\s?:\s{0,4}[\"']?[\w.-]{0,60}"
+    r"(passw(or)?d|passwd|pwd|secret|token|api_?key|_key)[\"']?\s{0,4},?\s{0,4}$"
+)
+"""``- name: DB_PASSWORD``, its value on the next line: how containers are given their environment."""
 LOOKS_FOR = (
     Pattern(
         r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credentials?|"
-        r"(auth|account|signing|encryption|master|storage|secret)[_.-]?key|bearer)[\"']?\]?\s{0,8}[:=>]"
+        r"(auth|account|signing|encryption|master|storage|secret)[_.-]?key|bearer|"
+        r"passwort|kennwort|mot[_.-]?de[_.-]?passe|contrase(n|\xc3\xb1)a|senha|wachtwoord|heslo)[\"']?\]?\s{0,8}[:=>]"
     ),
+    NAMED,
     Pattern(r"://[^\s/:@'\"<>$]{0,200}:[^\s/@'\"<>]{1,200}@"),
     Pattern(r"(?i)(key|name)\s?=\s?[\"'][^\"']{0,60}(pass|secret|token|key)[^\"']{0,20}[\"']\s{1,8}value\s?="),
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
@@ -72,11 +79,30 @@ def check(context: Context) -> Iterator[Finding]:
     for entry, number, line in acting_lines(context, *LOOKS_FOR):
         if number in _not_read(context, entry):
             continue
-        spot = _spot(entry.place, number, line)
+        spot = _spot(entry.place, number, line) or _below(context, entry, number, line)
         if spot is not None:
             by_place.setdefault(entry.place, []).append(spot)
     for place, spots in by_place.items():
         yield from findings(META.slug, place, spots)
+
+
+_NAME = re.compile(r"""^\s*(?:-\s+)?["']?(?:name|key)["']?\s?:\s*["']?([\w.-]+)["']?\s*,?\s*$""")
+_VALUE = re.compile(r"""^\s*["']?value["']?\s?:\s*(?:"([^"]*)"|'([^']*)'|([^\s"'{\[&*!|>][^\s#]*))\s*,?\s*$""")
+
+
+def _below(context: Context, entry: Entry, number: int, line: str) -> Spot | None:
+    """The secret on the line below its name, in a list of names and values."""
+    name = _NAME.match(line) if entry.place.endswith((".yaml", ".yml", ".json", ".j2")) else None
+    if name is None or not secrets.is_secret_key(name[1]):
+        return None
+    below = (context.text(entry) or "").split("\n")[number : number + 1]
+    found = _VALUE.match(below[0]) if below else None
+    value = (found[1] or found[2] or found[3] or "") if found is not None else ""
+    worth = secrets.worth(value)
+    severity = severity_of(worth, standing(entry.place)) if worth == "real" else None
+    if severity is None:
+        return None
+    return Spot(number + 1, f"a secret under {name[1]}", redacted(below[0], value), severity)
 
 
 def _spot(place: str, number: int, line: str) -> Spot | None:
@@ -179,6 +205,9 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"k8s/app.yaml": "env:\n- name: APP_MODE\n  value: x1\n- name: DB_PASSWORD\n  value: 7Qm2xV9kRt4LpZs8\n"},
+    {"conf/app.properties": "smtp.passwort=7Qm2xV9kRt4LpZs8\nldap.kennwort = 7Qm2xV9kRt4LpZs9\n"},
+    {"conf/app.ini": "[db]\nmot_de_passe = 7Qm2xV9kRt4LpZs8\ncontraseña=7Qm2xV9kRt4LpZs9\n"},
     {"lib/b.jar!/bridge.properties": "jdbc.url=jdbc:postgresql://db:5432/app?user=bridge&password=Br1dge-2023\n"},
     {"conf/web.config": '<add key="SmtpPassword" value="geheim1"/>\n<a password=\'geheim1\'/>\n'},
     {"conf/app.env": "A_PASSWORD=geheim1\nB_PASSWORD=geheim1\nC_TOKEN=geheim1a\nexport D_SECRET=geheim1b\nE=1\n"},
@@ -203,6 +232,8 @@ BAD = (
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
 )
 GOOD = (
+    {"k8s/app.yaml": "env:\n- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: db}}\n- name: A_TOKEN\n  value: $(T)\n"},
+    {"i18n/de.properties": "login.passwort=Passwort\nlogin.kennwort=Ihr Kennwort\n", "i18n/pt.properties": "senha=Senha\n"},
     {"conf/app.ini": "[db]\npassword = ${DB_PASSWORD}\npassword_file = /etc/x\n# password = geheim1\nsecret =\n"},
     {"conf/app.yaml": "db:\n  password: '{{ password }}'\n  token: ENC[abc]\n  passwordPolicy: strict\n"},
     {"conf/app.json": '{"password": "<your password>", "token_ttl": "3600"}\n'},

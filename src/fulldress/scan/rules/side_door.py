@@ -50,6 +50,9 @@ _KERNEL = re.compile(
     r"(kernel\.randomize_va_space|kernel\.yama\.ptrace_scope|kernel\.kptr_restrict|kernel\.dmesg_restrict|fs\.protected_\w+|"
     r"net\.ipv4\.conf\.\w+\.rp_filter|kernel\.unprivileged_bpf_disabled|vm\.mmap_min_addr)\s*=\s*0"
 )
+_ROUTES = re.compile(
+    r"(net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|send_redirects|accept_source_route)))\s*=\s*1"
+)
 _SHELL = re.compile(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
 _SYSTEM_DIR = re.compile(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
 
@@ -171,6 +174,8 @@ def _kernel(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severi
         found = _KERNEL.search(text)
         if found is not None:
             return "high", f"switches a protection of the kernel off ({found[1]})"
+    if name == "sysctl" and "-p" not in words and (found := _ROUTES.search(text)) is not None:
+        return "low", f"makes the host pass on packets of others ({found[1]})"
     return None
 
 
@@ -222,6 +227,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\nsysctl -w net.ipv4.ip_forward=1\n"},
     {"up.sh": "#!/bin/sh\nset -e\numask 000\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho net.ipv4.ip_forward=1 >> /etc/sysctl.conf\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config\n"},

@@ -30,9 +30,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+import msgspec
+
 from fulldress.formats import shell, shellflow
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.scan.destruction import bare_find, folder_lost, tables_lost
 from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
@@ -82,9 +85,25 @@ def check(context: Context) -> Iterator[Finding]:
             if lost:
                 severity: Severity = "critical" if system or what == "upgrade" else "low"
                 yield _finding(script.entry.place, command, "", _Verdict(severity, "certain" if system else "likely", lost))
+            elif what == "upgrade":
+                yield from _lost(script, command)
         if what == "upgrade":
             yield from _elsewhere(script)
             yield from _emptied(script)
+
+
+def _lost(script: Script, command: Command) -> Iterator[Finding]:
+    """A folder in which others live, a table. What a package does when it is purged is its own affair."""
+    if script.entry.place.endswith(("postrm", "prerm")):
+        return
+    if folder := folder_lost(command):
+        yield _finding(script.entry.place, command, "", _Verdict("critical", "certain", folder))
+    elif table := tables_lost(command):
+        found = _finding(script.entry.place, command, "", _Verdict("high", META.confidence, f"the table {table}"))
+        why = "Its rows are gone with it, for the version that still runs and for the way back."
+        yield msgspec.structs.replace(
+            found, consequence=why, fix="Keep a copy first, or drop it when no way back is needed."
+        )
 
 
 _CHECKED = re.compile(r"[^\S\n]*(\|\||&&|;?[^\S\n]*then\b)")
@@ -223,6 +242,8 @@ def _parent(place: str, command: Command, name: str) -> Finding:
 def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | None:
     """How bad an empty value is: by what the path is then, by how it can become empty, and by what the script is for."""
     left = next((w[m.end() :] for w in _targets(command) if (m := _VARIABLE.match(w)) and w != m[0]), "")
+    if bare_find(command):
+        return _Verdict("high" if what == "upgrade" else "low", META.confidence, "the folder where the script happens to be")
     if _PRECIOUS.match(left):
         severity: Severity = "critical"
     elif _LIKELY_DATA.match(left):
@@ -313,7 +334,8 @@ def unguarded(command: Command, text: str) -> str:
             name = match[1] or match[2]
             if not _always_set(name, text, command):
                 return name
-    return ""
+    name = bare_find(command)
+    return name if name and not _always_set(name, text, command) else ""
 
 
 def _always_set(name: str, text: str, command: Command) -> bool:
@@ -366,6 +388,9 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\nrm -rf /var/lib/postgresql/15/main\n"},
+    {"up.sh": "#!/bin/sh\nset -e\npsql lims <<SQL\n-- DROP TABLE x\nDROP TABLE audit CASCADE;\nSQL\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nfind $LOGS -mtime +7 -delete\n"},
     {"up.sh": "#!/bin/sh\nset -e\ndocker system prune -af --volumes\n"},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data\nrm -rf old-*\n"},
     {"up.sh": "#!/bin/sh\nset -e\n> /var/log/messages\n"},
@@ -381,6 +406,13 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\nrm -rf /var/lib/postgresql/15/main.old /etc/nginx/sites-enabled/app /usr/lib/app\n"},
+    {
+        "up.sh": "#!/bin/sh\nset -e\npsql lims <<SQL\nDROP TABLE IF EXISTS n;\nCREATE TABLE n (a int);\n"
+        "DROP TABLE x_tmp;\nSQL\n"
+    },
+    {"up.sh": '#!/bin/sh\nset -e\nfind "$LOGS" -mtime +7 -delete\nfind $LOGS -name x\n'},
+    {"x.deb!/postrm": '#!/bin/sh\nset -e\nif [ "$1" = purge ]; then rm -rf /etc/nginx; fi\n'},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data || exit 1\nrm -rf old-*\ncd /x && rm -f *\necho x > /var/log/app.log\n"},
     {"up.sh": "#!/bin/sh\nset -e\ncd /srv/app/data\nrm -rf old-*\n"},
     {"up.sh": "#!/bin/sh\nset -e\npkill -u a python\npkill -F /run/app.pid python\nkillall appd\npkill -f /opt/app/x.py\n"},

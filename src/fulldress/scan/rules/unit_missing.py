@@ -149,11 +149,16 @@ def _mentions(context: Context) -> Iterator[Mention]:
         maintains = place.endswith(("preinst", "postinst", "prerm", "postrm"))
         for command in script.commands:
             firm = command.start not in forgiven and (command.top or not maintains)
+            for name, number in _meant(command, text):
+                yield Mention(name, place, number, number, command.text, firm)
             for name in _commanded(command):
                 yield Mention(name, place, command.line, command.end_line, command.text, firm)
     yield from _facilities(context)
     for found in units(context):
         for directive, name, line in unit.depends(found.text):
+            prefix, at, rest = name.partition("@")
+            if at and "%" in rest:
+                name = f"{prefix}@.{rest.rpartition('.')[2]}"  # an instance that is named at run time needs the template
             if directive in _STRONG and "%" not in name and name.endswith(SUFFIXES) and not name.endswith(_GENERATED):
                 yield Mention(name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM)
         if found.dropin and "%" not in found.name:
@@ -194,6 +199,35 @@ def _commanded(command: Command) -> Iterator[str]:
     for name in names:
         if re.fullmatch(r"[A-Za-z0-9:_.@\\-]+", name):
             yield name if name.endswith(SUFFIXES) else f"{name}.service"
+
+
+_WORD = re.compile(r"^\$(?:\{(\w+)\}|(\w+))(\.service)?$")
+
+
+def _meant(command: Command, text: str) -> Iterator[tuple[str, int]]:
+    """Units that a command acts on by a variable whose values stand in the script: (name, line of the value)."""
+    argv = shell.unwrapped(command)
+    program = argv[0].rpartition("/")[2] if argv else ""
+    words = (
+        argv[2:] if program == "systemctl" and argv[1:2] and argv[1] in _ACTS else argv[1:2] if program == "service" else ()
+    )
+    for word in words:
+        match = _WORD.match(word)
+        if match is None:
+            continue
+        for value, line in _values(match[1] or match[2], text):
+            if re.fullmatch(r"[A-Za-z0-9][\w:.@-]*", value):
+                yield value if value.endswith(SUFFIXES) else f"{value}.service", line
+
+
+def _values(name: str, text: str) -> Iterator[tuple[str, int]]:
+    """The plain values that a variable is given: by an assignment, or by a loop over words."""
+    for assignment in shellflow.assignments(text):
+        if assignment.name == name:
+            yield from ((word, assignment.line) for word in assignment.value.split() if "$" not in assignment.value)
+    for loop in re.finditer(rf"(?m)^[^\S\n]*for\s+{name}\s+in\s+([^;\n$`*]+)(?:;|$)", text):
+        line = text.count("\n", 0, loop.start(1)) + 1
+        yield from ((word.strip("\"'"), line) for word in loop[1].split())
 
 
 def _successor(context: Context, name: str) -> str:
@@ -248,6 +282,9 @@ def _estate(*names: str) -> Estate:
 
 _HERE = _estate("app.service", "app-worker.service", "postgresql@.service", "multi-user.target", "cron.service")
 BAD = (
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nSVC=app-lims-worker\nsystemctl stop $SVC\n"}, estate=_HERE),
+    Sample(files={"up.sh": '#!/bin/sh\nset -e\nfor s in app nonesuch; do systemctl restart "$s"; done\n'}, estate=_HERE),
+    Sample(files={"x.deb!/lib/systemd/system/r.service": "[Unit]\nOnFailure=notify@%n.service\n"}, estate=_HERE),
     Sample(
         files={"init.d/a": "#!/bin/sh\n### BEGIN INIT INFO\n# Required-Start: $network postgresql-9.6\n### END INIT INFO\n"},
         estate=_HERE,
@@ -265,6 +302,8 @@ BAD = (
     Sample(files={"up.sh": "#!/bin/sh\nif true; then systemctl --quiet enable --now gone.timer; fi\n"}, estate=_HERE),
 )
 GOOD = (
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nSVC=app\nfor s in $SVC cron; do systemctl stop $SVC; done\n"}, estate=_HERE),
+    Sample(files={"x.deb!/lib/systemd/system/r.service": "[Unit]\nOnFailure=postgresql@%i.service\n"}, estate=_HERE),
     Sample(files={"up.sh": "#!/bin/sh\nsystemctl restart app postgresql@15-main\nsystemctl daemon-reload\n"}, estate=_HERE),
     Sample(
         files={

@@ -47,7 +47,7 @@ _FILE = re.compile(r"/systemd/system/([\w@.:\\-]+\.[a-z]+)$")
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each unit that is taken away."""
     assert context.estate is not None
-    ours = {u.name for u in units(context)}
+    ours = {u.name for u in units(context) if not u.dropin}
     for script in scripts(context):
         if role(context, script.entry.place) != "upgrade":
             continue
@@ -91,6 +91,13 @@ HERE = Estate(
     hosts=(HostFacts(name="h", hostname="h", os="debian", os_version="12", units=_UNITS),),
 )
 BAD = (
+    Sample(
+        files={
+            "up.sh": "#!/bin/sh\nset -e\nsystemctl mask broker\n",
+            "x.deb!/etc/systemd/system/broker.service.d/a.conf": "[Service]\nNice=5\n",
+        },
+        estate=HERE,
+    ),
     Sample(files={"up.sh": "#!/bin/sh\nset -e\nsystemctl mask --now broker\n"}, estate=HERE),
     Sample(files={"up.sh": "#!/bin/sh\nset -e\nrm -f /etc/systemd/system/broker.service\n"}, estate=HERE),
 )

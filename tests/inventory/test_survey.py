@@ -695,13 +695,13 @@ def test_why_a_host_did_not_answer(code: int | None, says: str) -> None:
 def test_ctrl_c_ends_what_other_threads_wait_for() -> None:
     begun = time.monotonic()
     code = (
-        "import _thread, threading, sys\n"
+        "import os, signal, threading\n"
         "from fulldress.adapters.local import LocalHost\n"
         "from fulldress.inventory.survey import survey\n"
         "from fulldress.model.release import Declared\n"
         "class Slow(LocalHost):\n"
         "    def run(self, argv, **how):\n"
-        "        threading.Timer(0.3, _thread.interrupt_main).start()\n"
+        "        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "        return super().run(['sleep', '30'])\n"
         "survey([Slow()], Declared())\n"
     )

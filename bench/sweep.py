@@ -28,11 +28,9 @@ from fulldress.model.plan import Plan, PlanLock, Step
 from fulldress.model.release import Declared, Release
 from fulldress.ports import Host, Keeper
 from fulldress.rehearse import clones, mirror
-from fulldress.rehearse.acts import Setting, forward_and_back
+from fulldress.rehearse.acts import forward_and_back
 from fulldress.rehearse.crashsweep import sweep
-from fulldress.rehearse.network import Wiring
-from fulldress.rehearse.outside import Outside
-from fulldress.rehearse.sweepworker import NO_LOAD, Silent
+from fulldress.rehearse.setting import Setting, quiet
 from fulldress.rehearse.verdict import crash_check, undone_check
 from fulldress.rehearse.wanted import USUAL, wanted
 from fulldress.steps import StepContext, compile_step
@@ -129,24 +127,16 @@ def ground(keeper: Keeper, name: str) -> Iterator[Setting]:
     prepare(machine)
     copy = mirror.refresh(machine, top / "mirror")
     machine.poweroff()
-    yield Setting(
-        id=name,
-        release=Release(name="swept", estate=Declared(database="postgres", base_url="file:///etc/swept/app.conf")),
-        mirror=copy,
+    yield quiet(
+        name,
+        Release(name="swept", estate=Declared(database="postgres", base_url="file:///etc/swept/app.conf")),
+        copy,
         blobs=BlobStore(top / "blobs"),
         directory=top / "rehearsal",
         engine_dir=top / "engine",
         scratch=scratch,
         keeper=keeper,
         driver=clones.driver("overlay", keeper, nspawn.boot),
-        wiring=Wiring(),
-        load=NO_LOAD,
-        outside=Outside(),
-        allowed=(),
-        progress=Silent(),
-        durations={},
-        wanted=wanted([]),
-        load_again=lambda _: NO_LOAD,
     )
 
 
@@ -187,7 +177,7 @@ def main() -> int:
         if back.proof is None or not back.proof.equal:
             print(f"the plan itself cannot be undone: {back.proof}")
             return 1
-        found, _ = sweep(setting, lock, back)
+        found = sweep(setting, lock, back).sweep
     good = show(found, time.monotonic() - began)
     enough = len(found.injections) >= TARGET_INJECTIONS or given.crash != "each"
     return 0 if good and enough and found.seconds <= TARGET_S else 1

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from demo import package, pki, production
+from demo import door, estate, package, pki, production
 from demo.alone import alone
 from demo.screen import BEGAN, DemoFailed, background, fulldress, say, scene
 from fulldress.adapters import scope
@@ -29,6 +29,7 @@ from fulldress.store.journal import read_journal
 HERE = Path(__file__).parent
 RELEASE = HERE / "release"
 """Where the release folder is made, unless --into says otherwise."""
+MACHINE = f"machine:{estate.NAME}"
 SECRETS = "/etc/dten-lims/secrets.env"
 ANSWER = "the CA was rotated last quarter; the old key expired and was not compromised"
 SPOILED = "09"
@@ -42,21 +43,26 @@ KILL_AFTER_STEPS = 8
 @click.option("--size", "size_gb", default=0.0, help="Grow production's database to about so many GB.")
 @click.option("--no-kill", is_flag=True, help="Let the runner live.")
 @click.option("--full", is_flag=True, help="Rehearse three times, roll back from every step, crash inside every step.")
+@click.option("--ssh", "far", is_flag=True, help="Reach production over SSH, as a machine that stands elsewhere.")
 @click.option("--wait", "wait_s", default=0.0, help="Wait so many seconds for another demo to end; 0 refuses at once.")
 @click.option("--into", type=click.Path(path_type=Path), default=RELEASE, help="Where to make the release folder.")
-def demo(results: int, size_gb: float, no_kill: bool, full: bool, wait_s: float, into: Path) -> None:
+def demo(results: int, size_gb: float, no_kill: bool, full: bool, far: bool, wait_s: float, into: Path) -> None:
     """Play the upgrade of dten-lims 4.2 to 5.0."""
     with alone(wait_s):
-        _play(results, size_gb, into.absolute(), kill=not no_kill, full=full)
+        _play(results, size_gb, into.absolute(), kill=not no_kill, full=full, far=far)
 
 
-def _play(results: int, size_gb: float, release: Path, *, kill: bool, full: bool) -> None:
+def _play(results: int, size_gb: float, release: Path, *, kill: bool, full: bool, far: bool) -> None:
     scope.reap()
     scene(1, "Friday afternoon: a ZIP arrives, and there is a production")
     package.main()
-    with production.production(results, size_gb, package.BUILD, terminal_progress()) as prod:
-        say(f"production is up: dten-lims 4.2, {results} results, machine:{prod.machine.name.removeprefix('machine:')}")
-        _folder(release)
+    home = package.BUILD / "home" if far else None
+    with production.production(results, size_gb, package.BUILD, terminal_progress(), far=home) as prod:
+        address = door.ADDRESS if far else MACHINE
+        say(f"production is up: dten-lims 4.2, {results} results, {address}")
+        if home is not None:
+            os.environ["HOME"] = str(home)  # where every command looks for its keys and its known hosts
+        _folder(release, address)
         _inspect(release)
         _rotate_the_secret(prod)
         _rehearse(release, full=full)
@@ -69,11 +75,11 @@ def _play(results: int, size_gb: float, release: Path, *, kill: bool, full: bool
     say(f"played in {time.monotonic() - BEGAN:.0f} s")
 
 
-def _folder(release: Path) -> None:
+def _folder(release: Path, address: str) -> None:
     shutil.rmtree(release, ignore_errors=True)
     archive = package.BUILD / package.NAME
-    fulldress("new", release.name, "--package", str(archive), "--host", "machine:dten-prod", cwd=release.parent)
-    text = (HERE / "release.toml").read_text().replace("{package}", str(archive))
+    fulldress("new", release.name, "--package", str(archive), "--host", address, cwd=release.parent)
+    text = (HERE / "release.toml").read_text().replace("{package}", str(archive)).replace(MACHINE, address)
     (release / "release.toml").write_text(text)
     for name in ("matrix.toml", "outside.toml", "traffic.toml"):
         shutil.copy(HERE / name, release)

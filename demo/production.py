@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from demo import estate, net, week
+from demo import door, estate, net, week
 from demo.lims_tree import LIMS
 from fulldress.adapters import nspawn
 from fulldress.adapters.image import base_image
@@ -47,17 +47,19 @@ class Production:
         return f"webhooks to {hooks}; flags {flags}"
 
 
-def prepared(results: int, size_gb: float, progress: Progress) -> Path:
-    """The filled root tree of 4.2, built when it is not in the cache."""
+def prepared(results: int, size_gb: float, progress: Progress, *, far: bool = False) -> Path:
+    """The filled root tree of 4.2, built when it is not in the cache. ``far``: with a way in over SSH."""
     image = base_image(progress=progress)
     home = scratch_dir() / "demo"
-    tree = home / f"dten-4.2-{_recipe(image)}-{results}-{size_gb:g}"
+    tree = home / f"dten-4.2-{_recipe(image)}-{results}-{size_gb:g}{'-far' if far else ''}"
     if tree.exists():
         return tree
     progress.start(f"building production: dten-lims 4.2, {results} results")
     building = tree.with_name(tree.name + ".building")
     _forget(building)
     estate.build_root(image, building)
+    if far:
+        door.install(building)
     with _booted(building, "dten-building") as machine:
         estate.fill(machine, results, size_gb=size_gb)
     week.write(building / "var/log/nginx")
@@ -86,12 +88,19 @@ def _booted(root: Path, name: str) -> Iterator[nspawn.Machine]:
 
 
 @contextlib.contextmanager
-def production(results: int, size_gb: float, build: Path, progress: Progress) -> Iterator[Production]:
-    """Production up and serving; taken away at the end, also after a failure and after a killed earlier demo."""
+def production(
+    results: int, size_gb: float, build: Path, progress: Progress, *, far: Path | None = None
+) -> Iterator[Production]:
+    """Production up and serving; taken away at the end, also after a failure and after a killed earlier demo.
+
+    ``far``: the home directory of a client that will be let in over SSH.
+    """
     take_away()
-    tree = prepared(results, size_gb, progress)
+    tree = prepared(results, size_gb, progress, far=far is not None)
     root = scratch_dir() / "demo" / estate.NAME
     subprocess.run(["cp", "-a", "--reflink=auto", str(tree), str(root)], check=True)
+    if far is not None:
+        door.unlock(root, far)
     state = build / "third-parties.json"
     state.unlink(missing_ok=True)
     network = net.up()

@@ -16,10 +16,16 @@ from fulldress.intake.escalate import overdue
 from fulldress.intake.vendor import journal_of, standing
 from fulldress.model.vendor import Escalation
 from fulldress.store.codec import read_json
-from fulldress.store.folder import ESCALATION, REHEARSALS, RUNS, Change, ReleaseFolder
+from fulldress.store.folder import ESCALATION, PACKAGE_LOCK, REHEARSALS, RUNS, Change, ReleaseFolder
 
 State = Literal["done", "stale", "open", "waiting"]
 """``open``: can run now. ``waiting``: a file that it needs does not exist yet."""
+
+
+class _Digest(msgspec.Struct):
+    """The one field of a package's lock that is needed here."""
+
+    sha256: str
 
 
 class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +72,15 @@ def _reminders(folder: ReleaseFolder, now: datetime) -> Iterator[str]:
         yield f"the vendor record is not in force: proposed by {who}, another person has to approve it"
     path = folder.path(ESCALATION)
     case = read_json(path, Escalation) if path.is_file() else None
-    if case is not None and not case.answers:
+    if case is not None and not case.answers and _is_about(folder, case):
         late = "OVERDUE since" if overdue(case, now) else "due"
         yield f"the answer of {case.contact} about this package is {late} {case.due} (fulldress trust answer)"
+
+
+def _is_about(folder: ReleaseFolder, case: Escalation) -> bool:
+    """False for what was asked about a package that lay here before."""
+    lock = folder.path(PACKAGE_LOCK)
+    return not lock.is_file() or read_json(lock, _Digest).sha256 == case.package_sha256
 
 
 def _row(folder: ReleaseFolder, stage: Stage, stale_from: str) -> StageStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -75,6 +76,25 @@ def test_an_unknown_host_key_is_refused_and_not_learned(at_home: tuple[Path, int
         assert (home / ".ssh/known_hosts").read_text() == ""
     finally:
         (home / ".ssh/known_hosts").write_text(known)
+
+
+def test_an_answer_without_end_is_given_up(at_home: tuple[Path, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fulldress.adapters.ssh.MAX_ANSWER", 1 << 20)
+    done = SshHost("lims").run(["cat", "/dev/zero"])
+    assert done.code is None and b"given up" in done.stderr
+    assert len(done.stdout) < 1 << 24
+
+
+def test_a_server_that_never_speaks_is_said_with_how_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fulldress.adapters.ssh.CONNECT_S", 0.3)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        port = mute.getsockname()[1]
+        with pytest.raises(SshFailed) as caught:
+            SshHost(f"root@127.0.0.1:{port}").run(["true"])
+    assert "no answer" in caught.value.why
+    assert f"ssh -p {port} root@127.0.0.1 true" in caught.value.fix
 
 
 def test_a_host_that_does_not_let_us_in_says_so(at_home: tuple[Path, int], tmp_path: Path) -> None:

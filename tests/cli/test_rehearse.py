@@ -11,11 +11,12 @@ from tests.plan.test_lock import locked, step
 
 from fulldress.cli.commands.rehearse import command
 from fulldress.enginequeue import WorkQueue
-from fulldress.errors import FulldressError, NothingToDo, Stale, UsageError
+from fulldress.errors import CapabilityMissing, FulldressError, NothingToDo, Stale, UsageError
+from fulldress.model.plan import PlanLock
 from fulldress.rehearse.network import Wiring
 from fulldress.rehearse.sweepworker import Shared
 from fulldress.store import folder as f
-from fulldress.store.codec import write_json
+from fulldress.store.codec import read_json, write_json
 
 
 @pytest.fixture
@@ -62,3 +63,25 @@ def test_only_the_same_plan_is_swept_together(folder: f.ReleaseFolder, tmp_path:
     error = rehearse("--join", queue.url, "one")
     assert isinstance(error, Stale)
     assert "ffffffffffffffff there" in str(error.why)
+
+
+def test_a_machine_without_the_plans_contents_plays_nothing_that_would_count(
+    folder: f.ReleaseFolder, tmp_path: Path
+) -> None:
+    lock = read_json(folder.path(f.PLAN_LOCK), PlanLock)
+    scripts = tuple(msgspec.structs.replace(script, blobs=("a" * 64,)) for script in lock.scripts)
+    write_json(folder.path(f.PLAN_LOCK), msgspec.structs.replace(lock, scripts=scripts))
+    queue = WorkQueue(f"sqlite:///{tmp_path}/q.sqlite", "one")
+    queue.open(
+        msgspec.json.encode(
+            Shared(id="one", plan_digest=lock.digest, host="machine:m", faults=(), expected=(), wiring=Wiring())
+        )
+    )
+    (number,) = queue.put([b"{}"])
+    error = rehearse("--join", queue.url, "one")
+    assert isinstance(error, CapabilityMissing)
+    assert "1 contents of the plan are not on this machine, the first is aaaaaaaaaaaaaaaa" in error.what
+    assert str(tmp_path / "state/blobs") in error.fix
+    taken = queue.take("somebody else")
+    assert taken is not None
+    assert (taken.number, taken.takes) == (number, 1)

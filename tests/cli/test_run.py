@@ -288,10 +288,11 @@ def test_a_foreign_write_stops_the_run_between_steps_and_a_rollback_is_compared_
     try:
         code, out = folder.do("run")
         assert (code, "stopped between steps: somebody else wrote /etc/foreign" in out) == (20, True), out
-        assert "backed up before the first step: 2 paths" in out
+        assert out.index("backed up before the first step: 2 paths") < out.index("[ 1/")
         assert folder.effects() == ["a", "b"]
         code, out = folder.do("resume")
         assert (code, folder.effects()) == (0, ["a", "b", "c"]), out
+        assert "somebody else wrote meanwhile: /etc/foreign" in out
         assert folder.run_report().drift == ("/etc/foreign",)
         code, out = folder.do("rollback")
         assert (code, "1 of 2 paths are not as they were backed up: /etc/planned" in out) == (0, True), out

@@ -85,7 +85,8 @@ def test_a_rule_that_fails_is_a_finding_and_exit_1(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("folder", "is a folder"), ("bare.txt", "not a ZIP"), ("https://x.example/p.zip", "is a URL")]
+    ("name", "said"),
+    [("folder", "is a folder"), ("bare.txt", "is no archive: it is a plain text"), ("https://x.example/p.zip", "is a URL")],
 )
 def test_what_is_no_package_is_refused_with_the_reason(
     name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

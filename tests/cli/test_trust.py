@@ -14,13 +14,15 @@ from tests.intake.signing import Key
 from tests.intake.test_channels import advisory
 
 from fulldress.adapters import sandbox
+from fulldress.adapters.https import ChannelRefused
 from fulldress.cli.commands.intake import command as intake
 from fulldress.cli.commands.new import command as new
 from fulldress.cli.commands.scan import command as scan
 from fulldress.cli.commands.trust import command as trust
 from fulldress.cli.commands.vendor import command as vendor
-from fulldress.errors import NothingToDo, UsageError
+from fulldress.errors import NothingToDo, Stale, UsageError
 from fulldress.intake.accept import CannotBeAccepted
+from fulldress.intake.vendor import VendorRecordNotApproved
 from fulldress.model.advisory import AdvisoryReport, ChannelReport
 from fulldress.model.finding import FindingsReport
 from fulldress.model.package import Acceptance, TrustReport
@@ -251,3 +253,63 @@ def test_check_looks_at_files_and_folders_offline(tmp_path: Path, state: Path) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(NothingToDo):
         run(vendor, "check", str(tmp_path / "empty"))
+
+
+def test_a_record_that_nobody_agreed_on_stops_every_part_of_trust(release: f.ReleaseFolder) -> None:
+    Path("vendor.toml").write_text(Path("vendor.toml").read_text() + "# x\n")
+    for words in ((), ("escalate", "--by", "E"), ("accept", "--by", "E", "--reason", "x"), ("dossier",)):
+        with pytest.raises(VendorRecordNotApproved):
+            run(trust, *words)
+
+
+def test_a_new_pin_counts_as_soon_as_two_people_agreed_on_it(release: f.ReleaseFolder, key: Key) -> None:
+    text = Path("vendor.toml").read_text()
+    Path("vendor.toml").write_text(f'{text}\n[[pin]]\nfingerprint = "{key.fingerprint}"\n')
+    run(vendor, "propose", "--by", "Erika", "--reason", "read aloud")
+    run(vendor, "approve", "--by", "Max")
+    said = run(trust).output
+    assert "judged anew: vendor.approvals.jsonl, vendor.toml changed since" in said
+    assert "trust: pinned-ok" in said
+    assert "judged anew" not in run(trust).output
+
+
+def test_a_verdict_that_was_written_by_hand_is_judged_anew(release: f.ReleaseFolder) -> None:
+    path = release.path(f.TRUST)
+    path.write_text(path.read_text().replace("unknown-key", "pinned-ok"))
+    assert "trust: unknown-key" in run(trust).output
+    lock = release.path(f.PACKAGE_LOCK)
+    lock.write_text(lock.read_text().replace("bin/tool", "bin/fool"))
+    with pytest.raises(Stale, match="was changed since"):
+        run(trust)
+
+
+def test_a_list_next_to_the_package_counts_and_again_when_judged_anew(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, old: Key
+) -> None:
+    data = stdlib_zip(**{"bin/tool": b"tool", "old.asc": old.public})
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop" / "given.zip").write_bytes(data)
+    sums = f"{hashlib.sha256(data).hexdigest()}  given.zip\n".encode()
+    (tmp_path / "drop" / "SHA256SUMS").write_bytes(sums)
+    (tmp_path / "drop" / "SHA256SUMS.asc").write_bytes(old.detached(sums))
+    folder = made(tmp_path, monkeypatch, data, old)
+    assert read_json(folder.path(f.TRUST), TrustReport).verdict == "unsigned"
+    run(intake, "--package", str(tmp_path / "drop" / "given.zip"), *WAIVE)
+    assert read_json(folder.path(f.TRUST), TrustReport).verdict == "pinned-ok"
+    Path("vendor.toml").write_text(Path("vendor.toml").read_text() + "# x\n")
+    run(vendor, "propose", "--by", "Erika", "--reason", "a note")
+    run(vendor, "approve", "--by", "Max")
+    assert "trust: pinned-ok" in run(trust).output
+
+
+def test_what_was_asked_about_another_package_reminds_of_nothing(release: f.ReleaseFolder, key: Key) -> None:
+    run(trust, "escalate", "--by", "Erika")
+    Path("../vendor.zip").write_bytes(stdlib_zip(other=b"x"))
+    run(intake, *WAIVE)
+    assert status(release).reminders == ()
+
+
+def test_a_fetch_that_heard_nothing_at_all_fails(release: f.ReleaseFolder) -> None:
+    with pytest.raises(ChannelRefused, match="the channel usb could not be read"):
+        run(vendor, "fetch")
+    assert read_json(release.path(f.CHANNELS), ChannelReport).channels[0].errors

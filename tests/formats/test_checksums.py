@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fulldress.formats.checksums import is_list, parse
+from fulldress.formats.checksums import decoded, is_any_list, is_list, parse, parse_any
 
 A, B = "a" * 64, "b" * 64
 
@@ -27,3 +27,22 @@ def test_names_of_lists(name: str) -> None:
 @pytest.mark.parametrize("name", ["README.txt", "sha256.c", "md5sums", "sums"])
 def test_names_of_other_things(name: str) -> None:
     assert not is_list(name)
+
+
+def test_marks_escapes_and_openssls_form() -> None:
+    assert decoded(b"\xef\xbb\xbfa") == decoded("a".encode("utf-16")) == decoded(b"\xfe\xff\0a") == "a"
+    assert parse(f"\ufeff{A}  x\n") == {"x": A}
+    assert parse(f"SHA2-256(a b)= {A}\nSHA256(c)= {B}\n") == {"a b": A, "c": B}
+    assert parse(f"\\{A}  a\\\\b\\nc\n\\SHA256 (d\\\\e) = {B}\n") == {"a\\b\nc": A, "d\\e": B}
+    assert parse(f"{A}  a\\\\b\n") == {"a\\\\b": A}
+
+
+def test_a_sum_alone_is_about_the_file_that_the_list_is_called_after() -> None:
+    assert parse(f"{A}\n", "x.iso.sha256") == {"x.iso": A}
+    assert parse(f"{A}\n", "SHA256SUMS") == {}
+    assert [x.algorithm for x in parse_any("a" * 128, "x.sha512")] == ["sha512"]
+
+
+@pytest.mark.parametrize("name", ["SHA256", "SHA256.sig", "SHA512", "shasum.txt", "sha512sums.asc"])
+def test_names_of_lists_of_any_sums(name: str) -> None:
+    assert is_any_list(name)

@@ -178,3 +178,43 @@ def test_any_text_is_accepted(text: str, key: str, value: str) -> None:
     lines = text.count("\n") + 1
     assert all(1 <= k.line <= lines for k in config.keys(text, file="f"))
     config.set_key(text, key, value)
+
+
+ARRAYS = "[[a]]\nx = 1\n[[a.b]]\ny = 1\n[[a.b]]\ny = 2\n[a.c]\nz = 1\n[[a]]\nx = 2\n[[a.b]]\ny = 3\n[t]\nq = 1\n"
+
+
+def test_toml_tables_of_one_name_are_told_apart() -> None:
+    assert [(key.key, key.value) for key in config.keys(ARRAYS, file="a.toml")] == [
+        ("a.0.x", "1"), ("a.0.b.0.y", "1"), ("a.0.b.1.y", "2"), ("a.0.c.z", "1"), ("a.1.x", "2"), ("a.1.b.0.y", "3"),
+        ("t.q", "1"),
+    ]  # fmt: skip
+
+
+def test_a_key_of_one_of_them_is_set_there_only() -> None:
+    assert config.set_key(ARRAYS, "a.1.x", "9") == ARRAYS.replace("x = 2", "x = 9")
+    assert config.set_key(ARRAYS, "a.1.new", "9") == ARRAYS.replace("x = 2\n", "x = 2\nnew = 9\n")
+
+
+def test_double_brackets_of_other_formats_are_plain_sections() -> None:
+    assert [key.key for key in config.keys("[a]\n[[b]]\nx = un quoted\n", file="a.conf")] == ["b.x"]
+
+
+@pytest.mark.parametrize("key", ["requirepass", "masterauth", "rootpw", "db.dbpassword", "clientsecret", "accesstoken"])
+def test_secrets_whose_words_are_written_as_one(key: str) -> None:
+    assert config.secret_looking(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "PasswordAuthentication",
+        "PermitEmptyPasswords",
+        "password_encryption",
+        "max_tokens",
+        "bypass",
+        "compass",
+        "tokenizer",
+    ],
+)
+def test_words_that_only_sound_like_secrets(key: str) -> None:
+    assert not config.secret_looking(key)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
-from fulldress.formats.fingerprints import mentions, tone
+from fulldress.formats.fingerprints import mentions, of_pin, plain, tone
 
 PRINT = "a1b46bd6" * 5
 BLOCKS = " ".join(PRINT.upper()[i : i + 4] for i in range(0, 40, 4))
@@ -38,3 +41,19 @@ def test_the_excerpt_is_the_sentence() -> None:
 )
 def test_what_a_sentence_seems_to_say(sentence: str, expected: str) -> None:
     assert tone(sentence) == expected
+
+
+def test_one_form_for_comparing() -> None:
+    assert plain("AB:CD:EF") == plain("abcd ef") == plain("0xABCDEF") == plain("sha256 Fingerprint=AB:CD:EF") == "abcdef"
+    assert plain("https://issuer.example me@x.example") == "https://issuer.exampleme@x.example"
+
+
+def test_a_pin_that_holds_the_whole_key_stands_for_its_digest() -> None:
+    key = base64.b64encode(b"Ed" + b"12345678" + b"k" * 32).decode()
+    digest = hashlib.sha256(b"k" * 32).hexdigest()
+    assert (
+        of_pin("minisign", key)
+        == of_pin("signify", f"untrusted comment: x\n{key}\n")
+        == of_pin("minisign", digest)
+        == digest
+    )

@@ -137,3 +137,38 @@ def test_kind_by_content() -> None:
 def test_only_the_plain_family_can_be_written_by_a_step() -> None:
     assert {key.format for key in keys(YAML, file="a.yaml")} == {"yaml"}
     assert {key.format for key in keys("a = 1\n", file="a.conf")} == {""}
+
+
+APACHE = """# site
+Listen 80
+<VirtualHost *:80>
+    DocumentRoot "/var/www"
+    <Directory /var/www>
+        AllowOverride None
+    </Directory>
+    Header set X \\
+        "a b"
+</VirtualHost>
+SSLProtocol all -SSLv3
+"""
+
+
+@pytest.mark.parametrize("file", ["/etc/apache2/sites-enabled/a.conf", "/opt/x/conf/site.conf"])
+def test_apache_by_its_blocks(file: str) -> None:
+    assert kind(APACHE, file) == "apache"
+    assert read(APACHE, file) == [
+        ("Listen", "80", 2),
+        ("VirtualHost *:80.DocumentRoot", "/var/www", 4),
+        ("VirtualHost *:80.Directory /var/www.AllowOverride", "None", 6),
+        ("VirtualHost *:80.Header", 'set X "a b"', 8),
+        ("SSLProtocol", "all -SSLv3", 11),
+    ]
+
+
+@pytest.mark.parametrize("text", ["<VirtualHost a>\nA b\n", "A b\n</VirtualHost>\n", "<A>\nA b\n</B>\n"])
+def test_blocks_that_do_not_close_are_no_apache(text: str) -> None:
+    assert all(key.format != "apache" for key in keys(text, file="/etc/apache2/a.conf"))
+
+
+def test_a_file_of_endless_keys_is_cut() -> None:
+    assert len(keys("a = 1\n" * 30_000, file="a.conf")) == 20_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -381,3 +382,9 @@ def test_a_page_of_unclosed_scripts_takes_no_time(site: Site) -> None:
     began = time.process_time()
     assert [m.fingerprint for m in site.read("text", "/news").mentions] == [PRINT.lower()]
     assert time.process_time() - began < 5
+
+
+def test_what_is_no_regular_file_in_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / "site" / "v.json")
+    assert folder_of(tmp_path, {}).channels[0].errors == ("v.json is no regular file, and was not read",)

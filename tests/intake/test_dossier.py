@@ -149,3 +149,18 @@ def test_strangers_words_make_no_markup() -> None:
     assert "](https" not in text.replace("\\](https", "")
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def test_a_place_that_warns_of_the_key_does_not_vouch_for_it() -> None:
+    found = items(channels=channels(mention("a"), mention("b", tone="warns")))
+    assert (found["channels"].state, found["warned"].state) == ("no", "yes")
+    only = items(channels=channels(mention("b", tone="warns")))
+    assert (only["before"].state, only["warned"].answer) == ("no", "1 place.")
+
+
+def test_a_pin_with_colons_is_the_key_that_a_channel_warns_of() -> None:
+    colons = ":".join(["AA"] * 20)
+    record = msgspec.structs.replace(RECORD, pin=(VendorPin(fingerprint=colons, note="printed"),))
+    given = items(record=record, channels=channels(mention("a", fingerprint=OLD, tone="warns")), facts={OLD: "EdDSA"})
+    assert given["warned"].state == "yes"
+    assert given["old"].evidence[0] == f"openpgp {colons}; printed; EdDSA"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import tomllib
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -171,3 +173,38 @@ def test_the_file_says_the_same_when_it_is_read_again() -> None:
 def test_what_is_no_whole_fingerprint_is_not_recorded_as_an_answer(slip: str) -> None:
     with pytest.raises(UsageError, match="no whole fingerprint"):
         said(fingerprint=slip)
+
+
+def bare() -> Escalation:
+    unsigned = TrustReport(package_sha256="0" * 64, verdict="unsigned", explanation="e", next_action="n")
+    return open_case(unsigned, RECORD, "Erika", NOW, None)
+
+
+def test_a_yes_about_an_unsigned_package_needs_its_digest_read_aloud() -> None:
+    words: dict[str, Any] = {"by": "E", "asked": "A", "outcome": "confirmed", "reason": "unknown", "text": "", "now": NOW}
+    with pytest.raises(UsageError, match="SHA-256 that was read aloud is missing"):
+        answered(bare(), fingerprint="", **words)
+    with pytest.raises(UsageError, match="no whole SHA-256"):
+        answered(bare(), fingerprint="", sha256="00 00", **words)
+    good = answered(bare(), fingerprint="", sha256="0000 " * 16, **words)
+    assert (good.refused, good.answers[0].digest) == ("", "0" * 64)
+    assert "--sha256" in written(bare(), "p.zip", RECORD).letter
+    assert "--fingerprint" not in written(bare(), "p.zip", RECORD).letter
+
+
+def test_another_digest_read_aloud_refuses_whatever_the_key() -> None:
+    assert "is not that of this package" in said(sha256="1" * 64).refused
+    assert said(sha256="0" * 64).refused == ""
+
+
+def test_a_pinned_minisign_key_written_in_full_is_void_after_a_compromise() -> None:
+    key = base64.b64encode(b"Ed" + b"12345678" + b"k" * 32).decode()
+    record = msgspec.structs.replace(RECORD, pin=(VendorPin(fingerprint=key, kind="minisign"),))
+    asked = open_case(report(), record, "Erika", NOW, None)
+    assert asked.pinned == (hashlib.sha256(b"k" * 32).hexdigest(),)
+
+
+def test_two_spellings_of_one_name_in_the_file_are_one_person() -> None:
+    made = both(report())
+    assert made.covers(report())
+    assert not msgspec.structs.replace(made, by=("Erika Muster", "erika\u00a0 MUSTER")).covers(report())

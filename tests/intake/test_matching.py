@@ -196,3 +196,19 @@ def test_only_keys_that_signed_this_package_are_kept() -> None:
     )
     kept = matched(lock, subject(lock, (), None, {}), report, trust, {}.__getitem__).keys
     assert [m.fingerprint for m in kept] == ["aa" * 20]
+
+
+def test_a_jar_is_known_by_what_is_inside_and_not_by_its_name_alone() -> None:
+    pom = b"groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.14.1\n"
+    jar = "lib/log4j-core-2.14.1.jar"
+    lock, blobs = lock_of({jar: b"PK", f"{jar}!/META-INF/maven/g/a/pom.properties": pom})
+    [part] = components(lock, lambda sha256: blobs[sha256])
+    assert (part.name, part.version, part.namespace) == ("log4j-core", "2.14.1", "org.apache.logging.log4j")
+    assert found(Product("L", purl="pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1"), part)
+
+
+def test_a_jar_that_does_not_say_whose_it_is_matches_unsurely() -> None:
+    nameless = Component(place="lib/log4j-core-2.14.1.jar", kind="jar", name="log4j-core", version="2.14.1")
+    product = Product("L", purl="pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1")
+    assert found(product, nameless) == [("log4j-core", "purl", False)]
+    assert found(Product("L", purl="pkg:maven/org.apache.logging.log4j/log4j-core@2.17.0"), nameless) == []

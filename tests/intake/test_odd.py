@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import struct
 import subprocess
 import tarfile
 import zipfile
@@ -10,11 +13,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import zstandard
 from tests.intake.poison import ODD, build, deb, fat, stdlib_zip, tar
 
 from fulldress.adapt.repack import repacked, whole_package
 from fulldress.adapt.tree import edited
-from fulldress.formats import zipview
+from fulldress.errors import PackageRefused
+from fulldress.formats import tarview, zipview
 from fulldress.intake.unpack import unpack
 from fulldress.model.package import PackageLock
 from fulldress.scan.rule import Context
@@ -32,17 +37,107 @@ def taken(folder: Path, data: bytes) -> tuple[PackageLock, BlobStore]:
 def test_it_is_taken_in_and_said(make: Callable[[], bytes], names: set[str], word: str, tmp_path: Path) -> None:
     lock, store = taken(tmp_path, make())
     assert {e.place for e in lock.entries if e.kind == "file"} == names
-    assert [word in r.what for r in lock.remarks] == [True] * bool(word)
+    remarks = [r for r in lock.remarks if not r.what.startswith(zipview.COMMENTS)]
+    assert [word in r.what for r in remarks] == [True] * bool(word)
     assert all(row.structure >= 0 and row.structure + row.content == row.size for row in lock.ledger)
     assert lock.bytes_inspected == sum(e.size for e in lock.entries if e.kind == "file")
     found = list(archive_oddity.check(Context(lock, store.read)))
-    assert [word in f.title for f in found] == [True] * bool(word)
+    assert [word in f.title for f in found if zipview.COMMENTS not in f.title] == [True] * bool(word)
 
 
 def test_remarks_are_counted_and_name_the_first(tmp_path: Path) -> None:
     inner = build(fat(b"a\\b"), fat(b"c\\d"), fat(b"e"))
     lock, _ = taken(tmp_path, stdlib_zip(**{"in.zip": inner}))
     assert [(r.place, r.count, r.example) for r in lock.remarks] == [("in.zip", 2, "in.zip!/a/b")]
+
+
+def padded_tar(hidden: bytes) -> bytes:
+    data = bytearray(tar(("a", b"1", {}), ("b", b"2" * 512, {})))
+    at = data.index(b"1", 512) + 1
+    data[at : at + len(hidden)] = hidden
+    return bytes(data)
+
+
+def test_what_stands_in_the_padding_of_a_tar_is_said(tmp_path: Path) -> None:
+    lock, _ = taken(tmp_path, padded_tar(b"password=hunter2"))
+    assert [r.what for r in lock.remarks] == [tarview.PADDED]
+    assert taken(tmp_path, padded_tar(b""))[0].remarks == ()
+
+
+def test_comments_of_a_zip_are_counted(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as out:
+        info = zipfile.ZipInfo("a")
+        info.comment = b"x" * 500
+        out.writestr(info, b"1")
+        out.comment = b"password: hunter2"
+    lock, _ = taken(tmp_path, made.getvalue())
+    assert [(r.place, r.what) for r in lock.remarks] == [("", f"{zipview.COMMENTS} (517 bytes)")]
+
+
+@pytest.mark.parametrize(
+    ("tag", "content", "listed"),
+    [(0x7875, b"k" * 2000, True), (0x7875, b"k" * 11, False), (0xD935, b"\2\0key", True), (0xD935, b"\2\0\0", False)],
+)
+def test_a_known_extra_field_that_holds_more_than_it_is_for_is_listed(
+    tag: int, content: bytes, listed: bool, tmp_path: Path
+) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as out:
+        info = zipfile.ZipInfo("a")
+        info.extra = struct.pack("<HH", tag, len(content)) + content
+        out.writestr(info, b"1")
+    lock, _ = taken(tmp_path, made.getvalue())
+    assert [f"{tag:04x}" in n.reason for n in lock.not_inspected] == [True] * listed
+
+
+def gz(flags: int, more: bytes) -> bytes:
+    plain = gzip.compress(b"hello")
+    return plain[:3] + bytes([flags]) + plain[4:10] + more + plain[10:]
+
+
+SKIPPED = b"\x50\x2a\x4d\x18"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gz(16, b"c" * 5000 + b"\0"),
+        gz(4, struct.pack("<H", 5000) + b"e" * 5000),
+        gz(8, b"n" * 5000 + b"\0"),
+        zstandard.compress(b"hello") + SKIPPED + struct.pack("<I", 5000) + b"s" * 5000,
+    ],
+    ids=["gz comment", "gz extra", "gz name", "zst frame"],
+)
+def test_what_hides_beside_a_compressed_stream_is_refused(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(PackageRefused, match="bytes hide in") as caught:
+        taken(tmp_path, data)
+    assert caught.value.slug == "zip-views-disagree"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [gz(8, b"readme.txt\0"), gz(4 + 8, struct.pack("<H", 6) + b"BC\2\0\0\0a\0"),
+     zstandard.compress(b"hello") + SKIPPED + struct.pack("<I", 20) + b"s" * 20],
+    ids=["gz name", "bgzip", "zst table"],
+)  # fmt: skip
+def test_a_name_and_a_small_table_beside_a_stream_are_honest(data: bytes, tmp_path: Path) -> None:
+    assert taken(tmp_path, data)[0].bytes_inspected == 5
+
+
+@pytest.mark.parametrize("hidden", ["long name", "pax"])
+def test_what_hides_behind_a_name_of_a_tar_is_refused(hidden: str, tmp_path: Path) -> None:
+    form = tarfile.GNU_FORMAT if hidden == "long name" else tarfile.PAX_FORMAT
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=form) as out:
+        out.addfile(tarfile.TarInfo("n" * 150))
+    data = bytearray(made.getvalue())
+    size = int(data[124:135], 8)
+    data[512 + size : 512 + size + 9] = b"\0password"
+    data[124:136] = b"%011o\0" % (size + 9)
+    data[148:156] = b"%06o\0 " % (sum(data[:148]) + 256 + sum(data[156:512]))
+    with pytest.raises(PackageRefused, match="bytes hide behind"):
+        taken(tmp_path, bytes(data))
 
 
 def test_a_zip_behind_a_program_is_seen_though_it_is_padded(tmp_path: Path) -> None:

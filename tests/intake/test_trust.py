@@ -11,6 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.intake.poison import stdlib_zip
 from tests.intake.signing import NOW, Issued, Key, issue
 
+from fulldress.adapters.openpgp import OpenPgp
 from fulldress.intake.trust import judge
 from fulldress.intake.unpack import unpack
 from fulldress.model.package import TrustReport, VendorPin, VendorRecord
@@ -328,3 +329,41 @@ def test_a_plain_certificate_is_listed_but_does_not_sign_the_package(tmp_path: P
 def test_a_hostile_name_in_a_key_is_escaped_in_the_explanation(tmp_path: Path) -> None:
     report = judged(tmp_path, listed(Key("Evil\x1b[2J <e@e.example>"), a=b"1"))
     assert "\x1b" not in report.explanation
+
+
+# ---- what a pin may look like
+
+
+def test_a_certificates_fingerprint_counts_as_openssl_prints_it(tmp_path: Path, root: Issued) -> None:
+    leaf = issue("Signing", root)
+    text = sums(**{"README.txt": README})
+    files = {"README.txt": README, "SHA256SUMS": text, "SHA256SUMS.p7s": leaf.cms(text)}
+    as_printed = "sha256 Fingerprint=" + ":".join(leaf.fingerprint[n : n + 2].upper() for n in range(0, 64, 2))
+    assert judged(tmp_path, files, pinned(as_printed, kind="x509")).verdict == "pinned-ok"
+
+
+def test_a_pinned_subkey_counts_for_what_it_signed(tmp_path: Path, key: Key) -> None:
+    made = judged(tmp_path, listed(key, **{"README.txt": README}), None)
+    (tmp_path / "text").write_bytes(b"x")
+    [facts] = OpenPgp().detached(key.detached(b"x"), tmp_path / "text", [key.public], NOW)
+    assert facts.subkey and facts.subkey != made.signatures[0].fingerprint
+    assert judged(tmp_path, listed(key, **{"README.txt": README}), pinned(facts.subkey.upper())).verdict == "pinned-ok"
+
+
+def test_a_pinned_key_that_is_not_at_hand_is_asked_for(tmp_path: Path, key: Key) -> None:
+    files = listed(key, **{"README.txt": README})
+    del files["KEYS/release.asc"]
+    [packet] = [s.fingerprint for s in judged(tmp_path, files, None).signatures]
+    report = judged(tmp_path, files, pinned(packet))
+    assert report.verdict == "unknown-key"
+    assert "is on record" in report.explanation and "nothing could be checked" in report.explanation
+    assert "Write the public key into vendor.toml" in report.next_action
+    assert "Unexpected key" in judged(tmp_path, files, pinned("ab" * 20)).explanation
+
+
+def test_what_a_key_on_record_signed_too_is_said_beside_the_unknown_one(tmp_path: Path, key: Key, other: Key) -> None:
+    files = listed(key, **{"README.txt": README})
+    files["SHA256SUMS.sig"] = other.detached(files["SHA256SUMS"])
+    report = judged(tmp_path, files, pinned(key.fingerprint))
+    assert report.verdict == "unknown-key"
+    assert "A key on record signed too: SHA256SUMS.asc" in report.explanation

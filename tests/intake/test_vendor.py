@@ -153,3 +153,9 @@ def test_the_template_as_it_comes_cannot_be_proposed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="says nothing of a vendor yet"):
         propose(path, "Erika", "because")
     assert in_force(path) is None
+
+
+def test_an_address_with_a_blank_is_refused_when_proposed(path: Path) -> None:
+    path.write_text(f'{RECORD}[[channel]]\nname = "a"\nkind = "feed"\nurl = "https://v.example/a b"\ngroup = "g"\n')
+    with pytest.raises(UsageError, match="has no https address"):
+        propose(path, "Erika", "x")

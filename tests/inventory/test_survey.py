@@ -66,6 +66,11 @@ INSERT INTO knex_migrations_lock VALUES (1, 1);
 CREATE TABLE _prisma_migrations(migration_name text, finished_at timestamptz, rolled_back_at timestamptz);
 INSERT INTO _prisma_migrations VALUES ('1_a', now(), NULL), ('2_b', NULL, NULL);
 CREATE VIEW v AS SELECT 1 AS a;
+CREATE TABLE schema_version(version text, applied_on date);
+INSERT INTO schema_version VALUES ('4.9', now()), ('4.10', now());
+CREATE TABLE product_versions(version text);
+CREATE TABLE orders(id int NOT NULL, amount numeric(10,2));
+CREATE TABLE dup(a int); INSERT INTO dup VALUES (1), (1);
 """
 
 
@@ -138,7 +143,7 @@ class TestRealMachine:
         jobs = {(j.file, j.schedule, j.user): j.command for j in surveyed.cron}
         assert jobs[("/etc/cron.d/lims", "30 1 * * *", "lims")] == "/opt/report --password=<secret> --all"
         assert jobs[("/var/spool/cron/crontabs/root", "@reboot", "root")] == "/bin/true"
-        assert ("/etc/cron.daily/lims-clean", "@daily", "root") in jobs
+        assert ("/etc/cron.daily/lims-clean", "25 6 * * *", "root") in jobs
         assert any(file == "/etc/crontab" for file, _, _ in jobs)
 
     def test_product_and_database(self, surveyed: HostFacts) -> None:
@@ -161,9 +166,18 @@ class TestRealMachine:
             "sqlx": ("20240101", 1, ""),
             "knex": ("02_b.js", 2, "locked"),
             "prisma": ("1_a", 1, "not finished: 2_b"),
+            "hand-made": ("4.10", 2, ""),
         }
         assert surveyed.databases[0].objects["view"] == 1
         assert "plpgsql" in surveyed.databases[0].extensions
+
+    def test_schema_encoding_and_what_a_failed_index_left(self, surveyed: HostFacts, pg_machine: Machine) -> None:
+        broken = ["psql", "-Xqd", "surveyed", "-c", "CREATE UNIQUE INDEX CONCURRENTLY bad_one ON dup(a)"]
+        assert not pg_machine.run(broken, user="postgres").ok
+        (database,) = survey_host(pg_machine, DECLARED).databases
+        assert database.columns["public.orders"] == {"id": "integer not null", "amount": "numeric(10,2)"}
+        assert (database.encoding, database.collation, database.collation_drift) == ("UTF8", "C.UTF-8", "")
+        assert database.invalid_indexes == ("bad_one",)
 
     def test_timers_with_their_next_moment(self, surveyed: HostFacts) -> None:
         tick = next(timer for timer in surveyed.timers if timer.name == "tick.timer")
@@ -318,9 +332,56 @@ def test_a_damaged_certificate_has_no_fingerprint() -> None:
 
 
 def test_a_database_that_cannot_be_read_says_why() -> None:
+    closed = Answering({"database postgresql lims": "psql: error: connection refused"})
     with pytest.raises(SurveyFailed, match="lims") as caught:
-        facts({"database postgresql lims": "psql: error: connection refused"}, Declared(database="lims"))
+        survey([closed], Declared(database="lims"))  # type: ignore[list-item]
     assert "refused" in caught.value.why
+
+
+def test_a_client_without_a_server_is_not_the_databases_host() -> None:
+    closed = Answering({"database postgresql lims": "psql: error: No such file"})
+    server = Answering(
+        {"database postgresql lims": 'WARNING:  other collation\n{"server": "15.4", "size": 1, "tables": {}}'}
+    )
+    estate = survey([closed, server], Declared(database="lims"))  # type: ignore[list-item]
+    assert [[d.name for d in host.databases] for host in estate.hosts] == [[], ["lims"]]
+    assert [part.part for part in estate.hosts[0].not_seen] == ["database lims"]
+
+
+def test_every_host_that_did_not_answer_is_named() -> None:
+    mute = [Answering({}, code=1), Answering({}), Answering({}, code=None)]
+    mute[2].name = "ssh:other"
+    with pytest.raises(SurveyFailed, match="2 of 3 hosts") as caught:
+        survey(mute, NOTHING)  # type: ignore[arg-type]
+    assert "machine:fake" in caught.value.why and "ssh:other" in caught.value.why
+
+
+def test_the_latest_of_a_hand_made_table_is_the_highest_version() -> None:
+    states = '{"tool": "hand-made", "table": "public.dbver", "applied": 3, "version": "4.9|4.10|4.2"}\n'
+    answer = '{"server": "15.4", "size": 1, "tables": {}}'
+    found = facts({"database postgresql lims": answer, "migrations postgresql lims": states}, Declared(database="lims"))
+    assert found.databases[0].migrations[0].version == "4.10"
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("nginx version: nginx/1.22.1\n", "1.22.1"),
+        ("Server version: Apache/2.4.62 (Debian)\nServer built: 2024\n", "2.4.62"),
+        ("psql (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "15.18"),
+        ("Docker version 20.10.24+dfsg1, build 297e128", "20.10.24+dfsg1"),
+        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0", "7.0.15"),
+        ('Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version "17.0.15" 2025-04-15', "17.0.15"),
+        ("GNU bash, version 5.2.15(1)-release", "5.2.15"),
+        ("1:2.36-9+deb12u10", "1:2.36-9+deb12u10"),
+        ("v20.20.2", "v20.20.2"),
+        ("lims 50", "50"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_the_version_in_what_a_command_says(said: str, version: str) -> None:
+    (product,) = facts({"version x": said}, Declared(more_products={"x": "x -v"})).products
+    assert product.version == version
 
 
 def test_secret_values_are_replaced_whatever_their_form() -> None:
@@ -443,12 +504,15 @@ def test_libraries_of_every_kind() -> None:
         "/opt/lims/lib/log4j-core-2.17.1.jar\n/opt/lims/lims.war\n"
     )
     file = "/opt/w/node_modules/@s/t/package.json"
-    npm = f'{file}:  "name": "@s/t"\n{file}:  "version": "1.2.3"\n'
+    npm = f'{file}\t{{ "author": {{"name": "x"}}, "version": "1.2.3", "name": "@s/t"}}\n'
+    npm += '/opt/w/node_modules/cut/package.json\t{  "name": "cut",  "version": "2.0.0", "description": "be'
+    npm += '\n/opt/w/node_modules/x/cjs/package.json\t{"type": "commonjs"}\n'
     found = facts({"libraries": libraries, "npm": npm}).packages
     assert [(p.manager, p.name, p.version) for p in found] == [
         ("jar", "lims", ""),
         ("jar", "log4j-core", "2.17.1"),
         ("npm", "@s/t", "1.2.3"),
+        ("npm", "cut", "2.0.0"),
         ("pip", "PyJWT", "2.6.0"),
         ("pip", "requests", "2.31.0"),
     ]
@@ -468,7 +532,8 @@ def test_migration_tools_with_their_locks() -> None:
 def test_mysql() -> None:
     declared = Declared(more_databases=("mysql:shop", "mysql:absent", "oracle:x"))
     answer = (
-        "server\t10.11.6-MariaDB\ntable\torders\t12\t16384\ntable\titems\t3\t16384\nobject\tview\t1\nobject\ttrigger\t0\n"
+        "server\t10.11.6-MariaDB\ntable\torders\t12\t16384\tlatin1_swedish_ci\ntable\titems\t3\t16384\tutf8mb4_bin\n"
+        "object\tview\t1\nobject\ttrigger\t0\ncharset\tlatin1\tlatin1_swedish_ci\ncolumn\titems\tid\tint(11) not null\n"
     )
     states = "flyway\tflyway_schema_history\t4\t1.4\tfailed: 1.5\nERROR 1146 (42S02)\n"
     absent = "ERROR 1049 (42000): Unknown database 'absent'\n"
@@ -476,6 +541,8 @@ def test_mysql() -> None:
     (database,) = facts(sections, declared).databases
     assert (database.engine, database.server_version, database.size_bytes) == ("mysql", "10.11.6-MariaDB", 32768)
     assert (database.tables, database.objects) == ({"orders": 12, "items": 3}, {"view": 1})
+    assert (database.encoding, database.collation) == ("latin1", "latin1_swedish_ci")
+    assert (database.table_collations, database.columns) == ({"items": "utf8mb4_bin"}, {"items": {"id": "int(11) not null"}})
     assert [(m.tool, m.applied, m.version, m.trouble) for m in database.migrations] == [("flyway", 4, "1.4", "failed: 1.5")]
 
 
@@ -556,3 +623,68 @@ def test_an_alias_of_a_retired_server_is_retired_with_it() -> None:
         "Files.example.": "sftp2.example",
         "in.example": "sftp2.example",
     }
+
+
+def test_what_nginx_passes_requests_to_is_no_secret() -> None:
+    text = "location / { proxy_pass http://10.0.0.1:8080; }\nlocation /x { proxy_pass http://u:pw1@h; }\n"
+    assert [key.value for key in config_keys(text, "/etc/nginx/nginx.conf")] == [
+        "http://10.0.0.1:8080",
+        "http://u:<secret>@h",
+    ]
+
+
+def test_sockets_in_the_file_system() -> None:
+    ss = (
+        'u_str LISTEN 0 244 /run/postgresql/.s.PGSQL.5432 12345 * 0 users:(("postgres",pid=9,fd=6))\n'
+        "u_seq LISTEN 0 4096 @abstract 5 * 0\nu_str LISTEN 0 1 * 77 * 0\n"
+    )
+    found = facts({"listeners": ss, "cgroups": "9 0::/system.slice/postgresql@15-main.service\n"}).listeners
+    assert [(x.protocol, x.address, x.port, x.program, x.unit) for x in found] == [
+        ("unix", "/run/postgresql/.s.PGSQL.5432", 0, "postgres", "postgresql@15-main.service"),
+        ("unix", "@abstract", 0, "", ""),
+    ]
+
+
+def test_sockets_in_the_file_system_without_ss() -> None:
+    text = (
+        "Num RefCount Protocol Flags Type St Inode Path\n0: 00000002 00000000 00010000 0001 01 1 /run/a.sock\n"
+        "0: 00000003 00000000 00000000 0001 03 2 /run/b.sock\n0: 00000002 00000000 00010000 0001 01 3\n"
+    )
+    assert [x.address for x in facts({"sockets unix": text}).listeners] == ["/run/a.sock"]
+
+
+def test_a_timer_that_is_loaded_and_does_not_run_fires_never() -> None:
+    assert facts({"timers": "Id=a.timer\nUnit=a.service\nActiveState=inactive\n"}).timers == ()
+
+
+def test_cron_of_the_red_hats_knows_zones_dots_and_moments_by_chance() -> None:
+    text = "0 1 * * * root /before\nCRON_TZ=Asia/Tokyo\n0~59 4 * * * root /random\n"
+    found = facts({"cron-system /etc/cron.d/a.b": text, "rpm": "cronie\t0:1-1\n"}).cron
+    assert [(job.schedule, job.zone, job.command) for job in found] == [
+        ("0 1 * * *", "", "/before"),
+        ("0~59 4 * * *", "Asia/Tokyo", "/random"),
+    ]
+
+
+def test_scripts_of_a_period_fire_when_the_table_says() -> None:
+    found = facts(
+        {
+            "cron-system /etc/crontab": "25 6 * * * root cd / && run-parts --report /etc/cron.daily\n",
+            "anacrontab /etc/anacrontab": "7 10 weekly run-parts /etc/cron.weekly\n",
+            "cron-parts daily /etc/cron.daily/a": "",
+            "cron-parts weekly /etc/cron.weekly/b": "",
+            "cron-parts monthly /etc/cron.monthly/c": "",
+        }
+    ).cron
+    assert {job.file: job.schedule for job in found if not job.line} == {
+        "/etc/cron.daily/a": "25 6 * * *",
+        "/etc/cron.weekly/b": "anacron 7",
+        "/etc/cron.monthly/c": "@monthly",
+    }
+
+
+@pytest.mark.parametrize(("code", "says"), [(None, "within 60 s"), (127, "needs bash")])
+def test_why_a_host_did_not_answer(code: int | None, says: str) -> None:
+    with pytest.raises(SurveyFailed) as caught:
+        facts({"hostname": "a\n"}, code=code)
+    assert says in f"{caught.value.why} {caught.value.fix}"

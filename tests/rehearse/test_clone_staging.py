@@ -12,12 +12,16 @@ from tests.rehearse.cloning import mirror_of
 from fulldress.adapters import nspawn
 from fulldress.adapters.scope import Scope
 from fulldress.errors import CapabilityMissing, UsageError
-from fulldress.model.release import Staging
+from fulldress.model.release import Release, Staging
 from fulldress.ports import Clone, Completed, Front
 from fulldress.rehearse import clone, clone_staging, clones
 from fulldress.rehearse.clone import CloneFailed
+from fulldress.rehearse.crashsweep import ensure_sweepable
 from fulldress.rehearse.network import Network
+from fulldress.rehearse.setting import quiet
 from fulldress.rehearse.verdict import dress_checks, overall
+from fulldress.rehearse.wanted import wanted
+from fulldress.store.blobs import BlobStore
 
 __all__ = ["at_home", "server"]
 
@@ -60,6 +64,18 @@ def test_it_is_never_full_dress_and_never_a_pass() -> None:
     assert not clones.StagingDriver.full_dress and clones.TreeDriver.full_dress
     assert overall(dress_checks("staging", clones.StagingDriver.full_dress)) == "inconclusive"
     assert dress_checks("overlay", True) == []
+
+
+@pytest.mark.parametrize("asked", [{"undo_at": "each"}, {"crash": "inside"}])
+def test_no_sweep_is_played_on_it(asked: dict[str, str], tree: Path, tmp_path: Path, keeper: Scope) -> None:
+    driver = clones.StagingDriver(Staging(host="ssh:root@staging", restore=("true",)))
+    setting = quiet(
+        "s", Release(name="r"), mirror_of(tree), blobs=BlobStore(tmp_path / "blobs"), directory=tmp_path,
+        engine_dir=tmp_path, scratch=tmp_path, keeper=keeper, driver=driver, wanted=wanted(["01"], **asked),  # type: ignore[arg-type]
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="staging host"):
+        ensure_sweepable(setting)
+    ensure_sweepable(setting._replace(wanted=wanted(["01"])))
 
 
 @pytest.mark.parametrize(

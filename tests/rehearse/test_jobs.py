@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from fulldress.adapters.chroot import ChrootHost
 from fulldress.model.plan import StepTiming
 from fulldress.model.rehearsal import Act, FiredJob, OutsideCall
 from fulldress.rehearse.cronlog import started
-from fulldress.rehearse.jobs import AS_BEFORE, NOT_DUE, during, jobs_check
+from fulldress.rehearse.jobs import AS_BEFORE, NOT_DUE, ONLY_AS_IT_CAME, AsItCame, during, jobs_check, vendors
+from fulldress.rehearse.jobsdue import Due, Schedules, Span
 
 
 def job(**fields: Any) -> FiredJob:
@@ -71,3 +76,37 @@ def test_cron_s_log_tells_begin_end_and_exit_code() -> None:
     assert (one.began, one.ended, one.code, one.parent) == (1.0, 2.5, 4, "104")
     assert one.is_of("root", "echo 5\\%; false%input")
     assert not one.is_of("lims", "echo 5\\%; false")
+
+
+SPAN = Span(datetime(2026, 11, 28, 2, 50, tzinfo=ZoneInfo("UTC")), 60)
+NIGHTLY = Due(kind="cron", name="/etc/cron.d/own:1", command="own", moments=(1.0,), schedule="0 3 * * *")
+IMPORT = Due(kind="cron", name="/etc/cron.d/import:1", command="import", moments=(2.0,), schedule="0 3 * * *")
+
+
+def schedules(*jobs: Due) -> Schedules:
+    return Schedules(ZoneInfo("UTC"), jobs, ())
+
+
+def came(*jobs: Due) -> AsItCame:
+    made = AsItCame(SPAN)
+    made.due = jobs
+    return made
+
+
+def test_a_job_that_only_the_package_as_it_came_brings_is_listed_and_does_not_count() -> None:
+    (row,) = vendors(schedules(NIGHTLY), schedules(NIGHTLY), came(NIGHTLY, IMPORT))
+    assert (row.name, row.fired, row.trouble) == ("/etc/cron.d/import:1", 0.0, ONLY_AS_IT_CAME)
+    assert jobs_check(Act(name="jobs", title="t", steps=(), jobs=(job(), row))).measured == "1 fired, 0 failed"
+
+
+def test_a_job_that_is_due_anyway_or_that_the_adapted_package_brings_too_is_not() -> None:
+    assert vendors(schedules(NIGHTLY), schedules(), came(NIGHTLY)) == []
+    assert vendors(schedules(), schedules(IMPORT), came(IMPORT)) == []
+    assert vendors(schedules(), schedules(), None) == []
+
+
+def test_a_clone_that_the_package_wrecked_leaves_it_unknown_and_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    looking = AsItCame(SPAN)
+    assert "is not known" in looking.look(ChrootHost(tmp_path))
+    assert looking.due is None

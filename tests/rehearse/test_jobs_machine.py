@@ -14,12 +14,8 @@ from fulldress.model.plan import Step
 from fulldress.model.rehearsal import Act, FiredJob
 from fulldress.model.release import Declared, Release, Window
 from fulldress.rehearse import clones
-from fulldress.rehearse.acts import Setting
 from fulldress.rehearse.jobs import NOT_DUE, jobs_act, jobs_check, wanted_jobs
-from fulldress.rehearse.network import Wiring
-from fulldress.rehearse.outside import Outside
-from fulldress.rehearse.sweepworker import NO_LOAD, Silent
-from fulldress.rehearse.wanted import wanted
+from fulldress.rehearse.setting import quiet
 from fulldress.store.blobs import BlobStore
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300), pytest.mark.usefixtures("as_root")]
@@ -58,24 +54,16 @@ STEPS = (
 def act(base_root: Path, scratch: Path, keeper: Scope, tmp_path_factory: pytest.TempPathFactory) -> Act:
     mirror, there = mirror_of(base_root), tmp_path_factory.mktemp("jobs")
     estate = Declared(timezone="UTC", base_url="file:///etc/hostname")
-    setting = Setting(
-        id=f"jobs-{keeper.id}",
-        release=Release(name="r", estate=estate, window=Window(start="2026-11-28T02:50", minutes=60)),
-        mirror=mirror,
+    setting = quiet(
+        f"jobs-{keeper.id}",
+        Release(name="r", estate=estate, window=Window(start="2026-11-28T02:50", minutes=60)),
+        mirror,
         blobs=BlobStore(there / "blobs"),
         directory=there / "rehearsal",
         engine_dir=there / "engine",
         scratch=scratch,
         keeper=keeper,
         driver=clones.TreeDriver("overlay", scratch, keeper, nspawn.boot),
-        wiring=Wiring(),
-        load=NO_LOAD,
-        outside=Outside(),
-        allowed=(),
-        progress=Silent(),
-        durations={},
-        wanted=wanted([]),
-        load_again=lambda _: NO_LOAD,
     )
     span = wanted_jobs(setting)
     assert span is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,11 @@ from fulldress.errors import FulldressError, NothingToDo, UsageError
 from fulldress.formats.accesslog import APACHE_FORMAT, LOG_FORMAT
 from fulldress.measure.twosample import dispersion
 from fulldress.model.release import Declared as Estate
-from fulldress.rehearse.acts import Load
 from fulldress.rehearse.declared import DeclaredTable, LogTable, TrafficFile, UsersTable
 from fulldress.rehearse.declared_traffic import declared_model
 from fulldress.rehearse.loading import load_of, log_files
 from fulldress.rehearse.schedule import schedule
+from fulldress.rehearse.setting import Load
 from fulldress.store.codec import read_toml
 
 ESTATE = Estate(access_log="/var/log/nginx/access.log")
@@ -172,3 +173,15 @@ def test_the_file_as_the_manual_shows_it(tmp_path: Path) -> None:
     assert found.declared
     assert found.login.request
     assert found.take
+
+
+def test_a_declared_load_says_its_rates_by_the_names_that_its_requests_have(tmp_path: Path) -> None:
+    made = load_of(tmp_path, ESTATE, DECLARED, seconds=600, multiple=2, seed=1)
+    assert made.declared == {"GET /api/results/{id}": 360.0, "GET /": 120.0}
+    sent = Counter(one.endpoint for one in made.planned)
+    assert sent.keys() == made.declared.keys()
+    assert sent.total() / 10 == pytest.approx(480, rel=0.1)
+
+
+def test_a_load_from_a_log_has_no_declared_rates(tmp_path: Path) -> None:
+    assert not load(tree(tmp_path, access_log=nginx().encode())).declared

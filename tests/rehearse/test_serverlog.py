@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -52,6 +53,41 @@ def test_nothing_stays_behind(spoken: Machine) -> None:
     assert sql(spoken, "SELECT count(*) FROM pg_event_trigger") == "0"
     time.sleep(0.2)
     assert sql(spoken, "SHOW deadlock_timeout") == "1s"
+
+
+def set_by_production(machine: Machine) -> str:
+    """What ALTER SYSTEM has set, and how it lies in the file."""
+    return sql(machine, "SELECT pg_read_file('postgresql.auto.conf')")
+
+
+@pytest.fixture
+def own_settings(spoken: Machine) -> Iterator[str]:
+    sql(spoken, r"ALTER SYSTEM SET log_line_prefix = 'it''s \m %m : ''%p'' '; ALTER SYSTEM SET deadlock_timeout = '3s'")
+    sql(spoken, "ALTER SYSTEM SET work_mem = '5MB'; SELECT pg_reload_conf()")
+    yield set_by_production(spoken)
+    sql(spoken, "ALTER SYSTEM RESET ALL")
+    sql(spoken, "SELECT pg_reload_conf()")
+
+
+def test_what_production_had_set_itself_comes_back(spoken: Machine, own_settings: str) -> None:
+    with ServerLog(spoken, "spoken") as log:
+        assert sql(spoken, "SHOW deadlock_timeout") == "10ms"
+    assert sorted(set_by_production(spoken).splitlines()) == sorted(own_settings.splitlines())
+    assert "put back" not in log.note
+    time.sleep(0.2)
+    assert sql(spoken, "SHOW log_line_prefix") == r"it's \m %m : '%p'"
+    assert sql(spoken, "SHOW deadlock_timeout") == "3s"
+
+
+def test_what_a_plan_sets_meanwhile_stays(spoken: Machine, own_settings: str) -> None:
+    with ServerLog(spoken, "spoken"):
+        sql(spoken, "ALTER SYSTEM SET deadlock_timeout = '7s'")
+        sql(spoken, "ALTER SYSTEM SET maintenance_work_mem = '99MB'")
+    after = set_by_production(spoken)
+    assert "deadlock_timeout = '7s'" in after
+    assert "maintenance_work_mem = '99MB'" in after
+    assert "lc_messages" not in after
+    assert next(line for line in own_settings.splitlines() if "prefix" in line) in after
 
 
 def test_without_a_database_nothing_is_done(spoken: Machine) -> None:

@@ -16,10 +16,11 @@ from tests.pgserver import postgres_server
 from fulldress.adapters.scope import Scope
 from fulldress.enginequeue import WorkQueue
 from fulldress.model.faults import Sweep
-from fulldress.model.plan import PlanLock
+from fulldress.model.plan import PlanLock, Step
 from fulldress.model.rehearsal import Act
 from fulldress.rehearse import crashsweep
-from fulldress.rehearse.acts import Setting, forward_and_back
+from fulldress.rehearse.acts import forward_and_back
+from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.verdict import crash_check, proof_check, undone_check
 from fulldress.rehearse.wanted import wanted
 
@@ -47,7 +48,13 @@ def swept(setting: Setting, lock: PlanLock, name: str, **options: str | int) -> 
     asked = wanted([step.id for step in lock.plan.step], **options)  # type: ignore[arg-type]
     mine = setting._replace(id=f"{setting.id}{name}", wanted=asked, directory=setting.directory / name)
     back, _ = forward_and_back(mine, lock, name="rollback", title="back")
-    return back, crashsweep.sweep(mine, lock, back)[0]
+    found = crashsweep.sweep(mine, lock, back)
+    seen.update(found.seen)
+    return back, found.sweep
+
+
+seen: dict[str, str] = {}
+"""What the sweeps met in the layers when something was broken."""
 
 
 def kill_one(url: str, work: str) -> None:
@@ -88,6 +95,16 @@ def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
     assert "after extra: file /etc/swept/extra.conf" in check.measured
     assert {d.name for d in found.undone[-1].differences} >= {"/etc/swept/extra.conf", "postgres: public.item"}
     assert crash_check(found).judgement == "fail"
+
+
+def test_a_file_that_only_a_crash_meets_is_on_its_trail(setting: Setting) -> None:
+    body = "echo half > /etc/swept/app.conf.half; sleep 1; rm /etc/swept/app.conf.half"
+    step = Step(id="half", kind="script", title="half", params={"content": body, "undo": "rm -f /etc/swept/app.conf.half"})
+    lock = locked(setting.mirror.host, (step,), setting.blobs)
+    back, found = swept(setting, lock, "trail", crash="inside", faults="kill-step")
+    assert crash_check(found).judgement == "pass", [i for i in found.injections if not i.good]
+    assert back.write_set is None or "/etc/swept/app.conf.half" not in {c.path for c in back.write_set.changes}
+    assert seen["/etc/swept/app.conf.half"] == "half"
 
 
 def test_the_slower_faults_fire_too(setting: Setting) -> None:

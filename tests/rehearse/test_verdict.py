@@ -7,10 +7,12 @@ import pytest
 
 from fulldress.model.plan import StepTiming
 from fulldress.model.proof import Difference, Proof
-from fulldress.model.rehearsal import Act, Check, Judgement, LoadReport, SideEffect
+from fulldress.model.rehearsal import Act, Check, EndpointLoad, Judgement, LoadReport, SideEffect
 from fulldress.model.release import Objectives
+from fulldress.rehearse.setting import NO_LOAD
 from fulldress.rehearse.verdict import (
     contained_check,
+    declared_checks,
     load_checks,
     outside_check,
     overall,
@@ -149,3 +151,47 @@ def test_the_first_of_each_part_is_named_and_of_rows_one_by_its_key() -> None:
     )
     measured = proof_check(proof(equal=False, differences=differences)).measured
     assert measured.endswith("5 differ, first: file /a; rows d: t id=7")
+
+
+def declared(report: LoadReport, **endpoints: tuple[int, int]) -> Check:
+    """The row of ``{"a": 30, "b": 30}`` requests a minute; ``endpoints``: sent, failed."""
+    found = {
+        name: EndpointLoad(sent=sent, failed=failed, p50=1, p99=2, worst=3) for name, (sent, failed) in endpoints.items()
+    }
+    (row,) = declared_checks(
+        [(msgspec.structs.replace(report, endpoints=found), NO_LOAD._replace(declared={"a": 30.0, "b": 30.0}))], Objectives()
+    )
+    return row
+
+
+def test_side_effects_that_nobody_recorded_are_not_closed() -> None:
+    assert outside_check([]).judgement == "pass"
+    assert outside_check([], recorded=False).judgement == "no-data"
+
+
+MINUTES = msgspec.structs.replace(LOAD, seconds=600, scheduled=600, completed=600)
+
+
+def test_declared_traffic_that_was_reached_is_a_row_of_its_own() -> None:
+    row = declared(MINUTES, a=(300, 0), b=(300, 0))
+    assert (row.judgement, row.measured, row.limit) == ("pass", "60 requests a minute, 0 of 600 failed", "60 a minute")
+
+
+def test_declared_traffic_that_could_not_be_sent_is_not_green() -> None:
+    slow = msgspec.structs.replace(MINUTES, scheduled=400, completed=400)
+    assert declared(slow, a=(200, 0), b=(200, 0)).judgement == "inconclusive"
+    row = declared(MINUTES, a=(600, 0))
+    assert (row.judgement, row.measured.rpartition("; ")[2]) == ("inconclusive", "never sent: b")
+
+
+def test_a_declared_endpoint_that_fails_is_red_however_well_the_others_do() -> None:
+    row = declared(msgspec.structs.replace(MINUTES, failed=20), a=(580, 0), b=(20, 20))
+    assert row.judgement == "fail"
+    assert row.measured == "60 requests a minute, 20 of 600 failed, worst: b, 100.0 %"
+
+
+def test_a_logs_traffic_has_no_such_row_and_the_worst_act_counts() -> None:
+    assert declared_checks([(LOAD, NO_LOAD)], Objectives()) == []
+    load = NO_LOAD._replace(declared={"a": 60.0})
+    bad = msgspec.structs.replace(MINUTES, scheduled=100)
+    assert declared_checks([(MINUTES, load), (bad, load)], Objectives())[0].judgement == "inconclusive"

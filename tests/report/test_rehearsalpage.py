@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fulldress.model.faults import Sweep
-from fulldress.model.rehearsal import RehearsalReport
+from fulldress.model.rehearsal import RehearsalReport, RunReport
 from fulldress.report.page import render
 from fulldress.report.rehearsalview import durations_chart, shifts_chart, sweep_grid, troubles, write_groups
 from fulldress.store.codec import write_json
@@ -152,3 +152,17 @@ def test_what_the_machine_did_when_a_third_party_failed_is_told(tmp_path: Path) 
     assert "POST api.example:443/v1/hooks" in shown
     assert "declared: 503, Retry-After 3 s" in shown
     assert "0.51 1.02" in shown
+
+
+def test_backup_drift_and_comparison_of_the_run_are_on_the_page(tmp_path: Path) -> None:
+    run = RunReport(
+        id="20261122", plan_digest="d" * 64, host="h", operator="erika", state="done", started="2026-11-22",
+        backup="backed up before the first step: 2 paths", watched="somebody else wrote meanwhile: <b>, /etc/0 and 7 more",
+        drift=tuple(f"/etc/{number}<b>" for number in range(8)), restored="1 of 2 paths are not as they were",
+    )  # fmt: skip
+    write_json(tmp_path / "08-runs" / run.id / "run.json", run)
+    seen = page(tmp_path, report())
+    for words in (run.backup, run.watched, run.restored, "Written by somebody else: 8 paths", "/etc/7<b>"):
+        assert words in seen.text
+    write_json(tmp_path / "08-runs" / run.id / "run.json", msgspec.structs.replace(run, watched="", backup="", drift=()))
+    assert "Written by somebody else" not in page(tmp_path, report()).text

@@ -11,7 +11,7 @@ from fulldress.adapters.nspawn import Machine
 from fulldress.formats.pathnames import without_random
 from fulldress.model.changes import Change, WriteSet
 from fulldress.ports import Completed
-from fulldress.run.drift import ITSELF, Alarm, named
+from fulldress.run.drift import ITSELF, Alarm, in_words, named
 
 WRITES = WriteSet(
     changes=(
@@ -122,3 +122,9 @@ def test_on_a_machine_a_foreign_write_is_found_by_its_time(marked: Machine) -> N
     assert Alarm(marked, "r", WRITES).since(time.time() - 20)[-2:] == ["/etc/app/app.conf", "/etc/drifted"]
     assert Alarm(marked, "r", WRITES).since(time.time() + 5) == []
     marked.run(["rm", "-r", "/etc/app"])
+
+
+def test_a_whole_run_in_words() -> None:
+    assert in_words((), ()) == "watched between the steps: nobody wrote where the rehearsal had seen nobody write"
+    assert in_words(("/etc/x",), ()) == "somebody else wrote meanwhile: /etc/x"
+    assert in_words((), ("07", "08")).endswith("it could not be looked after 07, 08")

@@ -54,7 +54,7 @@ def test_objects_of_a_pack_are_searched_where_they_lie(tmp_path: Path) -> None:
         where = pack.whole().part(4, 7)
         digests = [pack.put(b"a hunter8"), pack.put_chunks([where.read()], where)[0]]
         pack.flush()
-        records = [RECORD.pack(bytes.fromhex(d), True, *pack.index[d]) for d in digests]
+        records = [RECORD.pack(bytes.fromhex(d), *pack.index[d]) for d in digests]
         found = run([records], WANTED, handles=(room.fileno(), package.fileno()))
     assert [found[d].ends for d in digests] == [{WANTED[0]: (9,)}, {WANTED[0]: (7,)}]
 

@@ -73,6 +73,23 @@ def test_swapped_lines_are_found(tmp_path: Path) -> None:
     assert caught.value.slug == "journal-broken"
 
 
+@pytest.mark.parametrize(
+    ("honest", "changed"),
+    [(b'"at":0.25', b'"at":0.250'), (b'"at":0.25', b'"at":25e-2'), (b',"prev"', b', "prev"'), (b"}\n", b"}\r\n")],
+)
+def test_another_spelling_of_the_same_content_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, honest: bytes, changed: bytes
+) -> None:
+    monkeypatch.setattr("fulldress.store.journal.time.time", lambda: 0.25)
+    path = tmp_path / "j.jsonl"
+    filled(path, 2)
+    raw = path.read_bytes()
+    assert honest in raw
+    path.write_bytes(raw.replace(honest, changed, 1))
+    with pytest.raises(FulldressError, match="broken at line 1"):
+        read_journal(path)
+
+
 @settings(max_examples=200, deadline=None)
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_found(tmp_path_factory: pytest.TempPathFactory, where: float, bit: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fulldress.errors import FulldressError
-from fulldress.store.pack import PACK, PACKAGE, RECORD, Pack, Piece
+from fulldress.store.pack import PACK, PACKAGE, Pack, Piece
 
 
 @pytest.fixture
@@ -69,22 +69,6 @@ def test_a_region_ends_where_it_ends(pack: Pack) -> None:
     assert (part.size, part.read(100), part.read(1)) == (5, b"56789", b"")
     assert part.seek(-2, 2) == 3
     assert part.read() == b"89"
-
-
-def test_objects_are_announced_once_and_can_be_read_then(pack: Pack) -> None:
-    told: list[tuple[bytes, int, int, int, int]] = []
-
-    def listen(records: bytes) -> None:
-        for record in RECORD.iter_unpack(records):
-            told.append(record)
-            assert hashlib.sha256(pack.region(record[0].hex()).read()).digest() == record[0]
-
-    pack.told = listen
-    for data in (b"a", b"b", b"a"):
-        pack.announce(pack.put(data), searched=data == b"a")
-    assert told == []
-    pack.flush()
-    assert [(r[0].hex(), r[1]) for r in told] == [(sha(b"a"), 1), (sha(b"b"), 0)]
 
 
 @pytest.mark.parametrize("read", [Pack.read, lambda p, s: p.read_at(s, 0, 1)])

@@ -27,7 +27,9 @@ mount --rbind "$tree" "$tree"
 findmnt -Rrno TARGET "$tree" | while read -r place; do mount --options remount,bind,ro "$(printf '%b' "$place")"; done
 [ -d "$tree/proc" ] && mount -t proc -o nosuid,nodev,noexec proc "$tree/proc"
 [ -d "$tree/dev" ] && mount -t tmpfs -o size=64k,mode=755 tmpfs "$tree/dev" &&
-  for node in null zero random urandom; do : > "$tree/dev/$node"; mount --bind "/dev/$node" "$tree/dev/$node"; done
+  for node in null zero random urandom; do : > "$tree/dev/$node"; mount --bind "/dev/$node" "$tree/dev/$node"; done &&
+  ln -s /proc/self/fd "$tree/dev/fd" && ln -s fd/0 "$tree/dev/stdin" &&
+  ln -s fd/1 "$tree/dev/stdout" && ln -s fd/2 "$tree/dev/stderr"
 export FULLDRESS_TREE=1 # so that the survey does not take this namespace for the system's
 [ -d "$tree/tmp" ] && mount -t tmpfs -o size=64m,mode=1777 tmpfs "$tree/tmp"
 # not exec: this shell stays the namespace's init, which a command must not be (it would ignore signals)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,6 +24,14 @@ from fulldress.model.signed import SignatureState, SignedBy
 
 _SIGNING_USES = ("1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0")
 """Code signing, e-mail protection, any."""
+_MAIL_TYPES = (
+    "application/pkcs7-signature",
+    "application/x-pkcs7-signature",
+    "application/pkcs7-mime",
+    "application/x-pkcs7-mime",
+)
+MAX_TEXT = 1 << 20
+"""Bytes of a text that may have been signed with its line ends as in a mail."""
 
 
 class X509:
@@ -68,12 +79,29 @@ def _load(der: bytes) -> x509.Certificate:
 def _signed_data(data: bytes) -> Any:
     from asn1crypto import cms, pem  # noqa: PLC0415 - loaded when needed: most packages hold no CMS
 
+    data = _out_of_mail(data)
     if pem.detect(data):
         data = pem.unarmor(data)[2]
     content = cms.ContentInfo.load(data, strict=True)
     if content["content_type"].native != "signed_data":
         raise ValueError(f"its content type is {content['content_type'].native}")
     return content["content"]
+
+
+def _out_of_mail(data: bytes) -> bytes:
+    """The signature inside an S/MIME message, or base64 without its PEM lines; anything else as it is."""
+    if b"mime-version:" in data[:2000].lower():
+        from email import message_from_bytes, policy  # noqa: PLC0415 - loaded when needed: hardly any signature is a mail
+
+        parts = [p for p in message_from_bytes(data, policy=policy.default).walk() if p.get_content_type() in _MAIL_TYPES]
+        payload = parts[0].get_payload(decode=True) if parts else None
+        return payload if isinstance(payload, bytes) else data
+    if data[:2] == b"MI":
+        try:
+            return base64.b64decode(b"".join(data.split()), validate=True)
+        except (binascii.Error, ValueError):
+            return data
+    return data
 
 
 def _embedded(signed: Any) -> list[x509.Certificate]:
@@ -144,11 +172,16 @@ def _state(info: Any, signed: Any, data: Path, certificate: x509.Certificate) ->
         return "weak", "its certificate is not meant for signing code"
     named_ones = attributes(info)
     digest = _file_digest(data, algorithm)
+    as_mail = b""
     if named_ones:
         named = named_ones.get("message_digest")
         kind = named_ones.get("content_type")
-        if named is None or len(named) != 1 or named[0].native != digest:
+        if named is None or len(named) != 1:
             return "altered", "it was made for other bytes than these"
+        if named[0].native != digest:
+            as_mail = _with_mail_ends(data)
+            if not as_mail or named[0].native != hashlib.new(algorithm, as_mail).digest():
+                return "altered", "it was made for other bytes than these"
         if kind is None or kind[0].native != signed["encap_content_info"]["content_type"].native:
             return "altered", "its content type attribute does not match"
         message = info["signed_attrs"].untag().dump(force=True)
@@ -156,7 +189,13 @@ def _state(info: Any, signed: Any, data: Path, certificate: x509.Certificate) ->
         message = data.read_bytes()
     if not verifies(info, certificate, message, HASHES[algorithm]()):
         return "altered", "its signature value does not fit its certificate"
-    return "intact", ""
+    return "intact", "it was signed as a text, in which any line end counts as CRLF" if as_mail else ""
+
+
+def _with_mail_ends(data: Path) -> bytes:
+    """A text as S/MIME signs it unless told that it is binary: every line ends in CRLF. ``b""`` for what is no text."""
+    content = data.read_bytes() if data.stat().st_size <= MAX_TEXT else b"\0"
+    return b"" if b"\0" in content else re.sub(rb"\r?\n", b"\r\n", content)
 
 
 def _file_digest(data: Path, algorithm: str) -> bytes:

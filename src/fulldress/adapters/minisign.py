@@ -18,13 +18,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from fulldress.adapters.sigview import Offered, View, without
+from fulldress.formats import fingerprints
 from fulldress.formats.members import shown
 from fulldress.model.signed import SignatureState, SignedBy
 
-COMMENT = b"untrusted comment:"
+COMMENT, TRUSTED = b"untrusted comment:", b"trusted comment:"
 MINISIGN, SIGNIFY = (".minisig",), (".sig",)
-_KEY = 42
-"""Bytes of a public key: algorithm, key id, key."""
 _SIGNATURE = 74
 _ED, _HASHED = b"Ed", b"ED"
 MAX_WHOLE = 1 << 30
@@ -46,14 +45,8 @@ class Key(NamedTuple):
 
 def public_key(text: str | bytes, name: str = "") -> Key | None:
     """A public key in either format: a file with a comment line, or its base64 alone."""
-    raw = text.encode() if isinstance(text, str) else text
-    lines = [line.strip() for line in raw.strip().splitlines()]
-    body = lines[1] if len(lines) > 1 and lines[0].startswith(COMMENT) else (lines or [b""])[0]
-    data = _decoded(body)
-    if len(data) != _KEY or data[:2] != _ED:
-        return None
-    comment = lines[0].removeprefix(COMMENT).strip().decode("utf-8", "replace") if len(lines) > 1 else ""
-    return Key(data[2:10], data[10:], comment or name)
+    found = fingerprints.ed25519(text.encode() if isinstance(text, str) else text)
+    return Key(found.id, found.raw, found.comment or name) if found else None
 
 
 def _decoded(text: bytes) -> bytes:
@@ -63,6 +56,24 @@ def _decoded(text: bytes) -> bytes:
         return b""
 
 
+def is_embedded(data: bytes) -> bool:
+    """True for what ``signify -S -e`` writes: comment, signature, and the text that it signs behind them."""
+    lines = data.split(b"\n", 2)
+    signed = len(lines) == 3 and data.startswith(COMMENT) and len(_decoded(lines[1].strip())) == _SIGNATURE
+    return signed and bool(lines[2].strip()) and not lines[2].startswith(TRUSTED)
+
+
+def message(data: bytes) -> bytes:
+    """The text that an embedded signature signs."""
+    return data.split(b"\n", 2)[2]
+
+
+def embedded(place: str, data: bytes, view: View) -> Offered:
+    """An embedded signature judged; it covers the file that it stands in."""
+    signature = b"\n".join(data.split(b"\n", 2)[:2])
+    return Offered(place, place, judge(signature, message(data), list(_keys(view))))
+
+
 class Minisign:
     """Both formats; they differ in what stands behind the signature line."""
 
@@ -70,12 +81,14 @@ class Minisign:
         """Every ``.minisig``, and every ``.sig`` that begins with a comment, over the file of that name."""
         keys = list(_keys(view))
         for place, data in view.small.items():
-            if target := _target(place, data):
+            if is_embedded(data):
+                yield embedded(place, data, view)
+            elif target := _target(place, data):
                 entry = view.files.get(target)
                 facts = _lost(data, target) if entry is None else judge(data, view.path(entry), keys)
                 yield Offered(place, target, facts)
         for name, data in view.beside.items():
-            if _target(name, data):
+            if _target(name, data) and not is_embedded(data):
                 yield Offered(name, "", judge(data, view.path(view.package), keys))
 
 
@@ -109,8 +122,8 @@ def _lost(data: bytes, target: str) -> SignedBy:
     )
 
 
-def judge(signature: bytes, data: Path, keys: list[Key]) -> SignedBy:
-    """One signature over one file."""
+def judge(signature: bytes, data: Path | bytes, keys: list[Key]) -> SignedBy:
+    """One signature over one file, or over a text."""
     kind = _format(signature)
     lines = signature.splitlines()
     body = _decoded(lines[1].strip()) if len(lines) > 1 else b""
@@ -127,15 +140,16 @@ def judge(signature: bytes, data: Path, keys: list[Key]) -> SignedBy:
     )
 
 
-def _state(kind: str, signature: bytes, body: bytes, data: Path, key: Key) -> tuple[SignatureState, str]:
-    if body[:2] == _ED and data.stat().st_size > MAX_WHOLE:
+def _state(kind: str, signature: bytes, body: bytes, data: Path | bytes, key: Key) -> tuple[SignatureState, str]:
+    if isinstance(data, Path) and body[:2] == _ED and data.stat().st_size > MAX_WHOLE:
         return "unreadable", "a file of this size is signed in the hashed form"
     try:
-        if kind == "minisign":
+        if kind == "minisign" and isinstance(data, Path):
             line = base64.b64encode(_ED + key.id + key.raw)
             minisign.PublicKey.from_base64(line).verify_file(data, minisign.Signature.from_bytes(signature))
         else:
-            Ed25519PublicKey.from_public_bytes(key.raw).verify(body[10:], data.read_bytes())
+            text = data.read_bytes() if isinstance(data, Path) else data
+            Ed25519PublicKey.from_public_bytes(key.raw).verify(body[10:], text)
     except minisign.ParseError as error:
         return "unreadable", f"it is no minisign signature: {error}"
     except (minisign.VerifyError, InvalidSignature):
@@ -146,7 +160,7 @@ def _state(kind: str, signature: bytes, body: bytes, data: Path, key: Key) -> tu
 def _created(signature: bytes) -> str:
     """minisign writes ``timestamp:SECONDS`` into the comment that it signs."""
     for line in signature.splitlines():
-        if line.startswith(b"trusted comment:") and b"timestamp:" in line:
+        if line.startswith(TRUSTED) and b"timestamp:" in line:
             digits = line.partition(b"timestamp:")[2].split()[0] if line.partition(b"timestamp:")[2].split() else b""
             if digits.isdigit() and len(digits) < 12:
                 return datetime.fromtimestamp(int(digits), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

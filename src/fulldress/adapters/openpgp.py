@@ -7,6 +7,7 @@ weak hash. Each of several signatures in one file is judged by itself.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -14,9 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pysequoia
+from msgspec import structs
 from pysequoia.packet import HashAlgorithm, PacketPile, SignatureType, Tag
 
 from fulldress.model.signed import SignatureState, SignedBy
+
+os.environ.setdefault("RUST_LIB_BACKTRACE", "0")
+"""What is no key is an answer here, and happens often: with RUST_BACKTRACE set, each would cost 100 ms for a trace that
+nobody reads. (Rust looks when it fails for the first time.)"""
 
 _WEAK = (HashAlgorithm.MD5, HashAlgorithm.SHA1, HashAlgorithm.RipeMD)
 _CLEAR = re.compile(
@@ -116,9 +122,11 @@ def _judge(signature: Any, keys: list[_Key], now: datetime, verify: Callable[[An
         return _answer(signature, "keyless", issuer, reason=reason)
     state, reason = _state(signature, key, now, verify)
     names = [str(u) for u in key.cert.user_ids]
-    return _answer(
+    answer = _answer(
         signature, state, key.cert.fingerprint, signer=names[0] if names else "(a key without a name)", reason=reason
     )
+    made_by = _signing_key(verify, key.cert) if state == "intact" else ""
+    return answer if made_by == key.cert.fingerprint.lower() else structs.replace(answer, subkey=made_by)
 
 
 def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any]) -> tuple[SignatureState, str]:
@@ -144,13 +152,16 @@ def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any
 
 
 def _verifies(verify: Callable[[Any], Any], cert: Any) -> bool:
-    if cert is None:
-        return False
+    return cert is not None and bool(_signing_key(verify, cert))
+
+
+def _signing_key(verify: Callable[[Any], Any], cert: Any) -> str:
+    """Fingerprint of the key of this certificate that verifies the signature; ``""`` when none does."""
     try:
         valid = verify(lambda _ids: [cert]).valid_sigs
     except _FAILURES:
-        return False
-    return any(v.certificate == cert.fingerprint for v in valid)
+        return ""
+    return next((str(v.signing_key).lower() for v in valid if v.certificate == cert.fingerprint), "")
 
 
 def _unrevoked(key: _Key) -> Any:

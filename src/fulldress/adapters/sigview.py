@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from fulldress.formats.fingerprints import plain
 from fulldress.model.package import Entry, VendorPin
 from fulldress.model.signed import SignedBy
 
@@ -56,7 +57,7 @@ class Checker(Protocol):
 
 def stampers(pins: Sequence[VendorPin]) -> tuple[str, ...]:
     """Fingerprints of the time-stamping authorities on record, lower-case hex."""
-    return tuple(pin.fingerprint.lower().replace(" ", "").replace(":", "") for pin in pins if pin.kind == "tsa")
+    return tuple(plain(pin.fingerprint) for pin in pins if pin.kind == "tsa")
 
 
 def without(place: str, suffixes: Sequence[str]) -> str:

@@ -31,6 +31,8 @@ T = TypeVar("T")
 CONNECT_S = 20.0
 MAX_SESSIONS = 8
 """Commands at once on one connection: sshd's own limit (MaxSessions) is ten."""
+MAX_ANSWER = 1 << 30
+"""More than this of one command is not kept: its end counts as unknown."""
 _ADDRESS = re.compile(
     r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^@:\s/\[\]-][^@:\s/\[\]]*)(?::(?P<port>\d{1,5}))?"
 )
@@ -214,6 +216,11 @@ class SshHost:
         argv += ["-p", self._port] if self._port else []
         return argv
 
+    def _by_hand(self) -> str:
+        """How a person tries the same."""
+        port, user = f"-p {self._port} " if self._port else "", f"{self._user}@" if self._user else ""
+        return f"ssh {port}{user}{self._host} true"
+
     def close(self) -> None:
         """End the connection; the next command opens a new one."""
         if self._connection is not None:
@@ -250,7 +257,8 @@ class SshHost:
                 fix="name the key in ~/.ssh/config (IdentityFile), or load it",
             ) from error
         except (OSError, asyncssh.Error, TimeoutError, ValueError) as error:
-            raise SshFailed(f"{self.name} cannot be reached", why=str(error), fix=f"try: ssh {self._host} true") from error
+            why = str(error) or f"no answer within {CONNECT_S:.0f} s"
+            raise SshFailed(f"{self.name} cannot be reached", why=why, fix=f"try: {self._by_hand()}") from error
 
     async def _start(self, call: _Call) -> asyncssh.SSHClientProcess[bytes]:
         import asyncssh  # noqa: PLC0415 - loaded when needed: only estates with SSH hosts need it
@@ -275,6 +283,8 @@ class SshHost:
                 ended = True
             except TimeoutError:
                 pass
+            except _TooLong:
+                err += f"\nmore than {MAX_ANSWER >> 20} MiB came: given up".encode()
             finally:
                 if not ended:
                     await self._kill(call, process, err)
@@ -339,9 +349,15 @@ async def _chunk(reader: asyncssh.SSHReader[bytes]) -> bytes:
         return b""
 
 
+class _TooLong(Exception):
+    """A host answers without end; what it says must not fill our memory."""
+
+
 async def _drained(reader: asyncssh.SSHReader[bytes], into: bytearray) -> None:
     while chunk := await _chunk(reader):
         into += chunk
+        if len(into) > MAX_ANSWER:
+            raise _TooLong
 
 
 async def _fed(process: asyncssh.SSHClientProcess[bytes], data: bytes) -> None:

@@ -104,6 +104,7 @@ def go(folder: ReleaseFolder, directory: Path, report: RunReport, *, undo: bool 
             writes=same[-1].write_set if same else None,
             mirrored=same[-1].mirror.refreshed if same and same[-1].mirror is not None else 0.0,
             allowed=release.estate.allow_differences,
+            on_note=lambda text: click.echo(printable(text)),
         )
         outcome = carry_on(directory, report, job, undo=undo, resumed=resumed)
     write_page(folder, f"{f.RUNS}/{directory.name}")
@@ -113,7 +114,7 @@ def go(folder: ReleaseFolder, directory: Path, report: RunReport, *, undo: bool 
 def _ended(directory: Path, outcome: Outcome, *, asked_to_undo: bool) -> int:
     final = read_json(directory / "run.json", RunReport)
     where = f"{f.RUNS}/{directory.name}"
-    for line in (final.backup if not asked_to_undo else "", final.restored):
+    for line in (final.watched if outcome.state != "stopped" else "", final.restored):
         if line:
             click.echo(printable(line))
     if outcome.state == "stopped" and outcome.reason:

@@ -6,7 +6,6 @@ Here unpacking and trust meet the rules; what they then say is their business. O
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,16 +24,14 @@ from fulldress.intake.unpack import divisible, opened, reading
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.ports import Progress
 from fulldress.scan.rule import Context, Looked, Search
-from fulldress.scan.searcher import Local, Searcher, Target, feed, run, targets_of
+from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Target, compiled, looked, run, targets_of
 from fulldress.scan.sweep import load_rules, patterns_alone
 from fulldress.store.pack import PACK, PACKAGE, RECORD, SECOND, Pack, Piece
+from fulldress.store.search import Sighting
 
 ALONE = Budgets(lenient=True)
 """A package on its own is only looked at: what is over a limit is a finding."""
 ARMOURED = Pattern(ARMOUR.decode(), once=True)
-WORTH_SEARCHING_AHEAD = 1 << 20
-"""Bytes of a package from which a second process pays."""
-PIPE_SIZE = 1 << 20
 
 
 @contextmanager
@@ -43,28 +40,37 @@ def package_context(
 ) -> Iterator[Context]:
     """The context of a package on its own, as long as the block lasts: unpacked, and judged against a vendor record if any.
 
-    Two confined processes work side by side: one takes the package apart, one searches what the first has brought out.
+    The confined processes that take the package apart search what they bring out, while this one gets the rules ready.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(opened(package))
         room = stack.enter_context(room_for(stream, budgets))
         mode = "r+b" if room.kept else "w+b"
         packs = [stack.enter_context((room.folder / name).open(mode, buffering=0)).fileno() for name in PACKS]
-        ahead = sandboxed and os.fstat(stream.fileno()).st_size >= WORTH_SEARCHING_AHEAD
-        work = _Work(
-            package, stream, (packs[0], stream.fileno(), packs[1]), room.folder, budgets, sandboxed, ahead, progress
-        )
+        work = _Work(package, stream, (packs[0], stream.fileno(), packs[1]), room.folder, budgets, sandboxed, progress)
         if room.kept is not None:
-            lock, pack, searcher = work.again(stack, room.kept)
+            lock, pack, known = work.again(room.kept)
         else:
-            lock, pack, searcher = work.read(stack)
+            lock, pack, known = work.read(stack)
             room.save(lock, pack)
         stack.callback(pack.close)
-        yield _judged(package, lock, pack, vendor, work.handles, searcher)
+        yield _judged(package, lock, pack, vendor, work.handles, known)
 
 
-Taken = tuple[PackageLock, Pack, Searcher | None]
-"""A package that was taken apart, and who searches it."""
+class _Known:
+    """What was found in the objects so far, and for what they were searched."""
+
+    def __init__(self, patterns: Sequence[Pattern] = ()) -> None:
+        self.patterns = tuple(patterns)
+        self.found: dict[str, Looked] = {}
+
+    def take(self, sightings: list[Sighting]) -> None:
+        """What a confined reader says: not to be believed further than its numbers go."""
+        self.found |= looked(sightings, self.patterns)
+
+
+Taken = tuple[PackageLock, Pack, _Known]
+"""A package that was taken apart, and what is known of its content."""
 
 
 class _Work(NamedTuple):
@@ -77,19 +83,17 @@ class _Work(NamedTuple):
     folder: Path
     budgets: Budgets
     sandboxed: bool
-    ahead: bool
-    """Searched by a process of its own."""
     progress: Progress | None
 
-    def again(self, stack: ExitStack, kept: Kept) -> Taken:
-        """What an interrupted scan has taken apart is only searched."""
+    def again(self, kept: Kept) -> Taken:
+        """What an interrupted scan has taken apart is only searched, in a process of its own if it is much."""
         pack = Pack(*self.handles[:2], kept.index, room=self.folder, others=self.handles[2:])
-        if not self.ahead:
-            return kept.lock, pack, None
-        inlet, outlet = os.pipe()
-        searcher = _ahead(stack, inlet, self.handles)
-        feed(outlet, [_record(t, pack) for t in targets_of(kept.lock)])
-        return kept.lock, pack, searcher
+        known = _Known()
+        if self.sandboxed and kept.lock.size >= WORTH_A_PROCESS:
+            known.patterns = _foreseen()
+            records = [_record(target, pack) for target in targets_of(kept.lock)]
+            known.found = run([records], known.patterns, handles=self.handles)
+        return kept.lock, pack, known
 
     def read(self, stack: ExitStack) -> Taken:
         """By two readers where that is possible, else by one."""
@@ -103,44 +107,39 @@ class _Work(NamedTuple):
         return self._read(stack, -1)
 
     def _read(self, stack: ExitStack, second: int) -> Taken:
-        inlet, outlet = os.pipe() if self.ahead else (-1, -1)
+        known = _Known()
         begun = reading(
             *(self.stream, self.package.name, self.handles[PACK], self.budgets),
             sandboxed=self.sandboxed,
-            listener=outlet,
+            seen=known.take if self.sandboxed else None,
             folder=self.folder,
             second=second,
         )
         reader = stack.enter_context(begun)
-        searcher = _ahead(stack, inlet, self.handles) if self.ahead else None
+        if self.sandboxed:
+            known.patterns = _foreseen()
+            reader.search(known.patterns, compiled(known.patterns))
         load_rules()  # while the readers read
         _judges()
         lock, pack = reader.wait(self.progress)
-        return lock, pack, searcher
+        return lock, pack, known
+
+
+def _foreseen() -> tuple[Pattern, ...]:
+    """What the rules will look for, and the judge of signatures."""
+    return (*patterns_alone(), ARMOURED)
 
 
 def _record(target: Target, pack: Pack) -> bytes:
-    return RECORD.pack(bytes.fromhex(target.sha256), True, *pack.index[target.sha256])
-
-
-def _ahead(stack: ExitStack, inlet: int, handles: tuple[int, ...]) -> Searcher:
-    """The searcher of what is being unpacked."""
-    with suppress(OSError):  # more room in the pipe, so that the reader need not wait for the searcher's start
-        fcntl.fcntl(inlet, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-    searcher = Searcher([*patterns_alone(), ARMOURED], inlet, handles=handles)
-    stack.callback(searcher.close)
-    return searcher
+    return RECORD.pack(bytes.fromhex(target.sha256), *pack.index[target.sha256])
 
 
 def _judged(
-    package: Path, lock: PackageLock, pack: Pack, vendor: Path | None, handles: tuple[int, ...], searcher: Searcher | None
+    package: Path, lock: PackageLock, pack: Pack, vendor: Path | None, handles: tuple[int, ...], known: _Known
 ) -> Context:
     pack.index[lock.sha256] = Piece(PACKAGE, 0, lock.size)
     targets = targets_of(lock)
-    if searcher is not None:
-        search: Search = _Known(searcher, pack, targets, handles)
-    else:
-        search = Local(pack.read, targets)
+    search: Search = _Search(known, pack, targets, handles) if known.patterns else Local(pack.read, targets)
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
@@ -168,22 +167,25 @@ def _give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-class _Known:
-    """What was searched ahead is known; what nobody foresaw is searched for now."""
+class _Search:
+    """What was searched by the readers is known; what nobody foresaw is searched for now."""
 
-    def __init__(self, searcher: Searcher, pack: Pack, targets: Sequence[Target], handles: tuple[int, ...]) -> None:
-        self._found = searcher.results(len(targets))
-        self._patterns = frozenset(searcher.patterns)
+    def __init__(self, known: _Known, pack: Pack, targets: Sequence[Target], handles: tuple[int, ...]) -> None:
+        self._found, self._patterns = known.found, frozenset(known.patterns)
         self._pack, self._targets, self._handles = pack, targets, handles
 
     def __call__(self, patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
-        """Looks at what is missing in a confined process of its own."""
+        """Looks at what is missing: in a confined process of its own, if it is much."""
         if missing := [p for p in patterns if p not in self._patterns]:
-            more = run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
-            for sha256, new in more.items():
+            for sha256, new in self._more(missing).items():
                 old = self._found.get(sha256)
                 self._found[sha256] = (
                     Looked(new.binary, {**old.ends, **new.ends}, new.encoding, old.dropped + new.dropped) if old else new
                 )
             self._patterns |= frozenset(missing)
         return self._found
+
+    def _more(self, missing: Sequence[Pattern]) -> Mapping[str, Looked]:
+        if sum(target.size for target in self._targets) < WORTH_A_PROCESS:
+            return Local(self._pack.read, self._targets)(missing)
+        return run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)

@@ -33,8 +33,8 @@ class Class(NamedTuple):
     """The names and literals of its constant pool; None when it cannot be read."""
 
 
-def of_class(data: bytes) -> Class:
-    """Constants, names and literals of a Java class."""
+def of_class(data: bytes, *, names: bool = True) -> Class:
+    """Constants, names and literals of a Java class; ``names`` False: without the names where there are literals."""
     try:
         magic, count = struct.unpack_from(">I4xH", data)
         pool = _read_pool(data, count) if magic == 0xCAFEBABE and count < 65_535 else None
@@ -42,19 +42,28 @@ def of_class(data: bytes) -> Class:
         pool = None
     if pool is None:
         return Class((), None)
-    values = tuple([pool.texts[n] for n in pool.literals.values() if n in pool.texts])
-    texts = tuple(pool.texts.values())
-    return Class(tuple(_constants(data, pool)), Group(texts, values or texts))
-
-
-_WIDTH = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
+    values = tuple([pool.text(n) for n in pool.literals.values() if n in pool.places])
+    texts = tuple(map(pool.text, pool.places)) if names or not values else ()
+    constants = tuple(_constants(data, pool)) if b"ConstantValue" in data else ()
+    return Class(constants, Group(texts, values or texts))
 
 
 class _Pool(NamedTuple):
-    texts: dict[int, str]
+    data: bytes
+    places: dict[int, int]
+    """Index of a text -> where it stands: most are never asked for."""
     literals: dict[int, int]
     """Index of a string constant -> index of its text."""
     end: int
+
+    def text(self, index: int) -> str:
+        """A text of the pool that is there."""
+        data, at = self.data, self.places[index]
+        return data[at + 3 : at + 3 + (data[at + 1] << 8 | data[at + 2])].decode("utf-8", "replace")
+
+    def get(self, index: int) -> str | None:
+        """A text of the pool, or None."""
+        return self.text(index) if index in self.places else None
 
 
 def _constants(data: bytes, pool: _Pool) -> Iterator[tuple[str, str]]:
@@ -73,36 +82,42 @@ def _fields(data: bytes, pool: _Pool) -> Iterator[tuple[str, str]]:
         at += 8
         for _ in range(attributes):
             kind, length = struct.unpack_from(">HI", data, at)
-            if pool.texts.get(kind) == "ConstantValue" and length == 2:
-                value = pool.texts.get(pool.literals.get(struct.unpack_from(">H", data, at + 6)[0], 0))
-                if value is not None and name in pool.texts:
-                    yield pool.texts[name], value
+            if length == 2 and pool.get(kind) == "ConstantValue":
+                value = pool.get(pool.literals.get(struct.unpack_from(">H", data, at + 6)[0], 0))
+                if value is not None and name in pool.places:
+                    yield pool.text(name), value
             at += 6 + length
 
 
+_LENGTH = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
+_WIDTH = tuple(1 + _LENGTH[tag] if tag in _LENGTH else 0 for tag in range(256))
+"""By the first byte of a constant, its bytes in all; 0 for what is none, and for texts."""
+
+
 def _read_pool(data: bytes, count: int) -> _Pool | None:
-    texts: dict[int, str] = {}
+    places: dict[int, int] = {}
     literals: dict[int, int] = {}
     at, index = 10, 1
     while index < count:
         tag = data[at]
         if tag == 1:
-            end = at + 3 + (data[at + 1] << 8 | data[at + 2])
-            texts[index] = data[at + 3 : end].decode("utf-8", "replace")
-            at = end
-        elif tag in _WIDTH:
+            places[index] = at
+            at += 3 + (data[at + 1] << 8 | data[at + 2])
+        elif width := _WIDTH[tag]:
             if tag == 8:
                 literals[index] = data[at + 1] << 8 | data[at + 2]
-            at += 1 + _WIDTH[tag]
-            index += tag in (5, 6)
+            elif tag in (5, 6):
+                index += 1
+            at += width
         else:
             return None
         index += 1
-    return _Pool(texts, literals, at)
+    return _Pool(data, places, literals, at)
 
 
-_STRINGS = {0x73: 4, 0x75: 4, 0x74: 4, 0x61: 4, 0x41: 4, 0x7A: 1, 0x5A: 1}
-"""marshal's types of strings -> width of their length: bytes, unicode, interned, ASCII, short ASCII."""
+_STRINGS = {0x75: 4, 0x74: 4, 0x61: 4, 0x41: 4, 0x7A: 1, 0x5A: 1}
+"""marshal's types of texts -> width of their length: unicode, interned, ASCII, short ASCII."""
+_STRING = re.compile(b"[" + b"".join(rb"\x%02x\x%02x" % (kind, kind | 0x80) for kind in _STRINGS) + b"]")
 _PYTHON_TEXT = re.compile(rb"[\x20-\x7e]{3,}")
 
 
@@ -110,16 +125,15 @@ def of_pyc(data: bytes) -> Group | None:
     """The strings of compiled Python, by marshal's own lengths, constants and names alike."""
     texts: list[str] = []
     at = 16
-    while at < len(data) and len(texts) < MAX_TEXTS:
-        kind = data[at] & 0x7F
-        width = _STRINGS.get(kind, 0)
-        length = int.from_bytes(data[at + 1 : at + 1 + width], "little") if width else 0
-        body = data[at + 1 + width : at + 1 + width + length]
-        if width and kind != 0x73 and 3 <= length <= MAX_LENGTH and len(body) == length and _PYTHON_TEXT.fullmatch(body):
-            texts.append(body.decode("ascii"))
-            at += 1 + width + length
+    while len(texts) < MAX_TEXTS and (mark := _STRING.search(data, at)) is not None:
+        start = mark.end() + _STRINGS[mark[0][0] & 0x7F]
+        length = int.from_bytes(data[mark.end() : start], "little")
+        end = start + length
+        if 3 <= length <= MAX_LENGTH and end <= len(data) and _PYTHON_TEXT.fullmatch(data, start, end):
+            texts.append(data[start:end].decode("ascii"))
+            at = end
         else:
-            at += 1
+            at = mark.end()
     return Group(tuple(texts), tuple(texts)) if texts else None
 
 

@@ -1,42 +1,27 @@
-"""Checksum lists as ``sha256sum`` and its kin, BSD's ``shasum --tag`` and Debian's md5sums write them. Pure."""
+"""Checksum lists as ``sha256sum`` and its kin, BSD's ``--tag``, OpenSSL, signify and Debian's md5sums write them. Pure."""
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 import re
 from typing import NamedTuple
 
-_GNU = re.compile(r"^\\?([0-9A-Fa-f]{64}) [ *](.+)$")
-_BSD = re.compile(r"^SHA256 \((.+)\) = ([0-9A-Fa-f]{64})$")
-_ANY_GNU = re.compile(r"^\\?([0-9A-Fa-f]{32,128}) [ *](.+)$")
-_ANY_BSD = re.compile(r"^(MD5|SHA1|SHA224|SHA256|SHA384|SHA512) \((.+)\) = ([0-9A-Fa-f]{32,128})$")
+_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128}) [ *](.+)")
+_TAGGED = re.compile(r"(\\?)(MD5|SHA2-\d{3}|SHA-?\d{1,3}) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})")
+"""BSD's and coreutils' ``SHA256 (x) = …``, and OpenSSL's ``SHA2-256(x)= …``."""
+_ALONE = re.compile(r"\s*([0-9A-Fa-f]{32,128})\s*")
 _BY_LENGTH = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 WEAK = ("md5", "sha1")
-_ANY_NAME = re.compile(r"(?i)^((md5|sha\d*)sums?|checksums?|.+[.-](md5|sha\d*)(sums?)?)(\.txt|\.asc)?$")
-_NAME = re.compile(r"(?i)^(sha256sums?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc)?$")
-
-
-def is_list(name: str) -> bool:
-    """True when a file of this base name is a list of SHA-256 sums by custom."""
-    return bool(_NAME.match(name))
-
-
-def parse(text: str) -> dict[str, str]:
-    """Path as listed (``./`` removed) -> SHA-256 in lower-case hex; lines of other forms are passed over.
-
-    A path listed twice with different sums gets the sum ``""``, which matches nothing.
-    """
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        if match := _GNU.match(line):
-            sha256, path = match.groups()
-        elif match := _BSD.match(line):
-            path, sha256 = match.groups()
-        else:
-            continue
-        path, sha256 = posixpath.normpath(path), sha256.lower()
-        found[path] = sha256 if found.get(path, sha256) == sha256 else ""
-    return found
+_ANY_NAME = re.compile(
+    r"(?i)^((md5|sha[12]?-?\d*)sums?|md5|sha(256|384|512)|checksums?|.+[.-](md5|sha\d*)(sums?)?)(\.txt|\.asc|\.sig)?$"
+)
+_NAME = re.compile(r"(?i)^(sha256(sums?)?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc|\.sig)?$")
+_OF_ONE = re.compile(r"(?i)\.(md5|sha\d{1,3})(sums?)?(\.txt)?$")
+_ESCAPE = re.compile(r"\\([\\nr])")
+_ESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+"""What editors and PowerShell put before a text."""
 
 
 class Listed(NamedTuple):
@@ -48,23 +33,61 @@ class Listed(NamedTuple):
     path: str
 
 
+def is_list(name: str) -> bool:
+    """True when a file of this base name is a list of SHA-256 sums by custom."""
+    return bool(_NAME.match(name))
+
+
 def is_any_list(name: str) -> bool:
     """True when a file of this base name is a list of sums of any kind by custom."""
-    return bool(_ANY_NAME.match(name))
+    lower = name.lower()
+    return ("sum" in lower or "md5" in lower or "sha" in lower) and _ANY_NAME.match(name) is not None
 
 
-def parse_any(text: str) -> list[Listed]:
-    """Every line that is a sum of a known length, in order; lines of other forms are passed over."""
-    found = []
-    for line in text.splitlines():
-        if match := _ANY_GNU.match(line):
-            digest, path = match.groups()
-            algorithm = _BY_LENGTH.get(len(digest), "")
-        elif match := _ANY_BSD.match(line):
-            name, path, digest = match.groups()
-            algorithm = name.lower() if _BY_LENGTH.get(len(digest)) == name.lower() else ""
-        else:
-            continue
-        if algorithm:
-            found.append(Listed(algorithm, digest.lower(), posixpath.normpath(path)))
+def decoded(data: bytes) -> str:
+    """The text of a list: UTF-8, or what the mark before it says."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.removeprefix(mark).decode(encoding, "replace")
+    return data.decode("utf-8", "replace")
+
+
+def parse(text: str, name: str = "") -> dict[str, str]:
+    """Path as listed (``./`` removed) -> SHA-256 in lower-case hex; other sums and other lines are passed over.
+
+    A path listed twice with different sums gets the sum ``""``, which matches nothing. ``name``: see :func:`parse_any`.
+    """
+    found: dict[str, str] = {}
+    for algorithm, digest, path in parse_any(text, name):
+        if algorithm == "sha256":
+            found[path] = digest if found.get(path, digest) == digest else ""
     return found
+
+
+def parse_any(text: str, name: str = "") -> list[Listed]:
+    """Every line that is a sum of a known length, in order; lines of other forms are passed over.
+
+    ``name``: of the list's own file. ``x.iso.sha256`` that holds nothing but a sum speaks of ``x.iso``.
+    """
+    found = [line for raw in text.removeprefix("\ufeff").splitlines() if (line := _line(raw)) is not None]
+    alone = _ALONE.fullmatch(text.removeprefix("\ufeff")) if not found and _OF_ONE.search(name) else None
+    if alone and (algorithm := _BY_LENGTH.get(len(alone[1]), "")):
+        return [Listed(algorithm, alone[1].lower(), _OF_ONE.sub("", name))]
+    return found
+
+
+def _line(raw: str) -> Listed | None:
+    if match := _GNU.fullmatch(raw):
+        escaped, digest, path = match.groups()
+        algorithm = _BY_LENGTH.get(len(digest), "")
+    elif match := _TAGGED.fullmatch(raw):
+        escaped, kind, path, digest = match.groups()
+        named = kind.lower().replace("sha2-", "sha").replace("-", "")
+        algorithm = named if _BY_LENGTH.get(len(digest)) == named else ""
+    else:
+        return None
+    if not algorithm:
+        return None
+    if escaped:
+        path = _ESCAPE.sub(lambda m: _ESCAPED[m[1]], path)
+    return Listed(algorithm, digest.lower(), posixpath.normpath(path))

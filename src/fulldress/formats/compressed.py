@@ -1,6 +1,7 @@
 """Single-stream compression (gz, xz, bz2, zst) undone in bounded pieces. Pure over a stream.
 
-Bytes behind the compressed data are refused (zeros are allowed: tapes and block devices pad), memory is bounded.
+Bytes behind the compressed data are refused (zeros are allowed: tapes and block devices pad), and so is what would hide in
+a gzip header or in frames that every reader of zst skips; memory is bounded.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ INFLATE_ERROR: type[Exception] = zlib.error  # type: ignore[assignment]  # its s
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20
 ZST_WINDOW = 128 << 20
+MAX_ASIDE = 4096
+"""Bytes of names, comments and tables that may stand beside the content: in one gzip header, or between zst frames..."""
+SHARE_ASIDE = 64
+"""...or so many parts of the whole stream: the tables by which a zst stream can be entered anywhere."""
 MAGIC = {"gz": b"\x1f\x8b\x08", "xz": b"\xfd7zXZ\0", "bz2": b"BZh", "zst": b"\x28\xb5\x2f\xfd"}
 
 
@@ -63,14 +68,12 @@ class _Gzip:
         return out
 
 
-def _new(kind: str) -> Callable[[], Inflater]:
-    makers: dict[str, Callable[[], Inflater]] = {
-        "gz": _Gzip,
-        "bz2": bz2.BZ2Decompressor,
-        "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
-        "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY),
-    }
-    return makers[kind]
+_INFLATERS: dict[str, Callable[[], Inflater]] = {
+    "gz": _Gzip,
+    "bz2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY),
+}
 
 
 def decompressed(stream: BinaryIO, kind: str) -> Iterator[bytes]:
@@ -92,12 +95,14 @@ def decompressed(stream: BinaryIO, kind: str) -> Iterator[bytes]:
 
 
 def _streams(stream: BinaryIO, kind: str) -> Iterator[bytes]:
-    make = _new(kind)
+    make = _INFLATERS[kind]
     rest = stream.read(CHUNK)
     while rest:
         if not rest.startswith(_STARTS[kind][: len(rest)]):
             _padding(rest, stream, kind)
             return
+        if kind == "gz":
+            _gzip_header(rest)
         inflater = make()
         piece = rest
         while not inflater.eof:
@@ -112,6 +117,19 @@ def _streams(stream: BinaryIO, kind: str) -> Iterator[bytes]:
         rest = inflater.unused_data or stream.read(CHUNK)
         if 0 < len(rest) < 6:
             rest += stream.read(CHUNK)
+
+
+def _gzip_header(head: bytes) -> None:
+    """Refuse a header with more beside the content than a name and a few words."""
+    if len(head) < 10 or not head[3] & 0b11100:
+        return
+    at = 10 + (2 + int.from_bytes(head[10:12], "little") if head[3] & 4 else 0)
+    for flag in (8, 16):
+        if head[3] & flag:
+            end = head.find(b"\0", at, at + MAX_ASIDE + 1)
+            at = end + 1 if end >= 0 else at + MAX_ASIDE + 1
+    if at > 10 + MAX_ASIDE:
+        raise refusal("zip-views-disagree", "bytes hide in the header of the gz stream")
 
 
 def _padding(rest: bytes, stream: BinaryIO, kind: str) -> None:
@@ -134,18 +152,21 @@ def _zst(stream: BinaryIO) -> Iterator[bytes]:
 def _zst_whole(stream: BinaryIO) -> None:
     """Walk frames and blocks without unpacking: the library itself takes a cut stream for a whole one."""
     end = stream.seek(0, 2)
-    at = 0
+    at = aside = 0
     while at < end:
         stream.seek(at)
         head = stream.read(18)
         if head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F:
-            at += 8 + int.from_bytes(head[4:8], "little")
+            length = int.from_bytes(head[4:8], "little")
+            at, aside = at + 8 + length, aside + length
         elif head[:4] == MAGIC["zst"] and len(head) > 5:
             at = _zst_frame(stream, at, head[4])
         else:
             raise refusal("zip-views-disagree", "bytes hide behind the zst stream")
     if at != end:
         raise refusal("zip-truncated", "the zst stream is cut")
+    if aside > max(MAX_ASIDE, end // SHARE_ASIDE):
+        raise refusal("zip-views-disagree", f"{aside} bytes hide in frames that every reader of zst skips")
 
 
 def _zst_frame(stream: BinaryIO, at: int, descriptor: int) -> int:

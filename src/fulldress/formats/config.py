@@ -27,9 +27,17 @@ _WORD_BEFORE = re.compile(
     r"(?<![a-z])(passw|passwd|password|passphrase|secret|token|credential|private[-_.]?key)", re.IGNORECASE
 )
 _INNOCENT = re.compile(
-    r"(file|path|dir|timeout|ttl|length|size|lifetime|expir\w*|enabled?|required|policy|count|method|type)$", re.IGNORECASE
+    r"(file|path|dir|timeout|ttl|length|size|lifetime|expir\w*|enabled?|required|policy|count|method|type|authentication|encryption|"
+    r"algorithm|backend|provider|plugin|rounds|limit|max|min|empty_?passwords|tokeni[sz]er)$|(^|[-_.])(max|min|num)[-_]tokens$",
+    re.IGNORECASE,
 )
-_SECTION = re.compile(r"\s*\[\[?\s*(?P<name>[^\[\]]+?)\s*\]\]?\s*([#;].*)?$")
+_GLUED = re.compile(
+    r"[a-z](password|passwd|passphrase)$|masterauth$|(client|app|api|auth|shared)secret$|(access|auth|refresh|bearer|api|id)token$|"
+    r"(require|db|user|root|admin|bind|smtp|mail|ldap|sql|pg|ssl|tls|key|store|login|sasl|proxy|ftp|my)(pass|pwd?)$",
+    re.IGNORECASE,
+)
+"""Words written as one: ``requirepass``, ``rootpw``, ``dbpassword``."""
+_SECTION = re.compile(r"\s*(?P<array>\[)?\[\s*(?P<name>[^\[\]]+?)\s*\]\]?\s*([#;].*)?$")
 _ENTRY = re.compile(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=:#;!\[][^=:]*?|\"[^\"]+\")(?P<sep>\s*[=:][ \t]*)(?P<rest>.*)$")
 _EQUALS = re.compile(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=#;!\[][^=]*?)(?P<sep>\s*=[ \t]*)(?P<rest>.*)$")
 _TRAILING = re.compile(r"\s+[#;].*$")
@@ -68,7 +76,8 @@ def secret_looking(key: str) -> bool:
     spread = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last)
     if _INNOCENT.search(spread):
         return False
-    return bool(re.search(r"(^|[-_.])" + SECRET.pattern, spread, re.IGNORECASE) or _WORD_BEFORE.search(spread))
+    found = re.search(r"(^|[-_.])" + SECRET.pattern, spread, re.IGNORECASE) or _WORD_BEFORE.search(spread)
+    return bool(found or _GLUED.search(last))
 
 
 def set_key(text: str, key: str, value: str | None) -> str:
@@ -115,15 +124,45 @@ def _line_end(line: str) -> str:
 
 def _entries(lines: list[str]) -> Iterator[Entry]:
     section, index = "", 0
+    tables: dict[str, int] | None = {} if _is_toml(lines) else None
     while index < len(lines):
         line = lines[index].rstrip("\r\n")
         if header := _SECTION.match(line):
-            section = header["name"]
+            section = _section(header, tables)
         elif match := _match(line):
             entry = _entry(lines, index, section, match)
             yield entry
             index = entry.last
         index += 1
+
+
+def _is_toml(lines: list[str]) -> bool:
+    """Double brackets mean something else in other formats of the family."""
+    if not any(line.lstrip().startswith("[[") for line in lines):
+        return False
+    try:
+        return bool(tomllib.loads("".join(lines)))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return False
+
+
+def _section(header: re.Match[str], tables: dict[str, int] | None) -> str:
+    """The name of a section. A table of TOML's ``[[name]]`` is ``name.0``, ``name.1``; what lies in it begins with that."""
+    name = header["name"]
+    if tables is None:
+        return name
+    parts = name.split(".")
+    for cut in range(len(parts) - (1 if header["array"] else 0), 0, -1):  # the innermost table that is open
+        above = ".".join(parts[:cut])
+        if above in tables:
+            name = ".".join([f"{above}.{tables[above]}", *parts[cut:]])
+            break
+    if not header["array"]:
+        return name
+    tables[".".join(parts)] = number = tables.get(".".join(parts), -1) + 1
+    for inner in [other for other in tables if other.startswith(f"{'.'.join(parts)}.")]:
+        del tables[inner]  # its own tables count anew
+    return f"{name}.{number}"
 
 
 def _match(line: str) -> re.Match[str] | None:
@@ -218,7 +257,9 @@ def _quoted(value: str, quote: str) -> str:
 
 def _add(text: str, lines: list[str], entries: list[Entry], key: str, value: str) -> str:
     end = "\r\n" if "\r\n" in text else "\n"
-    headers = [(i, m["name"]) for i, line in enumerate(lines) if (m := _SECTION.match(line.rstrip("\r\n")))]
+    tables: dict[str, int] | None = {} if _is_toml(lines) else None
+    matched = [(i, m) for i, line in enumerate(lines) if (m := _SECTION.match(line.rstrip("\r\n")))]
+    headers = [(i, _section(m, tables)) for i, m in matched]
     headers = [(i, name) for i, name in headers if not any(e.first < i <= e.last for e in entries)]
     section, name = _place(key, {h for _, h in headers}, entries)
     neighbours = [e for e in entries if e.section == section] or entries

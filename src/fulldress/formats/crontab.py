@@ -66,6 +66,8 @@ def jobs(text: str, *, file: str, system: bool = True) -> list[CronJob]:
 
 def _job(line: str, number: int, file: str, system: bool) -> CronJob | None:
     line = line.lstrip(" \t")
+    if line[:1] == "-" and line[1:2] in tuple("*0123456789@"):  # cronie, SUSE: run it without a line in the log
+        line = line[1:]
     if not line or line.startswith("#") or _ASSIGNMENT.match(line):
         return None
     fields = 1 if line.startswith("@") else 5
@@ -106,6 +108,7 @@ def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[i
     values: set[int] = set()
     for part in text.split(","):
         span, _, step_text = part.partition("/")
+        span = span.replace("~", "-", 1)  # cronie: some moment of the span; any of them may be it
         step = int(step_text) if step_text else 1
         if step < 1 or (step_text and not step_text.isdecimal()):
             raise ValueError(part)

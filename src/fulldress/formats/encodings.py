@@ -30,6 +30,8 @@ def encoding_of(head: bytes) -> str:
         if head.startswith(mark):
             return name if _is_text(head, name) else ""
     head = head[: len(head) // 4 * 4]
+    if head.count(0) < 0.45 * len(head):  # as in nearly all that is binary: too few zeros for what follows
+        return ""
     for name, at in (("utf-16-le", 1), ("utf-16-be", 0)):
         zeros, letters = head[at::2], head[1 - at :: 2]
         # Nearly every other byte is zero, nearly none of the others, and what remains reads as text.

@@ -1,7 +1,10 @@
-"""Fingerprints of keys inside prose, as people write them: in blocks of four, with colons, in capitals. Pure."""
+"""Fingerprints of keys as people write them (in blocks of four, with colons, in capitals): alone, and in prose. Pure."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -20,6 +23,56 @@ _DENIES = re.compile(
     r"(?i)\b(?:not|never|no evidence\w*|n't)\b[^.;]{0,40}\b(?:revok\w+|compromis\w+|stolen|leaked|misus\w+)"
 )
 _ANNOUNCES = re.compile(r"(?i)\b(new|rotat\w+|replac\w+|will be signed|now signed|successor|from now on|renew\w+|chang\w+)")
+
+
+_BEFORE = re.compile(r"^(?:0x|sha-?256(?: fingerprint)?\s*[:=])\s*", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s:.\u00a0-]")
+_HEXADECIMAL = re.compile(r"[0-9a-f]+")
+ED25519 = b"Ed"
+_COMMENT = b"untrusted comment:"
+
+
+def plain(fingerprint: str) -> str:
+    """A fingerprint in the one form that is compared: its digits in lower case, without blanks, colons and hyphens.
+
+    What is none (sigstore's issuer and identity) only loses its blanks and capitals.
+    """
+    text = _BEFORE.sub("", fingerprint.strip()).lower()
+    bare = _BETWEEN.sub("", text)
+    return bare if _HEXADECIMAL.fullmatch(bare) else "".join(text.split())
+
+
+def is_hex(fingerprint: str) -> bool:
+    """True for digits in whatever grouping."""
+    return bool(_HEXADECIMAL.fullmatch(plain(fingerprint)))
+
+
+def of_pin(kind: str, recorded: str) -> str:
+    """The fingerprint that a pin stands for; a minisign or signify key written out in full counts as its fingerprint."""
+    key = ed25519(recorded.encode()) if kind in ("minisign", "signify") else None
+    return hashlib.sha256(key.raw).hexdigest() if key else plain(recorded)
+
+
+class Ed25519(NamedTuple):
+    """A public key of minisign or signify."""
+
+    id: bytes
+    raw: bytes
+    comment: str
+
+
+def ed25519(text: bytes) -> Ed25519 | None:
+    """A public key in either format: a file with a comment line, or its base64 alone."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    commented = len(lines) > 1 and lines[0].startswith(_COMMENT)
+    try:
+        data = base64.b64decode(lines[1] if commented else (lines or [b""])[0], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(data) != 42 or data[:2] != ED25519:
+        return None
+    comment = lines[0].removeprefix(_COMMENT).strip().decode("utf-8", "replace") if commented else ""
+    return Ed25519(data[2:10], data[10:], comment)
 
 
 class Mention(NamedTuple):

@@ -25,6 +25,8 @@ _POSTGRES = re.compile(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf
 _NGINX = re.compile(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
 _WORDS = re.compile(r"(?!export\s)[A-Za-z][\w.-]*\s+[^\s=:]")
 _SSH = re.compile(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
+_APACHE = re.compile(r"(^|/)(apache2?|httpd2?)(/.*|\.conf)$|(^|/)\.htaccess$|(^|/)proftpd(/.*|\.conf)$")
+_BLOCK = re.compile(r"<(?P<end>/)?(?P<name>[A-Za-z][\w:-]*)(?P<of>(\s[^>]*|))>\s*(#.*)?$")
 _SETTING = re.compile(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
 
 
@@ -41,11 +43,11 @@ def keys(text: str, *, file: str) -> list[ConfigKey]:
             return [ConfigKey(file=file, key=k, value=v, line=n, format=form) for k, v, n in _bounded(reader(text))]
         except (NotThatFormat, RecursionError):
             pass
-    return config.keys(text, file=file)
+    return config.keys(text, file=file)[:MAX_KEYS]
 
 
 def kind(text: str, file: str) -> str:
-    """yaml, json, xml, nginx, postgresql, ssh, words or ini."""
+    """yaml, json, xml, nginx, postgresql, ssh, apache, words or ini."""
     suffix = PurePosixPath(file).suffix.lower()
     if suffix in (".yaml", ".yml"):
         return "yaml"
@@ -57,6 +59,10 @@ def kind(text: str, file: str) -> str:
         return "postgresql"
     if _SSH.search(file):
         return "ssh"
+    if _APACHE.search(file) and suffix in ("", ".conf", ".load", ".htaccess"):
+        return "apache"
+    if suffix in ("", ".conf", ".cfg") and _in_blocks(text):
+        return "apache"
     begins = text.lstrip("\ufeff \t\r\n")[:6]
     if begins.startswith("<?xml") or begins[:1] == "{":
         return "xml" if begins[:1] == "<" else "json"
@@ -70,6 +76,15 @@ def _in_words(text: str) -> bool:
     if not lines or any(line[0] == "[" for line in lines):
         return False
     return sum(_WORDS.match(line) is not None for line in lines) >= 0.9 * len(lines)
+
+
+def _in_blocks(text: str) -> bool:
+    """True when ``<Name ...>`` and ``</Name>`` stand on lines of their own, as Apache's (and fluentd's) files have them."""
+    if text.lstrip("\ufeff \t\r\n").startswith(("<?", "<!")):
+        return False
+    found = [match for line in text.split("\n")[:5000] if (match := _BLOCK.match(line.strip()))]
+    opened = sum(match["end"] is None for match in found)
+    return bool(found) and opened * 2 == len(found) and any(_WORDS.match(line.strip()) for line in text.split("\n")[:5000])
 
 
 Found = tuple[str, str, int]
@@ -246,6 +261,37 @@ def _ssh(text: str) -> Iterator[Found]:
             yield block + words[0], words[1].strip().strip('"'), number
 
 
+# --- Apache: a keyword and the rest of the line, in blocks
+
+
+def _apache(text: str) -> Iterator[Found]:
+    path: list[str] = []
+    held, begun = "", 0
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.rstrip("\r")
+        begun = begun if held else number
+        if line.endswith("\\"):
+            held += f"{line[:-1].strip()} "
+            continue
+        line, held = f"{held}{line.strip()}".strip(), ""
+        if not line or line.startswith("#"):
+            continue
+        if block := _BLOCK.match(line):
+            if not block["end"]:
+                path.append(f"{block['name']}{' ' if block['of'].strip() else ''}{block['of'].strip()}")
+            elif not path or path.pop().partition(" ")[0].lower() != block["name"].lower():
+                raise NotThatFormat
+            continue
+        word, _, value = line.partition(" ") if " " in line else line.partition("\t")
+        yield ".".join([*path, word]), _unquoted(value.strip()), begun
+    if path:
+        raise NotThatFormat
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1] else value
+
+
 # --- a keyword and the rest of the line
 
 
@@ -264,6 +310,7 @@ READERS: dict[str, Callable[[str], Iterator[Found]]] = {
     "nginx": _nginx,
     "postgresql": _postgresql,
     "ssh": _ssh,
+    "apache": _apache,
     "words": _words,
 }
 """Kind -> reader; ``ini`` is ``formats/config.py``."""

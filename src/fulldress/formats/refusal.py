@@ -21,8 +21,10 @@ ASK = "ask the vendor for a clean package, and compare its digest over a second 
 
 REASONS: dict[str, Reason] = {
     "not-a-zip": Reason(
-        "the file is no archive that can be read (ZIP, TAR, Debian package, RPM or a relative), whatever its name says",
-        "check that it is the right file and came whole; else " + ASK,
+        "taken apart are ZIP (jar, war, whl, apk), TAR and cpio, also in gz, xz, bz2 or zst, Debian packages, RPM, and "
+        "shell scripts with one of these behind them; what the name says does not count",
+        "check that it is the right file and came whole; a bare file, or what another tool opens, can be looked at when it "
+        "is packed as a ZIP or TAR; else " + ASK,
     ),
     "zip-truncated": Reason(
         "a part of the file is missing: it was cut, or an upload broke off", "download it again; else " + ASK

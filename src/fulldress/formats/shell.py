@@ -355,8 +355,10 @@ def unwrapped(command: Command) -> tuple[str, ...]:
 
 def wrapped_by(command: Command) -> int:
     """How many leading words belong to wrappers; the word after them is the program that runs (0 when there are none)."""
-    position = 0
     argv = command.argv
+    if not argv or argv[0].rpartition("/")[2] not in WRAPPERS:
+        return 0
+    position = 0
     while position < len(argv) and (name := argv[position].rpartition("/")[2]) in WRAPPERS:
         after = _after_options(argv, position + 1, WRAPPERS[name])
         after += OPERANDS.get(name, 0)

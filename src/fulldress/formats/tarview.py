@@ -1,6 +1,7 @@
 """TAR read strictly: ustar, GNU long names, pax headers, sparse files; writes nothing. Pure over a seekable stream.
 
-Unknown types and devices are refused. After the end only zeros may follow.
+Unknown types and devices are refused. After the end only zeros may follow; what stands in the padding behind a member is
+remarked on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from fulldress.formats.members import Member, MemberKind, about_archive, shown
 from fulldress.formats.refusal import refusal
 
 BLOCK = 512
+PADDED = "bytes in the padding behind its members, which no tool unpacks and nobody looked into"
 CHUNK = 1 << 20
 ZEROS = bytes(BLOCK)
 MAX_HEADER = 1 << 20
@@ -66,11 +68,15 @@ def members(stream: BinaryIO) -> Iterator[Member]:
     Raises PackageRefused: zip-truncated, archive-damaged, special-file, unknown-method, zip-views-disagree.
     """
     size = stream.seek(0, 2)
-    at, zeros = 0, 0
+    at, zeros, gap = 0, 0, 0
     extended: dict[str, str] = {}
     everywhere: dict[str, str] = {}
     while at < size and zeros < 2:
-        block = _read(stream, at, BLOCK)
+        block = _read(stream, at - gap, gap + BLOCK)  # with the padding behind the member before
+        if gap:
+            if block.count(0, 0, gap) != gap:
+                yield about_archive(PADDED)
+            block, gap = block[gap:], 0
         at += BLOCK
         if block == ZEROS:
             zeros += 1
@@ -82,7 +88,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
             length = _number(block[124:136])
             extra = _extension(kind, _header_data(stream, at, length))
             (everywhere if kind == b"g" else extended).update(extra)
-            at += _padded(length)
+            at, gap = at + _padded(length), -length % BLOCK
             continue
         pax = {**everywhere, **extended} if everywhere or extended else {}
         header = _header(block, pax)
@@ -96,13 +102,14 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         if tarsparse.is_sparse(header.type, pax):
             member, start = _sparse(stream, block, pax, header, at)
             yield member
-            at = start + _padded(body) if header.type == b"S" else at + _padded(body)
+            at, gap = (start if header.type == b"S" else at) + _padded(body), -body % BLOCK
             continue
         listing = pax.get(tardump.PAX, "").encode("utf-8", "surrogateescape")
         if header.type == tardump.TYPE:
             listing = _header_data(stream, at, header.size)
-        yield _member(stream, header, at)._replace(remark=tardump.remark(listing, header.name) if listing else "")
-        at += _padded(body)
+        member = _member(stream, header, at)
+        yield member._replace(remark=tardump.remark(listing, header.name)) if listing else member
+        at, gap = at + _padded(body), -body % BLOCK
     if extended:
         raise refusal("archive-damaged", "a TAR header announces a member that does not follow")
     if zeros == 0:
@@ -154,10 +161,10 @@ def _text(field: bytes) -> str:
 
 
 def _extension(kind: bytes, data: bytes) -> dict[str, str]:
-    if kind == b"L":
-        return {"path": _text(data)}
-    if kind == b"K":
-        return {"linkpath": _text(data)}
+    if kind in (b"L", b"K"):
+        if data.partition(b"\0")[2].strip(b"\0"):
+            raise refusal("zip-views-disagree", "bytes hide behind a long name of the TAR")
+        return {"path" if kind == b"L" else "linkpath": _text(data)}
     found: dict[str, str] = {}
     at = 0
     while at < len(data) and data[at]:
@@ -167,6 +174,8 @@ def _extension(kind: bytes, data: bytes) -> dict[str, str]:
             raise refusal("archive-damaged", "a pax header is malformed")
         found[match.group(2).decode("utf-8", "replace")] = data[match.end() : stop - 1].decode("utf-8", "surrogateescape")
         at = stop
+    if data[at:].strip(b"\0"):
+        raise refusal("zip-views-disagree", "bytes hide behind a pax header of the TAR")
     return found
 
 

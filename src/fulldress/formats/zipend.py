@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from fulldress.errors import PackageRefused
+from fulldress.formats import bare
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipextra import disagree as _disagree
 
@@ -34,6 +35,8 @@ class End(NamedTuple):
     """Where the first end record begins: the directory must end here."""
     padding: int = 0
     """Zeros or blanks behind the last end record."""
+    comment: int = 0
+    """Bytes of the archive's own comment."""
 
 
 def read_at(stream: BinaryIO, offset: int, size: int) -> bytes:
@@ -57,11 +60,11 @@ def find_end(stream: BinaryIO, size: int, stub: int) -> tuple[End, int]:
     ``size``: of the stream; ``stub``: bytes that may stand before the archive. Raises PackageRefused: not-a-zip,
     zip-truncated, zip-views-disagree.
     """
-    head = read_at(stream, 0, min(4, size))
+    head = read_at(stream, 0, min(bare.HEAD, size))
     tail = _tail(stream, size, END_SIZE + MAX16)
     if not _exact(tail) and not tail[-1:].strip(b"\0" + _BLANKS):
         tail = _tail(stream, size, END_SIZE + MAX16 + MAX_ZEROS)
-    at = _find_end(tail, zip_like=head in (LOCAL, END) or head[:2] == b"PK")
+    at = _find_end(tail, head)
     position = size - len(tail) + at
     disk, start_disk, here, count, length, offset, _ = struct.unpack_from("<4H2LH", tail, at + 4)
     if here != count or disk not in (0, MAX16) or start_disk not in (0, MAX16):
@@ -73,7 +76,8 @@ def find_end(stream: BinaryIO, size: int, stub: int) -> tuple[End, int]:
     shift = end.start - end.directory_size - end.directory_offset
     if shift and not 0 < shift <= stub:
         raise _directory_misplaced(end)
-    return end._replace(directory_offset=end.directory_offset + shift, padding=_padding(tail, at)), shift
+    offset, comment = end.directory_offset + shift, _comment_length(tail, at)
+    return end._replace(directory_offset=offset, padding=_padding(tail, at), comment=comment), shift
 
 
 def _several_disks() -> PackageRefused:
@@ -104,7 +108,7 @@ def _padding(tail: bytes, at: int) -> int:
     return len(rest) if padded and _stop(tail, at) <= len(tail) and len(rest) <= MAX_ZEROS else -1
 
 
-def _find_end(tail: bytes, *, zip_like: bool) -> int:
+def _find_end(tail: bytes, head: bytes) -> int:
     hits, exact = _hits(tail), _exact(tail)
     if not exact and hits and _padding(tail, hits[-1]) > 0:
         exact = [at for at in hits if _stop(tail, at) == _stop(tail, hits[-1])]
@@ -114,9 +118,10 @@ def _find_end(tail: bytes, *, zip_like: bool) -> int:
         return exact[0]
     if hits and _stop(tail, hits[-1]) < len(tail):
         raise _disagree(f"{len(tail) - _stop(tail, hits[-1])} bytes follow the end record")
-    if zip_like:
+    if head[:2] == b"PK":
         raise refusal("zip-truncated", "the file begins like a ZIP, but its end record is missing or cut")
-    raise refusal("not-a-zip", "the file is not a ZIP: it has neither the beginning nor the end of one")
+    what = bare.said(head)
+    raise refusal("not-a-zip", f"the file is no archive: it is {what}" if what else "the file is no archive that is known")
 
 
 def _all(data: bytes, wanted: bytes) -> Iterator[int]:

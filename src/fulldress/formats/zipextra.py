@@ -25,6 +25,10 @@ KNOWN = frozenset(
     )
 )
 """Ids of APPNOTE and of tools in wide use: times, owners, alignment (0xA11E, 0xA220, 0xD935), JAR's mark (0xCAFE)."""
+_ALIGNS = {0xA11E: 2, 0xA220: 4, 0xD935: 2}
+"""Bytes of a field of alignment that mean something; zeros follow."""
+MOST_KNOWN = 1024
+"""Bytes of a known field beyond which it holds more than it is for."""
 _ONCE = (ZIP64, UNICODE_COMMENT, UNICODE_PATH)
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 
@@ -57,6 +61,7 @@ def unknown(extras: dict[int, bytes], raw: bytes, comment: bytes | None = None) 
     A Unicode name or comment that speaks of other bytes than ``raw`` and ``comment`` is read by nobody either.
     """
     odd = [f"{tag:04x}" for tag, data in extras.items() if tag not in KNOWN and any(data)]
+    odd += [f"{tag:04x}" for tag, data in extras.items() if tag in KNOWN and _holds_more(tag, data)]
     about = {UNICODE_PATH: raw} if comment is None else {UNICODE_PATH: raw, UNICODE_COMMENT: comment}
     odd += [f"{tag:04x}" for tag, text in about.items() if tag in extras and _unicode(extras[tag], text) is None]
     return f"unknown extra field {', '.join(sorted(odd))}" if odd else ""
@@ -77,6 +82,12 @@ def name(raw: bytes, flags: int, extras: dict[int, bytes]) -> str:
     if not flags & UTF8 and not raw.isascii() and _skeleton(better) == _skeleton(found):
         return better
     raise disagree(f"{shown(found)!r} has a second name in its extra field")
+
+
+def _holds_more(tag: int, data: bytes) -> bool:
+    if tag in _ALIGNS:
+        return any(data[_ALIGNS[tag] :])
+    return len(data) > MOST_KNOWN and tag not in _ONCE
 
 
 def check_comment(comment: bytes, extras: dict[int, bytes]) -> None:

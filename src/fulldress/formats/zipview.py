@@ -40,6 +40,7 @@ MAX_LINK = 4096
 STUB = "self-extracting-stub"
 """Name of the entry for the program before a self-extracting archive."""
 PADDING = "padding behind the archive, which holds nothing but zeros or blanks"
+COMMENTS = "comments, which no tool acts on and nobody looked into"
 _BLOCK = "Android signing block"
 _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
@@ -93,7 +94,9 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
     """
     size = stream.seek(0, 2)
     end, shift = find_end(stream, size, stub)
-    found = [r._replace(offset=r.offset + shift) for r in _central(stream, end)]
+    found, comments = _central(stream, end)
+    if shift:
+        found = [r._replace(offset=r.offset + shift) for r in found]
     known: list[Apart] = []
     stop = end.directory_offset
     if block := apkblock.before(lambda offset, length: read_at(stream, offset, length), stop):
@@ -104,6 +107,8 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
         known.append(Apart(STUB, 0, first))
     if end.padding:
         known.append(Apart(PADDING, size - end.padding, end.padding))
+    if end.comment + comments:
+        known.append(Apart(f"{COMMENTS} ({end.comment + comments:,} bytes)", end.start, end.comment + comments))
     if apart is not None:
         apart.extend(known)
     compare = (lambda record, following: record._replace(until=following)) if later else functools.partial(_local, stream)
@@ -129,8 +134,8 @@ def members(
         if other.what == STUB:
             read = functools.partial(_span, stream, 0, other.size)
             yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
-        elif other.what == PADDING:
-            yield about_archive(PADDING)
+        elif other.what == PADDING or other.what.startswith(COMMENTS):
+            yield about_archive(other.what)
         else:
             apart(other.what, other.size)
     found.reverse()
@@ -147,18 +152,21 @@ def members(
 # ---- central directory
 
 
-def _central(stream: BinaryIO, end: End) -> list[Record]:
+def _central(stream: BinaryIO, end: End) -> tuple[list[Record], int]:
+    """The members, and the bytes of their comments."""
     if end.directory_size > MAX_DIRECTORY:
         raise refusal("archive-bomb", f"its central directory alone has {end.directory_size} bytes")
     data = read_at(stream, end.directory_offset, end.directory_size)
     found: list[Record] = []
-    at = 0
+    at = comments = 0
     while at < len(data):
-        record, at = _central_record(data, at)
+        record, following = _central_record(data, at)
+        comments += int.from_bytes(data[at + 32 : at + 34], "little")
         found.append(record)
+        at = following
     if len(found) != end.total:
         raise _disagree(f"the end record counts {end.total} members, the central directory holds {len(found)}")
-    return _named(found)
+    return _named(found), comments
 
 
 def _named(found: list[Record]) -> list[Record]:
@@ -244,18 +252,17 @@ def _locals(found: list[Record], expected: int, stop: int, compare: Callable[[Re
 
 
 def _local(stream: BinaryIO, record: Record, following: int) -> Record:
-    label = shown(record.name)
     if record.offset + LOCAL_SIZE > following:
-        raise refusal("overlapping-members", f"there is no room for the header of {label!r}")
+        raise refusal("overlapping-members", f"there is no room for the header of {shown(record.name)!r}")
     room = min(following - record.offset, LOCAL_SIZE + len(record.raw_name) + USUAL_EXTRA)
     start = read_at(stream, record.offset, room)
     head = start[:LOCAL_SIZE]
     if head[:4] != LOCAL:
-        raise _disagree(f"there is no local header where the directory says {label!r} begins")
+        raise _disagree(f"there is no local header where the directory says {shown(record.name)!r} begins")
     _, flags, method, time, date, crc, packed, size, n, m = struct.unpack_from("<5H3L2H", head, 4)
     data = record.offset + LOCAL_SIZE + n + m
     if data + record.packed > following:
-        raise refusal("overlapping-members", f"{label!r} reaches into the member behind it")
+        raise refusal("overlapping-members", f"{shown(record.name)!r} reaches into the member behind it")
     rest = start[LOCAL_SIZE : LOCAL_SIZE + n + m]
     if len(rest) < n + m:
         rest = read_at(stream, record.offset + LOCAL_SIZE, n + m)
@@ -265,15 +272,15 @@ def _local(stream: BinaryIO, record: Record, following: int) -> Record:
         *(record.raw_name, record.flags & ~LEVEL_BITS, record.method, record.when),
     )
     if not same:
-        raise _disagree(f"{label!r} has another name, flag, method or time in its local header")
+        raise _disagree(f"{shown(record.name)!r} has another name, flag, method or time in its local header")
     if zipextra.UNICODE_PATH in extras and record.name != zipnames.slashed(
         zipextra.name(rest[:n], flags, extras), record.system
     ):
-        raise _disagree(f"{label!r} has another name in its local header")
+        raise _disagree(f"{shown(record.name)!r} has another name in its local header")
     numbers = (crc, packed, size)
     declared = (record.crc, record.packed, record.size)
     if numbers != declared and not (flags & STREAMED and all(a in (0, b) for a, b in zip(numbers, declared, strict=True))):
-        raise _disagree(f"{label!r} has another size or checksum in its local header")
+        raise _disagree(f"{shown(record.name)!r} has another size or checksum in its local header")
     _descriptor(stream, record, data + record.packed, following)
     odd = ", ".join(dict.fromkeys(o for o in (record.extra, zipextra.unknown(extras, record.raw_name)) if o))
     return record._replace(data=data, extra=odd)

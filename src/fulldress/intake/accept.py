@@ -6,9 +6,9 @@ from datetime import datetime
 
 from fulldress.errors import NoGo, NothingToDo, UsageError
 from fulldress.intake.escalate import stamp
-from fulldress.intake.vendor import differ, person
+from fulldress.intake.vendor import differ
 from fulldress.model.package import Acceptance, TrustReport
-from fulldress.model.vendor import Decision, Escalation
+from fulldress.model.vendor import Decision, Escalation, person
 
 
 class CannotBeAccepted(NoGo):

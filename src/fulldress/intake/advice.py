@@ -39,28 +39,53 @@ _NEXT: dict[Verdict, str] = {
     "bad": "Do not run it. Keep the file, download it again over another path, and report the difference to {contact}.",
 }
 
+NOT_AT_HAND = "this key is on record, but only by its fingerprint"
+"""How the reason of a signature begins that nobody can check for want of the key."""
+MAYBE = "a key of this kind is on record by its SHA-256 alone, which may be this one"
+_KEY_MISSING = Text(
+    "A signature names a key that is on record, but the key itself is not at hand, so nothing could be checked.",
+    "Write the public key into vendor.toml, from your own papers or from {contact}, never from this package; have the "
+    "record agreed on (`fulldress vendor propose`, `approve`), then `fulldress intake` again. Until then it proves nothing.",
+)
+
 MAX_REASON = 600
 MOST = 5
 """Names that a sentence lists at most."""
 
 
-def text(
-    verdict: Verdict,
-    signatures: Sequence[Signature],
-    certificates: Sequence[Signature],
-    wrong: Sequence[str],
-    uncovered: Sequence[str],
-    vendor: VendorRecord | None,
-    digest: str,
-) -> Text:
+class Given(NamedTuple):
+    """What a verdict was reached by."""
+
+    signatures: Sequence[Signature]
+    certificates: Sequence[Signature]
+    wrong: Sequence[str]
+    uncovered: Sequence[str]
+    vendor: VendorRecord | None
+    digest: str
+    agreeing: Sequence[str]
+    """Lists next to the package that name its digest."""
+
+
+def text(verdict: Verdict, given: Given) -> Text:
     """Explanation and next action for one report."""
-    parts = [_MEANING[verdict]]
-    parts += [_sentence(s) for s in signatures if s.verdict == verdict][:MOST]
-    if wrong:
-        parts.append(f"Checksums: {_several(wrong)}.")
+    vendor, signatures, uncovered = given.vendor, given.signatures, given.uncovered
+    due = [s for s in signatures if s.verdict == verdict]
+    missing = verdict == "unknown-key" and all(NOT_AT_HAND in s.reason or MAYBE in s.reason for s in due)
+    said = _KEY_MISSING if missing else Text(_MEANING[verdict], _NEXT[verdict])
+    parts = [said.explanation, *(_sentence(s) for s in due[:MOST])]
+    if verdict in ("unknown-key", "same-ca-new-leaf"):
+        parts += [f"A key on record signed too: {_sentence(s)}" for s in signatures if s.verdict == "pinned-ok"][:MOST]
+    if given.wrong:
+        parts.append(f"Checksums: {_several(given.wrong)}.")
     if uncovered and signatures:
-        parts.append(f"{len(uncovered)} files are covered by no valid signature: {_several([shown(u) for u in uncovered])}.")
-    lonely = [c for c in certificates if "missing" in c.reason]
+        what = "1 file is" if len(uncovered) == 1 else f"{len(uncovered)} files are"
+        parts.append(f"{what} covered by no valid signature: {_several([shown(u) for u in uncovered])}.")
+    if given.agreeing and verdict == "unsigned":
+        parts.append(
+            f"{_several([shown(n) for n in given.agreeing])} beside the package names its digest, but whoever exchanged "
+            "the one could have written the other."
+        )
+    lonely = [c for c in given.certificates if "missing" in c.reason]
     if lonely:
         parts.append(
             "Certificates without their chain: "
@@ -69,7 +94,7 @@ def text(
         )
     if vendor is None:
         parts.append("There is no vendor record (vendor.toml), so no key can be expected.")
-    return Text(" ".join(parts), _NEXT[verdict].format(contact=_contact(vendor), digest=digest))
+    return Text(" ".join(parts), said.next_action.format(contact=_contact(vendor), digest=given.digest))
 
 
 def _sentence(signature: Signature) -> str:

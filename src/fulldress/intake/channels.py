@@ -294,6 +294,8 @@ class _Reading:
                 path = Path(folder, name)
                 if path.is_symlink():
                     self.errors.append(f"{path.relative_to(root)} is a link, which is not followed")
+                elif not path.is_dir() and not path.is_file():
+                    self.errors.append(f"{path.relative_to(root)} is no regular file, and was not read")
                 elif path.is_file():
                     seen += 1
                     if seen > MOST_FILES:

@@ -1,7 +1,8 @@
 """The confined reader: ``python -m fulldress.intake.child``, started by ``unpack`` and by nobody else.
 
-Reads one request (JSON) from stdin, confines itself, walks the package whose descriptor it inherited, and reports JSON lines
-on stdout. It trusts its input; its parent does not trust its output.
+Reads one request (JSON) from stdin, confines itself, walks the package whose descriptor it inherited, and reports JSON
+lines on stdout. When asked to, it also looks for patterns in what it unpacks: they follow on stdin. It trusts its input;
+its parent does not trust its output.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ import codecs
 import errno
 import gc
 import os
-import select
 import signal
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -25,11 +25,13 @@ from fulldress.intake.budgets import Budgets
 from fulldress.intake.shares import Share, Shares
 from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
-from fulldress.store.pack import PACK, RECORD, Pack, Piece
+from fulldress.store.pack import PACK, Pack, Piece
+from fulldress.store.search import CODECS, Sighting
+
+if TYPE_CHECKING:
+    from fulldress.intake.lookout import Lookout
 
 TICK_BYTES = 8 << 20
-WHOLE = select.PIPE_BUF // RECORD.size * RECORD.size
-"""Bytes of records that a pipe takes as a whole."""
 BATCH = 500
 """Entries handed over together."""
 
@@ -41,9 +43,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     package_fd: int
     pack_fd: int
     """An empty file, to be filled."""
-    listener_fd: int = -1
-    """A pipe that is told of every object (``store.pack.RECORD``); -1 when nobody listens."""
     budgets: Budgets
+    searched: bool = False
+    """True: what is unpacked is looked through for patterns, which follow on stdin (``lookout.order``)."""
     queue_fd: int = -1
     """A pipe with the numbers of the parts, where several readers share the work; -1 when there is only one."""
     source: int = PACK
@@ -57,6 +59,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entries: list[Entry] = []
     pieces: list[Piece] = []
     """Where the content of those of the entries lies that have a digest."""
+    sightings: list[Sighting] = []
+    """What was found in contents, the entries of which may come earlier or later."""
+    searched: int = 0
+    """Along with the lock: how many different contents were looked through."""
     lock: PackageLock | None = None
     """Without its entries, and without its digest: the parent takes that itself."""
     share: Share | None = None
@@ -74,6 +80,7 @@ def serve(request: Request, out: BinaryIO) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     try:
         warm_up()
+        lookout = _lookout() if request.searched else None
         room = Path(f"/proc/self/fd/{request.pack_fd}").readlink().parent.parent  # the folder itself goes with the scan
         limits = request.budgets
         deadline = limits.deadline(os.fstat(request.package_fd).st_size)
@@ -85,13 +92,8 @@ def serve(request: Request, out: BinaryIO) -> None:
         )
         gc.disable()  # a walk leaves no cycles behind
         pack = Pack(request.pack_fd, request.package_fd, room=room, own=request.source)
-        if request.listener_fd >= 0:
-            pack.told = _Listener(request.listener_fd)
-        giver = _Giver(out, pack)
         shares = Shares(request.queue_fd, first=request.source == PACK) if request.queue_fd >= 0 else None
-        lock, share = walk(pack, request.name, request.budgets, giver, _Ticker(out), shares)
-        giver.flush()
-        _send(out, Report(lock=lock, share=share))
+        _send(out, _walked(request, pack, shares, lookout, out))
     except (PackageRefused, NothingToDo, CapabilityMissing) as error:
         _send(out, _failure(error))
     except MemoryError:
@@ -104,26 +106,26 @@ def serve(request: Request, out: BinaryIO) -> None:
         _send(out, _failure(refusal("archive-bomb", "a member is larger than its budget")))
 
 
-class _Listener:
-    """Writes records into a pipe, so many at once that they stay together among those of others.
+def _walked(request: Request, pack: Pack, shares: Shares | None, lookout: Lookout | None, out: BinaryIO) -> Report:
+    """The last word of a walk that came to its end."""
+    giver = _Giver(out, pack, lookout.seen if lookout else [])
+    look = lookout or (lambda _sha256, _region: None)
+    lock, share = walk(pack, request.name, request.budgets, giver, _Ticker(out), shares, look)
+    if lookout is not None:
+        lookout.finish()
+    giver.flush()
+    return Report(lock=lock, share=share, searched=lookout.count if lookout else 0)
 
-    A listener that went away is the parent's business.
-    """
 
-    def __init__(self, pipe: int) -> None:
-        self._pipe = pipe
+def _lookout() -> Lookout:
+    from fulldress.intake import lookout  # noqa: PLC0415 - loaded when needed: Hyperscan, which an intake has no use for
 
-    def __call__(self, records: bytes) -> None:
-        try:
-            for start in range(0, len(records) if self._pipe >= 0 else 0, WHOLE):
-                os.write(self._pipe, records[start : start + WHOLE])
-        except BrokenPipeError:
-            self._pipe = -1
+    return lookout.Lookout(sys.stdin.fileno())
 
 
 def warm_up() -> None:
     """Load what Python loads late: nothing can be opened once the process is confined."""
-    for codec in ("cp437", "cp932", "utf-8", "ascii", "latin-1"):
+    for codec in ("cp437", "cp932", "utf-8", "ascii", "latin-1", *CODECS):
         codecs.lookup(codec)
 
 
@@ -137,10 +139,10 @@ def _send(out: BinaryIO, report: Report) -> None:
 
 
 class _Giver:
-    """Hands the entries to the parent, some hundred at a time."""
+    """Hands the entries to the parent, some hundred at a time, and what was seen in contents since."""
 
-    def __init__(self, out: BinaryIO, pack: Pack) -> None:
-        self.out, self.pack = out, pack
+    def __init__(self, out: BinaryIO, pack: Pack, seen: list[Sighting]) -> None:
+        self.out, self.pack, self.seen = out, pack, seen
         self.waiting: list[Entry] = []
 
     def __call__(self, entry: Entry) -> None:
@@ -151,8 +153,9 @@ class _Giver:
     def flush(self) -> None:
         """Hand over what waits."""
         pieces = [self.pack.index[e.sha256] for e in self.waiting if e.sha256]
-        _send(self.out, Report(entries=self.waiting, pieces=pieces))
+        _send(self.out, Report(entries=self.waiting, pieces=pieces, sightings=self.seen))
         self.waiting = []
+        self.seen.clear()
 
 
 class _Ticker:
@@ -168,5 +171,12 @@ class _Ticker:
             _send(self.out, Report(done=self.done))
 
 
+def main() -> None:
+    """One request from stdin, on a line; what follows it is the lookout's, and so not read ahead."""
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
+        request = msgspec.json.decode(source.readline(), type=Request)
+    serve(request, sys.stdout.buffer)
+
+
 if __name__ == "__main__":
-    serve(msgspec.json.decode(sys.stdin.buffer.read(), type=Request), sys.stdout.buffer)
+    main()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -29,15 +29,21 @@ Read = Callable[[str], bytes]
 
 def components(lock: PackageLock, read: Read) -> tuple[Component, ...]:
     """Every component, once, in order of place."""
-    found: dict[tuple[str, str, str], Component] = {}
+    found: dict[tuple[str, str, str, str], Component] = {}
     for entry in lock.entries:
         if not entry.sha256:
             continue
         for component in _of(entry, read):
-            found.setdefault((component.kind, component.name, component.version), component)
+            found.setdefault((component.kind, component.name, component.version, component.namespace), component)
             if len(found) >= MOST:
-                return tuple(found.values())
-    return tuple(found.values())
+                return _named_best(found.values())
+    return _named_best(found.values())
+
+
+def _named_best(found: Collection[Component]) -> tuple[Component, ...]:
+    """Without those that are known by their file's name alone, where the file itself says whose they are."""
+    owned = {(c.kind, c.name, c.version) for c in found if c.namespace}
+    return tuple(c for c in found if c.namespace or c.purl or c.cpe or (c.kind, c.name, c.version) not in owned)
 
 
 def _of(entry: Entry, read: Read) -> Iterator[Component]:

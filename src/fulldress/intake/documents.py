@@ -20,6 +20,7 @@ from fulldress.formats import feeds, fingerprints, securitytxt
 from fulldress.formats.csaf import document as csaf
 from fulldress.formats.csaf import provider as providers
 from fulldress.formats.csaf.validate import check
+from fulldress.formats.fingerprints import plain
 from fulldress.model.advisory import Document, DocumentKind, KeyMention, SignatureFound
 from fulldress.model.package import VendorRecord
 from fulldress.model.vendor import Channel
@@ -60,14 +61,14 @@ class Keyring:
 
     def __init__(self, channel: Channel, record: VendorRecord, void: frozenset[str] = frozenset()) -> None:
         self.means = OpenPgp()
-        named = {_hex(k) for k in channel.keys} | {_hex(p.fingerprint) for p in record.pin if p.kind == "openpgp"}
-        self.pinned = named - {_hex(v) for v in void}
+        named = {plain(k) for k in channel.keys} | {plain(p.fingerprint) for p in record.pin if p.kind == "openpgp"}
+        self.pinned = named - {plain(v) for v in void}
         self.files: list[bytes] = [k.encode() for k in record.keys]
 
     def add(self, data: bytes, fingerprint: str = "") -> bool:
         """Take a key of the provider; False when the file does not hold the key that was announced."""
-        found = {_hex(c) for c in self.means.certificates(data)}
-        if not found or (fingerprint and _hex(fingerprint) not in found):
+        found = {plain(c) for c in self.means.certificates(data)}
+        if not found or (fingerprint and plain(fingerprint) not in found):
             return False
         self.files.append(data)
         return True
@@ -79,7 +80,7 @@ class Keyring:
         found = []
         for signed in self.means.detached(signature, blobs.path(sha256), self.files, now):
             if signed.state == "intact":
-                known: SignatureFound = "pinned" if _hex(signed.fingerprint) in self.pinned else "provider"
+                known: SignatureFound = "pinned" if plain(signed.fingerprint) in self.pinned else "provider"
                 found.append((known, signed.fingerprint, ""))
             elif signed.state == "keyless":
                 found.append(("unknown-key", signed.fingerprint, f"its signature cannot be checked: {signed.reason}"))
@@ -189,7 +190,7 @@ def _security_txt(place: str, data: bytes, now: datetime, keyring: Keyring) -> _
 def _inline(data: bytes, keyring: Keyring, now: datetime) -> tuple[SignatureFound, str, str]:
     for signed in keyring.means.inline(data, keyring.files, now)[1]:
         if signed.state == "intact":
-            return ("pinned" if _hex(signed.fingerprint) in keyring.pinned else "provider"), signed.fingerprint, ""
+            return ("pinned" if plain(signed.fingerprint) in keyring.pinned else "provider"), signed.fingerprint, ""
         kind: SignatureFound = "unknown-key" if signed.state == "keyless" else "bad"
         return kind, signed.fingerprint, f"its signature is not valid: {signed.reason}"
     return "bad", "", "it is no clear-signed message"
@@ -247,7 +248,3 @@ def _mentions(channel: Channel, place: str, said: _Said) -> Iterator[KeyMention]
                 tone=found.tone,
                 excerpt=found.excerpt,
             )
-
-
-def _hex(fingerprint: str) -> str:
-    return re.sub(r"[^0-9a-f]", "", fingerprint.lower())

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from fulldress.formats.fingerprints import of_pin, plain
 from fulldress.formats.members import shown
 from fulldress.intake.escalate import stamp
 from fulldress.model.advisory import ChannelReport, KeyMention
@@ -79,10 +80,11 @@ def _old(given: Material, pinned: Sequence[VendorPin]) -> DossierItem:
     lines = []
     for pin in pinned:
         valid = f", valid {pin.not_before or '…'} to {pin.not_after or '…'}" if pin.not_before or pin.not_after else ""
-        known = given.facts.get(pin.fingerprint.lower().replace(" ", ""), "no copy of this key is at hand")
-        lines.append(f"{pin.kind} {pin.fingerprint}{valid}; {shown(pin.note)}; {known}")
+        known = given.facts.get(of_pin(pin.kind, pin.fingerprint), "no copy of this key is at hand")
+        lines.append("; ".join(p for p in (f"{pin.kind} {pin.fingerprint}{valid}", shown(pin.note), known) if p))
     for before in given.record.release[-3:]:
-        lines.append(f"release {shown(before.version)} was signed by {before.signer or 'nobody'}, {before.received}")
+        when = f", {before.received}" if before.received else ""
+        lines.append(f"release {shown(before.version)} was signed by {before.signer or 'nobody'}{when}")
     return _item(question, "yes" if pinned else "no", f"{len(pinned)} pinned.", lines)
 
 
@@ -122,8 +124,10 @@ def _vouched(given: Material, new: Sequence[Signature]) -> DossierItem:
 
 
 def _mentions(given: Material, new: Sequence[Signature]) -> list[KeyMention]:
-    wanted = {s.fingerprint.lower() for s in new}
-    return [m for m in (given.channels.mentions if given.channels else ()) if m.fingerprint in wanted]
+    """Where a new key is named; a place that warns of it does not vouch for it."""
+    wanted = {plain(s.fingerprint) for s in new}
+    named = given.channels.mentions if given.channels else ()
+    return [m for m in named if m.fingerprint in wanted and m.tone != "warns"]
 
 
 def _channels(given: Material, new: Sequence[Signature]) -> DossierItem:
@@ -160,10 +164,10 @@ def _warned(given: Material, new: Sequence[Signature], pinned: Sequence[VendorPi
     question = "Does any channel warn of the new or the old key?"
     if given.channels is None:
         return _item(question, "not-checked", "No channel was read.", how="fulldress vendor fetch")
-    ours = {s.fingerprint.lower() for s in new} | {p.fingerprint.lower().replace(" ", "") for p in pinned}
+    ours = {plain(s.fingerprint) for s in new} | {of_pin(p.kind, p.fingerprint) for p in pinned}
     found = [m for m in given.channels.mentions if m.fingerprint in ours and m.tone == "warns"]
     return _item(
-        question, "yes" if found else "no", f"{len(found)} places." if found else "None.", [_said(m) for m in found]
+        question, "yes" if found else "no", f"{_count(found, 'place')}." if found else "None.", [_said(m) for m in found]
     )
 
 
@@ -224,15 +228,22 @@ def _asked(given: Material) -> DossierItem:
         return _item(question, "not-checked", "Nobody was asked.", how="fulldress trust escalate --by NAME")
     lines = [
         f"{a.recorded}: {shown(a.asked) or 'nobody'} to {shown(a.by)}: {a.outcome}, reason {a.reason}, fingerprint "
-        f"{'as here' if a.matches else 'NOT as here' if a.fingerprint else 'not read'}; {shown(a.text, 300)}"
+        f"{'as here' if a.matches else 'NOT as here' if a.fingerprint else 'not read'}, digest "
+        f"{'as here' if a.digest == given.lock.sha256 else 'NOT as here' if a.digest else 'not read'}"
+        f"{'; ' if a.text else ''}{shown(a.text, 300)}"
         for a in given.asked.answers
     ]
     if not lines:
         return _item(
             question, "not-checked", f"{shown(given.asked.contact)} was asked; no answer yet, due {given.asked.due}."
         )
-    good = any(a.outcome == "confirmed" and a.matches for a in given.asked.answers) and not given.asked.refused
-    return _item(question, "yes" if good else "no", given.asked.refused or f"{len(lines)} answers.", lines)
+    yes = [a for a in given.asked.answers if a.outcome == "confirmed"]
+    good = any(a.matches or a.digest == given.lock.sha256 for a in yes) and not given.asked.refused
+    return _item(question, "yes" if good else "no", given.asked.refused or f"{_count(lines, 'answer')}.", lines)
+
+
+def _count(found: Sequence[object], what: str) -> str:
+    return f"{len(found)} {what}" + ("" if len(found) == 1 else "s")
 
 
 def _said(mention: KeyMention) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from fulldress.errors import UsageError
+from fulldress.formats.fingerprints import is_hex, of_pin, plain
 from fulldress.formats.members import shown
 from fulldress.model.package import TrustReport, VendorRecord
 from fulldress.model.vendor import Answer, Escalation, Outcome, Reason
@@ -66,8 +67,8 @@ def open_case(
         opened=stamp(now),
         due=stamp(until),
         questions=QUESTIONS,
-        signers=tuple(dict.fromkeys(s.fingerprint.lower() for s in doubtful)),
-        pinned=tuple(p.fingerprint.lower().replace(" ", "") for p in record.pin if p.kind != "tsa"),
+        signers=tuple(dict.fromkeys(plain(s.fingerprint) for s in doubtful)),
+        pinned=tuple(of_pin(p.kind, p.fingerprint) for p in record.pin if p.kind != "tsa"),
     )
 
 
@@ -120,7 +121,7 @@ We tell neither the digest nor the fingerprint that we see: please read yours to
 
 ## Then
 
-`fulldress trust answer --by NAME --asked PERSON --outcome confirmed --fingerprint "AS READ ALOUD" --why planned`
+`{reply(case)}`
 
 No answer by the deadline is an answer too: `--outcome no-answer`. Silence is no consent.
 """
@@ -167,6 +168,13 @@ def _folded(line: str) -> str:
     return "\r\n".join([*out, current]) + "\r\n"
 
 
+def reply(case: Escalation) -> str:
+    """The command that records a yes: what has to be read aloud for it."""
+    bare = case.verdict == "unsigned" and not case.signers
+    key = "" if bare else '--fingerprint "AS READ ALOUD" --why planned '
+    return f'fulldress trust answer --by NAME --asked PERSON --outcome confirmed {key}--sha256 "AS READ ALOUD"'
+
+
 SHORTEST = 32
 """Digits of the shortest whole fingerprint."""
 
@@ -181,12 +189,19 @@ def answered(
     fingerprint: str,
     text: str,
     now: datetime,
+    sha256: str = "",
 ) -> Escalation:
     """The case with one more answer. Raises UsageError when the answer cannot stand for itself."""
     if not by.strip() or (not asked.strip() and outcome != "no-answer"):
         raise UsageError("who asked and who answered is not said", fix="--by NAME --asked PERSON")
-    read = re.sub(r"[\s:.-]", "", fingerprint).lower()
-    if fingerprint and (len(read) < SHORTEST or re.search("[^0-9a-f]", read)):
+    read, digest = plain(fingerprint), plain(sha256)
+    if sha256 and (len(digest) != 64 or not is_hex(digest)):
+        raise UsageError(
+            f"{sha256!r} is no whole SHA-256",
+            why="an answer is evidence and stays; a part can be made to fit, and a slip would count as a no",
+            fix="write all its 64 digits (0-9, a-f), with blanks as you like",
+        )
+    if fingerprint and (len(read) < SHORTEST or not is_hex(read)):
         raise UsageError(
             f"{fingerprint!r} is no whole fingerprint",
             why="an answer is evidence and stays; a part can be made to fit, and a slip would count as a no",
@@ -198,7 +213,14 @@ def answered(
             why="a yes without the fingerprint says nothing about this key",
             fix='--fingerprint "AS READ ALOUD"',
         )
-    if outcome == "confirmed" and reason == "unknown":
+    bare = case.verdict == "unsigned" and not case.signers
+    if outcome == "confirmed" and bare and not digest:
+        raise UsageError(
+            "the SHA-256 that was read aloud is missing",
+            why="no key signed all of this package, so a yes without its digest says nothing about these bytes",
+            fix='--sha256 "AS READ ALOUD"',
+        )
+    if outcome == "confirmed" and not bare and reason == "unknown":
         raise UsageError(
             "why the key changed is not said",
             why="after a compromise the old key's word for the new one is void; that must be known",
@@ -212,6 +234,7 @@ def answered(
         reason=reason,
         fingerprint=read,
         matches=bool(read) and read in case.signers,
+        digest=digest,
         text=text.strip(),
     )
     return msgspec.structs.replace(case, answers=(*case.answers, one))

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import IO
 
 import msgspec
@@ -21,6 +22,7 @@ from fulldress.intake.shares import Share, far_from, whole
 from fulldress.model.package import Entry, PackageLock
 from fulldress.ports import Progress
 from fulldress.store.pack import PACK, PACKAGE, SECOND, Piece
+from fulldress.store.search import Sighting
 
 MAX_REPORT = 256 << 20
 """Bytes of one line of a reader's report."""
@@ -30,6 +32,9 @@ _PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]{1,200}(?:!
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
+Seen = Callable[[list[Sighting]], None]
+
+
 class NotShared(Exception):
     """Two readers do not do for this package: one must read it again, whose word is the one that counts."""
 
@@ -37,8 +42,8 @@ class NotShared(Exception):
 class Heard:
     """What the readers have said so far, each in a thread of its own."""
 
-    def __init__(self, progress: Progress | None, most: int) -> None:
-        """``most``: entries that there may be."""
+    def __init__(self, progress: Progress | None, most: int, seen: Seen | None = None) -> None:
+        """``most``: entries that there may be. ``seen``: is given what was found in contents, as it comes."""
         self.entries: list[Entry] = []
         self.index: dict[str, Piece] = {}
         self.failed: list[FulldressError] = []
@@ -47,7 +52,8 @@ class Heard:
         self._places: set[str] = set()
         self._modes: dict[int, int] = {}
         self._one = threading.Lock()
-        self._progress, self._most = progress, most
+        self._progress, self._most, self._seen = progress, most, seen
+        self._files: dict[int, set[str]] = {}
 
     def listen(self, number: int, child: subprocess.Popen[bytes]) -> None:
         """Take down what one reader says, to its end. What is wrong with it is in ``failed``."""
@@ -67,11 +73,13 @@ class Heard:
             if report.error:
                 raise _as_error(report)
             with self._one:
-                self._take(report, SECOND if number else PACK)
+                self._take(report, number)
                 if self._progress and report.done > done:
                     self._progress.advance(report.done - done)
                     done = report.done
             if report.lock is not None and report.share is not None:
+                if self._seen is not None and report.searched != len(self._files.get(number, ())):
+                    raise refusal("reader-died", "the confined reader has not looked at everything that it unpacked")
                 self._locks[number], self._shares[number] = report.lock, report.share
                 return
 
@@ -96,9 +104,10 @@ class Heard:
         msgspec.structs.force_setattr(entry, "modified", sys.intern(entry.modified))
         msgspec.structs.force_setattr(entry, "mode", self._modes.setdefault(entry.mode, entry.mode))
 
-    def _take(self, report: Report, source: int) -> None:
+    def _take(self, report: Report, number: int) -> None:
         """Raises PackageRefused when the report could not come from an honest walk."""
         pieces, places, index = iter(report.pieces), self._places, self.index
+        source, files = SECOND if number else PACK, self._files.setdefault(number, set())
         for entry in report.entries:
             place = entry.place
             if place in places or not (_PLAIN.fullmatch(place) or _is_possible(place)):
@@ -111,8 +120,12 @@ class Heard:
                     raise refusal("reader-died", f"the reader reported an impossible object: {shown(place)!r}")
                 if entry.sha256 not in index:
                     index[entry.sha256] = Piece(where, offset, entry.size)
+                if self._seen is not None and entry.kind == "file":
+                    files.add(entry.sha256)
             self._sparing(entry)
         self.entries += report.entries
+        if self._seen is not None and report.sightings:
+            self._seen(report.sightings)
         if len(self.entries) > self._most:  # for two readers, a limit of the whole; one that is honest stops there by itself
             raise refusal("archive-bomb", f"there are more than {self._most} members")
 

@@ -127,9 +127,12 @@ def _by_purl(url: csaf.Purl, product: csaf.Product, component: Component) -> _Hi
     namespace = own.namespace if own else component.namespace
     if kind != url.type or _plain(url.name) != _plain(component.name):
         return None
-    if url.type in ("maven", "npm") and _plain(url.namespace) != _plain(namespace):
+    other = url.type in ("maven", "npm") and _plain(url.namespace) != _plain(namespace)
+    unsaid = url.type == "maven" and not namespace and own is None  # a jar that does not say whose it is
+    if other and not unsaid:
         return None
-    return _versioned(url.version or product.version, product.versions, component, "purl")
+    hit = _versioned(url.version or product.version, product.versions, component, "purl")
+    return hit._replace(sure=False) if hit is not None and other else hit
 
 
 def _by_cpe(name: csaf.Cpe, product: csaf.Product, component: Component, vendor: str) -> _Hit | None:

@@ -6,8 +6,7 @@ vendor record alone, never from the package.
 
 from __future__ import annotations
 
-import hashlib
-import posixpath
+import tempfile
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,10 +20,10 @@ from fulldress.adapters.openpgp import OpenPgp
 from fulldress.adapters.sigstore import Sigstore
 from fulldress.adapters.sigview import Checker, View, stampers, without
 from fulldress.adapters.tufrepo import Tuf
-from fulldress.formats import checksums, rpm
+from fulldress.formats import checksums, fingerprints, rpm
 from fulldress.formats.keymaterial import ARMOUR
 from fulldress.formats.members import shown
-from fulldress.intake import advice
+from fulldress.intake import advice, lists
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
 from fulldress.model.signed import SignedBy
 from fulldress.store.blobs import Blobs
@@ -123,10 +122,12 @@ class _Judge:
         compromised: frozenset[str] = frozenset(),
         armoured: Container[str] | None = None,
     ) -> None:
-        self.compromised = frozenset(c.lower().replace(" ", "") for c in compromised)
+        self.compromised = frozenset(map(fingerprints.plain, compromised))
         self.lock, self.blobs, self.vendor, self.now, self.means = lock, blobs, vendor, now, means
         self.armoured = armoured
-        self.files = {e.place: e for e in lock.entries if e.kind in ("file", "container")}
+        self.named = lists.Files(lock.entries, self._verified_path)
+        self.files = self.named.by_place
+        self.package = Entry(place="", kind="container", sha256=lock.sha256, size=lock.size)
         self.small = dict(self._speaking())
         self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
         self.keys |= {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
@@ -140,7 +141,7 @@ class _Judge:
         for place, entry in self.files.items():
             if entry.kind != "file" or entry.size > MAX_READ or not entry.sha256:
                 continue
-            speaks = place.endswith(SPEAKING) or checksums.is_any_list(place.rpartition("/")[2])
+            speaks = place.endswith(SPEAKING) or lists.is_list(place.rpartition("/")[2])
             if not speaks and self.armoured is not None and entry.sha256 not in self.armoured:
                 continue
             data = self.blobs.read(entry.sha256)
@@ -149,7 +150,10 @@ class _Judge:
 
     @staticmethod
     def _maybe_key(place: str, data: bytes) -> bool:
-        return b"-----BEGIN PGP PUBLIC KEY" in data or place.endswith(KEY_SUFFIXES)
+        """A key without armour begins with the head of a packet, whose first bit is set."""
+        if b"-----BEGIN PGP PUBLIC KEY" in data:
+            return True
+        return place.endswith(KEY_SUFFIXES) and (data[:1] >= b"\x80" or b"BEGIN PGP" in data)
 
     def _certificates(self, place: str, data: bytes) -> tuple[bytes, ...]:
         if b"-----BEGIN CERTIFICATE-----" in data or place.endswith(CERTIFICATE_SUFFIXES):
@@ -158,18 +162,33 @@ class _Judge:
 
     def report(self, beside: Mapping[str, bytes]) -> TrustReport:
         """Everything put together."""
-        others = [offered for checker in self.means.others for offered in checker.look(self._view(beside))]
-        found = [*self._detached(), *self._inline(), *self._cms(), *self._beside(beside)]
+        near = lists.beside(self.named, beside, self.package, self.lock.name, self._signed_text)
+        about = {n.name for n in near} | {s for n in near for s in (n.name + e for e in lists.SIGNATURES) if s in beside}
+        alone = {name: data for name, data in beside.items() if name not in about}
+        others = [offered for checker in self.means.others for offered in checker.look(self._view(alone))]
+        found = [*self._detached(), *self._inline(), *self._cms(), *self._beside(alone, self.package)]
         found += [_Found(o.place, o.covers, o.facts) for o in others if o.counts]
+        found += [f for n in near if n.said != "nothing" for f in self._near(n, beside)]
         aside = [_Found(o.place, o.covers, o.facts) for o in others if not o.counts]
-        lists = self._lists()
-        rotated = self._rotated(found, lists)
+        listed = self._lists()
+        rotated = self._rotated(found, listed)
         signatures = [self._signature(f, rotated) for f in found]
         certificates = [self._signature(f, frozenset()) for f in (*self._plain_certificates(), *aside)]
-        wrong = [w for place, listed in lists.items() for w in self._wrong(place, listed)]
-        uncovered = self._uncovered(signatures, lists)
+        signed = {s.covers for s in signatures}
+        wrong = [w for place, names in listed.items() for w in lists.wrong(self.named, place, names, signed)]
+        wrong += [f"{shown(self.lock.name)} is not what {shown(n.name)} beside it says" for n in near if n.said == "other"]
+        uncovered = self._uncovered(signatures, listed)
         verdict = _overall(signatures, wrong, uncovered)
-        text = advice.text(verdict, signatures, certificates, wrong, uncovered, self.vendor, self.lock.sha256)
+        given = advice.Given(
+            signatures,
+            certificates,
+            wrong,
+            uncovered,
+            self.vendor,
+            self.lock.sha256,
+            [n.name for n in near if n.said == "same"],
+        )
+        text = advice.text(verdict, given)
         return TrustReport(
             package_sha256=self.lock.sha256,
             verdict=verdict,
@@ -216,13 +235,13 @@ class _Judge:
                 found.append(_Found(place, target, _lost("cms", target)))
         return found
 
-    def _beside(self, beside: Mapping[str, bytes]) -> list[_Found]:
+    def _beside(self, beside: Mapping[str, bytes], package: Entry | Path) -> list[_Found]:
+        """Signatures of OpenPGP and CMS that lie next to the package: over it, or over a list of it at ``package``."""
         found: list[_Found] = []
-        package = Entry(place="", kind="container", sha256=self.lock.sha256, size=self.lock.size)
         for name, data in beside.items():
             if name.endswith(OTHER_SUFFIXES) or minisign.is_signature(name, data):
                 continue
-            path = self._verified_path(package)
+            path = package if isinstance(package, Path) else self._verified_path(package)
             if name.endswith(CMS_SUFFIXES):
                 facts = self.means.x509.detached(data, path, self.pool, self.roots, self.now, self.stampers)
             else:
@@ -230,10 +249,28 @@ class _Judge:
             found.extend(_Found(name, "", f) for f in facts)
         return found
 
+    def _near(self, near: lists.Beside, beside: Mapping[str, bytes]) -> list[_Found]:
+        """Who signed a list next to the package that speaks of it: who signed the list, signed the package."""
+        if near.data.lstrip().startswith(_CLEAR):
+            facts = self.means.openpgp.inline(near.data, list(self.keys.values()), self.now)[1]
+            return [_Found(near.name, "", f) for f in facts]
+        over = {near.name + s: beside[near.name + s] for s in lists.SIGNATURES if near.name + s in beside}
+        with tempfile.TemporaryDirectory(prefix="fulldress-") as folder:
+            path = Path(folder, "list")
+            path.write_bytes(near.data)
+            view = self._view(over)._replace(files={}, small=self._public_keys(), path=lambda _: path)
+            others = [offered for checker in self.means.others for offered in checker.look(view)]
+            if minisign.is_embedded(near.data):
+                others += [minisign.embedded(near.name, near.data, view)]
+            return [*self._beside(over, path), *(_Found(o.place, "", o.facts) for o in others)]
+
+    def _public_keys(self) -> dict[str, bytes]:
+        return {p: d for p, d in self.small.items() if self._is_ed25519_key(p)}
+
     def _view(self, beside: Mapping[str, bytes]) -> View:
-        package = Entry(place="", kind="container", sha256=self.lock.sha256, size=self.lock.size)
         pins = self.vendor.pin if self.vendor else ()
-        return View(self.files, self.small, package, beside, self._verified_path, pins, self.pool, self.roots, self.now)
+        path = self._verified_path
+        return View(self.files, self.small, self.package, beside, path, pins, self.pool, self.roots, self.now)
 
     def _plain_certificates(self) -> list[_Found]:
         return [
@@ -254,48 +291,27 @@ class _Judge:
         """Checksum lists by place: place of the listed file -> SHA-256."""
         found: dict[str, dict[str, str]] = {}
         for place, data in self.small.items():
-            base, name = place[: place.rfind("/") + 1], posixpath.basename(place)
-            if not (checksums.is_list(name) or checksums.is_any_list(name)) or (
-                _PGP_SIGNATURE in data and _CLEAR not in data
-            ):
+            bare = _PGP_SIGNATURE in data and _CLEAR not in data
+            if not lists.is_list(place.rpartition("/")[2]) or bare:
                 continue
-            text = self.means.openpgp.inline(data, [], self.now)[0] if _CLEAR in data else data
-            listed = self._strong(base, text.decode("utf-8", "replace"))
-            if listed:
-                found[place] = listed
+            if names := lists.listed(self.named, place, checksums.decoded(self._signed_text(data))):
+                found[place] = names
         return found
 
-    def _strong(self, base: str, text: str) -> dict[str, str]:
-        """Place -> the SHA-256 that it should have; a matching SHA-384 or SHA-512 says the same. Weak sums say nothing."""
-        found = {base + path: sha256 for path, sha256 in checksums.parse(text).items()}
-        for algorithm, digest, path in checksums.parse_any(text):
-            entry = self.files.get(base + path)
-            if algorithm in ("sha384", "sha512") and base + path not in found:
-                found[base + path] = entry.sha256 if entry and self._hashed(entry, algorithm) == digest else ""
-        return found
-
-    def _hashed(self, entry: Entry, algorithm: str) -> str:
-        with self._verified_path(entry).open("rb") as stream:
-            return hashlib.file_digest(stream, algorithm).hexdigest()
-
-    def _wrong(self, place: str, listed: Mapping[str, str]) -> list[str]:
-        wrong = []
-        for path, sha256 in listed.items():
-            entry = self.files.get(path)
-            if entry is None:
-                wrong.append(f"{shown(path)} is listed in {shown(place)} but not in the package")
-            elif entry.sha256 != sha256 and path != place:
-                wrong.append(f"{shown(path)} is not what {shown(place)} says")
-        return wrong
+    def _signed_text(self, data: bytes) -> bytes:
+        """The text of a clear-signed list, or of one that signify signed; any other bytes as they are."""
+        if _CLEAR in data:
+            return self.means.openpgp.inline(data, [], self.now)[0]
+        return minisign.message(data) if minisign.is_embedded(data) else data
 
     # ---- verdicts
 
-    def _rotated(self, found: Sequence[_Found], lists: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    def _rotated(self, found: Sequence[_Found], listed: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
         """Fingerprints of keys and certificates that a pinned key vouches for, by signing their file or a list of it."""
         pinned = {f.covers for f in found if self._verdict(f.facts, frozenset())[0] == "pinned-ok"}
-        for place, listed in lists.items():
+        for place, names in listed.items():
             if place in pinned:
-                pinned |= {p for p, sha256 in listed.items() if p in self.files and self.files[p].sha256 == sha256}
+                pinned |= lists.covered(self.named, names)
         keys = {k for p in pinned if p in self.keys for k in self.means.openpgp.certificates(self.keys[p])}
         leaves = {
             self.means.x509.describe(c, (), (), self.now).fingerprint for p in pinned for c in self.certificates.get(p, ())
@@ -304,7 +320,10 @@ class _Judge:
 
     def _signature(self, found: _Found, rotated: frozenset[str]) -> Signature:
         verdict, note = self._verdict(found.facts, rotated)
-        if found.facts.fingerprint.lower() in self.compromised and found.covers in {*self.keys, *self.certificates}:
+        if fingerprints.plain(found.facts.fingerprint) in self.compromised and found.covers in {
+            *self.keys,
+            *self.certificates,
+        }:
             verdict = "unknown-key"  # a void word for another key proves nothing, and condemns nothing either
         return Signature(
             format=found.facts.format,
@@ -324,8 +343,8 @@ class _Judge:
         if facts.state == "weak":
             return "revoked-or-weak", ""
         if facts.state == "keyless":
-            return "unknown-key", ""
-        if facts.fingerprint.lower() in self.compromised:
+            return "unknown-key", self._not_at_hand(facts)
+        if {fingerprints.plain(facts.fingerprint), facts.subkey} & self.compromised:
             return "revoked-or-weak", "the vendor's contact said that this key was compromised: its word is void"
         if pin := self._pin(facts):
             when = facts.created or self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -343,20 +362,33 @@ class _Judge:
 
     def _pin(self, facts: SignedBy) -> VendorPin | None:
         kinds = _PINNED_AS.get(facts.format, (facts.format,))
+        known = {fingerprints.plain(facts.fingerprint), facts.subkey} - {""}
         pins = self.vendor.pin if self.vendor else ()
-        return next((p for p in pins if p.kind in kinds and _recorded(p) == _plain(facts.fingerprint)), None)
+        return next((p for p in pins if p.kind in kinds and fingerprints.of_pin(p.kind, p.fingerprint) in known), None)
 
-    def _uncovered(self, signatures: Sequence[Signature], lists: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    def _not_at_hand(self, facts: SignedBy) -> str:
+        """What to do about a signature whose key is on record by its fingerprint alone; ``""`` for any other key."""
+        kinds = _PINNED_AS.get(facts.format, (facts.format,))
+        pins = [p for p in (self.vendor.pin if self.vendor else ()) if p.kind in kinds]
+        named = fingerprints.plain(facts.fingerprint)
+        if facts.format == "openpgp" and any(named and fingerprints.plain(p.fingerprint).endswith(named) for p in pins):
+            return f"{advice.NOT_AT_HAND}: write the public key itself (armoured) into `keys` of vendor.toml"
+        if facts.format in ("minisign", "signify") and any(fingerprints.is_hex(p.fingerprint) for p in pins):
+            return f"{advice.MAYBE}: write the public key itself (its line of base64) as the fingerprint of the pin"
+        return ""
+
+    def _uncovered(self, signatures: Sequence[Signature], listed: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
         """Files of the package itself (those inside nested archives are covered by these) that nothing valid signs."""
         valid = [s for s in signatures if s.verdict not in ("bad", "revoked-or-weak") and s.fingerprint and s.signer]
         covered = {s.covers for s in valid}
         if "" in covered or (self.lock.format == "rpm" and rpm.HEADER_ENTRY in covered):
             return ()  # the reader has bound every byte of an RPM to its header
-        for place, listed in lists.items():
+        for place, names in listed.items():
             if place in covered:
-                covered |= {p for p, sha256 in listed.items() if p in self.files and self.files[p].sha256 == sha256}
+                covered |= lists.covered(self.named, names)
         apart = {s.place for s in signatures} | set(self.keys) | {p for p in self.small if self._is_ed25519_key(p)}
-        return tuple(sorted(p for p in self.files if "!/" not in p and p not in covered and p not in apart))
+        own = {p for p in self.files if "!/" not in p} | self.named.loose
+        return tuple(sorted(own - covered - apart))
 
 
 def _overall(signatures: Sequence[Signature], wrong: Sequence[str], uncovered: Sequence[str]) -> Verdict:
@@ -374,16 +406,6 @@ _PINNED_AS: dict[str, tuple[str, ...]] = {
     "minisign": ("minisign", "signify"),
     "signify": ("minisign", "signify"),
 }
-
-
-def _recorded(pin: VendorPin) -> str:
-    """A pin's fingerprint in its plain form; a minisign or signify key in full counts as its fingerprint."""
-    key = minisign.public_key(pin.fingerprint) if pin.kind in ("minisign", "signify") else None
-    return key.fingerprint if key else _plain(pin.fingerprint)
-
-
-def _plain(fingerprint: str) -> str:
-    return fingerprint.lower().replace(" ", "")
 
 
 def _lost(kind: str, target: str) -> SignedBy:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
@@ -25,11 +25,13 @@ import msgspec
 
 from fulldress.adapters import sandbox
 from fulldress.errors import FulldressError, NothingToDo, UsageError
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipend import LOCAL
 from fulldress.intake.budgets import Budgets
 from fulldress.intake.child import Request
-from fulldress.intake.heard import Heard, NotShared, died
+from fulldress.intake.heard import Heard, NotShared, Seen, died
+from fulldress.intake.lookout import order
 from fulldress.intake.shares import PARTS
 from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
@@ -69,6 +71,10 @@ def unpack(
 class Reader(Protocol):
     """A package that is being read. Nothing is known before :meth:`wait` has returned."""
 
+    def search(self, patterns: Sequence[Pattern], compiled: bytes) -> None:
+        """Say what is to be looked for, if ``reading`` was told that it would be: once, and before :meth:`wait`."""
+        ...
+
     def wait(self, progress: Progress | None) -> tuple[PackageLock, Pack]:
         """The lock, and the objects (each is verified when it is read)."""
         ...
@@ -82,29 +88,30 @@ def reading(
     budgets: Budgets,
     *,
     sandboxed: bool = True,
-    listener: int = -1,
+    seen: Seen | None = None,
     folder: Path | None = None,
     second: int = -1,
 ) -> Iterator[Reader]:
     """Begin to read a package into the file ``room``; the reader has ended when the block ends, however that is.
 
-    ``listener``: the writing end of a pipe that is told of every object as it comes; it is closed here. ``folder``: where
-    temporary copies may lie. ``second``: a file for a second confined reader, with which the first shares the work.
+    ``seen``: the contents are looked through for patterns by who reads them (:meth:`Reader.search`), and this is given what
+    was found; only confined readers do that. ``folder``: where temporary copies may lie. ``second``: a file for a second
+    confined reader, with which the first shares the work.
     """
     name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")  # reports are text
     if not sandboxed:
-        yield _Here(stream, name, room, budgets, listener, folder)
+        yield _Here(stream, name, room, budgets, folder)
         return
     if what := sandbox.missing():
         raise sandbox.sandbox_missing(what)
-    request = Request(name=name, package_fd=stream.fileno(), pack_fd=room, listener_fd=listener, budgets=budgets)
+    request = Request(name=name, package_fd=stream.fileno(), pack_fd=room, budgets=budgets, searched=seen is not None)
     with ExitStack() as stack:
         complaints = stack.enter_context(tempfile.TemporaryFile())
         children = [stack.enter_context(_child(r, complaints)) for r in _requests(request, second, stack)]
-        if listener >= 0:
-            os.close(listener)
         rooms = (room,) if second < 0 else (room, second)
-        yield _Confined(children, stream, name, rooms, budgets, complaints, folder)
+        confined = _Confined(children, stream, name, rooms, budgets, complaints, folder, seen)
+        stack.callback(confined.close)
+        yield confined
 
 
 def _requests(request: Request, second: int, stack: ExitStack) -> list[Request]:
@@ -165,17 +172,16 @@ def opened(package: Path) -> Iterator[BufferedReader]:
 class _Here:
     """The reader without a sandbox, in this process."""
 
-    def __init__(
-        self, stream: BufferedReader, name: str, room: int, budgets: Budgets, listener: int, folder: Path | None
-    ) -> None:
-        self._stream, self._name, self._budgets, self._listener = stream, name, budgets, listener
+    def __init__(self, stream: BufferedReader, name: str, room: int, budgets: Budgets, folder: Path | None) -> None:
+        self._stream, self._name, self._budgets = stream, name, budgets
         self._pack = Pack(room, stream.fileno(), room=folder)
+
+    def search(self, patterns: Sequence[Pattern], compiled: bytes) -> None:
+        """Not here: whoever asks for no sandbox searches by himself."""
 
     def wait(self, progress: Progress | None) -> tuple[PackageLock, Pack]:
         """Read it now."""
         with _told(progress, self._name), _Unchanged(self._stream, self._name) as unchanged:
-            if self._listener >= 0:
-                os.close(self._listener)
             entries: list[Entry] = []
             tick = progress.advance if progress else (lambda _: None)
             lock, _ = walk(self._pack, self._name, self._budgets, entries.append, tick)
@@ -194,9 +200,25 @@ class _Confined:
         budgets: Budgets,
         complaints: IO[bytes],
         folder: Path | None,
+        seen: Seen | None,
     ) -> None:
+        self._seen, self._orders = seen, list[threading.Thread]()
         self._children, self._stream, self._name, self._rooms = children, stream, name, rooms
         self._budgets, self._complaints, self._folder = budgets, complaints, folder
+
+    def search(self, patterns: Sequence[Pattern], compiled: bytes) -> None:
+        """Give the order to each child, whenever it takes it: it may have to be listened to first."""
+        message = order(patterns, compiled)
+        for child in self._children:
+            thread = threading.Thread(target=_tell, args=(child, message), daemon=True)
+            thread.start()
+            self._orders.append(thread)
+
+    def close(self) -> None:
+        """The children have been ended: nobody writes to them any more when this returns."""
+        self._stop()
+        for thread in self._orders:
+            thread.join()
 
     def wait(self, progress: Progress | None) -> tuple[PackageLock, Pack]:
         """Listen until the children have reported, and believe nothing that can be checked.
@@ -226,7 +248,7 @@ class _Confined:
 
     def _heard(self, progress: Progress | None) -> Heard:
         """What the children have said; when one has nothing to say, the others need not go on."""
-        heard = Heard(progress, self._budgets.entries)
+        heard = Heard(progress, self._budgets.entries, self._seen)
 
         def listen(number: int) -> None:
             heard.listen(number, self._children[number])
@@ -298,21 +320,30 @@ def _child(request: Request, complaints: IO[bytes]) -> Iterator[subprocess.Popen
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=complaints,
-        pass_fds=[fd for fd in (request.package_fd, request.pack_fd, request.listener_fd, request.queue_fd) if fd >= 0],
+        pass_fds=[fd for fd in (request.package_fd, request.pack_fd, request.queue_fd) if fd >= 0],
         cwd="/",
         env={"PYTHONPATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
     )
+    assert child.stdin is not None
     with child:
         try:
-            assert child.stdin is not None
-            child.stdin.write(msgspec.json.encode(request))
-            child.stdin.close()
-        except BrokenPipeError:
-            pass
-        try:
+            with suppress(BrokenPipeError):
+                child.stdin.write(msgspec.json.encode(request) + b"\n")
+                child.stdin.flush()
+                if not request.searched:
+                    child.stdin.close()
             yield child
         finally:
             child.kill()
+            with suppress(OSError):  # what it was not given any more
+                child.stdin.close()
+
+
+def _tell(child: subprocess.Popen[bytes], message: bytes) -> None:
+    assert child.stdin is not None
+    with suppress(OSError, ValueError):  # what a child that has ended would have said is missed by whoever listens to it
+        child.stdin.write(message)
+        child.stdin.close()
 
 
 def _adopt(lock: PackageLock, pack: Pack, blobs: BlobStore) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import unicodedata
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from fulldress.errors import NoGo, NothingToDo, UsageError
 from fulldress.model.package import VendorRecord
-from fulldress.model.vendor import Channel
+from fulldress.model.vendor import Channel, person
 from fulldress.store.codec import file_digest, read_toml
 from fulldress.store.journal import Event, Journal, read_journal
 
@@ -78,11 +77,6 @@ def change(record: Path, now: Standing) -> list[str]:
 def _agrees(approval: dict[str, Any], proposal: dict[str, Any]) -> bool:
     same = approval.get("after") == proposal.get("after")
     return same and bool(person(str(approval.get("by", "")))) and differ(str(approval["by"]), str(proposal.get("by", "")))
-
-
-def person(name: str) -> str:
-    """A name as it is compared: case, blanks and forms of letters do not make another person."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def differ(one: str, other: str) -> bool:
@@ -208,7 +202,8 @@ def _channel_fault(channel: Channel) -> str:
     if channel.kind != "folder":
         try:
             parts = urlsplit(channel.url)
-            sound = parts.scheme == "https" and bool(parts.hostname) and (parts.port or 443) > 0
+            plain = channel.url.isascii() and not any(c <= " " for c in channel.url)
+            sound = plain and parts.scheme == "https" and bool(parts.hostname) and (parts.port or 443) > 0
         except ValueError:
             sound = False
         if not sound:

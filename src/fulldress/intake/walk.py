@@ -16,69 +16,60 @@ from fulldress.formats import arview, compressed, cpio, rpm, selfextract, sniff,
 from fulldress.formats.members import Member, checked, legible, safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
+from fulldress.intake.meter import Meter, Spent, Tick
 from fulldress.intake.shares import Share, Shares, Tally, together
 from fulldress.model.package import LIMIT, Covered, Entry, EntryKind, NotInspected, PackageLock, Remark
 from fulldress.store.blobs import CHUNK
 from fulldress.store.pack import Pack, Piece, Region
 
-Tick = Callable[[int], None]
 Give = Callable[[Entry], None]
+Look = Callable[[str, Region], None]
 
 
 def walk(
-    pack: Pack, name: str, budgets: Budgets, give: Give, tick: Tick = lambda _: None, shares: Shares | None = None
+    pack: Pack,
+    name: str,
+    budgets: Budgets,
+    give: Give,
+    tick: Tick = lambda _: None,
+    shares: Shares | None = None,
+    look: Look = lambda _sha256, _region: None,
 ) -> tuple[PackageLock, Share]:
     """Take a package apart into ``pack``. ``tick`` is told of bytes read.
 
     ``give`` takes every entry as it comes (a container after its members): with many, they need not be held in memory here.
+    ``look`` is shown every content that is no container, by digest, as long as it may still be in memory.
     ``shares``: several readers share the work, and this is one of them. The lock's entries and SHA-256 are the caller's to
     fill in; the share is what this reader used of the limits, and did, of the whole.
 
     Raises PackageRefused (any slug of ``formats.refusal``) or NothingToDo for a package without members.
     """
-    walker = _Walker(pack, budgets, tick, give, shares)
+    walker = _Walker(pack, budgets, tick, give, shares, look)
     lock = walker.package(name)
-    tally = Tally(members=walker.count, written=walker.written, vain=walker.wasted + walker.declared)
+    tally = Tally(members=walker.count, written=walker.meter.written, vain=walker.meter.vain)
     return lock, Share(tally=tally, parts=shares.parts if shares else {})
 
 
-MAX_WASTE = 4 << 30
-"""Bytes unpacked at most for members that turn out to be over a limit."""
-
-
-class _Spent(Exception):
-    """A budget is used up. Where the package is only looked at, the part is listed; else it is a refusal."""
-
-    def __init__(self, said: str, limit: str) -> None:
-        """``limit``: which one, the same words for every part that meets it."""
-        super().__init__(said)
-        self.limit = limit
-
-
 class _Walker:
-    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give, shares: Shares | None) -> None:
-        self.shares = shares
-        self.pack, self.budgets, self.tick, self.give = pack, budgets, tick, give
+    def __init__(self, pack: Pack, budgets: Budgets, tick: Tick, give: Give, shares: Shares | None, look: Look) -> None:
+        self.shares, self.look = shares, look
+        self.pack, self.budgets, self.give = pack, budgets, give
+        self.meter = Meter(budgets, tick)
         self.count = 0
         self.holds_files = False
         self.not_inspected: list[NotInspected] = []
         self.ledger: list[Covered] = []
         self.remarks: dict[tuple[str, str], Remark] = {}
         self.inspected = 0
-        self.written = 0
-        self.wasted = 0
-        self.declared = 0
-        """Bytes that members over a limit say that they have."""
-        self.package_size = 0
         self.inside: list[str] = []
         """The archives that are open now, outermost first: where a refusal happened."""
 
     def package(self, name: str) -> PackageLock:
         stream = self.pack.whole()
-        self.package_size = stream.size
+        self.meter.package_size = stream.size
         try:
             format_ = self._open(stream, self._kind(stream), "", name)
-        except _Spent as spent:
+        except Spent as spent:
             raise refusal("archive-bomb", str(spent)) from None
         except PackageRefused as error:
             where = f" (in {shown(self.inside[-1])})" if self.inside and self.inside[-1] else ""
@@ -91,7 +82,7 @@ class _Walker:
         return PackageLock(
             name=name,
             sha256="",
-            size=self.package_size,
+            size=stream.size,
             format=format_,
             entries=(),
             bytes_inspected=self.inspected,
@@ -124,7 +115,7 @@ class _Walker:
         """Walk one archive; its members go under ``place!/``. Returns its format (``tar.gz`` for a packed tar)."""
         if len(self.inside) >= self.budgets.depth:
             limit = f"archives within archives, deeper than {self.budgets.depth}"
-            raise _Spent(f"{limit}: {shown(place)}", limit)
+            raise Spent(f"{limit}: {shown(place)}", limit)
         self.inside.append(place)
         if kind == "deb":
             self._members(self._checked(self._deb(stream, place), system_root=True, posix=True), stream, place)
@@ -201,7 +192,7 @@ class _Walker:
         """The content of a compressed stream, laid beside the objects: members of a tar in it are not copied again."""
         self._covered(place, kind, stream.size, stream.size)
         pieces = compressed.decompressed(as_file(stream), kind)
-        return self.pack.spool(self._metered(pieces, stream.size, f"a {kind} stream"))
+        return self.pack.spool(self.meter.counted(pieces, stream.size, f"a {kind} stream"))
 
     def _deb(self, stream: Region, place: str) -> Iterator[Member]:
         """Control files under ``DEBIAN/``, then the data tree."""
@@ -251,7 +242,7 @@ class _Walker:
             self.count += 1
             if self.count > self.budgets.entries:
                 reason = f"more than {self.budgets.entries} members"
-                self._passed_over(_Spent(reason, f"{reason}; the rest of the archive was not looked at"), place or ".", 0)
+                self._passed_over(Spent(reason, f"{reason}; the rest of the archive was not looked at"), place or ".", 0)
                 return stream.size
             self.holds_files = self.holds_files or member.kind != "directory"
             content += member.packed
@@ -276,61 +267,51 @@ class _Walker:
         self.remarks[key] = together(self.remarks[key], remark) if key in self.remarks else remark
 
     def _file(self, member: Member, place: str, stream: Region) -> None:
-        before = self.written
+        before = self.meter.written
         try:
             sha256, size, head = self._put(member, place, stream)
-        except _Spent as spent:
+        except Spent as spent:
             self._passed_over(spent, place, member.size)
-            self._waste(before)
-            self.declared += member.size
+            self.meter.waste(before, member.size)
             self.give(_entry(member, place, kind="file", size=member.size))
             return
         kind, closed = self._sort(sha256, size, head)
-        self.pack.announce(sha256, searched=not kind)
         if not kind:
+            self.look(sha256, self.pack.region(sha256, head if len(head) == size else None))
             self.give(_entry(member, place, kind="file", size=size, sha256=sha256))
             self._account(place, size, closed)
             return
-        depth, format_, before = len(self.inside), kind, self.written
+        depth, format_, before = len(self.inside), kind, self.meter.written
         try:
             stream = self.pack.region(sha256, head if len(head) == size else None)
             format_ = self._open(stream, kind, place, posixpath.basename(member.name))
-        except _Spent as spent:
+        except Spent as spent:
             self._passed_over(spent, place, size)
-            self._waste(before)
+            self.meter.waste(before)
             del self.inside[depth:]
         self.give(_entry(member, place, kind="container", size=size, sha256=sha256, format=format_))
 
-    def _passed_over(self, spent: _Spent, place: str, size: int) -> None:
+    def _passed_over(self, spent: Spent, place: str, size: int) -> None:
         """List what is over a budget, or refuse the package for it."""
         if not self.budgets.lenient:
             raise refusal("archive-bomb", str(spent)) from None
         self.not_inspected.append(NotInspected(place=place, size=size, reason=f"{LIMIT}: {spent.limit}"))
 
-    def _waste(self, before: int) -> None:
-        """What was unpacked in vain does not count against the others; but it may not be done over and over."""
-        self.wasted += self.written - before
-        self.written = before
-        if self.wasted > MAX_WASTE:
-            raise refusal("archive-bomb", f"{self.wasted} bytes were unpacked in vain, for members that are over a limit")
-
     def _put(self, member: Member, place: str, stream: Region) -> tuple[str, int, bytes]:
         """Keep the content; returns digest, size and the first bytes: at least what ``sniff`` needs, or all."""
-        if member.size > self.budgets.entry_bytes:
-            raise _Spent(f"{shown(place)!r} alone has {member.size} bytes", f"larger than {self.budgets.entry_bytes} bytes")
-        if self.budgets.lenient and self.written + member.size > self.budgets.total_bytes:
-            raise _Spent("", f"more than {self.budgets.total_bytes} bytes in all")
+        self.meter.admit(member.size, place)
         where = None
         if member.at is not None:
             base = member.base if isinstance(member.base, Region) else stream
             where = Piece(base.source, base.offset + member.at, member.size)
         pieces = member.chunks()
         data = next(pieces, b"")
-        self._meter(len(data), len(data), member.packed, place)
+        self.meter.count(len(data), len(data), member.packed, place)
         more = next(pieces, None)
         if more is None:  # as nearly every member is
             return self.pack.put_piece(data, where), len(data), data
-        chunks = itertools.chain((data,), self._metered(itertools.chain((more,), pieces), member.packed, place, len(data)))
+        rest = self.meter.counted(itertools.chain((more,), pieces), member.packed, place, len(data))
+        chunks = itertools.chain((data,), rest)
         sha256, size = self.pack.put_chunks(chunks, where)
         if len(data) < sniff.HEAD:
             data = self.pack.region(sha256).read(sniff.HEAD)
@@ -342,11 +323,8 @@ class _Walker:
             return kind, ""
         if closed := sniff.closed(head):
             return "", closed
-        whole = self.pack.region(sha256)
-        if size == len(head):
-            tail = head[-zipend.NEAR :]
-        else:
-            tail = self.pack.region(sha256).part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        whole = self.pack.region(sha256, head if size == len(head) else None)
+        tail = whole.part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
         if head.startswith(b"#!") and b"\0" in tail and selfextract.layout(as_file(whole), size):
             return selfextract.KIND, ""
         if not zipend.hangs_behind(tail):
@@ -359,28 +337,6 @@ class _Walker:
             self.not_inspected.append(NotInspected(place=place, size=size, reason=reason))
         else:
             self.inspected += size
-
-    def _metered(self, pieces: Iterable[bytes], packed: int, what: str, size: int = 0) -> Iterator[bytes]:
-        """The pieces, counted against every budget before they are written; ``size``: what was counted already."""
-        for piece in pieces:
-            size += len(piece)
-            self._meter(len(piece), size, packed, what)
-            yield piece
-
-    def _meter(self, amount: int, size: int, packed: int, what: str) -> None:
-        """Count so many bytes more, of a content that has ``size`` by now, against every budget."""
-        budgets = self.budgets
-        self.written += amount
-        if size > budgets.entry_bytes or self.written > budgets.total_bytes:
-            said = f"{shown(what)} brings the unpacked size to {self.written} bytes and more"
-            raise _Spent(said, f"more than {budgets.entry_bytes} bytes, or {budgets.total_bytes} in all")
-        if size > budgets.ratio_floor and packed and size > budgets.ratio * packed:
-            limit = f"grows more than {budgets.ratio} times"
-            raise _Spent(f"{shown(what)} {limit}", limit)
-        if self.written > budgets.ratio_floor and self.written > budgets.ratio * self.package_size:
-            limit = f"the package grows more than {budgets.ratio} times"
-            raise _Spent(f"{limit} (at {shown(what)})", limit)
-        self.tick(amount)
 
 
 _PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {

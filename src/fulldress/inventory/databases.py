@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from fulldress.formats.redact import redacted
+from fulldress.formats.version import sort_key
 from fulldress.inventory.sections import Sections, SurveyFailed
-from fulldress.model.estate import DatabaseFacts, MigrationState
+from fulldress.model.estate import DatabaseFacts, HostFacts, MigrationState, NotSeen
 from fulldress.model.release import Declared
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.$-]*")
@@ -24,6 +25,11 @@ class _Answer(msgspec.Struct):
     extensions: dict[str, str] = {}
     objects: dict[str, int] = {}
     bytes: dict[str, int] = {}
+    columns: dict[str, dict[str, str]] = {}
+    encoding: str = ""
+    collation: str = ""
+    invalid: tuple[str, ...] = ()
+    drift: str = ""
 
 
 class _State(msgspec.Struct):
@@ -40,26 +46,46 @@ def declared_databases(declared: Declared) -> list[tuple[str, str]]:
     return [(engine, name) for engine, name in named if engine in ("postgresql", "mysql") and NAME.fullmatch(name)]
 
 
-def databases(host: str, sections: Sections, declared: Declared) -> tuple[DatabaseFacts, ...]:
-    """The declared databases that this host has: a host without the engine or without the database has none."""
-    found = []
+def databases(host: str, sections: Sections, declared: Declared) -> tuple[list[DatabaseFacts], list[NotSeen]]:
+    """The declared databases that this host has, and those that it may have and did not show.
+
+    A host without the engine or without the database has none; one whose server does not answer may only be a client.
+    """
+    found, unread = [], []
     for engine, name in declared_databases(declared):
         answer = (sections.about("database", f"{engine} {name}") or "").strip()
         if not answer or _ABSENT.search(answer[:500]):
             continue
-        version = _schema_version(host, sections, declared) if name == declared.database else ""
         states = tuple(_merged(_states(engine, sections.about("migrations", f"{engine} {name}") or "")))
-        read = _postgresql if engine == "postgresql" else _mysql
-        facts = read(host, name, answer)
+        facts = (_postgresql if engine == "postgresql" else _mysql)(name, answer)
+        if facts is None:
+            unread.append(NotSeen(part=f"database {name}", why=redacted(answer[:300])))
+            continue
+        version = _schema_version(host, sections, declared) if name == declared.database else ""
         found.append(msgspec.structs.replace(facts, schema_version=version, migrations=states))
-    return tuple(found)
+    return found, unread
 
 
-def _postgresql(host: str, name: str, answer: str) -> DatabaseFacts:
+def check_read(hosts: Sequence[HostFacts], declared: Declared) -> None:
+    """SurveyFailed for a declared database that some host may have and none has shown."""
+    read = {database.name for host in hosts for database in host.databases}
+    for _, name in declared_databases(declared):
+        why = {h.name: part.why for h in hosts for part in h.not_seen if part.part == f"database {name}"}
+        if name not in read and why:
+            raise SurveyFailed(
+                f"{', '.join(why)}: the database {name} cannot be read",
+                why="; ".join(dict.fromkeys(why.values())),
+                fix="start its server on the host, or correct [estate] database in release.toml",
+            )
+
+
+def _postgresql(name: str, answer: str) -> DatabaseFacts | None:
+    """The last line that is an answer: what the server warns of stands before it."""
+    line = next((line for line in reversed(answer.splitlines()) if line.startswith("{")), "")
     try:
-        facts = msgspec.json.decode(answer, type=_Answer)
+        facts = msgspec.json.decode(line, type=_Answer)
     except msgspec.MsgspecError:
-        raise _unreadable(host, name, answer) from None
+        return None
     return DatabaseFacts(
         name=name,
         server_version=facts.server.split()[0],
@@ -68,23 +94,25 @@ def _postgresql(host: str, name: str, answer: str) -> DatabaseFacts:
         objects=facts.objects,
         extensions=facts.extensions,
         table_bytes=facts.bytes,
+        columns=facts.columns,
+        encoding=facts.encoding,
+        collation=facts.collation,
+        invalid_indexes=facts.invalid,
+        collation_drift=facts.drift,
     )
 
 
-def _unreadable(host: str, name: str, answer: str) -> SurveyFailed:
-    return SurveyFailed(
-        f"{host}: the database {name} cannot be read",
-        why=redacted(answer[:300]),
-        fix="start its server on the host, or correct [estate] database in release.toml",
-    )
-
-
-def _mysql(host: str, name: str, answer: str) -> DatabaseFacts:
+def _mysql(name: str, answer: str) -> DatabaseFacts | None:
     rows = [line.split("\t") for line in answer.splitlines()]
     server = next((row[1] for row in rows if row[0] == "server" and len(row) == 2), "")
     if not server:
-        raise _unreadable(host, name, answer)
-    tables = [row for row in rows if row[0] == "table" and len(row) == 4]
+        return None
+    tables = [row for row in rows if row[0] == "table" and len(row) >= 4]
+    charset, collation = next((row[1:3] for row in rows if row[0] == "charset" and len(row) == 3), ("", ""))
+    columns: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row[0] == "column" and len(row) == 4:
+            columns.setdefault(row[1], {})[row[2]] = row[3]
     return DatabaseFacts(
         name=name,
         engine="mysql",
@@ -93,6 +121,10 @@ def _mysql(host: str, name: str, answer: str) -> DatabaseFacts:
         tables={row[1]: int(row[2]) for row in tables},
         table_bytes={row[1]: int(row[3]) for row in tables},
         objects={row[1]: int(row[2]) for row in rows if row[0] == "object" and len(row) == 3 and int(row[2])},
+        columns=columns,
+        encoding=charset,
+        collation=collation,
+        table_collations={row[1]: row[4] for row in tables if len(row) == 5 and row[4] not in ("", "NULL", collation)},
     )
 
 
@@ -109,8 +141,11 @@ def _states(engine: str, text: str) -> Iterator[MigrationState]:
                 continue
             state = _State(tool, table, int(applied.partition(".")[0]), version, trouble)
         trouble = redacted(state.trouble[:300])
+        version = state.version
+        if state.tool == "hand-made":  # all that it has, in no order
+            version = max(version.split("|")[:5000], key=sort_key)
         yield MigrationState(
-            tool=state.tool, table=state.table, version=redacted(state.version[:300]), applied=state.applied, trouble=trouble
+            tool=state.tool, table=state.table, version=redacted(version[:300]), applied=state.applied, trouble=trouble
         )
 
 

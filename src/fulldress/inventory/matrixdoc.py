@@ -1,19 +1,20 @@
-"""Tables of a vendor's documentation (Markdown, HTML, CSV) as rows for the matrix. Pure.
+"""Tables of a vendor's documentation (``formats/doctables.py``) as rows for the matrix. Pure.
 
-A table is understood by the headings of its columns. What a row says in prose ("removed in 5.0, use hybrid.mode") is read
-where it is said plainly; every row that is not understood is reported with the reason, never dropped in silence.
+A table is understood by the headings of its columns and those that it stands under ("Removed in 5.0"). What a row says in
+prose ("removed in 5.0, use hybrid.mode") is read where it is said plainly; every row that is not understood is reported with
+the reason, never dropped in silence.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
+from itertools import pairwise
 from typing import NamedTuple
 
+from fulldress.formats.doctables import tables
 from fulldress.formats.keycheck import TYPES
+from fulldress.formats.version import sort_key
 from fulldress.model.estate import MatrixRow
 
 _HEADINGS = (
@@ -24,8 +25,8 @@ _HEADINGS = (
         r"renamed( to)?|replace(d|ment)|new (name|key|setting|option|parameter)|instead|use\b|successor|alternative",
     ),
     ("since", r"since|added|introduced|first version|available from|^versions?$"),
-    ("old-default", r"(old|previous|former) (default|value)"),
-    ("default", r"default|new value|initial value"),
+    ("old-default", r"(old|previous|former|prior) (default|value)|^(before|was|old|previously)$"),
+    ("default", r"default|new value|initial value|^(after|now|new)$"),
     ("type", r"^(data ?)?types?$|format"),
     ("range", r"range|limits?|^min|bounds"),
     ("values", r"(allowed|possible|valid|permitted|accepted) values|choices|^values$|options$|enum"),
@@ -43,10 +44,28 @@ _REMOVED = re.compile(
 )
 _RENAMED = re.compile(rf"\b(?:renamed|moved)(?: (?:in|since)(?: version)? v?[\d.]+)? to {_NAME}", re.I)
 _WHEN_RENAMED = re.compile(rf"\b(?:renamed|moved)\b[^;\n]{{0,120}}?\b(?:in|since)(?: version)? {_VERSION}{_END}", re.I)
-_REPLACED = re.compile(rf"\b(?:replaced by|use|superseded by)\s+{_NAME}(?:\s+instead)?", re.I)
-_ADDED = re.compile(
-    rf"\b(?:added|introduced|new|available|since)\b(?: (?:in|since|from|with))*(?: version)? {_VERSION}{_END}", re.I
+_REPLACED = re.compile(
+    r"\b(?:(?:replaced by|superseded by)\s+(?!(?:a|an|the|our)\s)[`'\"“]?(?P<name>\w[\w.-]*\w)"
+    r"|use\s+[`'\"“]?(?P<marked>\w+(?:[._:-]\w+)+)|use\s+[`'\"“]?(?P<instead>\w[\w.-]*\w)[`'\"”]?\s+instead)",
+    re.I,
 )
+_ADDED = re.compile(
+    r"(?:\b(?:added|introduced|new|available)\b(?: (?:in|since|from|with|as of))*|(?:^|[.;(]\s*)(?:since|as of))"
+    rf"(?: version)? {_VERSION}{_END}",
+    re.I,
+)
+_DEPRECATED = re.compile(rf"\bdeprecated\b(?:(?: (?:in|since|as of|from|with))*(?: version)? {_VERSION}{_END})?", re.I)
+_OVERHEAD = (
+    ("removed", re.compile(r"\b(removed|removals?|dropped|deleted|no longer)\b", re.I)),
+    ("renamed", re.compile(r"\b(renamed|moved|renam(ing|es))\b", re.I)),
+    ("deprecated", re.compile(r"\bdeprecat", re.I)),
+    ("default-changed", re.compile(r"\b(changed|new|different)\b.{0,20}\bdefaults?\b|\bdefaults?\b.{0,30}\bchange", re.I)),
+    ("required", re.compile(r"\b(now |newly )?(required|mandatory)\b", re.I)),
+    ("added", re.compile(r"\b(new|added|introduced|additions?)\b", re.I)),
+)
+"""What a heading says of all rows under it; the first that fits."""
+_DATED = re.compile(r"(?<![\w.])v?(?P<version>\d+(?:\.\d+)+[\w.+~-]*|\d+(?=\.x\b)|(?<=version )\d+)", re.I)
+_COLUMN = re.compile(r"v?(?P<version>\d+(?:\.(?:\d+|x))+|\d{2,4})", re.I)
 _REQUIRED = re.compile(rf"\b(?:required|mandatory)\b(?: (?:in|since|from|as of))+(?: version)? {_VERSION}{_END}", re.I)
 _DEFAULT = re.compile(
     r"\bdefault (?:changed|changes) from [`'\"“]?(?P<old>[^\s`'\"”,;]+)[`'\"”]? to [`'\"“]?(?P<new>[^\s`'\"”,;]+?)[`'\"”]?"
@@ -56,20 +75,13 @@ _FALLS_BACK = re.compile(
 )
 _KEY = re.compile(r"[A-Za-z_][\w.*:\[\]/-]*")
 _NOTHING = {"", "-", "–", "—", "n/a", "none", "no", "not applicable"}
+_ABSENT = re.compile(r"|-|–|—|n/a|none|removed|gone|dropped|not (available|supported|applicable)")
+_NAMED_SECTION = re.compile(r"^\[([\w.-]+)\]\s*([\w.-]+)$")
 _TYPES = {
     "bool": "boolean", "int": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number",
     "bytes": "size", "memory": "size", "time": "duration", "timespan": "duration", "uri": "url", "hostname": "host",
     "ip": "host", "file": "path", "directory": "path", "str": "string", "text": "string",
 }  # fmt: skip
-
-
-class Table(NamedTuple):
-    """A table as it stands in the document."""
-
-    line: int
-    """1-based line of its first row."""
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 class NotUnderstood(NamedTuple):
@@ -92,28 +104,72 @@ def read(text: str, *, file: str, product: str, since: str = "") -> Read:
     found = Read([], [])
     for table in tables(text, file=file):
         columns = _columns(table.header)
-        if "key" not in columns or len(columns) < 2:
+        over = _over(table.heading)
+        versions = _versions(table.header)
+        if "key" in columns and len(versions) > 1:
+            for offset, cells in enumerate(table.rows, 1):
+                rows, why = _across(cells, columns["key"], versions, product)
+                found.rows.extend(rows)
+                if why:
+                    found.left.append(NotUnderstood(table.line + offset, " | ".join(cells), why))
+            continue
+        if "key" not in columns and over.change == "renamed" and len(table.header) == 2:
+            columns = {"key": 0, "instead": 1}
+        if "key" not in columns or (len(columns) < 2 and not over.change):
             why = "no column names a setting" if "key" not in columns else "no other column is understood"
             found.left.append(NotUnderstood(table.line, " | ".join(table.header), f"{why}: the table was left out"))
             continue
         for offset, cells in enumerate(table.rows, 1):
             said = {name: cells[index] for name, index in columns.items() if index < len(cells)}
-            rows, why = _rows(said, product, since)
+            rows, why = _rows(said, product, over, since)
             found.rows.extend(rows)
             if why:
                 found.left.append(NotUnderstood(table.line + offset, " | ".join(cells), why))
     return found
 
 
-def tables(text: str, *, file: str) -> list[Table]:
-    """Every table of a document, by the ending of its name."""
-    if file.lower().endswith((".html", ".htm", ".xhtml")):
-        reader = _Html()
-        reader.feed(text)
-        return reader.found()
-    if file.lower().endswith((".csv", ".tsv")):
-        return _csv(text)
-    return list(_markdown(text))
+class _Over(NamedTuple):
+    """What the headings above a table say of its rows."""
+
+    change: str
+    version: str
+
+
+def _over(heading: str) -> _Over:
+    """From the path of headings, the outermost first: the innermost that says it counts."""
+    change = version = ""
+    for part in reversed(heading.split("\n")):
+        change = change or next((name for name, pattern in _OVERHEAD if pattern.search(part)), "")
+        dated = _DATED.search(part)
+        version = version or (dated["version"].rstrip(".") if dated else "")
+    return _Over(change, version)
+
+
+def _versions(header: Sequence[str]) -> list[tuple[int, str]]:
+    """Columns that are versions: each cell is the default in that version, or what became of the setting."""
+    found = [(index, match["version"]) for index, cell in enumerate(header) if (match := _COLUMN.fullmatch(_plain(cell)))]
+    plain = [(index, re.sub(r"\.x$", "", version, flags=re.I)) for index, version in found]
+    return sorted(plain, key=lambda pair: sort_key(pair[1]))
+
+
+def _across(cells: Sequence[str], at: int, versions: Sequence[tuple[int, str]], product: str) -> tuple[list[MatrixRow], str]:
+    """What changes from each version's column to the next."""
+    found: list[MatrixRow] = []
+    told = [(version, cells[index].strip() if index < len(cells) else "") for index, version in versions]
+    keys, why = _keys(cells[at] if at < len(cells) else "")
+    for key in keys:
+        for (_, old), (version, new) in pairwise(told):
+            was, now = _plain(old), _plain(new)
+            there, stays = not _ABSENT.fullmatch(was.lower()), not _ABSENT.fullmatch(now.lower())
+            if there and not stays:
+                found.append(MatrixRow(product=product, key=key, change="removed", since=version))
+            elif stays and not there:
+                found.append(MatrixRow(product=product, key=key, change="added", since=version, value=now))
+            elif there and was != now:
+                found.append(
+                    MatrixRow(product=product, key=key, change="default-changed", since=version, instead=was, value=now)
+                )
+    return found, why
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:
@@ -130,21 +186,35 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 # --- one row
 
 
-def _rows(said: dict[str, str], product: str, since: str) -> tuple[list[MatrixRow], str]:
-    key = _plain(said.get("key", ""))
-    if not key:
-        return [], "it names no setting"
-    if _KEY.fullmatch(key) is None:
-        return [], f"{key!r} is not the name of one setting"
-    form, prose = _form(said), said.get("description", "")
+def _rows(said: dict[str, str], product: str, over: _Over, since: str) -> tuple[list[MatrixRow], str]:
+    keys, why = _keys(said.get("key", ""))
+    form, prose = _form(said), _plain(said.get("description", ""))
+    changes = list(_changes(said, prose, over, since))
     found = [
         MatrixRow(product=product, key=key, **{**form, **change})  # type: ignore[arg-type]
-        for change in _changes(said, prose, since)
+        for key in keys
+        for change in changes
     ]
     undated = [row for row in found if not row.since]
     if undated:
-        return [row for row in found if row.since], f"{key} is {undated[0].change}, but it does not say in which version"
-    return found, ""
+        why = f"{undated[0].key} is {undated[0].change}, but it does not say in which version"
+    return [row for row in found if row.since], why
+
+
+def _keys(cell: str) -> tuple[list[str], str]:
+    """The settings that a cell names, one or several; why there is none. ``[smtp] host`` is ``smtp.host``."""
+    cell = re.sub(r"\[([^\]]*)\]\(([^)]*)\)", r"\1", cell)  # links
+    spans = re.findall(r"(`+)\s*(.+?)\s*\1", cell)
+    bare = _NAMED_SECTION.sub(r"\1.\2", _plain(re.sub(r"(?<=\S)\s+\([^)]*\)\s*$", "", cell)))
+    names = [_NAMED_SECTION.sub(r"\1.\2", name) for _, name in spans] if spans else re.split(r"\s*[,;]\s*|\s+/\s+", bare)
+    between = re.sub(r"(`+)\s*(.+?)\s*\1", "", cell)
+    if not bare:
+        return [], "it names no setting"
+    if spans and re.search(r"\w{3,}", re.sub(r"\([^)]*\)|\b(and|or)\b|<[^>]*>", "", between)):
+        names = [bare]  # prose with names in it names not one setting
+    if not all(_KEY.fullmatch(name) for name in names):
+        return [], f"{_plain(cell)!r} is not the name of one setting"
+    return list(dict.fromkeys(names)), ""
 
 
 def _form(said: dict[str, str]) -> dict[str, object]:
@@ -163,18 +233,26 @@ def _form(said: dict[str, str]) -> dict[str, object]:
     }
 
 
-def _changes(said: dict[str, str], prose: str, since: str) -> Iterator[dict[str, object]]:
-    """What happened to the key, in columns first, then in prose; ``known`` when nothing did."""
-    instead = _name(said.get("instead", "")) or _match(_RENAMED, prose, "name") or _match(_REPLACED, prose, "name")
+def _changes(said: dict[str, str], prose: str, over: _Over, since: str) -> Iterator[dict[str, object]]:
+    """What happened to the key: in columns first, then in prose, then in the headings; ``known`` when nothing did."""
+    instead = _name(said.get("instead", "")) or _match(_RENAMED, prose, "name") or _replaced(prose)
     removed = _version(said.get("removed", "")) or _match(_REMOVED, prose)
     renamed = _match(_WHEN_RENAMED, prose) if _RENAMED.search(prose) else ""
     added = _version(said.get("since", "")) or _match(_ADDED, prose)
     default = _plain(said.get("default", ""))
+    since = over.version or since
+    if any(_plain(said.get(name, "")).lower() not in _NOTHING for name in ("old-default", "required")):
+        over = over._replace(change="")  # its own columns say something else than the heading
+    gone = said.get("removed", "").strip().lower() not in _NOTHING or over.change == "removed" or _gone(said)
+    old_ways = over.change == "deprecated" or "deprecated" in said or _DEPRECATED.search(prose)
     said_one = False
-    if removed or (said.get("removed", "").strip().lower() not in _NOTHING):
-        yield {"change": "renamed" if instead else "removed", "since": removed or since, "instead": instead}
-        said_one = True
-    elif instead and (said.get("instead") or renamed):
+    if removed or gone:
+        yield {"change": "renamed" if instead else "removed", "since": removed or added or since, "instead": instead}
+        return
+    if old_ways and not renamed:
+        yield {"change": "known", "since": "0", "value": default, **_deprecated(said, prose, over, instead)}
+        return
+    if instead and (said.get("instead") or renamed or over.change == "renamed"):
         yield {"change": "renamed", "since": renamed or added or since, "instead": instead}
         said_one = True
     if changed := _DEFAULT.search(prose):
@@ -189,17 +267,39 @@ def _changes(said: dict[str, str], prose: str, since: str) -> Iterator[dict[str,
     ):
         yield {"change": "required", "since": when or added or since or "0"}
         said_one = True
+    elif over.change == "required":
+        yield {"change": "required", "since": added or since}
+        said_one = True
     if not said_one:
+        fresh = added or (since if over.change == "added" else "")
         yield (
-            {"change": "added", "since": added, "value": default}
-            if added
+            {"change": "added", "since": fresh, "value": default}
+            if fresh
             else {"change": "known", "since": "0", "value": default}
         )
 
 
+def _gone(said: dict[str, str]) -> bool:
+    """There was a value, and now there is a dash."""
+    now = said.get("default", "x").strip().lower()
+    return bool(_plain(said.get("old-default", ""))) and bool(now) and _ABSENT.fullmatch(now) is not None
+
+
+def _deprecated(said: dict[str, str], prose: str, over: _Over, instead: str) -> dict[str, object]:
+    """It still works: a row that changes nothing, and says what will."""
+    told = _version(said.get("deprecated", "")) or _match(_DEPRECATED, prose) or over.version
+    use = f", use {instead}" if instead else ""
+    return {"consequence": f"deprecated{f' since {told}' if told else ''}{use}{f': {prose}' if prose else ''}"[:300]}
+
+
 def _match(pattern: re.Pattern[str], text: str, group: str = "version") -> str:
-    match = pattern.search(text.replace("`", ""))
-    return match[group].rstrip(".") if match else ""
+    match = pattern.search(text)
+    return (match[group] or "").rstrip(".") if match else ""
+
+
+def _replaced(prose: str) -> str:
+    match = _REPLACED.search(prose)
+    return next((group for group in match.groups() if group), "") if match else ""
 
 
 def _version(text: str) -> str:
@@ -213,7 +313,9 @@ def _name(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A cell without Markdown's and HTML's decoration."""
+    """A cell without Markdown's and HTML's decoration; what stands alone between backticks stays as it is."""
+    if alone := re.fullmatch(r"\s*(`+)([^`]+)\1\s*", text):
+        return alone[2].strip()
     bare = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     bare = (
         re.sub(r"[`*]{1,2}|(?<!\w)_{1,2}(?=\w)|(?<=\w)__?(?!\w)", "", bare).strip()
@@ -222,91 +324,3 @@ def _plain(text: str) -> str:
     )
     bare = bare.strip("\"'“” ")
     return "" if bare.lower() in _NOTHING - {"no", "none"} else bare
-
-
-# --- the three kinds of documents
-
-
-def _markdown(text: str) -> Iterator[Table]:
-    lines = text.split("\n")
-    index = 0
-    while index + 1 < len(lines):
-        if (
-            "|" in lines[index]
-            and re.fullmatch(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*", lines[index + 1])
-            and "|" in lines[index + 1]
-        ):
-            end = index + 2
-            while end < len(lines) and "|" in lines[end]:
-                end += 1
-            yield Table(index + 2, _cells(lines[index]), tuple(_cells(line) for line in lines[index + 2 : end]))
-            index = end
-        index += 1
-
-
-def _cells(line: str) -> tuple[str, ...]:
-    bare = line.strip().removeprefix("|")
-    bare = bare[:-1] if bare.endswith("|") and not bare.endswith("\\|") else bare
-    return tuple(cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", bare))
-
-
-def _csv(text: str) -> list[Table]:
-    first = text.lstrip("\ufeff").split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter)
-    try:
-        rows = [tuple(cell.strip() for cell in row) for row in reader]
-    except csv.Error:
-        return []
-    return [Table(1, rows[0], tuple(rows[1:]))] if rows else []
-
-
-class _Html(HTMLParser):
-    """Tables of an HTML page; a table inside a cell is part of the cell."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._tables: list[tuple[int, list[list[str]]]] = []
-        self._depth = 0
-        self._cell: list[str] | None = None
-
-    def found(self) -> list[Table]:
-        """The tables, the first row of each as its header."""
-        full = [(line, [tuple(row) for row in rows if row]) for line, rows in self._tables]
-        return [Table(line, rows[0], tuple(rows[1:])) for line, rows in full if rows]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Opens tables, rows and cells."""
-        if tag == "table":
-            self._depth += 1
-            if self._depth == 1:
-                self._tables.append((self.getpos()[0], []))
-        elif self._depth == 1 and tag == "tr":
-            self._tables[-1][1].append([])
-        elif self._depth == 1 and tag in ("td", "th"):
-            self._close()
-            self._cell = []
-        elif self._cell is not None and tag in ("br", "p", "li"):
-            self._cell.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        """Closes what was open."""
-        if tag == "table" and self._depth:
-            if self._depth == 1:
-                self._close()
-            self._depth -= 1
-        elif self._depth == 1 and tag in ("td", "th", "tr"):
-            self._close()
-
-    def handle_data(self, data: str) -> None:
-        """Text of a cell."""
-        if self._cell is not None:
-            self._cell.append(data)
-
-    def _close(self) -> None:
-        if self._cell is not None:
-            rows = self._tables[-1][1]
-            if not rows:
-                rows.append([])
-            rows[-1].append(" ".join("".join(self._cell).split()))
-        self._cell = None

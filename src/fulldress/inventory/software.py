@@ -7,23 +7,29 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+import msgspec
+
+from fulldress.formats import rpmlocks
 from fulldress.inventory.sections import Sections
 from fulldress.model.estate import ChangedFile, InstalledPackage, OwnedFiles
 
 MAX_PATHS = 500
 """More unowned files are counted, not listed."""
+MAX_CHANGED = 2000
+_SAYS = re.compile(r"[A-Za-z-]+\s*[:=]")
 _BARE = re.compile(r"[\s(:\[<].*$")
 _JAR = re.compile(r"(?P<name>.+?)[-_](?P<version>v?\d[0-9A-Za-z.+_-]*)$")
 _METADATA = re.compile(r"(?P<name>[^/]+?)-(?P<version>\d[^-/]*)(-py[\d.]+)?(-[\w.-]+)?\.(dist|egg)-info$")
-_NPM = re.compile(r'(?P<file>.+?/package\.json):\s*"(?P<key>name|version)"\s*:\s*"(?P<value>[^"]*)"')
-_SUM = re.compile(r"\\?(?P<sum>[0-9a-f]{32}) [ *](?P<path>/.*)$")
+_NPM = re.compile(r'"(?P<key>name|version)"\s*:\s*"(?P<value>[^"]*)"')
+_SUM = re.compile(r"\\?(?P<sum>[0-9a-f]{32,128}) [ *](?P<path>/.*)$")
 _OF_PACKAGE = re.compile(r"/var/lib/dpkg/info/(?P<package>[^:/]+(?::\w+)?)\.md5sums:(?P<sum>[0-9a-f]{32})  (?P<path>.*)$")
 
 
 def packages(sections: Sections) -> tuple[InstalledPackage, ...]:
     """Every installed package, by manager, name and place."""
-    found = [*_dpkg(sections.text("dpkg")), *_rpm(sections.text("rpm"))]
-    found += [*_libraries(sections.text("libraries")), *_npm(sections.text("npm"))]
+    locked = [p for section in sections.named("rpm-locks") for p in rpmlocks.patterns(section.text, file=section.file)]
+    found = [*_dpkg(sections.text("dpkg")), *_rpm(sections.text("rpm"), locked)]
+    found += [*_libraries(sections.text("libraries"), _manifests(sections.text("jar"))), *_npm(sections.text("npm"))]
     return tuple(sorted(set(found), key=lambda p: (p.manager, p.name, p.place, p.version)))
 
 
@@ -42,33 +48,64 @@ def _names(field: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clause for clause in clauses if clause))
 
 
-def _rpm(text: str) -> Iterator[InstalledPackage]:
+def _rpm(text: str, locked: list[str]) -> Iterator[InstalledPackage]:
     for line in text.splitlines():
         name, _, version = line.partition("\t")
-        yield InstalledPackage(name=name, version=version.removeprefix("0:"), manager="rpm")
+        if name != "gpg-pubkey" and version:  # keys that rpm trusts are no software
+            held = rpmlocks.is_held(name, locked)
+            yield InstalledPackage(name=name, version=version.removeprefix("0:"), manager="rpm", held=held)
 
 
-def _libraries(text: str) -> Iterator[InstalledPackage]:
-    """Python distributions by their metadata directories, Java archives by their file names."""
+def _manifests(text: str) -> dict[str, dict[str, str]]:
+    """Archive -> what its manifest and its Maven coordinates say; coordinates of several are nobody's."""
+    found: dict[str, dict[str, str]] = {}
+    for block in ("\n" + text).split("\nfile\t")[1:]:
+        file, _, body = block.partition("\n")
+        said: dict[str, str] = {}
+        for key, value in (re.split(r"\s*[:=]\s*", line, maxsplit=1) for line in body.splitlines() if _SAYS.match(line)):
+            said[key] = value.strip() if said.get(key, value.strip()) == value.strip() else ""
+        found[file] = said
+    return found
+
+
+def _of_manifest(path: PurePosixPath, said: dict[str, str]) -> tuple[str, str]:
+    """(name, version): Maven's coordinates, else the bundle's, else the manifest's."""
+    if said.get("artifactId") and said.get("version"):
+        return said["artifactId"], said["version"]
+    version = said.get("Implementation-Version") or said.get("Bundle-Version") or said.get("Specification-Version", "")
+    return path.stem, version
+
+
+def _libraries(text: str, manifests: dict[str, dict[str, str]]) -> Iterator[InstalledPackage]:
+    """Python distributions by their metadata directories, Java archives by their names or else their manifests."""
     for line in text.splitlines():
         path = PurePosixPath(line)
         if path.suffix in (".jar", ".war"):
             match = _JAR.match(path.stem)
-            name, version = (match["name"], match["version"]) if match else (path.stem, "")
+            name, version = (match["name"], match["version"]) if match else _of_manifest(path, manifests.get(line, {}))
             yield InstalledPackage(name=name, version=version, manager="jar", place=line)
         elif match := _METADATA.match(path.name):
             yield InstalledPackage(name=match["name"], version=match["version"], manager="pip", place=str(path.parent))
 
 
 def _npm(text: str) -> Iterator[InstalledPackage]:
-    seen: dict[str, dict[str, str]] = {}
+    """A line each: the file, a tab, its JSON (cut off behind 16 KiB: then the first name and version count)."""
     for line in text.splitlines():
-        if match := _NPM.match(line):
-            seen.setdefault(match["file"], {})[match["key"]] = match["value"]
-    for file, facts in seen.items():
-        if "name" in facts:
-            place = str(PurePosixPath(file).parent)
-            yield InstalledPackage(name=facts["name"], version=facts.get("version", ""), manager="npm", place=place)
+        file, _, body = line.partition("\t")
+        facts = _package_json(body)
+        place = PurePosixPath(file).parent
+        # a package.json that marks a directory's kind of modules has no version, and is no package
+        if facts.get("name") and facts.get("version"):
+            yield InstalledPackage(name=facts["name"], version=facts["version"], manager="npm", place=str(place))
+
+
+def _package_json(body: str) -> dict[str, str]:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        found = {match["key"]: match["value"] for match in reversed(list(_NPM.finditer(body)))}
+    said = found if isinstance(found, dict) else {}
+    return {key: value for key in ("name", "version") if isinstance(value := said.get(key), str)}
 
 
 def owned_files(sections: Sections) -> OwnedFiles:
@@ -76,10 +113,11 @@ def owned_files(sections: Sections) -> OwnedFiles:
     unowned = [line for line in sections.text("unowned").splitlines() if line.startswith("/")]
     first = sorted(unowned, key=lambda path: (path.startswith("/usr/local/"), path))
     checked = sections.text("checked").strip()
-    conffiles = sections.text("conffiles").splitlines()
+    listed = [*sections.text("conffiles").splitlines(), *sections.text("rpm-files").splitlines()]
+    changed = [*_conffiles(sections), *_programs(sections.text("package-files")), *_rpm_files(sections)]
     return OwnedFiles(
-        checked=(int(checked) if checked.isdecimal() else 0) + sum(bool(line.strip()) for line in conffiles),
-        changed=tuple(sorted([*_conffiles(sections), *_programs(sections.text("package-files"))], key=lambda c: c.path)),
+        checked=(int(checked) if checked.isdecimal() else 0) + sum(bool(line.strip()) for line in listed),
+        changed=tuple(sorted(changed, key=lambda c: c.path)[:MAX_CHANGED]),
         unowned=dict(sorted(Counter(_area(path) for path in unowned).items())),
         unowned_paths=tuple(first[:MAX_PATHS]),
     )
@@ -102,6 +140,17 @@ def _conffiles(sections: Sections) -> Iterator[ChangedFile]:
         now = found.get(path, "")
         if path and flag not in ("obsolete", "remove-on-upgrade") and now != shipped and (now or path not in unseen):
             yield ChangedFile(path=path, package=package, shipped=shipped, found=now, conffile=True)
+
+
+def _rpm_files(sections: Sections) -> Iterator[ChangedFile]:
+    """What rpm has on record of configuration and programs, against what is there."""
+    found = _sums(sections.text("rpm-sums"))
+    unseen = " ".join(section.text for section in sections.named("not-seen"))
+    for line in sections.text("rpm-files").splitlines():
+        package, path, shipped, flags = [*line.split("\t"), "", "", "", ""][:4]
+        now = found.get(path, "")
+        if path and now != shipped and (now or (path not in unseen and "list is not complete" not in unseen)):
+            yield ChangedFile(path=path, package=package, shipped=shipped, found=now, conffile="c" in flags)
 
 
 def _programs(text: str) -> Iterator[ChangedFile]:

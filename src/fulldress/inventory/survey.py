@@ -19,19 +19,23 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from fulldress.errors import NothingToDo
+from fulldress.errors import FulldressError, NothingToDo
 from fulldress.formats import config, keyreader
 from fulldress.formats.redact import SECRET, redacted
 from fulldress.inventory import databases, software, system
 from fulldress.inventory.sections import Section, Sections, SurveyFailed
 from fulldress.model.estate import ConfigKey, Estate, HostFacts, NotSeen, Product
 from fulldress.model.release import Declared
-from fulldress.ports import Host, Progress
+from fulldress.ports import Completed, Host, Progress
 
 PATIENCE_S = 60
 """The probe stops asking after 52 s and says what it left out."""
+MAX_KEYS = 200_000
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _SECRET_FILE = re.compile(r"secret|credential|password", re.IGNORECASE)
+_UPSTREAM = re.compile(r"(^|\.)(proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass$")
+"""nginx passes requests on with these; a password in the address is hidden as in any address."""
+_DOTTED = re.compile(r"(?<![\w.])(?P<version>v?(?:\d+:)?\d+(?:\.\d+)+[\w.+~:-]*)")
 _HOLDERS = ("value", "val", "content", "text", "default")
 """Names that say nothing of what they hold: the name above does."""
 __all__ = ["SurveyFailed", "ask", "assembled", "config_keys", "survey", "survey_host"]
@@ -47,15 +51,33 @@ def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | No
         )
     if progress:
         progress.start("asking the hosts", len(hosts))
+    facts: list[HostFacts] = []
+    failed: list[FulldressError] = []
     with ThreadPoolExecutor(max_workers=min(16, len(hosts))) as pool:
-        facts = []
-        for fact in pool.map(lambda host: survey_host(host, declared), hosts):
-            facts.append(fact)
+        for asked in [pool.submit(survey_host, host, declared) for host in hosts]:
+            try:
+                facts.append(asked.result())
+            except FulldressError as error:
+                failed.append(error)
             if progress:
                 progress.advance()
     if progress:
         progress.finish()
+    if failed:
+        raise _failed(failed, len(hosts))
+    databases.check_read(facts, declared)
     return assembled(facts, declared)
+
+
+def _failed(failed: Sequence[FulldressError], hosts: int) -> FulldressError:
+    """What one host says, or what several say, each on its line."""
+    if len(failed) == 1:
+        return failed[0]
+    return SurveyFailed(
+        f"{len(failed)} of {hosts} hosts did not answer the survey",
+        why="\n".join(f"{error.what}: {error.why}" if error.why else error.what for error in failed),
+        fix="see to them, or take them out of [estate] hosts; then run `fulldress inventory` again",
+    )
 
 
 def assembled(hosts: Sequence[HostFacts], declared: Declared) -> Estate:
@@ -104,6 +126,8 @@ def survey_host(host: Host, declared: Declared) -> HostFacts:
     """The facts of one host. Raises SurveyFailed when its answer is not whole."""
     sections = Sections(list(ask(host, declared)))
     release = _os_release(sections.text("os-release"))
+    config, unread = _configuration(sections)
+    found, closed = databases.databases(host.name, sections, declared)
     return HostFacts(
         name=host.name,
         hostname=sections.text("hostname").strip(),
@@ -113,10 +137,10 @@ def survey_host(host: Host, declared: Declared) -> HostFacts:
         timezone=_timezone(sections),
         units=system.units(sections),
         packages=software.packages(sections),
-        config=tuple(key for s in sections.named("config") for key in config_keys(s.text, s.file)),
+        config=tuple(config),
         cron=system.cron(sections),
         products=_products(sections, declared),
-        databases=databases.databases(host.name, sections, declared),
+        databases=tuple(found),
         commands=tuple(sorted(set(sections.text("commands").split("\n")) - {""})),
         users=tuple(sections.text("users").split()),
         certificate_sha256=_certificates(sections.text("certificates")),
@@ -129,7 +153,11 @@ def survey_host(host: Host, declared: Declared) -> HostFacts:
         volumes=system.volumes(sections),
         locales=tuple(sections.text("locales").split()),
         runtimes=system.runtimes(sections),
-        not_seen=tuple(NotSeen(part=s.file, why=redacted(s.text.strip())) for s in sections.named("not-seen")),
+        not_seen=(
+            *(NotSeen(part=s.file, why=redacted(s.text.strip())) for s in sections.named("not-seen")),
+            *unread,
+            *closed,
+        ),
     )
 
 
@@ -138,17 +166,53 @@ def ask(host: Host, declared: Declared) -> Iterator[Section]:
     boundary = f"--fulldress-{secrets.token_hex(16)}"
     script = resources.files("fulldress.inventory").joinpath("probe.sh").read_bytes()
     done = host.run(["bash", "-s", "--", boundary, *_questions(declared)], stdin=script, timeout_s=PATIENCE_S)
-    parts = done.stdout.decode(errors="replace").split(f"\n{boundary} ")
-    if done.code != 0 or not parts[-1].startswith("end\n"):
-        raise SurveyFailed(
-            f"{host.name} did not answer the survey",
-            why=done.stderr.decode(errors="replace").strip()[-500:] or f"the probe ended with {done.code}",
-            fix=f"check that {host.name} is up, then run `fulldress inventory` again",
-        )
+    parts = done.stdout.split(f"\n{boundary} ".encode())
+    if done.code != 0 or not parts[-1].startswith(b"end\n"):
+        raise _unanswered(host.name, done)
     for part in parts[1:-1]:
-        head, _, text = part.partition("\n")
-        name, _, file = head.partition(" ")
-        yield Section(name, file, text)
+        head, _, body = part.partition(b"\n")
+        name, _, file = head.decode(errors="backslashreplace").partition(" ")
+        yield Section(name, file, _decoded(body, guess=name == "config"))
+
+
+def _unanswered(name: str, done: Completed) -> SurveyFailed:
+    said = done.stderr.decode(errors="replace").strip()[-500:]
+    fix = f"check that {name} is up, then run `fulldress inventory` again"
+    if done.code is None:
+        why = f"no whole answer within {PATIENCE_S} s, or the connection broke"
+        return SurveyFailed(f"{name} did not answer the survey", why=f"{why}: {said}" if said else why, fix=fix)
+    if done.code in (126, 127):
+        fix = (
+            f"the survey needs bash on {name}; or export its bill of materials and import it (fulldress inventory --import)"
+        )
+    return SurveyFailed(f"{name} did not answer the survey", why=said or f"the probe ended with {done.code}", fix=fix)
+
+
+def _decoded(body: bytes, *, guess: bool) -> str:
+    """UTF-8; configuration also as UTF-16 by its mark, and else byte by byte: what is written in Latin-1 is no damage."""
+    if guess and body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body.decode("utf-16", "replace")
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body.decode("latin-1") if guess else body.decode(errors="backslashreplace")
+
+
+def _configuration(sections: Sections) -> tuple[list[ConfigKey], list[NotSeen]]:
+    """The keys of all declared files; binary files and what is beyond the bound are said, not read."""
+    found: list[ConfigKey] = []
+    unread: list[NotSeen] = []
+    for section in sections.named("config"):
+        if "\0" in section.text:
+            unread.append(NotSeen(part=section.file, why="it is no text"))
+        elif len(found) >= MAX_KEYS:
+            unread.append(NotSeen(part=section.file, why=f"more than {MAX_KEYS} keys were read before it"))
+        else:
+            keys = config_keys(section.text, section.file)
+            found += keys
+            if len(keys) >= keyreader.MAX_KEYS:
+                unread.append(NotSeen(part=section.file, why=f"only its first {keyreader.MAX_KEYS} keys were kept"))
+    return found, unread
 
 
 def _questions(declared: Declared) -> list[str]:
@@ -172,7 +236,8 @@ def config_keys(text: str, file: str) -> list[ConfigKey]:
 
 
 def _safe(key: ConfigKey, secret: bool) -> ConfigKey:
-    hide = bool(key.value) and ((secret and key.key.rpartition(".")[2] not in ("name", "key")) or _secret_looking(key.key))
+    named = _secret_looking(key.key) and not (key.format == "nginx" and _UPSTREAM.search(key.key))
+    hide = bool(key.value) and ((secret and key.key.rpartition(".")[2] not in ("name", "key")) or named)
     return msgspec.structs.replace(key, value=SECRET if hide else redacted(key.value))
 
 
@@ -197,12 +262,19 @@ def _products(sections: Sections, declared: Declared) -> tuple[Product, ...]:
     commands = {**declared.more_products, **({declared.product: declared.version_command} if declared.product else {})}
     found = []
     for section in sections.named("version"):
-        said = next((line.strip() for line in section.text.splitlines() if line.strip()), "")
-        words = [word for word in said.split() if any(c.isdecimal() for c in word)]
-        if said:
+        if version := _version(section.text):
             probe = redacted(commands.get(section.file, ""))
-            found.append(Product(name=section.file, version=redacted(words[0] if words else said), probe=probe))
+            found.append(Product(name=section.file, version=redacted(version), probe=probe))
     return tuple(sorted(found, key=lambda p: p.name != declared.product))
+
+
+def _version(said: str) -> str:
+    """The first version with a dot in what a command says; else the first line's first word with a digit, or the line."""
+    lines = [line.strip() for line in said.splitlines()[:20] if line.strip()]
+    if match := _DOTTED.search("\n".join(lines)):
+        return match["version"].rstrip(".-+~:")
+    words = [word.strip(",;()") for line in lines[:1] for word in line.split() if any(c.isdecimal() for c in word)]
+    return next(iter([*words, *lines]), "")
 
 
 def _certificates(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from fulldress.formats import crontab, sudoers, unit
+from fulldress.formats import cronlint, crontab, sudoers, unit
 from fulldress.formats.redact import redacted
 from fulldress.formats.systemctl import ListedFile, ListedUnit
 from fulldress.inventory.sections import Section, Sections, SurveyFailed
@@ -21,11 +21,15 @@ OURS = "fulldress-"
 """Units of our own commands on the host are not facts of the estate."""
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _PROPERTY = re.compile(r"\{ (?P<name>On\w+)=(?P<value>.*?) ; next_elapse=")
+_DROPIN = re.compile(r".*/(?P<unit>[^/]+)\.d/[^/]+\.conf$")
 _STAMP = re.compile(r"(?:\w{3} )?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?: UTC)?$")
 _AT = re.compile(r"[a-zA-Z=](?P<number>[0-9a-f]{5})(?P<minutes>[0-9a-f]{8})$")
+_PARTS = re.compile(r"/etc/cron\.(hourly|daily|weekly|monthly|yearly)\b")
 _SS = re.compile(r'\(\("(?P<program>[^"]*)",pid=(?P<pid>\d+)')
 _LISTENING = ("0A", "07")
 """States of /proc/net: LISTEN for TCP, unconnected for UDP."""
+_ACCEPTS = "00010000"
+"""The flag of a unix socket that waits for connections."""
 
 
 def units(sections: Sections) -> tuple[Unit, ...]:
@@ -40,10 +44,35 @@ def units(sections: Sections) -> tuple[Unit, ...]:
     for name, state in states.items():
         load = "masked" if state.startswith("masked") else "loaded"
         found.setdefault(name, Unit(name=name, load=load, active="inactive", sub="dead", enabled=state))
-    edges = _edges(sections.text("unit-edges"))
+    for path in sections.text("unit-links").splitlines():  # instances that are enabled and were never started
+        name = PurePosixPath(path).name
+        if _template_of(name) in found:
+            found.setdefault(name, Unit(name=name, load="loaded", active="inactive", sub="dead", enabled="enabled"))
+    edges, dropins = _edges(sections.text("unit-edges")), _dropins(sections.text("unit-dropins"))
     return tuple(
-        msgspec.structs.replace(found[name], **edges.get(name, {})) for name in sorted(found) if not name.startswith(OURS)
+        msgspec.structs.replace(
+            found[name],
+            **edges.get(name, {}),
+            dropins=tuple(dict.fromkeys([*dropins.get(_template_of(name), ()), *dropins.get(name, ())])),
+        )
+        for name in sorted(found)
+        if not name.startswith(OURS)
     )
+
+
+def _template_of(name: str) -> str:
+    """``a@.service`` for ``a@x.service``; ``""`` for a unit that is no instance."""
+    prefix, at, rest = name.partition("@")
+    return f"{prefix}@.{rest.rpartition('.')[2]}" if at and not rest.startswith(".") else ""
+
+
+def _dropins(text: str) -> dict[str, list[str]]:
+    """Unit -> the drop-ins in directories of its own name; one of a name in /etc hides those of the same name below."""
+    found: dict[str, dict[str, str]] = {}
+    for path in text.splitlines():
+        if match := _DROPIN.match(path):
+            found.setdefault(match["unit"], {}).setdefault(PurePosixPath(path).name, path)
+    return {unit: [files[name] for name in sorted(files)] for unit, files in found.items()}
 
 
 _EDGES = {"After": "after", "Requires": "requires", "Requisite": "requires", "BindsTo": "requires", "Wants": "wants"}
@@ -65,8 +94,7 @@ def _edges(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
 
 def _template(states: dict[str, str], name: str) -> str:
     """The state of ``name@.service`` for the instance ``name@x.service``."""
-    prefix, at, rest = name.partition("@")
-    return states.get(f"{prefix}@.{rest.rpartition('.')[2]}", "") if at else ""
+    return states.get(_template_of(name), "")
 
 
 def _json(sections: Sections, name: str, kind: type[list[T]]) -> list[T]:
@@ -80,18 +108,39 @@ def _json(sections: Sections, name: str, kind: type[list[T]]) -> list[T]:
 
 
 def timers(sections: Sections) -> tuple[Timer, ...]:
-    """Timers as systemd reports them; from their files where no systemd runs."""
-    found = [_shown(block) for block in sections.text("timers").split("\n\n") if "Id=" in block]
-    found += [_from_file(section) for section in sections.named("timer-file")]
-    return tuple(sorted({timer.name: timer for timer in reversed(found)}.values(), key=lambda timer: timer.name))
+    """The timers that run as systemd reports them; where no systemd runs, those that its files would start."""
+    found = {t.name: t for block in sections.text("timers").split("\n\n") if "Id=" in block and (t := _shown(block))}
+    return tuple(found[name] for name in sorted(found)) or tuple(_timers_from_files(sections))
 
 
-def _shown(block: str) -> Timer:
+def _timers_from_files(sections: Sections) -> Iterator[Timer]:
+    """Each timer with its drop-ins, templates by their enabled instances; masked and disabled ones never fire."""
+    files: dict[str, str] = {}
+    dropins: dict[str, dict[str, str]] = {}
+    for section in sections.named("timer-file"):
+        if match := _DROPIN.match(section.file):
+            dropins.setdefault(match["unit"], {}).setdefault(PurePosixPath(section.file).name, section.text)
+        else:
+            files.setdefault(PurePosixPath(section.file).name, section.text)
+    states = {unit.name: unit.enabled for unit in units(sections)}
+    instances = [name for name in states if name.endswith(".timer") and _template_of(name) in files]
+    for name in sorted({*files, *instances}):
+        text = files.get(name) or files.get(_template_of(name), "")
+        if name.endswith("@.timer") or not text or states.get(name, "").startswith(("disabled", "masked")):
+            continue
+        more = [dropins.get(whose, {}) for whose in ("timer", _template_of(name), name)]
+        yield _from_file(name, "\n".join([text, *(part[file] for part in more for file in sorted(part))]))
+
+
+def _shown(block: str) -> Timer | None:
+    """A timer as ``systemctl show`` prints it; None for one that is loaded and does not run."""
     facts: dict[str, list[str]] = {}
     for line in block.strip().splitlines():
         key, _, value = line.partition("=")
         facts.setdefault(key, []).append(value)
     said = {key: values[0] for key, values in facts.items()}
+    if said.get("ActiveState", "active") != "active":
+        return None
     expressions = {
         key: [_PROPERTY.search(value) for value in facts.get(key, ())] for key in ("TimersCalendar", "TimersMonotonic")
     }
@@ -110,25 +159,30 @@ def _moment(text: str) -> str:
     return f"{match[1]}T{match[2]}Z" if match else ""
 
 
-def _from_file(section: Section) -> Timer:
-    name = PurePosixPath(section.file).name
-    directives = unit.parse(section.text).get("Timer", [])
+def _from_file(name: str, text: str) -> Timer:
+    directives = unit.parse(text).get("Timer", [])
     said = {key: value for key, value, _ in directives}
+    kept: list[tuple[str, str]] = []
+    for key, value, _ in directives:  # an empty value takes back those before it: any of the On... does, for all of them
+        if key.startswith("On") and (key == "OnCalendar" or key.endswith("Sec")):
+            kept = [*kept, (key, value)] if value else []
     return Timer(
         name=name,
         activates=said.get("Unit") or name.removesuffix(".timer") + ".service",
-        calendar=tuple(value for key, value, _ in directives if key == "OnCalendar" and value),
-        monotonic=tuple(f"{k}={v}" for k, v, _ in directives if k.startswith("On") and k.endswith("Sec") and v),
+        calendar=tuple(value for key, value in kept if key == "OnCalendar"),
+        monotonic=tuple(f"{key}={value}" for key, value in kept if key != "OnCalendar"),
         persistent=said.get("Persistent", "").lower() in ("yes", "true", "on", "1"),
     )
 
 
 def cron(sections: Sections) -> tuple[CronJob, ...]:
     """Jobs of /etc/crontab, cron.d, users' crontabs, anacron, the run-parts directories and the at queue."""
+    debian = _debians_cron(sections)
+    periods = _periods(sections)
     readers: dict[str, Callable[[Section], Sequence[CronJob]]] = {
-        "cron-system": lambda s: crontab.jobs(s.text, file=s.file),
-        "cron-user": _user_jobs,
-        "cron-parts": _parts_job,
+        "cron-system": lambda s: _system_jobs(s, debian),
+        "cron-user": lambda s: _user_jobs(s, debian),
+        "cron-parts": lambda s: _parts_job(s, periods),
         "anacrontab": _anacron_jobs,
         "at-job": _at_job,
     }
@@ -136,14 +190,49 @@ def cron(sections: Sections) -> tuple[CronJob, ...]:
     return tuple(msgspec.structs.replace(job, command=redacted(job.command)) for job in found)
 
 
-def _user_jobs(section: Section) -> list[CronJob]:
+def _debians_cron(sections: Sections) -> bool:
+    """Debian's own cron passes over files whose names have a dot, and knows no CRON_TZ; cronie does not."""
+    names = {line.split("\t")[1] for line in sections.text("dpkg").splitlines() if line.startswith(("ii", "hi"))}
+    return bool(names) and "cronie" not in names
+
+
+def _system_jobs(section: Section, debian: bool) -> list[CronJob]:
+    name = PurePosixPath(section.file).name
+    if debian and section.file.startswith("/etc/cron.d/") and not cronlint.PARTS_NAME.fullmatch(name):
+        return []
+    return _zoned(crontab.jobs(section.text, file=section.file), section.text, debian)
+
+
+def _user_jobs(section: Section, debian: bool) -> list[CronJob]:
     user = PurePosixPath(section.file).name
-    return [msgspec.structs.replace(job, user=user) for job in crontab.jobs(section.text, file=section.file, system=False)]
+    found = crontab.jobs(section.text, file=section.file, system=False)
+    return _zoned([msgspec.structs.replace(job, user=user) for job in found], section.text, debian)
 
 
-def _parts_job(section: Section) -> list[CronJob]:
+def _zoned(found: list[CronJob], text: str, debian: bool) -> list[CronJob]:
+    """The jobs with the zone of the last CRON_TZ above them."""
+    zones = [setting for setting in cronlint.settings(text) if setting.name == "CRON_TZ"] if not debian else []
+    if not zones:
+        return found
+    above = ((job, next((zone.value for zone in reversed(zones) if zone.line < job.line), "")) for job in found)
+    return [msgspec.structs.replace(job, zone=zone) for job, zone in above]
+
+
+def _periods(sections: Sections) -> dict[str, str]:
+    """Directory of run-parts -> when it is run, by the crontab or the anacrontab that names it."""
+    found: dict[str, str] = {}
+    for job in [job for s in sections.named("anacrontab") for job in _anacron_jobs(s)] + [
+        job for s in sections.named("cron-system") for job in crontab.jobs(s.text, file=s.file)
+    ]:
+        if "run-parts" in job.command:
+            for match in _PARTS.finditer(job.command):
+                found.setdefault(match[1], job.schedule)
+    return found
+
+
+def _parts_job(section: Section, periods: dict[str, str]) -> list[CronJob]:
     period, _, path = section.file.partition(" ")
-    return [CronJob(file=path, line=0, schedule=f"@{period}", user="root", command=path)]
+    return [CronJob(file=path, line=0, schedule=periods.get(period, f"@{period}"), user="root", command=path)]
 
 
 def _anacron_jobs(section: Section) -> list[CronJob]:
@@ -192,6 +281,8 @@ def _units_by_pid(text: str) -> dict[str, str]:
 
 def _from_ss(line: str, groups: dict[str, str]) -> Listener | None:
     words = line.split(None, 6)
+    if len(words) >= 6 and words[0].startswith("u_"):
+        return _from_unix(line, groups)
     if len(words) < 6 or words[0] not in ("tcp", "udp"):
         return None
     address, _, port = words[4].rpartition(":")
@@ -207,8 +298,22 @@ def _from_ss(line: str, groups: dict[str, str]) -> Listener | None:
     )
 
 
+def _from_unix(line: str, groups: dict[str, str]) -> Listener | None:
+    """A line of ``ss -xl``; sockets without a name are nobody's address."""
+    words = line.split(None, 4)
+    address = words[4].partition(" ")[0]
+    who = _SS.search(words[4])
+    if address[:1] not in ("/", "@"):
+        return None
+    program, unit = (who["program"], groups.get(who["pid"], "")) if who else ("", "")
+    return Listener(protocol="unix", address=address, port=0, program=program, unit=unit)
+
+
 def _from_proc(line: str, table: str) -> Listener | None:
     words = line.split()
+    if table == "unix":
+        named = len(words) > 7 and words[3] == _ACCEPTS and words[7][:1] in ("/", "@")
+        return Listener(protocol="unix", address=words[7], port=0) if named else None
     if len(words) < 4 or words[3] not in _LISTENING or (table.startswith("tcp") and words[3] != "0A"):
         return None
     address, _, port = words[1].partition(":")
@@ -279,6 +384,9 @@ def certificates(sections: Sections) -> tuple[Certificate, ...]:
     for section in sections.named("certificate"):
         for block in _BLOCK.finditer(section.text):
             found += _certificate(section.file, block.group())
+    for section in sections.named("certificate-der"):
+        body = "".join(section.text.split())
+        found += _certificate(section.file, f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
     return tuple(found)
 
 

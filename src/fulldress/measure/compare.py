@@ -2,7 +2,8 @@
 
 A request is bad when it is as slow as the 99th (or 50th) percentile of both versions together, or failed. If the version
 made no difference, the bad ones fall on the two as by lot, whatever the latencies look like: that is an exact test
-(hypergeometric). Requests of one moment are slow together, so the counts are divided by their overdispersion over time.
+(hypergeometric). ``due`` is on the schedule's own clock: both have the same windows. Requests of one moment are slow
+together, so the counts are divided by how much more they gather on one side in single windows than by lot.
 All tests of a comparison share one chance of a false alarm (Bonferroni), and what is certain but small is no regression.
 """
 
@@ -31,6 +32,8 @@ FAILED_MS = 60_000.0
 _MOST_CHANGE = 9.99
 _WINDOWS = 24
 _TOGETHER = (1, 2, 4)
+_DOUBT = 4.0
+"""Bad requests without preference that are thought of beside those of all other windows."""
 _FEWEST = 20
 
 Quantile = Literal["p99", "p50"]
@@ -85,7 +88,7 @@ class _Found(NamedTuple):
 
 def shifts(before: Iterable[Timed], after: Iterable[Timed], *, alpha: float = ALPHA) -> tuple[EndpointShift, ...]:
     """One row per endpoint and one for all together: those that regressed first, then by their requests."""
-    old, new = _arms(before), _arms(after)
+    old, new = _arms(list(before), list(after))
     names = sorted(old.keys() & new.keys())
     if not names:
         return ()
@@ -95,12 +98,17 @@ def shifts(before: Iterable[Timed], after: Iterable[Timed], *, alpha: float = AL
     return tuple(sorted(rows, key=lambda row: (order.index(row.judgement), row.endpoint != ALL, -row.before, row.endpoint)))
 
 
-def _arms(played: Iterable[Timed]) -> dict[str, _Arm]:
-    everything = list(played)
-    first = min((one.due for one in everything), default=0.0)
-    width = max(0.5, (max((one.due for one in everything), default=0.0) - first) / _WINDOWS)
+def _arms(*sides: Sequence[Timed]) -> list[dict[str, _Arm]]:
+    """By endpoint. The windows are those of one clock for both sides."""
+    dues = [one.due for played in sides for one in played]
+    first = min(dues, default=0.0)
+    width = max(0.5, (max(dues, default=0.0) - first) / _WINDOWS)
+    return [_side(played, first, width) for played in sides]
+
+
+def _side(played: Iterable[Timed], first: float, width: float) -> dict[str, _Arm]:
     arms: dict[str, _Arm] = {}
-    for one in everything:
+    for one in played:
         failed = bool(one.failure) or is_failed(one.status) or one.latency is None
         took = FAILED_MS if failed or one.latency is None else one.latency * 1000
         for name in (one.endpoint, ALL):
@@ -148,7 +156,7 @@ def _quantile(old: _Arm, new: _Arm, fraction: float, alpha: float) -> _Found:
     together = sorted([*old.latencies, *new.latencies])
     limit = nearest_rank(together, fraction)
     bad_old, bad_new = old.bad(limit), new.bad(limit)
-    spread = max(1.0, dispersion_over_time((old, new), limit))
+    spread = max(1.0, dispersion_over_time(old, new, limit))
     olds, news = sorted(old.latencies), sorted(new.latencies)
     low, high = _interval(olds, news, fraction, alpha, spread)
     sizes = (len(olds), len(news))
@@ -162,26 +170,50 @@ def _quantile(old: _Arm, new: _Arm, fraction: float, alpha: float) -> _Found:
     )
 
 
-def dispersion_over_time(arms: Iterable[_Arm], limit: float) -> float:
-    """How much more the number of bad requests varies from moment to moment than by chance; 1 is chance alone."""
-    arms = tuple(arms)
-    return max(_dispersion(arms, limit, together) for together in _TOGETHER)
+def dispersion_over_time(old: _Arm, new: _Arm, limit: float) -> float:
+    """How much more the bad requests of a moment gather on one side than by lot; 1 is the lot alone.
+
+    Both versions met the same moments of the schedule: a moment that was slow for both drops out, one that was slow for one
+    does not.
+    """
+    return max(_dispersion(old, new, limit, together) for together in _TOGETHER)
 
 
-def _dispersion(arms: Iterable[_Arm], limit: float, together: int) -> float:
-    """The same over windows of so many of the smallest ones: a slow moment may be a long one."""
-    total, places = 0.0, 0
-    for arm in arms:
-        share = arm.bad(limit) / len(arm.latencies)
-        if not 0 < share < 1:
-            continue
-        sizes = Counter(window // together for window in arm.windows)
-        pairs = zip(arm.windows, arm.latencies, strict=True)
-        bad = Counter(window // together for window, took in pairs if took >= limit)
-        total += sum((bad[window] - size * share) ** 2 / (size * share * (1 - share)) for window, size in sizes.items())
-        places += len(sizes) - 1
+def _dispersion(old: _Arm, new: _Arm, limit: float, together: int) -> float:
+    """The same over windows of so many of the smallest ones: a slow moment may be a long one.
+
+    What falls on the new version is held against its share in all *other* windows: a real change is no dispersion, and
+    one bad moment is no change.
+    """
+    sizes, bads = zip(*(_counted(arm, limit, together) for arm in (old, new)), strict=True)
+    every, bad = len(old.latencies) + len(new.latencies), sum(map(Counter.total, bads))
+    found, expected, places = 0.0, 0.0, 0
+    for window in bads[0].keys() | bads[1].keys():
+        slow, size = bads[0][window] + bads[1][window], sizes[0][window] + sizes[1][window]
+        by_size = sizes[1][window] / size
+        elsewhere = (bads[1].total() - bads[1][window] + _DOUBT * len(new.latencies) / every) / (bad - slow + _DOUBT)
+        share = _at(by_size, elsewhere, len(new.latencies) / every)
+        chance = slow * share * (1 - share) * (size - slow) / max(1, size - 1)
+        found, expected, places = found + (bads[1][window] - slow * share) ** 2, expected + chance, places + 1
+    if not expected:
+        return float(max(1, bad)) if found else 1.0
     # of few windows the figure is itself a matter of chance, and the largest of several is taken: half an error less
-    return total / (places + math.sqrt(places / 2)) if places else 1.0
+    return found / expected / (1 + 1 / math.sqrt(2 * places))
+
+
+def _counted(arm: _Arm, limit: float, together: int) -> tuple[Counter[int], Counter[int]]:
+    """Requests and bad ones by window."""
+    pairs = zip(arm.windows, arm.latencies, strict=True)
+    bad = Counter(window // together for window, took in pairs if took >= limit)
+    return Counter(window // together for window in arm.windows), bad
+
+
+def _at(by_size: float, elsewhere: float, usual: float) -> float:
+    """The share of one side in a window where it has another share of the requests than usual: by odds."""
+    if not 0 < by_size < 1 or not 0 < usual < 1:
+        return by_size
+    odds = by_size / (1 - by_size) * (elsewhere / max(1e-9, 1 - elsewhere)) / (usual / (1 - usual))
+    return odds / (1 + odds)
 
 
 def tail(bad: int, others: int, size: int, other_size: int, spread: float = 1.0) -> float:

@@ -22,6 +22,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     """Units without which it does not start or stay (Requires, Requisite, BindsTo)."""
     wants: tuple[str, ...] = ()
     """Units that it pulls in, by ``Wants=`` or by a link in its ``.wants`` directory."""
+    dropins: tuple[str, ...] = ()
+    """Files that change it (``NAME.service.d/*.conf``), those of its template among them."""
 
 
 class InstalledPackage(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +37,7 @@ class InstalledPackage(msgspec.Struct, frozen=True, kw_only=True):
     purl: str = ""
     """The package URL that an imported bill of materials gives."""
     held: bool = False
-    """A person told the package manager to leave it as it is (``apt-mark hold``)."""
+    """A person told the package manager to leave it as it is (``apt-mark hold``, a version lock, an exclude)."""
     depends: tuple[str, ...] = ()
     """Names that it depends on, alternatives joined by ``|``; of Debian packages."""
     provides: tuple[str, ...] = ()
@@ -51,7 +53,7 @@ class ConfigKey(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     line: int
     format: str = ""
-    """yaml, json, xml, nginx, postgresql, ssh or words; empty for ``key = value``, the only one that a step can write."""
+    """yaml, json, xml, nginx, postgresql, ssh, apache or words; empty for ``key = value``, which alone a step can write."""
 
 
 class CronJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,8 @@ class CronJob(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str
     user: str
     command: str
+    zone: str = ""
+    """Where a ``CRON_TZ`` above it holds; else it follows the host's clock."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +91,13 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
-    """A port on which a program waits."""
+    """A port, or a socket in the file system, on which a program waits."""
 
-    protocol: Literal["tcp", "udp"]
+    protocol: Literal["tcp", "udp", "unix"]
     address: str
+    """For ``unix`` the path, with ``@`` in front where it is none of the file system."""
     port: int
+    """0 for ``unix``."""
     program: str = ""
     """Empty when the host did not let us see it."""
     unit: str = ""
@@ -141,9 +147,9 @@ class ChangedFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     package: str
     shipped: str
-    """MD5 on record with the package manager."""
+    """Digest on record with the package manager: MD5 for dpkg, mostly SHA-256 for rpm."""
     found: str
-    """MD5 of what is there; empty when the file is gone."""
+    """The same digest of what is there; empty when the file is gone."""
     conffile: bool = False
 
 
@@ -162,7 +168,8 @@ class MigrationState(msgspec.Struct, frozen=True, kw_only=True):
     """What a migration tool's own table says."""
 
     tool: str
-    """flyway, liquibase, alembic, django, rails, golang-migrate, goose, sqlx, knex, prisma."""
+    """flyway, liquibase, alembic, django, rails, golang-migrate, goose, sqlx, knex, prisma, laravel, doctrine, typeorm,
+    sequelize, ef-core, phinx, drizzle, node-pg-migrate; ``hand-made`` for a table that only looks like one."""
     table: str
     version: str = ""
     applied: int = 0
@@ -194,6 +201,18 @@ class DatabaseFacts(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[MigrationState, ...] = ()
     table_bytes: dict[str, int] = {}
     """Qualified table name -> bytes with its indexes; of the largest tables."""
+    columns: dict[str, dict[str, str]] = {}
+    """Qualified table name -> column -> its type, ``not null`` behind it where it is."""
+    encoding: str = ""
+    """UTF8, LATIN1, SQL_ASCII ...; of MySQL the default character set: utf8mb4, latin1 ..."""
+    collation: str = ""
+    """How its text is sorted by default: ``de_DE.utf8``, ``icu:de``, ``utf8mb4_general_ci``."""
+    table_collations: dict[str, str] = {}
+    """Tables that have another collation than their database (MySQL)."""
+    invalid_indexes: tuple[str, ...] = ()
+    """Indexes that a failed ``CREATE INDEX CONCURRENTLY`` left (PostgreSQL)."""
+    collation_drift: str = ""
+    """``2.31 to 2.36`` where the system's sort order is not the one that the indexes were built with (PostgreSQL 15 on)."""
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from fulldress.model.signed import SignatureFormat
-from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation
+from fulldress.model.vendor import Channel, Decision, KnownRelease, Rotation, person
 
 SEALED = ("rpm", "apk", "sfx", "run")
 """Formats that are read but never rewritten: their own signature or program would no longer fit what is inside."""
@@ -185,6 +185,6 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def covers(self, trust: TrustReport) -> bool:
         """True when it accepts the package of this report; a bad or revoked signature cannot be accepted."""
-        people = {name.strip().casefold() for name in self.by} - {""}
+        people = {person(name) for name in self.by} - {""}
         possible = trust.verdict not in ("bad", "revoked-or-weak")
         return possible and len(people) >= 2 and bool(self.reason.strip()) and self.package_sha256 == trust.package_sha256

@@ -356,5 +356,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was backed up before the first step, in words; empty: nothing was."""
     drift: tuple[str, ...] = ()
     """Paths that somebody else wrote meanwhile; each was named once and stopped the run."""
+    watched: str = ""
+    """What the drift alarm between the steps saw, in words; empty: nobody watched."""
     restored: str = ""
     """After a rollback: how the backed-up paths compare with their backup, in words."""

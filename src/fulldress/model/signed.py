@@ -24,6 +24,8 @@ class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
     Of the 32 bytes of the key (minisign, signify); issuer and identity, a blank between them (sigstore);
     SHA-256 of the root file that it began with (tuf).
     """
+    subkey: str = ""
+    """OpenPGP: fingerprint of the key that signed, lower-case hex, where it is not the primary one."""
     signer: str = ""
     issuer: str = ""
     created: str = ""

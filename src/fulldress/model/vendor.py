@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Literal
 
 import msgspec
@@ -59,6 +60,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: str
 
 
+def person(name: str) -> str:
+    """A name as it is compared: case, blanks and forms of letters do not make another person."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 Outcome = Literal["confirmed", "denied", "no-answer"]
 Reason = Literal["unknown", "planned", "expired", "compromised", "lost", "ca-change"]
 
@@ -77,6 +83,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """As the contact read it aloud, lower-case hex."""
     matches: bool = False
     """True when the fingerprint read aloud is the one that signed the package."""
+    digest: str = ""
+    """SHA-256 of the package as the contact read it aloud, lower-case hex."""
     text: str = ""
 
 
@@ -111,6 +119,8 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
         for answer in self.answers:
             if answer.outcome == "denied":
                 return f"{answer.asked} said that the package or its key is not theirs"
+            if answer.digest and answer.digest != self.package_sha256:
+                return f"the SHA-256 that {answer.asked} read aloud is not that of this package"
             if answer.outcome == "confirmed" and self.signers and not answer.matches:
                 return f"the fingerprint that {answer.asked} read aloud is not the one that signed the package"
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -19,10 +19,9 @@ from fulldress import engine
 from fulldress.measure.load import punctuality
 from fulldress.model.changes import WriteSet
 from fulldress.model.plan import PlanLock, StepTiming
-from fulldress.model.proof import Allowed, Proof
-from fulldress.model.rehearsal import Act, FidelityFigure, LockHold, LockImpact
-from fulldress.model.release import Release
-from fulldress.ports import Clone, CloneDriver, Host, Keeper, Progress
+from fulldress.model.proof import Proof
+from fulldress.model.rehearsal import Act, LockHold, LockImpact
+from fulldress.ports import Clone, Host
 from fulldress.rehearse import proof
 from fulldress.rehearse.beside import Beside
 from fulldress.rehearse.containment import Containment
@@ -30,17 +29,14 @@ from fulldress.rehearse.intervals import MODES, STRONG
 from fulldress.rehearse.ledger import step_at
 from fulldress.rehearse.locks import LockTrace
 from fulldress.rehearse.locktimeline import timeline
-from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.model_traffic import Planned
-from fulldress.rehearse.network import Network, Wiring
-from fulldress.rehearse.outside import Outside
+from fulldress.rehearse.network import Network
 from fulldress.rehearse.samples import Sample
 from fulldress.rehearse.serverlog import ServerLog
+from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.sink import Sink, start_sink
 from fulldress.rehearse.target import Target, target_of
 from fulldress.rehearse.traffic import RunningLoad, start_load
-from fulldress.rehearse.wanted import Wanted
-from fulldress.store.blobs import BlobStore
 from fulldress.store.journal import Journal
 
 CALM_S = 6.0
@@ -48,46 +44,6 @@ CALM_S = 6.0
 AFTER_S = 5.0
 """Load after the plan ended: queues drain, caches fill, the worker catches up."""
 HEALTH_S = 60.0
-
-
-class Load(NamedTuple):
-    """The load of every act."""
-
-    planned: Sequence[Planned]
-    """Long enough for the longest act; it is stopped when the act ends."""
-    source: str
-    notes: tuple[str, ...]
-    """What must be said of where it comes from."""
-    left_out: Mapping[str, int]
-    """Requests of the log that are not sent, because no body is declared: endpoint -> how many."""
-    figures: tuple[FidelityFigure, ...] = ()
-    """How like the log it is; none for declared traffic."""
-
-
-class Setting(NamedTuple):
-    """What every act of one rehearsal plays in."""
-
-    id: str
-    release: Release
-    mirror: Mirror
-    blobs: BlobStore
-    directory: Path
-    """``06-rehearsals/<id>``"""
-    engine_dir: Path
-    """Where the engine keeps its own database; taken away with the rehearsal."""
-    scratch: Path
-    keeper: Keeper
-    driver: CloneDriver
-    wiring: Wiring
-    load: Load
-    outside: Outside
-    allowed: tuple[Allowed, ...]
-    progress: Progress
-    durations: dict[str, float]
-    """Filled in as the rehearsal goes: what -> seconds."""
-    wanted: Wanted
-    load_again: Callable[[int], Load]
-    """The load of the n-th repetition (1, 2, ...): the same traffic, other requests."""
 
 
 class Stage(NamedTuple):
@@ -176,8 +132,19 @@ def play(
     return timings
 
 
-def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, restore: bool = False) -> Act:
-    """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted."""
+def under_load(
+    setting: Setting,
+    lock: PlanLock,
+    *,
+    name: str,
+    title: str,
+    restore: bool = False,
+    then: Callable[[Host], str] | None = None,
+) -> Act:
+    """The plan under load. With ``restore``, a snapshot restore follows, and what it does not revert is noted.
+
+    ``then`` looks at the clone when plan and load are over; what it says is noted.
+    """
     with staged(setting, name) as stage:
         before = _capture(setting, stage) if restore else None
         log = ServerLog(stage.host, setting.release.estate.database)
@@ -192,6 +159,7 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             report = load.stop()
         finally:
             load.kill()
+        said = then(stage.host) if then is not None else ""
         act = Act(
             name=name,
             title=title,
@@ -206,7 +174,8 @@ def under_load(setting: Setting, lock: PlanLock, *, name: str, title: str, resto
             contained=tuple(stage.watch.found),
             notes=(
                 *(*setting.load.notes, punctuality(report), trace.note, log.note),
-                *(reconciled(stage.sink), *stage.watch.notes),
+                *(_outside(setting, stage), *stage.watch.notes),
+                *filter(None, (said,)),
             ),
         )
     if before is None:
@@ -276,7 +245,7 @@ def forward_and_back(setting: Setting, lock: PlanLock, *, name: str, title: str)
             unrecorded=stage.sink.tally().unaccounted if setting.driver.full_dress else None,
             contained=tuple(stage.watch.found),
             proof=beside.named(proof.compare(before, after, setting.allowed)),
-            notes=(reconciled(stage.sink), *stage.watch.notes),
+            notes=(_outside(setting, stage), *stage.watch.notes),
         )
         return act, writes
 
@@ -304,6 +273,12 @@ def capture_state(setting: Setting, host: Host) -> proof.StateSnapshot:
             databases=(estate.database,) if estate.database else (),
             config_globs=estate.config_files,
         )
+
+
+def _outside(setting: Setting, stage: Stage) -> str:
+    if not setting.driver.full_dress:
+        return "No sink stood around the staging host: what it asked of the outside is not known."
+    return reconciled(stage.sink)
 
 
 def reconciled(sink: Sink) -> str:

@@ -22,15 +22,20 @@ WITHOUT_CONTROL = "No control clone stood beside it: what the machine writes by 
 _DATABASES = ("/var/lib/postgresql", "/var/lib/mysql")
 
 
+def production_of(mirror: Mirror) -> Production:
+    """What all clones are made from, as the write-set sees it."""
+    tree = Path(mirror.tree)
+    data = {*(cluster.data for cluster in mirror.clusters), *(p for p in _DATABASES if (tree / p.lstrip("/")).is_dir())}
+    return Production(tree, _outermost(data), mirror.database_bytes)
+
+
 class Beside:
     """Follows one act. ``control``: the clone that nothing is done to."""
 
     def __init__(self, mirror: Mirror, clone: Clone, control: Clone | None) -> None:
         self.clone, self.control = clone, control
-        tree = Path(mirror.tree)
-        data = {*(cluster.data for cluster in mirror.clusters), *(p for p in _DATABASES if (tree / p.lstrip("/")).is_dir())}
-        self.production = Production(tree, _outermost(data), mirror.database_bytes)
-        self.seen = Seen(clone.writes, tree)
+        self.production = production_of(mirror)
+        self.seen = Seen(clone.writes, self.production.tree)
         self.began = time.time()
 
     def write_set(self, before: StateSnapshot, done: Sequence[StepTiming]) -> WriteSet:

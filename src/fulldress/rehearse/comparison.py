@@ -15,12 +15,14 @@ from fulldress.errors import UsageError
 from fulldress.measure.compare import shifts
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import EndpointShift
-from fulldress.rehearse.acts import Setting, Stage, loaded, play, staged, timed
+from fulldress.rehearse.acts import Stage, loaded, play, staged, timed
 from fulldress.rehearse.logins import slots
 from fulldress.rehearse.model_traffic import Planned
 from fulldress.rehearse.samples import Sample
+from fulldress.rehearse.setting import Setting
 
-SLICE_S = 30.0
+SLICE_S = 15.0
+"""Short, so that both meet the same slow moments; long enough for visits of several requests."""
 WARM_S = 5.0
 LONGEST_S = 3600.0
 OLD, NEW = "compare-old", "compare-new"
@@ -58,11 +60,13 @@ def compared(setting: Setting, plan: PlanLock, seconds: float) -> Comparison:
 
 def _turns(setting: Setting, old: Stage, new: Stage, seconds: float) -> tuple[list[Sample], list[Sample]]:
     found: dict[str, list[Sample]] = {OLD: [], NEW: []}
+    length = turn_of(setting.load.planned, seconds)[1]
     stages = {OLD: old, NEW: new}
     for number, part in enumerate(slices(setting.load.planned, seconds)):
         for name in (OLD, NEW) if number % 2 == 0 else (NEW, OLD):
             played = _played(setting, stages[name], part, number)
-            found[name] += played if number else []  # the first slice warms them up
+            # the first slice warms them up; the others stand where the schedule has them, for both alike
+            found[name] += [one._replace(due=one.due + (number - 1) * length) for one in played] if number else []
     return found[OLD], found[NEW]
 
 
@@ -72,7 +76,7 @@ def _played(setting: Setting, stage: Stage, part: Sequence[Planned], number: int
         load.wait()
     finally:
         load.kill()
-    return list(load.samples())
+    return [sample._replace(due=sample.due - load.started) for sample in load.samples()]
 
 
 def slices(planned: Sequence[Planned], seconds: float) -> Iterator[list[Planned]]:
@@ -80,14 +84,23 @@ def slices(planned: Sequence[Planned], seconds: float) -> Iterator[list[Planned]
 
     A schedule that is shorter than that begins again.
     """
-    end = max((one.at_s for one in planned), default=0.0) + 1.0
-    count = max(1, -(-int(seconds) // int(SLICE_S)))
-    length = min(seconds / count, end)
+    end = _end(planned)
+    count, length = turn_of(planned, seconds)
     whole = max(1, int(end // length))
     yield part_of(planned, 0.0, min(WARM_S, end))
     for number in range(count):
         begin = number % whole * length
         yield part_of(planned, begin, begin + length)
+
+
+def turn_of(planned: Sequence[Planned], seconds: float) -> tuple[int, float]:
+    """How many slices there are, and how long each is."""
+    count = max(1, -(-int(seconds) // int(SLICE_S)))
+    return count, min(seconds / count, _end(planned))
+
+
+def _end(planned: Sequence[Planned]) -> float:
+    return max((one.at_s for one in planned), default=0.0) + 1.0
 
 
 def part_of(planned: Sequence[Planned], begin: float, end: float) -> list[Planned]:

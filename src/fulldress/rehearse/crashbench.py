@@ -23,11 +23,14 @@ from fulldress.model.faults import Fault
 from fulldress.model.plan import PlanLock
 from fulldress.model.proof import Difference
 from fulldress.rehearse import proof
-from fulldress.rehearse.acts import Setting, Stage, await_product, capture_state, staged
+from fulldress.rehearse.acts import Stage, await_product, capture_state, staged
+from fulldress.rehearse.beside import production_of
 from fulldress.rehearse.crashes import Victim
 from fulldress.rehearse.crashpass import Ground, Pass
+from fulldress.rehearse.crashtrail import Trail
 from fulldress.rehearse.injections import Item, Played
 from fulldress.rehearse.runner import Link
+from fulldress.rehearse.setting import Setting
 
 PATIENCE_S = 10.0
 """What was just started may take so long until it answers."""
@@ -85,6 +88,7 @@ class Bench:
             engine_dir=setting.engine_dir,
             directory=self._stage.directory,
             expected=self._expected,
+            trail=Trail(self._stage.clone.writes, production_of(setting.mirror)),
         )
         played = Pass(ground, item, run_id).play()
         if self._victim.cuts != cuts:

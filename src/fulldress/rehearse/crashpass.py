@@ -19,6 +19,7 @@ from fulldress.enginework import Outcome
 from fulldress.model.faults import Ending, Injection, Moment
 from fulldress.model.plan import PlanLock
 from fulldress.rehearse.crashes import CUT_S, Hit, Victim, instant
+from fulldress.rehearse.crashtrail import Trail
 from fulldress.rehearse.injections import Item, Played
 from fulldress.rehearse.runner import Link, Message, Runner, Task
 from fulldress.store.blobs import BlobStore
@@ -43,6 +44,7 @@ class Ground(NamedTuple):
     """Takes the journals."""
     expected: Mapping[tuple[str, str], float]
     """(step, phase) -> seconds in the rehearsal."""
+    trail: Trail
 
 
 class Held(NamedTuple):
@@ -91,6 +93,7 @@ class Pass:
             timings=self.outcome.timings if self.outcome is not None else (),
             trouble="" if self._over else f"not undone: {said or self.state}"[:500],
             repeated=tuple(self._repeated()),
+            seen=self.ground.trail.paths(),
         )
 
     @property
@@ -193,6 +196,7 @@ class Pass:
         """Do it; True when the runner is gone."""
         victim = self.ground.victim
         self.open.pop((injection.phase, injection.step, injection.moment))
+        self.ground.trail.look(injection.step)
         hit = self._lasting(injection) or instant(victim, injection.fault, runner, job)
         if injection.recovery == "rollback" and not hit.runner_gone:
             victim.kill_runner(runner)

@@ -11,20 +11,23 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
 from fulldress.adapters import procs
 from fulldress.adapters.scratch import ensure_free
 from fulldress.enginequeue import WorkQueue
-from fulldress.errors import FulldressError
+from fulldress.errors import FulldressError, UsageError
 from fulldress.model.faults import Sweep, UndoneFrom
 from fulldress.model.plan import PlanLock, StepTiming
 from fulldress.model.rehearsal import Act
-from fulldress.rehearse.acts import Setting
+from fulldress.rehearse.forecast import Forecast, mixed
 from fulldress.rehearse.injections import Item, Played, injections, pack, prefixes
+from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.sweepworker import Shared, Spec
 from fulldress.rehearse.tally import Tally
 from fulldress.rehearse.traffic import child_environment
@@ -46,6 +49,16 @@ class SweepStopped(FulldressError):
     slug = "sweep-stopped"
 
 
+def ensure_sweepable(setting: Setting) -> None:
+    """Raises UsageError on a staging host: several workers would play on one host, and none can break it on purpose."""
+    if setting.wanted.sweeps and not setting.driver.full_dress:
+        raise UsageError(
+            "rollbacks from every step and crashes cannot be played on a staging host",
+            why="it is one host, for several workers; and it can be neither frozen nor cut off from power",
+            fix="leave --undo-at and --crash out, or use --driver overlay",
+        )
+
+
 def ensure_room(setting: Setting) -> None:
     """Refuse before anything is begun when the clones would not fit. Raises StateDiskFull."""
     number = max(1, setting.wanted.workers if setting.wanted.sweeps else 1)
@@ -53,35 +66,42 @@ def ensure_room(setting: Setting) -> None:
     ensure_free(setting.scratch, need, f"{number} clone{'s' if number > 1 else ''} of {setting.mirror.host}")
 
 
-def sweep(setting: Setting, lock: PlanLock, back: Act) -> tuple[Sweep, list[StepTiming]]:
-    """Play everything that was asked for; also the durations of the steps in undisturbed rollbacks.
+class Swept(NamedTuple):
+    """What came of it."""
+
+    sweep: Sweep
+    timings: Sequence[StepTiming] = ()
+    """The durations of the steps in undisturbed rollbacks."""
+    seen: Mapping[str, str] = MappingProxyType({})
+    """Paths that were written when something was broken -> the step."""
+
+
+def sweep(setting: Setting, lock: PlanLock, back: Act) -> Swept:
+    """Play everything that was asked for.
 
     ``back`` is the act forward and back on a quiet clone: the rollback after the last step, and what it leaves by itself.
     """
     began = time.monotonic()
     if sum(1 for step in back.steps if step.phase == "do" and step.code == 0) < len(lock.plan.step):
-        return Sweep(workers=0, notes=("nothing was tried: the plan itself did not go through on a quiet clone",)), []
+        return Swept(Sweep(workers=0, notes=("nothing was tried: the plan itself did not go through on a quiet clone",)))
     known = back.proof.differences if back.proof is not None else ()
     tally = Tally(lock, known)
-    items = [*prefixes(setting.wanted, lock)]
-    if setting.wanted.crash:
-        items += pack(injections(lock, setting.wanted), lock)
+    passes = pack(injections(lock, setting.wanted), lock) if setting.wanted.crash else []
+    items = mixed(prefixes(setting.wanted, lock), passes)
     if setting.wanted.undo_at and setting.wanted.undo_at[-1] == lock.plan.step[-1].id:
         tally.undone.append(_from_the_end(lock, back))
     workers = 0
     if items:
         with _shared_out(setting, lock, back) as (queue, crew):
-            workers = _conduct(setting, queue, crew, tally, items)
-    return (
-        Sweep(
-            undone=tally.sorted_undone(),
-            injections=tally.sorted_injections(),
-            workers=workers,
-            seconds=round(time.monotonic() - began, 3),
-            notes=tuple(tally.notes),
-        ),
-        tally.timings,
+            workers = _conduct(setting, queue, crew, tally, Forecast(lock, back.steps), items)
+    found = Sweep(
+        undone=tally.sorted_undone(),
+        injections=tally.sorted_injections(),
+        workers=workers,
+        seconds=round(time.monotonic() - began, 3),
+        notes=tuple(tally.notes),
     )
+    return Swept(found, tally.timings, tally.seen)
 
 
 def _from_the_end(lock: PlanLock, back: Act) -> UndoneFrom:
@@ -113,6 +133,8 @@ def _shared_out(setting: Setting, lock: PlanLock, back: Act) -> Iterator[tuple[W
         driver=setting.driver.name,
     )
     queue.open(msgspec.json.encode(shared))
+    if setting.wanted.queue:
+        setting.progress.note(f"the crash sweep has begun; join it now: fulldress rehearse --join URL {setting.id}")
     crew: list[subprocess.Popen[bytes]] = []
     try:
         for number in range(1, setting.wanted.workers + 1):
@@ -167,14 +189,19 @@ def _dismiss(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _conduct(
-    setting: Setting, queue: WorkQueue, crew: Sequence[subprocess.Popen[bytes]], tally: Tally, items: Sequence[Item]
+    setting: Setting,
+    queue: WorkQueue,
+    crew: Sequence[subprocess.Popen[bytes]],
+    tally: Tally,
+    forecast: Forecast,
+    items: Sequence[Item],
 ) -> int:
     """Hand out passes, take results, hand out what follows from them; returns how many workers took part."""
     progress, waiting = setting.progress, dict(zip(queue.put(map(msgspec.json.encode, items)), items, strict=True))
     asked = sum(len(item.injections) or 1 for item in items)
     progress.start(f"crash sweep: {asked} rollbacks and faults, {len(crew)} clones side by side", asked)
     known: set[int] = set()
-    heard, led, began, said = 0, 0.0, time.monotonic(), time.monotonic()
+    heard, led, said = 0, 0.0, time.monotonic()
     while waiting:
         time.sleep(POLL_S)
         if time.monotonic() - led > LEAD_S:
@@ -182,7 +209,9 @@ def _conduct(
             queue.lead()
         for number, result in sorted(queue.results(known).items()):
             known.add(number)
-            follow = tally.take(waiting.pop(number), msgspec.json.decode(result, type=Played))
+            item, played = waiting.pop(number), msgspec.json.decode(result, type=Played)
+            forecast.took(item, played)
+            follow = tally.take(item, played)
             waiting.update(zip(queue.put(map(msgspec.json.encode, follow)), follow, strict=True))
         for number in queue.given_up():
             if number in waiting:
@@ -191,9 +220,8 @@ def _conduct(
         settled = len(tally.injections) + len(tally.undone)
         progress.advance(settled - heard)
         heard = settled
-        if settled and time.monotonic() - said > SAY_S:
-            said = time.monotonic()
-            left = (said - began) / settled * max(0, asked - settled)
+        if time.monotonic() - said > SAY_S:
+            said, left = time.monotonic(), forecast.left(waiting.values(), len(queue.holders()))
             progress.note(f"crash sweep: {settled} of {asked}, about {max(1, round(left / 60))} min left")
         if waiting and crew and all(worker.poll() is not None for worker in crew):
             raise _stopped(setting)

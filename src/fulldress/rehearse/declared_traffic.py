@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.errors import UsageError
-from fulldress.formats.accesslog import Request
+from fulldress.formats.accesslog import Request, template
 from fulldress.rehearse.declared import DeclaredTable, TrafficFile
 from fulldress.rehearse.fitting import fit
 from fulldress.rehearse.model_traffic import TrafficModel
@@ -30,6 +30,16 @@ def declared_model(declared: TrafficFile, *, seed: int = 0) -> TrafficModel:
     if not declared.users.burstiness >= 1 or not declared.users.requests_per_visit >= 1 or declared.users.think_seconds < 0:
         raise UsageError("[users]: burstiness and requests-per-visit are at least 1, think-seconds at least 0")
     return fit(_made_up(declared, random.Random(seed)), seed=seed)._replace(source="declared")
+
+
+def per_minute(declared: TrafficFile, multiple: float) -> dict[str, float]:
+    """Requests a minute of each declared endpoint, as the load's report names it."""
+    found: dict[str, float] = {}
+    for one in declared.declared:
+        method, _, path = one.request.partition(" ")
+        name = f"{method} {template(one.paths[0] if one.paths else path)}"
+        found[name] = found.get(name, 0.0) + one.per_minute * multiple
+    return found
 
 
 def _check(one: DeclaredTable) -> None:

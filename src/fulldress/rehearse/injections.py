@@ -49,6 +49,8 @@ class Played(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
     timings: tuple[StepTiming, ...] = ()
     trouble: str = ""
+    seen: tuple[tuple[str, str], ...] = ()
+    """Paths that were written when something was broken, and the step."""
 
     @property
     def clean(self) -> bool:

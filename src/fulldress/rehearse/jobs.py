@@ -10,15 +10,20 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fulldress.errors import FulldressError
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Act, Check, FiredJob, Judgement, OutsideCall
+from fulldress.ports import Host
 from fulldress.rehearse import jobsfire
-from fulldress.rehearse.acts import Setting, Stage, play, reconciled, staged, timed
+from fulldress.rehearse.acts import Stage, play, reconciled, staged, timed
 from fulldress.rehearse.jobsdue import Due, Schedules, Span, window
+from fulldress.rehearse.setting import Setting
 
 NAME, TITLE = "jobs", "jobs due in the window"
 AS_BEFORE = "it failed before the upgrade as well"
 NOT_DUE = "not due any more after the upgrade"
+ONLY_AS_IT_CAME = "not due: only the package as it came brings it"
+_SILENT = (NOT_DUE, ONLY_AS_IT_CAME)
 _SOON_S = 0.5
 
 
@@ -29,7 +34,25 @@ def wanted_jobs(setting: Setting) -> Span | None:
     return window(setting.release)
 
 
-def jobs_act(setting: Setting, plan: PlanLock, span: Span) -> Act:
+class AsItCame:
+    """What falls due in the window where the package as it came was played; ``due`` is None until that is known."""
+
+    def __init__(self, span: Span | None) -> None:
+        self._span = span
+        self.due: tuple[Due, ...] | None = None
+
+    def look(self, host: Host) -> str:
+        """Ask the clone; returns why it could not be known, or nothing. A wrecked clone is no reason to end here."""
+        if self._span is None:
+            return ""
+        try:
+            self.due = jobsfire.survey(host, self._span).due
+        except (FulldressError, OSError) as error:
+            return f"Which jobs the package as it came would bring is not known: {error}."
+        return ""
+
+
+def jobs_act(setting: Setting, plan: PlanLock, span: Span, came: AsItCame | None = None) -> Act:
     """Play the plan on a quiet clone, then fire what falls due in the window."""
     with staged(setting, NAME) as stage:
         before = jobsfire.survey(stage.host, span)
@@ -44,7 +67,7 @@ def jobs_act(setting: Setting, plan: PlanLock, span: Span) -> Act:
         calls, effects = stage.sink.calls(steps=steps), stage.sink.effects(steps=steps)
         again = stage.sink.retries()
         unrecorded = stage.sink.tally().unaccounted
-        notes = (*after.notes, *_how(fired), reconciled(stage.sink), *stage.watch.notes)
+        notes = (*after.notes, *_how(fired), *_unknown(came), reconciled(stage.sink), *stage.watch.notes)
         contained = tuple(stage.watch.found)
     return Act(
         name=NAME,
@@ -54,7 +77,7 @@ def jobs_act(setting: Setting, plan: PlanLock, span: Span) -> Act:
         retries=tuple(again),
         effects=tuple(effects),
         unrecorded=unrecorded,
-        jobs=(*_excused(setting, fired, before), *gone(before, after)),
+        jobs=(*_excused(setting, fired, before), *gone(before, after), *vendors(before, after, came)),
         contained=contained,
         notes=notes,
     )
@@ -100,8 +123,21 @@ def gone(before: Schedules, after: Schedules) -> list[FiredJob]:
     return [_not_due(one) for one in before.due if one.identity not in still]
 
 
-def _not_due(one: Due) -> FiredJob:
-    return FiredJob(name=one.name, kind=one.kind, command=one.command, due=one.moments[0], trouble=NOT_DUE)
+def vendors(before: Schedules, after: Schedules, came: AsItCame | None) -> list[FiredJob]:
+    """What only the package as it came would make fall due: the adaptation takes it out, or leaves it out."""
+    known = {one.identity for one in (*before.due, *after.due)}
+    brought = came.due or () if came is not None else ()
+    return [_not_due(one, ONLY_AS_IT_CAME) for one in brought if one.identity not in known]
+
+
+def _not_due(one: Due, why: str = NOT_DUE) -> FiredJob:
+    return FiredJob(name=one.name, kind=one.kind, command=one.command, due=one.moments[0], trouble=why)
+
+
+def _unknown(came: AsItCame | None) -> list[str]:
+    if came is not None and came.due is not None:
+        return []
+    return ["Jobs that only the package as it came would bring are not listed: it was not played, or could not be asked."]
 
 
 def _how(fired: Sequence[FiredJob]) -> list[str]:
@@ -125,7 +161,7 @@ def jobs_check(act: Act) -> Check:
     limit = "0 new failures"
     if any(step.code != 0 for step in act.steps):
         return Check(name=TITLE, judgement="no-data", measured="the plan did not go through", limit=limit)
-    due = [job for job in act.jobs if not job.trouble.startswith(NOT_DUE)]
+    due = [job for job in act.jobs if not job.trouble.startswith(_SILENT)]
     failed = [job for job in due if failing(job)]
     new = [job for job in failed if AS_BEFORE not in job.trouble]
     silent = [job for job in due if not job.fired or job.code is None]

@@ -19,13 +19,13 @@ from fulldress.formats.accesslog import Request, Tally, how_to_log, parse
 from fulldress.formats.logformat import compile_format
 from fulldress.model.rehearsal import FidelityFigure
 from fulldress.model.release import Declared as Estate
-from fulldress.rehearse.acts import Load
 from fulldress.rehearse.declared import TrafficFile
-from fulldress.rehearse.declared_traffic import declared_model
+from fulldress.rehearse.declared_traffic import declared_model, per_minute
 from fulldress.rehearse.fitting import fit
 from fulldress.rehearse.likeness import figures
 from fulldress.rehearse.model_traffic import TrafficModel, left_out
 from fulldress.rehearse.schedule import Drawn, drawn, has_sessions
+from fulldress.rehearse.setting import Load
 
 FEWEST_REQUESTS = 100
 FEWEST_MINUTES = 5
@@ -57,6 +57,8 @@ def load_of(tree: Path, estate: Estate, declared: TrafficFile, *, seconds: float
         source=source,
         left_out=left_out(model, declared.sent),
         figures=likeness(model, made, declared, seconds, multiple),
+        declared=per_minute(declared, multiple) if model.source == "declared" else {},
+        burstiness=declared.users.burstiness,
     )
 
 

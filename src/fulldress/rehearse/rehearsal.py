@@ -13,18 +13,22 @@ import msgspec
 
 from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock
-from fulldress.model.rehearsal import Act, Check, EndpointShift, MirrorFacts, RehearsalReport
+from fulldress.model.rehearsal import Act, Check, EndpointShift, LoadReport, MirrorFacts, RehearsalReport
 from fulldress.rehearse import mirror
-from fulldress.rehearse.acts import Setting, forward_and_back, under_load
+from fulldress.rehearse.acts import forward_and_back, under_load
+from fulldress.rehearse.beside import production_of
 from fulldress.rehearse.comparison import compared, ensure_comparable
-from fulldress.rehearse.crashsweep import ensure_room, sweep
+from fulldress.rehearse.crashsweep import ensure_room, ensure_sweepable, sweep
+from fulldress.rehearse.crashtrail import with_crashes
 from fulldress.rehearse.jobs import TITLE as JOBS
-from fulldress.rehearse.jobs import jobs_act, jobs_check, wanted_jobs
+from fulldress.rehearse.jobs import AsItCame, jobs_act, jobs_check, wanted_jobs
 from fulldress.rehearse.repeats import expected_locks, step_durations, worst_load
+from fulldress.rehearse.setting import Load, Setting
 from fulldress.rehearse.verdict import (
     compare_check,
     contained_check,
     crash_check,
+    declared_checks,
     dress_checks,
     load_checks,
     outside_check,
@@ -48,22 +52,31 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
     With ``compare_s`` the installed version and the new one also play so many seconds of one schedule.
     """
     ensure_comparable(setting, compare_s)
+    ensure_sweepable(setting)
     ensure_room(setting)
     started = datetime.datetime.now(datetime.UTC)
     acts: list[Act] = []
+    span = wanted_jobs(setting)
+    came = AsItCame(span)
     if as_it_came is not None:
         _announce(setting, acts, AS_IT_CAME)
-        acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True))
+        acts.append(under_load(setting, as_it_came, name="as-it-came", title=AS_IT_CAME, restore=True, then=came.look))
     adapted: list[Act] = []
     for number in range(len(setting.wanted.rounds)):
         adapted.append(_under_load_again(setting, plan, [*acts, *adapted], number))
     _announce(setting, [*acts, *adapted], ROLLBACK)
     back, writes = forward_and_back(setting, plan, name="rollback", title=ROLLBACK)
-    if (span := wanted_jobs(setting)) is not None:
+    if span is not None:
         _announce(setting, [*acts, *adapted, back], JOBS)
-    fired = [jobs_act(setting, plan, span)] if span is not None else []
-    swept, undisturbed = sweep(setting, plan, back) if setting.wanted.sweeps else (None, [])
-    checks = [*judged(setting, plan, adapted, back, fired), *map(jobs_check, fired), *swept_checks(setting, swept)]
+    fired = [jobs_act(setting, plan, span, came)] if span is not None else []
+    swept = sweep(setting, plan, back) if setting.wanted.sweeps else None
+    if writes is not None and swept is not None:
+        writes = with_crashes(writes, swept.seen, production_of(setting.mirror))
+    checks = [
+        *judged(setting, plan, adapted, back, fired),
+        *map(jobs_check, fired),
+        *swept_checks(setting, swept.sweep if swept else None),
+    ]
     shifts: tuple[EndpointShift, ...] = ()
     if compare_s:
         setting.progress.note(f"old and new on one schedule, {compare_s:g} s each")
@@ -82,11 +95,11 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
         step_durations=tuple(
             step_durations(
                 [step.id for step in plan.plan.step],
-                [*(timing for act in (*adapted, back) for timing in act.steps), *undisturbed],
+                [*(timing for act in (*adapted, back) for timing in act.steps), *(swept.timings if swept else ())],
             )
         ),
         mirror=mirror_facts(setting),
-        sweep=swept,
+        sweep=swept.sweep if swept else None,
         expected_locks=tuple(expected_locks(adapted)),
         write_set=writes,
         fidelity=setting.load.figures,
@@ -124,15 +137,24 @@ def judged(setting: Setting, plan: PlanLock, adapted: Sequence[Act], back: Act, 
     return [
         step_check("steps under load", [s for act in adapted for s in act.steps if s.phase == "do"], total * times),
         *load_checks(worst_load(loads) if len(loads) == times else None, setting.release.objectives),
+        *declared_checks(_declared(setting, adapted), setting.release.objectives),
         step_check("steps forward", [s for s in back.steps if s.phase == "do"], total),
         step_check("steps back", [s for s in back.steps if s.phase == "undo"], total),
         recorded_check([*adapted, back, *fired]),
         proof_check(back.proof),
-        outside_check(back.effects),
+        outside_check(back.effects, recorded=setting.driver.full_dress),
         contained_check([*adapted, back, *fired]),
         *dress_checks(setting.driver.name, setting.driver.full_dress),
         *mirror.checks(setting.mirror),
     ]
+
+
+def _declared(setting: Setting, adapted: Sequence[Act]) -> list[tuple[LoadReport, Load]]:
+    """Each act's load beside what was to be sent; nothing where a log told the traffic."""
+    if not setting.load.declared:
+        return []
+    loads = [setting.load_again(number) if number else setting.load for number in range(len(adapted))]
+    return [(act.load, load) for act, load in zip(adapted, loads, strict=True) if act.load is not None]
 
 
 def swept_checks(setting: Setting, swept: Sweep | None) -> list[Check]:

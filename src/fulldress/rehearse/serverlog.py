@@ -1,12 +1,16 @@
 """The database server's own word on locks: its log of waits, and an event trigger that notes each schema change in it.
 
-For clones only: settings and a trigger are put into the server for the time of the ``with`` block and taken out again.
-What cannot be had (no superuser, a log that is no file) is said in :attr:`ServerLog.note`; nothing is read from production.
+Never on production: settings and a trigger are put into the server for the time of the ``with`` block and taken out again.
+What production had set by ALTER SYSTEM itself comes back, and what a plan set meanwhile stays. What cannot be had
+(no superuser, a log that is no file) is said in :attr:`ServerLog.note`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
+
+import msgspec
 
 from fulldress.formats.pglog import MARK, PREFIX, LoggedDdl, LoggedWait, read_log
 from fulldress.ports import Host
@@ -35,6 +39,11 @@ BEGIN
 END $tell$;
 CREATE EVENT TRIGGER {SCHEMA} ON ddl_command_end EXECUTE FUNCTION {SCHEMA}.tell();
 """
+_OWN = """
+SELECT coalesce(json_object_agg(name, coalesce(setting, '') ORDER BY seqno), '{}') FROM pg_file_settings
+WHERE sourcefile = current_setting('data_directory') || '/postgresql.auto.conf'
+"""
+"""What ALTER SYSTEM has set so far; of a name that stands there twice the last one counts, as for the server."""
 _GONE = f"DROP EVENT TRIGGER IF EXISTS {SCHEMA}; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"
 _WHERE = """
 data=$(psql -XqAt -d postgres -c 'SHOW data_directory')
@@ -55,13 +64,19 @@ class ServerLog:
         self.changes: list[LoggedDdl] = []
         self.oid = 0
         self._path, self._from = "", 0
+        self._before: Mapping[str, str] = {}
 
     def __enter__(self) -> ServerLog:
         if not self.database:
             return self
         self.oid = int(self._psql("SELECT oid FROM pg_database WHERE datname = current_database()") or 0)
-        settings = "; ".join(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in _SETTINGS.items())
-        if not self.oid or self._psql(f"{settings}; SELECT pg_reload_conf()", apart=True) is None:
+        own = self._own() if self.oid else None
+        if own is None:
+            self.oid = 0
+            self.note = "the server log was not read: the server does not say what is set in it"
+            return self
+        self._before = own
+        if not self._set(_SETTINGS):
             self.note = "the server log was not read: the server's settings cannot be changed on the clone"
             return self
         where = self.host.run(["bash", "-c", _WHERE], user="postgres", timeout_s=30).stdout.decode(errors="replace").split()
@@ -85,8 +100,26 @@ class ServerLog:
             if not told.ok or len(told.stdout) >= MOST_BYTES:
                 self.note += "; not to its end"
         self._psql(_GONE)
-        reset = "; ".join(f"ALTER SYSTEM RESET {name}" for name in _SETTINGS)
-        self._psql(f"{reset}; SELECT pg_reload_conf()", apart=True)
+        self._put_back()
+
+    def _put_back(self) -> None:
+        """What was set before; a setting that is not ours any more was set by the plan, and stays."""
+        now = self._own()
+        ours = [name for name, value in _SETTINGS.items() if now is None or now.get(name) == value]
+        if now is None or not self._set({name: self._before.get(name) for name in ours}):
+            self.note += "; its settings could not be put back"
+
+    def _own(self) -> dict[str, str] | None:
+        """What ALTER SYSTEM has set; None when the server does not say."""
+        told = self._psql(_OWN)
+        return msgspec.json.decode(told, type=dict[str, str]) if told else None
+
+    def _set(self, wanted: Mapping[str, str | None]) -> bool:
+        """Set and reload; None is a setting that ALTER SYSTEM has not set."""
+        lines = ["SET standard_conforming_strings = on"]
+        for name, value in wanted.items():
+            lines.append(f"ALTER SYSTEM RESET {name}" if value is None else f"ALTER SYSTEM SET {name} = {_literal(value)}")
+        return self._psql("; ".join([*lines, "SELECT pg_reload_conf()"]), apart=True) is not None
 
     def _psql(self, sql: str, *, apart: bool = False) -> str | None:
         """What it printed, or None when it failed. ``apart``: each statement in a transaction of its own."""
@@ -97,3 +130,7 @@ class ServerLog:
             else self.host.run([*argv, "-1", "-c", sql], user="postgres", timeout_s=30)
         )
         return done.stdout.decode(errors="replace").strip() if done.ok else None
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -28,19 +28,17 @@ from fulldress.model.plan import PlanLock
 from fulldress.model.proof import Allowed
 from fulldress.model.release import Release
 from fulldress.rehearse import clones
-from fulldress.rehearse.acts import Load, Setting
 from fulldress.rehearse.crashbench import Bench
 from fulldress.rehearse.injections import Item, Played
 from fulldress.rehearse.mirror import Mirror
 from fulldress.rehearse.network import Wiring
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.runner import die_with, follow
-from fulldress.rehearse.wanted import Wanted
+from fulldress.rehearse.setting import Setting, quiet
 from fulldress.store.blobs import BlobStore
 
 RENEW_S = 2.0
 IDLE_S = 0.2
-NO_LOAD = Load((), "", (), {})
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,22 +73,6 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     allowed: tuple[Allowed, ...]
 
 
-class Silent:
-    """Progress that says nothing: the one who shares out the work draws the bar."""
-
-    def start(self, label: str, total: float | None = None) -> None:
-        """Nothing."""
-
-    def advance(self, amount: float = 1.0) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
-    def finish(self) -> None:
-        """Nothing."""
-
-
 def main(path: str) -> int:
     """Work until there is no more."""
     spec = msgspec.json.decode(Path(path).read_bytes(), type=Spec)
@@ -101,25 +83,19 @@ def main(path: str) -> int:
         return 0
     shared = msgspec.json.decode(facts, type=Shared)
     with scope.Scope(f"sweep{spec.number}") as keeper:
-        setting = Setting(
-            id=f"{shared.id}w{spec.number:03d}",
-            release=spec.release,
-            mirror=spec.mirror,
+        setting = quiet(
+            f"{shared.id}w{spec.number:03d}",
+            spec.release,
+            spec.mirror,
             blobs=BlobStore(Path(spec.blobs)),
             directory=Path(spec.directory) / f"worker{spec.number}",
             engine_dir=Path(spec.directory) / f"engine{spec.number}",
             scratch=Path(spec.scratch),
             keeper=keeper,
             driver=clones.driver(shared.driver, keeper, nspawn.boot, staging=spec.release.staging),
-            wiring=shared.wiring,
-            load=NO_LOAD,
             outside=spec.outside,
             allowed=spec.allowed,
-            progress=Silent(),
-            durations={},
-            wanted=Wanted(),
-            load_again=lambda _: NO_LOAD,
-        )
+        )._replace(wiring=shared.wiring)
         keeper.keep("tree", str(setting.directory))
         keeper.keep("tree", str(setting.engine_dir))
         work(queue, shared, setting, spec.lock)

@@ -32,12 +32,16 @@ class Tally:
         self.injections: list[Injection] = []
         self.timings: list[StepTiming] = []
         self.notes: list[str] = []
+        self.seen: dict[str, str] = {}
+        """Paths that were written when something was broken -> the step."""
         self._guilty = 0
 
     def take(self, item: Item, played: Played) -> list[Item]:
         """Put down what a pass came to; returns the passes that it makes necessary."""
         if played.state == "not-run":
             return self._not_run(item, played)
+        for path, step in played.seen:
+            self.seen.setdefault(path, step)
         if item.stop_after and not item.injections:
             return self._rollback(item, played)
         again = self._missed(item, played)

@@ -5,6 +5,7 @@ Nothing measured is never a pass: a check without data says so, and only ``pass`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from fulldress.model.faults import Injection, Sweep
@@ -12,7 +13,14 @@ from fulldress.model.plan import StepTiming
 from fulldress.model.proof import Difference, Proof
 from fulldress.model.rehearsal import Act, Check, EndpointShift, Judgement, LoadReport, SideEffect
 from fulldress.model.release import Objectives
+from fulldress.rehearse.setting import Load
 
+JUDGEMENTS: tuple[Judgement, ...] = ("fail", "no-data", "inconclusive", "pass")
+"""The worst first."""
+FEWEST = 20
+"""Declared requests that cannot all be missing by chance."""
+SHORT = 0.1
+"""Of the declared rate may be missing; more, where so few requests scatter more by chance (three standard deviations)."""
 LAG_SHARE = 0.05
 """A generator that lags by more than this share of the latency limit measures itself."""
 
@@ -39,6 +47,32 @@ def load_checks(load: LoadReport | None, objectives: Objectives) -> list[Check]:
         _limit("longest outage of all at once", load.outage_seconds, objectives.max_outage_seconds, "s", digits=1),
         _limit("the load generator's own lag, p99", load.lag_p99_ms, lag_limit, "ms", digits=2, beyond="inconclusive"),
     ]
+
+
+def declared_checks(loads: Sequence[tuple[LoadReport, Load]], objectives: Objectives) -> list[Check]:
+    """Declared traffic: was it sent as often as declared, and how much of it failed? The worst act; none for a log's."""
+    found = [_declared(report, load, objectives) for report, load in loads if load.declared and report.scheduled]
+    return sorted(found, key=lambda check: JUDGEMENTS.index(check.judgement))[:1]
+
+
+def _declared(report: LoadReport, load: Load, objectives: Objectives) -> Check:
+    minutes = report.seconds / 60
+    asked, sent = sum(load.declared.values()), report.scheduled / minutes
+    never = [name for name, rate in load.declared.items() if rate * minutes >= FEWEST and name not in report.endpoints]
+    ratios = {
+        name: seen.failed / seen.sent for name, seen in report.endpoints.items() if name in load.declared and seen.sent
+    }
+    worst = max(ratios, key=lambda name: ratios[name], default="")
+    measured = f"{sent:.0f} requests a minute, {report.failed} of {report.scheduled} failed"
+    judgement: Judgement = "pass"
+    if worst and ratios[worst] > objectives.max_failed_ratio:
+        judgement, measured = "fail", f"{measured}, worst: {worst}, {100 * ratios[worst]:.1f} %"
+    elif never:
+        judgement, measured = "inconclusive", f"{measured}; never sent: {never[0]}"
+    elif sent < asked - max(SHORT * asked, 3 * math.sqrt(max(1.0, load.burstiness) * asked / minutes)):
+        judgement = "inconclusive"
+    limit = f"{asked:.0f} a minute"
+    return Check(name="declared traffic", judgement=judgement, measured=measured, limit=limit, margin=f"{sent - asked:+.0f}")
 
 
 def _limit(name: str, measured: float, limit: float, unit: str, *, digits: int = 0, beyond: Judgement = "fail") -> Check:
@@ -89,8 +123,11 @@ def _first_of_each(differences: Iterable[Difference]) -> list[Difference]:
     return list(firsts.values())
 
 
-def outside_check(effects: Iterable[SideEffect]) -> Check:
-    """After rollback nothing is left at third parties."""
+def outside_check(effects: Iterable[SideEffect], *, recorded: bool = True) -> Check:
+    """After rollback nothing is left at third parties; where no sink stood around it, nobody knows."""
+    if not recorded:
+        name, limit = "side effects closed by rollback", "0 left"
+        return Check(name=name, judgement="no-data", measured="no sink stood around it", limit=limit)
     effects = list(effects)
     left = [e for e in effects if not e.closed]
     measured = f"{len(left)} of {len(effects)} left"

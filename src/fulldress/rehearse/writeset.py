@@ -31,6 +31,10 @@ NAMED = 5
 _KINDS: Mapping[str, Kind] = {
     "file": "file", "directory": "directory", "symlink": "link", "socket": "socket", "fifo": "pipe",
 }  # fmt: skip
+_TESTS: tuple[tuple[Callable[[int], bool], Kind], ...] = (
+    (stat.S_ISREG, "file"), (stat.S_ISDIR, "directory"), (stat.S_ISLNK, "link"), (stat.S_ISSOCK, "socket"),
+    (stat.S_ISFIFO, "pipe"),
+)  # fmt: skip
 _REMAKE = re.compile("|".join(translate(rule.pattern) for rule in ALLOWED if rule.part == "file"))
 
 
@@ -129,7 +133,7 @@ def derive(
 ) -> WriteSet:
     """What the upgrade changed. ``began``: when the control clone was booted, for trees without a layer of writes."""
     mine, own = _candidates(control, upgraded, production.tree, began)
-    outside = _outside(production.data)
+    outside = never_part(production.data)
     database = [path for path in production.data if any(_within(p, path) for p in mine)]
     usual = {without_random(path) for path in own}
     own |= {path for path in mine if without_random(path) in usual}
@@ -157,11 +161,11 @@ def from_manifests(
     before: Mapping[str, PathState], after: Mapping[str, PathState], data: Sequence[str], note: str
 ) -> WriteSet:
     """The write-set of a machine without a control clone beside it; what it writes by itself is in it, too."""
-    outside = _outside(data)
+    outside = never_part(data)
     names = sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p) and not outside.match(p))
     changes = [
         Change(
-            path=_shown(p),
+            path=shown(p),
             before=_kind(before.get(p)),
             after=_kind(after.get(p)),
             what=_what(before.get(p), after.get(p)),
@@ -169,7 +173,7 @@ def from_manifests(
         )
         for p in names
     ]
-    backup = _to_back_up(changes, lambda path: path in before)
+    backup = to_back_up(changes, lambda path: path in before)
     return WriteSet(
         changes=tuple(changes),
         control=0,
@@ -195,7 +199,7 @@ def _ctime(root: Path, path: str) -> float:
         return 0.0
 
 
-def _outside(data: Iterable[str]) -> re.Pattern[str]:
+def never_part(data: Iterable[str]) -> re.Pattern[str]:
     """Never part of it: what is no lasting file, and databases' own files."""
     left = sorted({*EXCLUDED, *data})
     return re.compile("(?:" + "|".join(re.escape(path) for path in left) + ")(?:/|$)")
@@ -214,20 +218,29 @@ def _change(
     path: str, was: PathState | None, now: PathState | None, before: Path, upgraded: Side, steps: Sequence[StepTiming]
 ) -> Change:
     return Change(
-        path=_shown(path),
+        path=shown(path),
         before=_kind(was),
         after=_kind(now),
         what=_what(was, now),
-        bytes=_taken(before, path) if was is not None and was.kind == "file" else 0,
+        bytes=taken(before, path) if was is not None and was.kind == "file" else 0,
         step=_step(upgraded.writes, path, steps),
     )
+
+
+def kind_of(path: str) -> Kind:
+    """What stands there now."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return "absent"
+    return next((kind for test, kind in _TESTS if test(mode)), "device")
 
 
 def _kind(state: PathState | None) -> Kind:
     return "absent" if state is None else _KINDS.get(state.kind, "device")
 
 
-def _taken(root: Path, path: str) -> int:
+def taken(root: Path, path: str) -> int:
     """Bytes on the disk: of a sparse file, not its holes."""
     try:
         status = os.lstat(f"{root}{path}")
@@ -294,10 +307,10 @@ def _whole(
     changes: Sequence[Change], own: Iterable[str], both: Sequence[str], production: Production, database: Sequence[str]
 ) -> WriteSet:
     own = set(own)
-    backup = _to_back_up(changes, lambda path: os.path.lexists(f"{production.tree}{path}"))
+    backup = to_back_up(changes, lambda path: os.path.lexists(f"{production.tree}{path}"))
     notes = []
     if both:
-        some = ", ".join(_shown(path) for path in both[:NAMED])
+        some = ", ".join(shown(path) for path in both[:NAMED])
         notes.append(f"Written by the control clone as well, and left out: {some}{_more(len(both) - NAMED)}.")
     notes += [
         f"{path} is not in the backup list: rows come back by the plan's undo steps, and are proven." for path in database
@@ -305,18 +318,18 @@ def _whole(
     return WriteSet(
         changes=tuple(changes),
         control=len(own),
-        by_itself=tuple(sorted(_shown(path) for path in own)),
+        by_itself=tuple(sorted(shown(path) for path in own)),
         backup=backup,
-        backup_bytes=sum(_taken(production.tree, path) for path in backup if _is_file(production.tree, path)),
+        backup_bytes=sum(taken(production.tree, path) for path in backup if _is_file(production.tree, path)),
         notes=tuple(notes),
     )
 
 
-def _to_back_up(changes: Sequence[Change], there: Callable[[str], bool]) -> tuple[str, ...]:
+def to_back_up(changes: Sequence[Change], there: Callable[[str], bool]) -> tuple[str, ...]:
     """What stands in production now and will be changed, its aliases, and the directories above. Parents sort first."""
     wanted: set[str] = set()
     for change in changes:
-        if change.transient or ROWS in change.what or _REMAKE.match(change.path):
+        if (change.transient and change.before == "absent") or ROWS in change.what or _REMAKE.match(change.path):
             continue
         wanted |= {change.path, *change.aliases}
         wanted |= {str(parent) for parent in PurePosixPath(change.path).parents if str(parent) != "/"}
@@ -331,6 +344,6 @@ def _more(number: int) -> str:
     return f" and {number} more" if number > 0 else ""
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """Bytes that are no UTF-8 become escapes, because the write-set is JSON."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

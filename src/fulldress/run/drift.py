@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 
 from fulldress.adapters.transient import HOME
@@ -112,6 +112,15 @@ class Alarm:
             why = done.stderr.decode(errors="replace").strip()[-300:]
             raise FulldressError(f"{self.host.name} could not be watched for foreign changes", why=why)
         return [name.decode(errors="backslashreplace") for name in done.stdout.split(b"\0") if name]
+
+
+def in_words(found: Sequence[str], blind: Sequence[str]) -> str:
+    """What a whole run's alarm saw. ``blind``: the steps after which it could not look."""
+    if found:
+        words = f"somebody else wrote meanwhile: {named(list(found))}"
+    else:
+        words = "watched between the steps: nobody wrote where the rehearsal had seen nobody write"
+    return f"{words}; it could not be looked after {', '.join(blind)}" if blind else words
 
 
 def named(paths: list[str]) -> str:

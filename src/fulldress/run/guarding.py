@@ -111,7 +111,10 @@ class Guarded:
             return []
 
     def after(self, state: str) -> RunReport:
-        """The report with what this call found; an undone run is compared with its backup."""
+        """The report with what this run's alarm found so far; an undone run is compared with its backup."""
+        if self.writes is not None:
+            blind = [str(e.data.get("after")) for e in read_journal(self.journal.path) if e.kind == "drift-unknown"]
+            self.report = msgspec.structs.replace(self.report, watched=drift.in_words(self.report.drift, blind))
         saved = backup.taken(self.state_dir, self.report.id)
         if state in ("rolled-back", "rollback-incomplete") and saved is not None:
             different = backup.differing(self.host, saved, self.allowed)

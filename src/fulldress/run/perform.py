@@ -50,6 +50,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """When the copy that was rehearsed on was begun, seconds since the epoch."""
     allowed: tuple[str, ...] = ()
     """``part:glob | reason`` lines of the release."""
+    on_note: Callable[[str], None] = lambda _: None
+    """Hears what is to be known before the first step."""
 
 
 def now_text() -> str:
@@ -99,7 +101,10 @@ def carry_on(directory: Path, report: RunReport, job: Job, *, undo: bool = False
         write_json(directory / "run.json", report)
     guarded = Guarded(job.host, report, journal, job.state_dir, job.writes, job.allowed, job.mirrored)
     if not undo:
+        had = report.backup
         report = guarded.before(directory)
+        if report.backup != had:
+            job.on_note(report.backup)
     keep = _output_keeper(directory / "steps", guarded.watching(job.on_event, job.stop))
     outcome = engine.perform(
         lock,

@@ -260,4 +260,6 @@ def kind_of(place: str) -> Kind | None:
     name = place.rpartition("/")[2].lower()
     if not any(part in name for part in NAME_PARTS):
         return None
-    return next((kind for kind in KINDS if kind.place.search(place)), None)
+    # No kind looks beyond the folder around the name: long paths are not searched for each.
+    near = "/".join(place.rsplit("/", 3)[-3:])
+    return next((kind for kind in KINDS if kind.place.search(near)), None)

@@ -32,10 +32,11 @@ def shared_out(groups: Sequence[Sequence[int]], run: Callable[[int], list[Findin
     os.write(inlet, bytes(range(len(groups))))
     os.close(inlet)
     answers, answering = os.pipe()
+    collecting = gc.isenabled()
     gc.freeze()  # a collection would write to every object, and so end their being shared
+    gc.disable()  # rules leave next to no cycles behind
     helper = os.fork()
     if not helper:
-        gc.disable()
         _helper(groups, run, queue, answering)
     os.close(answering)
     try:
@@ -44,6 +45,8 @@ def shared_out(groups: Sequence[Sequence[int]], run: Callable[[int], list[Findin
         helper = _ended(helper)
     finally:
         gc.unfreeze()
+        if collecting:
+            gc.enable()
         for handle in (queue, answers):
             os.close(handle)
         if helper:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 URL = re.compile(
@@ -42,13 +43,15 @@ def urls(line: str) -> Iterator[Url]:
             yield Url(match[0], scheme, match[2] or "", host, match[4] or "", match[5])
 
 
+@lru_cache(maxsize=1 << 12)
 def outside(host: str) -> bool:
     """True for a host beyond the estate: a public name or address, not loopback, private, single-label or a namespace id."""
     bare = host.strip("[]")
-    try:
-        return ipaddress.ip_address(bare).is_global
-    except ValueError:
-        pass
+    if ":" in bare or bare[-1:].isdigit():  # nothing else is an address
+        try:
+            return ipaddress.ip_address(bare).is_global
+        except ValueError:
+            pass
     return "." in bare and not bare.endswith(_INSIDE) and not _NAMESPACES.search(bare)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.formats.patterns import Pattern
@@ -71,4 +72,9 @@ def _may_name_a_space(line: str) -> bool:
 
 def in_programs(uses: list[Use]) -> bool:
     """True when no setting, unit, crontab or script has it and no line of a program calls it: most are mere names."""
-    return not any(_SETTINGS.search(u.place) or (is_code(u.place) and _CALLED.search(u.text)) for u in uses if u.line)
+    return not any(_is_settings(u.place) or (is_code(u.place) and _CALLED.search(u.text)) for u in uses if u.line)
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_settings(place: str) -> bool:
+    return _SETTINGS.search(place) is not None

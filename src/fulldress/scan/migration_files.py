@@ -59,6 +59,15 @@ _DIALECTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("Oracle", re.compile(r"(?im)\bVARCHAR2\b|\bNUMBER\s*\(|^/\s*$|\bEND;\s*\n/|\bEXECUTE\s+IMMEDIATE\b")),
 )
+_WORDS = {
+    "MySQL": ("engine", "auto_increment", "/*!", "delimiter", "`", "flush", "mysql.", "modify"),
+    "SQLite": ("pragma", "autoincrement", "sqlite_"),
+    "SQL Server": ("nvarchar", "identity", "[dbo].", "sp_rename"),
+    "Oracle": ("varchar2", "number", "\n/", "immediate"),
+}
+"""In lower case, one of these or of what follows is in every text of the dialect: most texts are told by that alone."""
+_BEGINNINGS = {"set": "MySQL", "use": "MySQL", "go": "SQL Server"}
+_BEGINNING = re.compile(r"(?m)^[^\S\n]*(?:(set)\s+(?:names|session|global|foreign_key_checks|@)|(use)\s|(go)\b)")
 _DUMP = re.compile(r"(?i)\A(?:\s*--[^\n]*\n)*\s*--\s*(?:PostgreSQL database (?:cluster )?dump|MySQL dump|MariaDB dump)")
 _VERSION = re.compile(r"(?i)^(?:V|R|B)?(\d+(?:[._]\d+)*)")
 
@@ -133,14 +142,25 @@ def role(place: str, text: str) -> Role:
 def dialect(place: str, text: str) -> str:
     """The other database whose dialect it is; "" for PostgreSQL, or when nothing tells."""
     head = text[:200_000]
-    scores = [(len({m.group(0).lower() for m in pattern.finditer(head)}), name) for name, pattern in _DIALECTS]
-    most, name = max(scores)
+    likely = _likely(head)
+    words = {name: {m.group(0).lower() for m in pattern.finditer(head)} for name, pattern in _DIALECTS if name in likely}
+    most, name = max((len(words.get(name, ())), name) for name, _ in _DIALECTS)
     placed = _FOREIGN_PLACE.search(place)
     if most >= 2 or (most and (placed or "`" in head)):
         return name
     if placed and not re.search(r"(?i)postgres|pgsql|pg_", place):
         return placed.group(2)
     return ""
+
+
+def _likely(head: str) -> set[str]:
+    """The dialects that it may be written in, at a glance."""
+    if not head.isascii():  # other letters may count as those of a word
+        return {name for name, _ in _DIALECTS}
+    lower = head.lower()
+    likely = {name for name, words in _WORDS.items() if any(word in lower for word in words)}
+    likely |= {_BEGINNINGS[found.group(found.lastindex or 0)] for found in _BEGINNING.finditer(lower)}
+    return likely | {"Oracle"} if lower.startswith("/") else likely
 
 
 def sources(context: Context) -> list[Source]:
@@ -150,34 +170,34 @@ def sources(context: Context) -> list[Source]:
 
 def foreign(context: Context) -> list[Foreign]:
     """Scripts of other databases."""
-    found = []
-    for entry, text in _texts(context):
-        if role(entry.place, text) == "foreign":
-            found.append(Foreign(entry, dialect(entry.place, text)))
-    return found
+    return [Foreign(entry, dialect(entry.place, text)) for entry, text, _ in _being(context, "foreign")]
 
 
 def fresh(context: Context) -> list[tuple[Entry, str]]:
     """Scripts that make a database new: they tell the types and keys of tables."""
 
     def find() -> list[tuple[Entry, str]]:
-        return [(entry, text) for entry, text in _texts(context) if role(entry.place, text) == "fresh"]
+        return [(entry, text) for entry, text, _ in _being(context, "fresh")]
 
     return memo(context, "scripts for a new database", find)  # asked for by every series and every cure
 
 
-def _texts(context: Context) -> Iterator[tuple[Entry, str]]:
-    for entry, text in context.texts(".sql"):
-        if len(text) <= MAX_SQL:
-            yield entry, text
+def _being(context: Context, *wanted: Role) -> Iterator[tuple[Entry, str, Role]]:
+    """The SQL files of these roles."""
+
+    def find() -> list[tuple[Entry, Role]]:
+        return [(e, role(e.place, text)) for e, text in context.texts(".sql") if len(text) <= MAX_SQL]
+
+    for entry, what in memo(context, "roles of SQL", find):
+        text = context.text(entry) if what in wanted else None
+        if text is not None:
+            yield entry, text, what
 
 
 def _sources(context: Context) -> Iterator[Source]:
-    for entry, text in _texts(context):
-        what = role(entry.place, text)
-        if what in ("migration", "possible"):
-            tool, single, up = embedded.section(entry.place, text)
-            yield Source(entry, up, tool, what == "migration", single)
+    for entry, text, what in _being(context, "migration", "possible"):
+        tool, single, up = embedded.section(entry.place, text)
+        yield Source(entry, up, tool, what == "migration", single)
     for entry in context.ending(*embedded.PROGRAMS):
         reader = embedded.reader(entry.place)
         if reader is None or entry.size > MAX_SQL or _OTHER.search(entry.place):

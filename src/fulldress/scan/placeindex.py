@@ -55,6 +55,10 @@ class PlaceIndex:
     def _names(self) -> _Joined:
         return _Joined([place[place.rfind("/") + 1 :] for place in self._places])
 
+    def make(self) -> None:
+        """Make all of it now."""
+        _ = (self._ends, self._whole, self._names)
+
     def ending(self, *suffixes: str) -> list[int]:
         """Places that end with one of the suffixes."""
         found: set[int] = set()

@@ -9,63 +9,71 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from fulldress.scan.folders import EXAMPLE, TEST, TRANSLATION, folder_kinds
 from fulldress.scan.reading import is_prose, is_vendored
 
 Standing = Literal["acting", "example", "library", "silent"]
 
-_TRANSLATIONS = re.compile(r"(?i)(^|/)(i18n|l10n|locales?|lang|langs|languages|translations?|nls|po)/")
 _TRANSLATION = re.compile(
     r"(?i)^(i18n|l10n|locales?|lang|langs|languages|translations?|nls|po)[._-][^/]*$"
     r"|(^|[_.-])(localstrings|messages?|strings|translations?|resources|texts)([_.-][a-z]{2}([_-][a-z]{2,4})?)?\."
     r"(properties|json|ya?ml|xml|resx|ini)$|_[a-z]{2}(_[A-Z]{2})?\.properties$|\.(po|pot|mo|resx|xlf|xliff|ftl|arb)$"
 )
-_TESTS = re.compile(
-    r"(?i)(^|[/!])(tests?|testing|testdata|test[_-]?data|test[_-]resources|test_util\w*|_?fixtures?|vectors?|mocks?|spec|specs|"
-    r"__tests__|unittests?|cassettes)/|(^|/)ansible_test/"
+_TRANSLATION_ENDS = (
+    *(".properties", ".json", ".yml", ".yaml", ".xml", ".resx", ".ini", ".po", ".pot", ".mo", ".xlf", ".xliff", ".ftl"),
+    ".arb",
 )
+_TRANSLATION_BEGINS = ("i18n", "l10n", "locale", "lang", "translation", "nls", "po")
+"""Every name of a translation ends or begins so: most names are told by that alone. The same below."""
 _TEST = re.compile(r"(?i)^(test_[^/]*|[^/]*_test|[^/]*[._-](test|spec|tests)|conftest|unit_tests?)\.\w+$")
-_EXAMPLES = re.compile(
-    r"(?i)(^|[/!])(examples?|samples?|demos?|docs?|documentation|templates?|skeletons?|tutorials?|cookbook|contrib)/"
-    r"|(^|/)config_templates/|(^|[/!])usr/share/doc/"
-)
 _EXAMPLE = re.compile(
     r"(?i)\.(example|sample|dist|tmpl|tpl|template|mako|j2|jinja2?|erb|in|default|orig)$"
     r"|[._-](example|sample|template|dist)\.\w+$|^examples?-\d[^/]*\.json$"
 )
+_EXAMPLE_ENDS = (".tmpl", ".tpl", ".mako", ".j2", ".jinja", ".jinja2", ".erb", ".in", ".default", ".orig")
 _SCHEMA = re.compile(
     r"(?i)(\.schema\.json|(^|/)(openapi|swagger|paginators|service|waiters|examples?-\d|endpoint-rule-set|schemas?)[^/]*\.(json|ya?ml)|"
     r"(^|/)schemas?/[^/]+\.(json|xml|ya?ml)|\.(xsd|wsdl|dtd|pyi|map|d\.ts)|\.min\.(js|css)|[.-]lock(\.json|\.ya?ml)?|"
-    r"(^|/)(package-lock|composer)\.(json|lock)|go\.sum)$"
+    r"(^|/)(package-lock|composer)\.(json|lock)|go\.sum)\Z"
 )
-
-
-@lru_cache(maxsize=1 << 14)
-def _is_in(folders: re.Pattern[str], folder: str) -> bool:
-    """What a folder says is asked once: packages have many files in each."""
-    return folders.search(f"{folder}/") is not None
+_SCHEMA_ENDS = (
+    *(".json", ".yaml", ".yml", ".xml", ".xsd", ".wsdl", ".dtd", ".pyi", ".map", ".d.ts", ".min.js", ".min.css", "lock"),
+    "go.sum",
+)
 
 
 def is_translation(place: str) -> bool:
     """True for files of texts in a language."""
     folder, _, name = place.rpartition("/")
-    return _is_in(_TRANSLATIONS, folder) or _TRANSLATION.search(name) is not None
+    if folder_kinds(folder) & TRANSLATION:
+        return True
+    lower = name.lower()
+    likely = lower.endswith(_TRANSLATION_ENDS) or lower.startswith(_TRANSLATION_BEGINS)
+    return likely and _TRANSLATION.search(name) is not None
 
 
 def is_test(place: str) -> bool:
     """True for tests and their data."""
     folder, _, name = place.rpartition("/")
-    return _is_in(_TESTS, folder) or _TEST.search(name) is not None
+    if folder_kinds(folder) & TEST:
+        return True
+    lower = name.lower()
+    return ("test" in lower or "spec" in lower) and _TEST.search(name) is not None
 
 
 def is_example(place: str) -> bool:
     """True for examples, templates and what is filled in later."""
     folder, _, name = place.rpartition("/")
-    return _is_in(_EXAMPLES, folder) or _EXAMPLE.search(name) is not None
+    if folder_kinds(folder) & EXAMPLE:
+        return True
+    lower = name.lower()
+    likely = lower.endswith(_EXAMPLE_ENDS) or "ample" in lower or "template" in lower or "dist" in lower
+    return likely and _EXAMPLE.search(name) is not None
 
 
 def is_schema(place: str) -> bool:
     """True for schemas, interface descriptions, lock files and generated code: names of things, no settings."""
-    return _SCHEMA.search(place) is not None
+    return place.lower().endswith(_SCHEMA_ENDS) and _SCHEMA.search(place) is not None
 
 
 @lru_cache(maxsize=1 << 16)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import NamedTuple, TypeVar, cast
 
 from fulldress.formats import crontab, shell
@@ -16,6 +15,7 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob
 from fulldress.model.finding import Cure
 from fulldress.model.package import Entry
+from fulldress.scan.folders import PROSE, VENDORED, folder_kinds
 from fulldress.scan.rule import Among, Context
 
 T = TypeVar("T")
@@ -35,8 +35,6 @@ _PROSE_ENDS = (
     *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
     *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
 )
-_PROSE_FOLDER = re.compile(r"(?i)(^|/)(usr/share/doc|docs?|man\d?)/")
-_VENDORED = re.compile(r"(^|/)(site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__)/")
 _CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
 _USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
 
@@ -73,6 +71,13 @@ def take_over(context: Context, earlier: Context) -> None:
     for key, made in earlier.memo.items():
         if isinstance(key, tuple) and key[0] in _OF_CONTENT:
             context.memo.setdefault(key, made)
+
+
+def read_together(context: Context) -> None:
+    """Make what nearly every family of rules reads, before two processes would each make it."""
+    context.index()
+    named(context, "")
+    scripts(context)
 
 
 def scripts(context: Context) -> list[Script]:
@@ -167,19 +172,14 @@ def _crontabs(context: Context) -> Iterator[Crontab]:
 
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
-    folder, slash, name = place.rpartition("/")
+    folder, _, name = place.rpartition("/")
     name = name.lower()
     return (
         name.startswith(_PROSE_NAMES)
         or name.endswith(_PROSE_ENDS)
         or name in ("metadata", "pkg-info")
-        or _is_prose_folder(folder + slash)
+        or folder_kinds(folder) & PROSE != 0
     )
-
-
-@lru_cache(maxsize=1 << 14)
-def _is_prose_folder(folder: str) -> bool:
-    return _PROSE_FOLDER.search(folder) is not None
 
 
 CODE = (
@@ -192,7 +192,7 @@ CODE = (
 
 def is_vendored(place: str) -> bool:
     """True inside folders of third-party libraries."""
-    return _VENDORED.search(place) is not None
+    return folder_kinds(place.rpartition("/")[0]) & VENDORED != 0
 
 
 def is_code(place: str) -> bool:

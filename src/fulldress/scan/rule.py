@@ -19,7 +19,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import groupby
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -189,6 +188,10 @@ class Context:
     def _index(self) -> PlaceIndex:
         return PlaceIndex([entry.place for entry in self.files])
 
+    def index(self) -> None:
+        """Make the index of places now, for all who will ask."""
+        self._index.make()
+
     def ending(self, *suffixes: str) -> list[Entry]:
         """Those of ``files`` whose place ends with one of the suffixes, in order of place."""
         return [self.files[n] for n in self._index.ending(*suffixes)]
@@ -260,18 +263,22 @@ class Context:
 
         ``among`` says of which entries the matches are wanted: the others cost nothing.
         """
-        self.prepare(patterns)
-        places: set[int] = set()
-        for pattern in patterns:
-            places |= self._holding.get(pattern, set())
-        for place in sorted(places):
-            entry = self.files[place]
-            if among is not None and not among(entry):
-                continue
-            looked = self._looked[entry.sha256]
-            found = [(end, n, p) for n, p in enumerate(patterns) for end in looked.ends.get(p, ())]
-            for end, _, pattern in sorted(found, key=lambda f: f[:2]):
+        for entry, found in self._hits_by_entry(patterns, among):
+            for end, pattern in found:
                 yield Hit(entry, pattern, end)
+
+    def _hits_by_entry(
+        self, patterns: tuple[Pattern, ...], among: Among | None
+    ) -> Iterator[tuple[Entry, list[tuple[int, Pattern]]]]:
+        """Each entry with its matches: (end, pattern), in order of offset and of the patterns."""
+        for entry in self.matching(*patterns, among=among):
+            ends = self._looked[entry.sha256].ends
+            here = [pattern for pattern in patterns if pattern in ends]
+            if len(here) == 1:
+                yield entry, [(end, here[0]) for end in ends[here[0]]]
+                continue
+            found = sorted((end, n) for n, pattern in enumerate(here) for end in ends[pattern])
+            yield entry, [(end, here[n]) for end, n in found]
 
     def crowded(self) -> list[tuple[Entry, int]]:
         """Entries with more matches than are kept of a pattern, and how many no rule has seen."""
@@ -313,13 +320,11 @@ class Context:
         def wanted(entry: Entry) -> bool:
             return (among is None or among(entry)) and not self.is_binary(entry)
 
-        for _, group in groupby(self.hits(*patterns, among=wanted), key=lambda hit: hit.entry.place):
-            hits = list(group)
-            entry = hits[0].entry
+        for entry, found in self._hits_by_entry(patterns, wanted):
             if self._is_large(entry):
-                yield from large_lines(functools.partial(self._read_part, entry.sha256), entry.size, hits)
+                yield from large_lines(functools.partial(self._read_part, entry.sha256), entry, found)
             else:
-                yield from _lines(self._utf8(entry), hits)
+                yield from _lines(self._utf8(entry), entry, found)
 
     def texts(self, *suffixes: str) -> Iterator[tuple[Entry, str]]:
         """Entries that are text, with their text; only those whose place ends with one of the suffixes, if any given."""
@@ -340,23 +345,23 @@ def looked_at(data: bytes, matcher: Matcher) -> Looked:
     )
 
 
-def _lines(data: bytes, hits: Sequence[Hit]) -> Iterator[Line]:
+def _lines(data: bytes, entry: Entry, hits: Sequence[tuple[int, Pattern]]) -> Iterator[Line]:
     """The lines of one text in which the hits end, each once."""
     number, counted, line_end = 1, 0, -1
     start, patterns = 0, set[Pattern]()
-    for hit in hits:
-        at = max(0, hit.end - 1)
+    for end, pattern in hits:
+        at = end - 1 if end else 0
         if at >= line_end:
             if patterns:
-                yield _line(data, hits[0].entry, number, start, line_end, patterns)
+                yield _line(data, entry, number, start, line_end, patterns)
             start = data.rfind(b"\n", 0, at) + 1
             number, counted = number + data.count(b"\n", counted, start), start
             line_end = found if (found := data.find(b"\n", at)) >= 0 else len(data)
             line_end = max(line_end, at + 1)
             patterns = set()
-        patterns.add(hit.pattern)
+        patterns.add(pattern)
     if patterns:
-        yield _line(data, hits[0].entry, number, start, line_end, patterns)
+        yield _line(data, entry, number, start, line_end, patterns)
 
 
 def _line(data: bytes, entry: Entry, number: int, start: int, end: int, patterns: set[Pattern]) -> Line:
@@ -364,12 +369,13 @@ def _line(data: bytes, entry: Entry, number: int, start: int, end: int, patterns
     return Line(entry, number, text, frozenset(patterns))
 
 
-def large_lines(read: Callable[[int, int], bytes], size: int, hits: Sequence[Hit]) -> Iterator[Line]:
+def large_lines(read: Callable[[int, int], bytes], entry: Entry, hits: Sequence[tuple[int, Pattern]]) -> Iterator[Line]:
     """As :func:`_lines`, of a text that is read piece by piece around the hits."""
+    size = entry.size
     number, counted = 1, 0
     last: tuple[int, int, set[Pattern]] | None = None  # number, start and patterns of the line before
-    for hit in hits:
-        at = max(0, hit.end - 1)
+    for end, pattern in hits:
+        at = max(0, end - 1)
         low = max(counted, at - MAX_LINE)
         while counted < low:  # newlines between the lines of two hits
             piece = read(counted, min(MAX_KEPT // 16, low - counted))
@@ -381,11 +387,11 @@ def large_lines(read: Callable[[int, int], bytes], size: int, hits: Sequence[Hit
         start = counted + newline + 1 if newline >= 0 else (last[1] if last and last[0] == number else counted)
         counted = at
         if last is not None and last[0] != number:
-            yield _large_line(read, size, hit.entry, last)
+            yield _large_line(read, size, entry, last)
             last = None
-        last = (number, start, {hit.pattern, *(last[2] if last else ())})
+        last = (number, start, {pattern, *(last[2] if last else ())})
     if last is not None:
-        yield _large_line(read, size, hits[0].entry, last)
+        yield _large_line(read, size, entry, last)
 
 
 def _large_line(read: Callable[[int, int], bytes], size: int, entry: Entry, line: tuple[int, int, set[Pattern]]) -> Line:

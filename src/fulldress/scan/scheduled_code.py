@@ -22,7 +22,7 @@ JAVA = Pattern(r"(?i)(?:@Scheduled\s*\([^)\n]{0,80}cron\s*=|cronSchedule\s*\(\s*
 CELERY = Pattern(r"[\x22']schedule[\x22']\s*:\s*crontab\(")
 KUBERNETES = Pattern(r"^kind:\s*[\x22']?CronJob\b", once=True)
 KUBERNETES_KIND = re.compile(r"(?m)^kind:\s*[\"']?CronJob\b")
-SUSPENDED = re.compile(r"(?m)^[^\S\n]+suspend:\s*true\b")
+SUSPENDED = re.compile(r"(?m)^[ \t]+suspend:\s*true\b")
 WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
 ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
 LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS, ANSIBLE)

@@ -6,6 +6,7 @@ Hyperscan meets hostile bytes here, where nothing but the objects themselves can
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import signal
@@ -17,9 +18,9 @@ from typing import BinaryIO
 import msgspec
 
 from fulldress.adapters import sandbox
-from fulldress.formats.encodings import HEAD, MAX_WIDE, encoding_of, is_narrow
-from fulldress.formats.patterns import BLOCK, Found, Matcher, Pattern, Seen
+from fulldress.formats.patterns import Matcher, Pattern, Seen
 from fulldress.store.pack import RECORD, Region
+from fulldress.store.search import CODECS, PLAIN, Sighting, looked_through, sighting
 
 BATCH = 500
 """Objects reported together."""
@@ -39,20 +40,10 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
     seconds: int = 900
 
 
-class Object(msgspec.Struct, frozen=True, array_like=True):
-    """What was found in one object."""
-
-    sha256: bytes
-    binary: bool
-    encoding: str = ""
-    ends: dict[int, list[int]] = {}
-    dropped: dict[int, int] = {}
-
-
 class Searched(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the report; the numbers are in the last."""
 
-    objects: list[Object]
+    objects: list[Sighting]
     """Those in which there is anything to say: the others are texts without a match."""
     last: bool = False
     count: int = 0
@@ -66,35 +57,31 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
     """Confine this process, search, report. Any failure ends the process with a traceback on stderr."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
     matcher = Matcher(request.patterns, compiled)
-    for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"):
-        "".encode(name)  # loads the codec: nothing can be opened later
+    for codec in CODECS:
+        codecs.lookup(codec)
     folder = Path(request.folder) if request.folder else None
     sandbox.restrict(None, memory=request.memory, cpu_seconds=request.seconds, file_bytes=1 << 16, readable=folder)
-    objects: list[Object] = []
+    objects: list[Sighting] = []
     wrong: list[bytes] = []
-    total = 0
-    done: set[bytes] = set()
-    for sha256, searched, source, offset, size in records(request.inlet):
-        if sha256 in done:  # two readers came upon the same content; this one was not found to be wrong
-            continue
+    count = total = 0
+    for sha256, source, offset, size in records(request.inlet):
         handle = _opened(folder, sha256) if folder else request.handles[source]
         try:
-            seen = examined(Region(handle, source, offset, size), sha256, matcher if searched else None)
+            seen = _examined(Region(handle, source, offset, size), sha256, matcher)
         finally:
             if folder:
                 os.close(handle)
         total += size
         if seen is None:
             wrong.append(sha256)
-        elif searched:
-            done.add(sha256)
-            if seen == PLAIN:
-                continue
-            objects.append(Object(sha256, seen.binary, seen.encoding, seen.found.ends, seen.found.dropped))
+            continue
+        count += 1
+        if seen != PLAIN:
+            objects.append(sighting(sha256.hex(), seen))
             if len(objects) >= BATCH:
                 _send(out, Searched(objects=objects))
                 objects = []
-    _send(out, Searched(objects=objects, wrong=wrong, count=len(done), bytes_read=total, last=True))
+    _send(out, Searched(objects=objects, wrong=wrong, count=count, bytes_read=total, last=True))
 
 
 def _send(out: BinaryIO, report: Searched) -> None:
@@ -108,7 +95,7 @@ def _opened(folder: Path, sha256: bytes) -> int:
     return os.open(f"{folder}/{name[:2]}/{name[2:]}", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def records(pipe: int) -> Iterator[tuple[bytes, int, int, int, int]]:
+def records(pipe: int) -> Iterator[tuple[bytes, int, int, int]]:
     """The records of a pipe until its writers have gone."""
     rest = b""
     while piece := os.read(pipe, 1 << 16):
@@ -118,40 +105,10 @@ def records(pipe: int) -> Iterator[tuple[bytes, int, int, int, int]]:
         rest = data[whole:]
 
 
-PLAIN = Seen(False, "", Found({}, {}))
-"""A text in which nothing was found."""
-NOTHING = Seen(True, "", Found({}, {}))
-
-
-def examined(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | None:
-    """What is in an object (``matcher`` None: only its digest is verified); None when it is not what it claims to be."""
-    if region.size <= BLOCK:
-        data = region.read()
-        if hashlib.sha256(data).digest() != sha256:
-            return None
-        return matcher.look(data) if matcher else NOTHING
-    return _large(region, sha256, matcher)
-
-
-def _large(region: Region, sha256: bytes, matcher: Matcher | None) -> Seen | None:
-    """An object that is not held in memory whole."""
-    head = region.part(0, HEAD).read()
-    encoding = encoding_of(head) if not is_narrow(head) and region.size <= MAX_WIDE else ""
+def _examined(region: Region, sha256: bytes, matcher: Matcher) -> Seen | None:
+    """What is in an object; None when it is not what it claims to be."""
     hasher = hashlib.sha256()
-
-    def pieces() -> Iterator[bytes]:
-        while piece := region.read(BLOCK):
-            hasher.update(piece)
-            yield piece
-
-    if matcher is None:
-        for _ in pieces():
-            pass
-        seen = NOTHING
-    elif encoding:
-        seen = matcher.look(b"".join(pieces()))
-    else:
-        seen = Seen(not is_narrow(head), "", matcher.search_pieces(pieces()))
+    seen = looked_through(region, matcher, hasher.update)
     return seen if hasher.digest() == sha256 else None
 
 

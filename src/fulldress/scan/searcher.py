@@ -1,6 +1,7 @@
-"""Searches the objects of a package for patterns in confined processes of their own, while the caller does other work.
+"""Searches the objects of a package for patterns in confined processes of their own.
 
-Gives the Context its ``search``. Small packages are searched where they are: a process costs more than they do.
+Gives the Context its ``search``, where the readers of the package have not searched already. Small packages are searched
+where they are: a process costs more than they do.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from fulldress.errors import BlobCorrupt, SearchFailed
 from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.model.package import PackageLock
 from fulldress.scan.rule import Looked, looked_at
-from fulldress.scan.searchchild import Object, Searched, SearchRequest
+from fulldress.scan.searchchild import Searched, SearchRequest
 from fulldress.store import cache
 from fulldress.store.codec import canonical
 from fulldress.store.pack import PACK, RECORD
+from fulldress.store.search import Sighting
 
 WORTH_A_PROCESS = 8 << 20
 """Bytes from which searching in another process is faster."""
@@ -44,7 +46,6 @@ class Target(NamedTuple):
 
     sha256: str
     size: int
-    searched: bool = True
 
 
 class Searcher:
@@ -99,11 +100,7 @@ class Searcher:
         if last is None or (last.count != expected and not last.wrong):
             self._complaints.seek(0)
             said = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise SearchFailed(
-                f"the confined searcher ended with code {self._child.returncode}: {said or 'no word'}",
-                why="what was not searched cannot be called clean",
-                fix="run the command again; if it stays, report it with the package's digest",
-            )
+            raise _search_failed(f"the confined searcher ended with code {self._child.returncode}: {said or 'no word'}")
         if last.wrong:
             raise BlobCorrupt(
                 f"object {last.wrong[0].hex()[:12]}… does not match its digest",
@@ -122,14 +119,27 @@ class Searcher:
                     pipe.close()
 
 
+def _search_failed(what: str) -> SearchFailed:
+    return SearchFailed(
+        what,
+        why="what was not searched cannot be called clean",
+        fix="run the command again; if it stays, report it with the package's digest",
+    )
+
+
 BINARY = Looked(True, {})
 """A binary without a match: most objects that are worth a word are this one."""
 
 
-def looked(found: Sequence[Object], patterns: Sequence[Pattern]) -> dict[str, Looked]:
-    """A searcher's words as the Context wants them (texts without a match are left out)."""
+def looked(found: Sequence[Sighting], patterns: Sequence[Pattern]) -> dict[str, Looked]:
+    """A confined process's words as the Context wants them (texts without a match are left out).
+
+    Raises SearchFailed when they name a pattern that was not asked for.
+    """
+    if any(not 0 <= number < len(patterns) for o in found for number in o.ends):
+        raise _search_failed("it reports patterns that nobody asked for")
     return {
-        o.sha256.hex(): Looked(
+        o.sha256: Looked(
             o.binary, {patterns[n]: _kept(ends) for n, ends in o.ends.items()}, o.encoding, sum(o.dropped.values())
         )
         if o.ends or o.encoding
@@ -174,7 +184,7 @@ def in_folder(folder: Path, targets: Sequence[Target]) -> Callable[[Sequence[Pat
 
 
 def _record(target: Target) -> bytes:
-    return RECORD.pack(bytes.fromhex(target.sha256), target.searched, PACK, 0, target.size)
+    return RECORD.pack(bytes.fromhex(target.sha256), PACK, 0, target.size)
 
 
 def run(

@@ -198,14 +198,23 @@ def hidden(text: str) -> str:
     """The text with every recognisable secret hidden: in URLs, headers, options, assignments, and provider tokens."""
     if not _HINT.search(text):
         return text
+    lower = text.lower() if text.isascii() else _ALL_WORDS  # other letters may count as these: then all is tried
     for pattern in _ARGUMENTS:
         text = pattern.sub(lambda m: f"{m[1]}{HIDDEN}" if is_real(m[2]) else m[0], text)
-    text = URL_USERINFO.sub(lambda m: f"{m[1]}{m[2]}:{HIDDEN}@" if is_real(m[3]) else m[0], text)
+    if "@" in text:
+        text = URL_USERINFO.sub(lambda m: f"{m[1]}{m[2]}:{HIDDEN}@" if is_real(m[3]) else m[0], text)
     text = URL_PARAMETER.sub(lambda m: m[1] + HIDDEN if is_real(m[2]) else m[0], text)
     text = _KEY_BLOCK.sub(rf"\1{HIDDEN}\2", PROVIDER.sub(HIDDEN, text))
-    text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
-    text = _STATEMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}{m[4]}" if is_real(m[3]) else m[0], text)
-    return _ASSIGNMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}" if is_real(m[3]) else m[0], text)
+    if "authorization" in lower:
+        text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
+    if "identified" in lower or "password" in lower:
+        text = _STATEMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}{m[4]}" if is_real(m[3]) else m[0], text)
+    if "pass" in lower or "secret" in lower or "token" in lower or "key" in lower:
+        text = _ASSIGNMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}" if is_real(m[3]) else m[0], text)
+    return text
+
+
+_ALL_WORDS = "authorization identified password secret token key"
 
 
 def variable(*parts: str) -> str:

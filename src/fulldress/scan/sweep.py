@@ -26,7 +26,7 @@ from fulldress.scan import commandsecrets, crew, secrets
 from fulldress.scan import rules as rules_package
 from fulldress.scan.boundary import attempt
 from fulldress.scan.lineage import lineage
-from fulldress.scan.reading import MAX_PARSED, SHEBANG
+from fulldress.scan.reading import MAX_PARSED, SHEBANG, read_together
 from fulldress.scan.rule import Context, Rule, patterns_of
 from fulldress.scan.titles import sentence
 from fulldress.scan.waivers import Waiver
@@ -118,6 +118,7 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
     alone = len(families) < 2 or (os.cpu_count() or 1) < 2
     if alone or not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH:
         return [one(number) for number in range(len(run))]
+    attempt(lambda: read_together(context))
     groups = sorted(families.values(), key=lambda g: (_turn(run[g[0]].META.family), -len(g)))
     done = crew.shared_out(groups, one)
     return [done[number] for number in range(len(run))]

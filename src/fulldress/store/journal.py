@@ -83,17 +83,19 @@ def _drop_torn_tail(path: Path) -> None:
 
 def read_journal(path: Path) -> list[Event]:
     """All events, verified as a chain; [] when there is no file. Raises FulldressError ``journal-broken``."""
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return []
     events: list[Event] = []
     prev = GENESIS
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().removesuffix(b"\n").split(b"\n"), 1):
         try:
             event = msgspec.json.decode(line, type=Event)
         except (msgspec.MsgspecError, ValueError) as error:
             raise _broken(path, number, f"not an event: {error}") from error
         if event.prev != prev or event.seq != len(events) + 1:
             raise _broken(path, number, "it does not follow the line before")
+        if canonical(event) != line:  # the digest is over what was read: another spelling of the same number would pass it
+            raise _broken(path, number, "it is not written as it was")
         if _hash(event) != event.hash:
             raise _broken(path, number, "its content does not match its digest")
         events.append(event)

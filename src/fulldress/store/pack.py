@@ -10,7 +10,7 @@ import hashlib
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, cast
@@ -21,12 +21,10 @@ from fulldress.store.codec import disk_full_or
 
 PACK, PACKAGE, SECOND = 0, 1, 2
 """The files in which bytes lie: the pack, the package as it came, and the pack of a second writer."""
-RECORD = struct.Struct("<32sBBqq")
-"""How an object is announced: SHA-256, 1 when it is to be searched, source, offset, size."""
+RECORD = struct.Struct("<32sBqq")
+"""How one process tells another of an object: SHA-256, source, offset, size."""
 HELD = 8 << 20
 """Bytes of an unpacked archive up to which it is read from memory; it is in the pack all the same."""
-BATCH = 256
-"""Objects announced together at most; what is written is flushed before."""
 
 
 class Piece(NamedTuple):
@@ -46,6 +44,11 @@ class Region:
         """``held``: the same bytes, from ``shift`` on, where they are still in memory: the file is not asked then."""
         self.handle, self.source, self.offset, self.size, self._at = handle, source, offset, size, 0
         self._held, self._shift = held, shift
+
+    @property
+    def is_held(self) -> bool:
+        """True when its bytes are in memory."""
+        return self._held is not None
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes; all that are left when negative."""
@@ -118,12 +121,8 @@ class Pack:
         self._handles = {own: handle, PACKAGE: package, **dict(enumerate(others, SECOND))}
         self.index = {} if index is None else index
         self.room = room
-        self.told: Callable[[bytes], None] | None = None
-        """Is given the records of objects that can be read from now on."""
         self._pending = bytearray()
         self._flushed = 0
-        self._news: list[bytes] = []
-        self._announced: set[str] = set()
         self._sound: set[str] = set()
         self._copies: dict[str, Path] = {}
 
@@ -181,18 +180,8 @@ class Pack:
         """The package as it came."""
         return Region(self._handles[PACKAGE], PACKAGE, 0, os.fstat(self._handles[PACKAGE]).st_size)
 
-    def announce(self, sha256: str, *, searched: bool) -> None:
-        """Tell the listener, if there is one, of an object that is complete; ``searched``: it is no container."""
-        if self.told is None or sha256 in self._announced:
-            return
-        self._announced.add(sha256)
-        source, offset, size = self.index[sha256]
-        self._news.append(RECORD.pack(bytes.fromhex(sha256), searched, source, offset, size))
-        if len(self._news) >= BATCH:
-            self.flush()
-
     def flush(self) -> None:
-        """Write what is pending, then announce what is new."""
+        """Write what is pending."""
         try:
             at, view = self._flushed, memoryview(self._pending)
             while view:
@@ -201,9 +190,6 @@ class Pack:
         except OSError as error:
             raise disk_full_or(error, (self.room or Path("/tmp")) / "x") from error
         self._flushed, self._pending = at, bytearray()
-        if self._news and self.told is not None:
-            self.told(b"".join(self._news))
-            self._news = []
 
     def _append(self, chunk: bytes) -> None:
         self._pending += chunk

@@ -63,6 +63,7 @@ def command(package: Path | None, unsandboxed: bool, limits: Sequence[str], form
         work.facts.update(
             package=lock.name,
             package_sha256=lock.sha256,
+            path=str(path.absolute()),
             entries=len(lock.entries),
             bytes_inspected=lock.bytes_inspected,
             not_inspected=len(lock.not_inspected),

@@ -90,7 +90,11 @@ def _host_text(host: HostFacts) -> str:
     if not host.imported:
         rows += _asked_rows(host)
     rows += [(f"database {d.name}", _database(d)) for d in host.databases]
-    rows += [(f"  {m.tool}", _migrations(m.version, m.applied, m.trouble)) for d in host.databases for m in d.migrations]
+    rows += [
+        (f"  {m.tool}", _migrations(m.version, m.applied, m.trouble) + (f" ({m.table})" if m.tool == "hand-made" else ""))
+        for d in host.databases
+        for m in d.migrations
+    ]
     rows += [("NOT SEEN", shown(f"{part.part}: {part.why}")) for part in host.not_seen]
     return columns((host.name, host.hostname), rows, widest=90)
 
@@ -105,13 +109,20 @@ def _asked_rows(host: HostFacts) -> list[tuple[str, str]]:
         ("units", f"{len(host.units)}, {running} active" + (f", failed: {', '.join(failed)}" if failed else "")),
         ("config keys", f"{len(host.config)} in {len({key.file for key in host.config})} files"),
         ("schedules", f"{len(host.cron)} cron jobs, {len(host.timers)} timers" + (f", next {due}" if due else "")),
-        ("listeners", f"{len(host.listeners)}: {', '.join(str(p) for p in sorted({x.port for x in host.listeners})[:12])}"),
+        ("listeners", _listeners(host)),
         ("accounts", f"{len(host.accounts)}, {len(host.sudo)} sudo rules" + (f", {free} without password" if free else "")),
         ("changed or gone", _changed(host)),
         ("certificates", f"{len(host.certificates)}" + (f", the first ends {ends[:10]}" if ends else "")),
         ("commands", str(len(host.commands))),
         ("trusted roots", str(len(host.certificate_sha256))),
     ]
+
+
+def _listeners(host: HostFacts) -> str:
+    ports = sorted({listener.port for listener in host.listeners if listener.port})
+    sockets = sum(listener.protocol == "unix" for listener in host.listeners)
+    told = f": {', '.join(map(str, ports[:12]))}{', …' if len(ports) > 12 else ''}" if ports else ""
+    return f"{len(host.listeners) - sockets}{told}" + (f"; {sockets} sockets in the file system" if sockets else "")
 
 
 def _packages(host: HostFacts) -> str:
@@ -137,7 +148,10 @@ def _database(database: DatabaseFacts) -> str:
     product = "PostgreSQL" if database.engine == "postgresql" else "MySQL"
     version = f", schema {database.schema_version}" if database.schema_version else ""
     rows = f"{len(database.tables)} tables, about {sum(database.tables.values()):,} rows"
-    return f"{product} {database.server_version}{version}, {database.size_bytes / 1e6:.0f} MB, {rows}"
+    text = ", ".join(part for part in (database.encoding, database.collation) if part)
+    drift = f", SORTED BY ANOTHER SYSTEM: {database.collation_drift}" if database.collation_drift else ""
+    size = f"{database.size_bytes / 1e6:.0f} MB"
+    return f"{product} {database.server_version}{version}, {size}, {rows}{f', {text}' if text else ''}{drift}"
 
 
 def _migrations(version: str, applied: int, trouble: str) -> str:

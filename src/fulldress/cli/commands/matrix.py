@@ -132,7 +132,7 @@ def diff(old: Path, new: Path, product: str, since: str, output: Path | None, no
 @click.option("--since", default="", help="The version of rows that do not say theirs.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this new file (default: print it).")
 def import_(doc: Path, product: str, since: str, output: Path | None) -> None:
-    """A matrix file for review, from the tables of the vendor's documentation (Markdown, HTML, CSV).
+    """A matrix file for review, from the tables of the vendor's documentation (Markdown, HTML, reST, AsciiDoc, CSV).
 
     Rows that are not understood are listed on stderr, with the reason.
     """

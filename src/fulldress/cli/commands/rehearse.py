@@ -16,12 +16,12 @@ import msgspec
 from fulldress.adapters import nspawn, scope
 from fulldress.adapters.hosts import open_host
 from fulldress.adapters.scratch import scratch_dir
-from fulldress.cli.mirrorwork import refreshed
+from fulldress.cli.mirrorwork import refreshed, wishes
 from fulldress.cli.pagework import write_page
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.stagework import StageWork, here, next_command, stage_work
 from fulldress.enginequeue import WorkQueue
-from fulldress.errors import EXIT_NO_GO, NothingToDo, Stale
+from fulldress.errors import EXIT_NO_GO, CapabilityMissing, NothingToDo, Stale
 from fulldress.model.package import PackageLock
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import Check, LoadReport, RehearsalReport
@@ -30,15 +30,16 @@ from fulldress.plan.as_it_came import lock_as_it_came
 from fulldress.plan.lock import require_fresh
 from fulldress.ports import CloneDriver, Keeper, Progress
 from fulldress.rehearse import clones, mirror, proof
-from fulldress.rehearse.acts import Load, Setting, timed
+from fulldress.rehearse.acts import timed
 from fulldress.rehearse.declared import TrafficFile
 from fulldress.rehearse.loading import load_of
-from fulldress.rehearse.network import Wiring, wiring_of
+from fulldress.rehearse.network import wiring_of
 from fulldress.rehearse.outside import Outside
 from fulldress.rehearse.rehearsal import rehearse
-from fulldress.rehearse.sweepworker import NO_LOAD, Shared, Silent, work
+from fulldress.rehearse.setting import Load, Setting, quiet
+from fulldress.rehearse.sweepworker import Shared, work
 from fulldress.rehearse.verdict import failures
-from fulldress.rehearse.wanted import FAULTS, USUAL, Wanted, wanted
+from fulldress.rehearse.wanted import FAULTS, USUAL, wanted
 from fulldress.report.sanitise import visible
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -184,7 +185,7 @@ def _rehearse(folder: ReleaseFolder, keeper: Keeper, asked: Asked) -> RehearsalR
 def announce(setting: Setting, progress: Progress) -> None:
     """Say the name of the work before it begins, when other machines may join."""
     if setting.wanted.queue and setting.wanted.sweeps:
-        progress.note(f"other machines join with: fulldress rehearse --join URL {setting.id}")
+        progress.note(f"when the crash sweep begins, other machines join with: fulldress rehearse --join URL {setting.id}")
 
 
 def _setting(
@@ -194,24 +195,18 @@ def _setting(
     scratch = scratch_dir()
     engine_dir = scratch / "engine" / identity
     keeper.keep("tree", str(engine_dir))
-    return Setting(
-        id=identity,
-        release=release,
-        mirror=copy,
+    return quiet(
+        identity,
+        release,
+        copy,
         blobs=BlobStore(state_dir() / "blobs"),
         directory=folder.path(f.REHEARSALS) / identity,
         engine_dir=engine_dir,
         scratch=scratch,
         keeper=keeper,
         driver=making,
-        wiring=Wiring(),
-        load=NO_LOAD,
         outside=read_toml(folder.path(OUTSIDE), Outside) if folder.path(OUTSIDE).exists() else Outside(),
         allowed=proof.allowed(release.estate.allow_differences),
-        progress=terminal_progress(),
-        durations={},
-        wanted=Wanted(),
-        load_again=lambda _: NO_LOAD,
     )
 
 
@@ -231,17 +226,31 @@ def _join(folder: ReleaseFolder, url: str, identity: str) -> int:
             why=f"{plan.digest[:16]} here, {shared.plan_digest[:16]} there",
             fix="copy the release folder from the machine that began the sweep",
         )
+    _require_contents(plan, shared.host)
     scope.reap()
     with scope.Scope("join") as keeper:
         making = clones.driver(shared.driver, keeper, nspawn.boot, staging=release.staging)
         copy = mirror.load(making.place(shared.host))
+        mirror.require_masks(copy, wishes(folder).mask)
         setting = _setting(folder, release, keeper, f"{identity}-{secrets.token_hex(2)}", copy, making)
         here_only = setting.engine_dir / "joined"
-        setting = setting._replace(directory=here_only, wiring=shared.wiring, progress=Silent())
+        setting = setting._replace(directory=here_only, wiring=shared.wiring)
         click.echo(f"joined {identity}", err=True)
         played = work(queue, shared, setting, plan)
     click.echo(f"the sweep is over; {played} passes were played here")
     return 0
+
+
+def _require_contents(plan: PlanLock, host: str) -> None:
+    """What the steps need must be here: a sweep would put down its absence as a failure of the plan."""
+    blobs = BlobStore(state_dir() / "blobs")
+    missing = [sha for sha in dict.fromkeys(sha for step in plan.scripts for sha in step.blobs) if not blobs.has(sha)]
+    if missing:
+        raise CapabilityMissing(
+            f"{len(missing)} contents of the plan are not on this machine, the first is {missing[0][:16]}",
+            why=f"a copy of the release folder does not hold them; without them no step can be played on a clone of {host}",
+            fix=f"copy the directory blobs of the first machine's state directory to {blobs.root}",
+        )
 
 
 def _load(folder: ReleaseFolder, release: Release, tree: Path, multiple: float, seed: int) -> Load:

@@ -138,9 +138,8 @@ def escalate(folder: f.ReleaseFolder, by: str, due: str) -> None:
     click.echo(f"the text: {LETTER}    the reminder: {REMINDER}")
     for fingerprint in case.signers:
         click.echo(f"to be read aloud by them, not by you: {fingerprint}")
-    next_command(
-        'fulldress trust answer --by NAME --asked PERSON --outcome confirmed --fingerprint "AS READ ALOUD" --why planned'
-    )
+    click.echo(f"and its digest: {case.package_sha256}")
+    next_command(escalating.reply(case))
 
 
 def _time(folder: f.ReleaseFolder, text: str) -> datetime | None:
@@ -162,9 +161,12 @@ def _time(folder: f.ReleaseFolder, text: str) -> datetime | None:
 @click.option("--outcome", type=click.Choice(get_args(Outcome)), required=True, help="What they said.")
 @click.option("--why", "reason", type=click.Choice(get_args(Reason)), default="unknown", help="Why the key changed.")
 @click.option("--fingerprint", default="", help="As they read it aloud.")
+@click.option("--sha256", default="", help="The package's digest, as they read it aloud.")
 @click.option("--text", default="", help="The rest, in your words.")
 @in_folder
-def answer(folder: f.ReleaseFolder, by: str, asked: str, outcome: str, reason: str, fingerprint: str, text: str) -> None:
+def answer(
+    folder: f.ReleaseFolder, by: str, asked: str, outcome: str, reason: str, fingerprint: str, sha256: str, text: str
+) -> None:
     """Record what the contact said; after a compromise the old key's word is void, and the verdict is judged anew."""
     case = escalating.answered(
         work.required_escalation(folder),
@@ -175,6 +177,7 @@ def answer(folder: f.ReleaseFolder, by: str, asked: str, outcome: str, reason: s
         fingerprint=fingerprint,
         text=text,
         now=datetime.now(UTC),
+        sha256=sha256,
     )
     with folder.locked("`fulldress trust answer`"):
         write_json(folder.path(f.ESCALATION), case)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from fulldress.adapters.https import Https
+from fulldress.adapters.https import ChannelRefused, Https
 from fulldress.cli import trustwork
 from fulldress.cli.groups import WorkGroup
 from fulldress.cli.stagework import JOURNAL, next_command
@@ -166,10 +166,23 @@ def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most:
         Journal(release.path(JOURNAL)).append("vendor-fetched", **said)
     click.echo(_channels_text(fresh))
     if not release.path(f.PACKAGE_LOCK).is_file():
+        _heard(fresh)
         next_command("fulldress intake, then fulldress vendor match")
         return
     click.echo("\n" + _matches_text(_matched(release, report, record)))
+    _heard(fresh)
     next_command("fulldress trust dossier, or fulldress scan")
+
+
+def _heard(fresh: ChannelReport) -> None:
+    """Raise ChannelRefused when not one channel could be read: nothing heard is never good news."""
+    if fresh.channels and not any(c.documents for c in fresh.channels) and all(c.errors for c in fresh.channels):
+        what = "no channel" if len(fresh.channels) > 1 else f"the channel {fresh.channels[0].name}"
+        raise ChannelRefused(
+            f"{what} could not be read" if what.startswith("the") else f"{what} could be read",
+            why="nothing that the vendor said was heard; that is no sign that nothing was said",
+            fix="the reasons stand above; correct the record or try again later",
+        )
 
 
 def _void(release: f.ReleaseFolder) -> frozenset[str]:

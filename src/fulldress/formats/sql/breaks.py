@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.altering import commands, constraints
@@ -14,6 +13,7 @@ from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.formats.sql.kinds import Hazard, HazardKind, rows_of
 from fulldress.formats.sql.locks import MODES, Effect, at_least
 from fulldress.formats.sql.names import dotted, relation, type_of
+from fulldress.formats.sql.nodes import find_nodes
 from fulldress.formats.sql.parse import Script, Statement
 
 _ALONE = {
@@ -142,7 +142,7 @@ def _enum_values(statements: tuple[Statement, ...]) -> Iterator[Hazard]:
             if s.transaction and dotted(s.node.type_name) not in made:
                 added[s.node.new_val] = (s.transaction, s)
         elif added and s.node is not None and s.in_transaction:
-            used = {c.sval.sval for c in postgast.find_nodes(s.node, pb.A_Const)} & set(added)
+            used = {c.sval.sval for c in find_nodes(s.node, pb.A_Const)} & set(added)
             for value in sorted(used):
                 if added[value][0] == s.transaction:
                     detail = f"uses the enum value '{value}' in the transaction that adds it, which PostgreSQL refuses"
@@ -314,7 +314,8 @@ def _style(statements: tuple[Statement, ...], effects: list[Effect]) -> Iterator
             yield _hazard(
                 "schema-choice", name, s, f"makes the enum {name}: a value can never be taken out again", mild=True
             )
-        for column in postgast.find_nodes(s.node, pb.ColumnDef) if s.kind in ("create_stmt", "alter_table_stmt") else ():
+        columns = s.kind in ("create_stmt", "alter_table_stmt") and "json" in s.text.lower()
+        for column in find_nodes(s.node, pb.ColumnDef) if columns else ():
             if type_of(column.type_name)[0] == "json":
                 detail = f"makes {column.colname} json: DISTINCT, GROUP BY and = fail on it; jsonb has them"
                 yield _hazard("schema-choice", relation(s.node.relation), s, detail, mild=True)

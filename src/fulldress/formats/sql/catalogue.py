@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.bounds import implies, key_of
 from fulldress.formats.sql.grammar import Unreadable, parse
 from fulldress.formats.sql.names import columns, conjuncts, dotted, expression, null_test, relation, type_of
+from fulldress.formats.sql.nodes import find_nodes
 from fulldress.formats.sql.parse import Statement
 
 ColumnType = tuple[str, tuple[int, ...]]
@@ -293,7 +293,7 @@ class Catalogue:
             self.tables[relation(node.into.rel)] = Table()
             return
         target = node.view if kind == "view_stmt" else node.into.rel
-        reads = {relation(var) for var in postgast.find_nodes(node.query, pb.RangeVar)}
+        reads = {relation(var) for var in find_nodes(node.query, pb.RangeVar)}
         self.views[relation(target)] = reads
 
     def _function(self, node: Any) -> None:

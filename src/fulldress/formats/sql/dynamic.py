@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.grammar import Unreadable, parse, plpgsql
 from fulldress.formats.sql.names import dotted
+from fulldress.formats.sql.nodes import find_nodes
 
 AT_RUN_TIME = "fd_run_time"
 """Stands for a name that only the running migration knows."""
@@ -35,7 +35,7 @@ def bodies(
     if kind == "do_stmt":
         yield from _block(text, functions, depth)
         return
-    for name in called(node):
+    for name in called(node) if functions else ():
         if name in functions:
             for inner in _function(functions[name], functions, depth + 1):
                 yield (*inner[:3], 0)
@@ -43,7 +43,7 @@ def bodies(
 
 def called(node: Any) -> list[str]:
     """The functions that a query or CALL names, each once."""
-    calls = [node.funccall] if isinstance(node, pb.CallStmt) else postgast.find_nodes(node, pb.FuncCall)
+    calls = [node.funccall] if isinstance(node, pb.CallStmt) else find_nodes(node, pb.FuncCall)
     return list(dict.fromkeys(dotted(call.funcname) for call in calls if call.funcname))
 
 
@@ -91,25 +91,32 @@ def _statements(body: str, offset: int, functions: Mapping[str, str], depth: int
                 yield (*inner[:3], offset)
 
 
-def _queries(tree: Any, line: int = 1) -> Iterator[tuple[str, int, bool]]:
+def _queries(tree: Any, line: int = 1) -> list[tuple[str, int, bool]]:
     """(query, line, dynamic) of every statement of a PL/pgSQL tree that runs SQL."""
-    if isinstance(tree, list):
+    found: list[tuple[str, int, bool]] = []
+    _collect(tree, line, found)
+    return found
+
+
+def _collect(tree: Any, line: int, found: list[tuple[str, int, bool]]) -> None:
+    if type(tree) is list:
         for item in tree:
-            yield from _queries(item, line)
-        return
-    if not isinstance(tree, dict):
+            _collect(item, line, found)
         return
     for name, value in tree.items():
-        if isinstance(value, dict):
+        kind = type(value)
+        if kind is dict:
             line = value.get("lineno", line)
+        elif kind is not list:
+            continue
         if name == "PLpgSQL_stmt_execsql":
-            yield value["sqlstmt"]["PLpgSQL_expr"]["query"], line, False
+            found.append((value["sqlstmt"]["PLpgSQL_expr"]["query"], line, False))
         elif name == "PLpgSQL_stmt_perform" or name == "PLpgSQL_stmt_call":
-            yield value["expr"]["PLpgSQL_expr"]["query"], line, False
+            found.append((value["expr"]["PLpgSQL_expr"]["query"], line, False))
         elif name == "PLpgSQL_stmt_dynexecute":
-            yield value["query"]["PLpgSQL_expr"]["query"], line, True
+            found.append((value["query"]["PLpgSQL_expr"]["query"], line, True))
         else:
-            yield from _queries(value, line)
+            _collect(value, line, found)
 
 
 def _executed(expression: str) -> Iterator[Found]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.altering import commands, constraints
@@ -15,6 +14,7 @@ from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.kinds import Hazard, HazardKind, rows_of
 from fulldress.formats.sql.locks import Effect, at_least, lock_effects
 from fulldress.formats.sql.names import conjuncts, relation
+from fulldress.formats.sql.nodes import find_nodes
 from fulldress.formats.sql.parse import Script, Statement, script
 
 SMALL_ROWS = 10_000
@@ -170,9 +170,9 @@ def unbounded(statement: Statement, rows: Mapping[str, int], fresh: Set[str] = f
 
 def _bounds(term: Any) -> bool:
     """A term that keeps the number of rows small: a key's equality, a ctid range, a LIMIT in a subquery."""
-    if any(ref.fields[-1].string.sval == "ctid" for ref in postgast.find_nodes(term, pb.ColumnRef)):
+    if any(ref.fields[-1].string.sval == "ctid" for ref in find_nodes(term, pb.ColumnRef)):
         return True
-    if any(sub.HasField("limit_count") for sub in postgast.find_nodes(term, pb.SelectStmt)):
+    if any(sub.HasField("limit_count") for sub in find_nodes(term, pb.SelectStmt)):
         return True
     if not term.HasField("a_expr") or term.a_expr.kind not in (pb.AEXPR_OP, pb.AEXPR_IN):
         return False

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.altering import Effects, alter_table
 from fulldress.formats.sql.bounds import condition, outside
 from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.names import dotted, relation
+from fulldress.formats.sql.nodes import find_nodes
 from fulldress.formats.sql.parse import Statement
 
 MODES = (
@@ -88,7 +88,7 @@ def _alter(node: Any, catalogue: Catalogue, effects: Effects) -> None:
 
 
 def _create(node: Any, catalogue: Catalogue, effects: Effects) -> None:
-    for constraint in postgast.find_nodes(node, pb.Constraint):
+    for constraint in find_nodes(node, pb.Constraint):
         if constraint.contype == pb.CONSTR_FOREIGN:
             effects.lock(relation(constraint.pktable), "ShareRowExclusive")
     if not node.inh_relations:
@@ -155,7 +155,7 @@ def _truncate(node: Any, catalogue: Catalogue, effects: Effects) -> None:
 
 
 def _reads(node: Any, effects: Effects, *, mode: str = "AccessShare") -> None:
-    for var in postgast.find_nodes(node, pb.RangeVar):
+    for var in find_nodes(node, pb.RangeVar):
         effects.lock(relation(var), mode)
 
 

@@ -11,6 +11,7 @@ import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.grammar import Unreadable, parse
+from fulldress.formats.sql.nodes import find_nodes
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 _STEADY_WORDS = """
@@ -83,13 +84,13 @@ def expression(node: Any) -> str:
 
 def volatile(node: Any) -> bool:
     """True when evaluating the expression twice may give two values (unknown functions count as volatile)."""
-    calls = list(postgast.find_nodes(node, pb.FuncCall))
+    calls = list(find_nodes(node, pb.FuncCall))
     return any(call.funcname[-1].string.sval.lower() not in _STEADY for call in calls)
 
 
 def columns(node: Any) -> set[str]:
     """Names of the columns that an expression reads."""
-    refs = postgast.find_nodes(node, pb.ColumnRef)
+    refs = find_nodes(node, pb.ColumnRef)
     return {ref.fields[-1].string.sval for ref in refs if ref.fields[-1].HasField("string")}
 
 

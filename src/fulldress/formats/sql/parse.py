@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-import postgast
 from postgast import pg_query_pb2 as pb
 
 from fulldress.formats.sql.dynamic import bodies, called, sent_text
 from fulldress.formats.sql.grammar import Unreadable, parse
 from fulldress.formats.sql.names import dotted
+from fulldress.formats.sql.nodes import find_nodes
 from fulldress.formats.sql.psql import Meta, Plain, plain
 
 _UNITS = {"us": 0.001, "ms": 1.0, "": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
@@ -145,9 +145,10 @@ def _raw(sql: str, cuts: tuple[int, ...]) -> Iterator[_Raw]:
 
 def _parsed(sql: str, first: int) -> Iterator[_Raw]:
     data = sql.encode()
+    line, counted = first, 0
     for raw in parse(sql).stmts:
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(data)
-        line = first + data.count(b"\n", 0, raw.stmt_location)
+        line, counted = line + data.count(b"\n", counted, raw.stmt_location), raw.stmt_location
         body = data[raw.stmt_location : end].decode()
         lead = len(body) - len(body.lstrip())
         yield body.strip(), line + body.count("\n", 0, lead), raw.stmt
@@ -197,7 +198,7 @@ class _State:
             self.session, self.local = self.default, None
         elif kind == "create_function_stmt" and inner is not None:
             self.functions[dotted(inner.funcname)] = body
-        if kind in ("select_stmt", "call_stmt"):
+        if kind in ("select_stmt", "call_stmt") and "set_config" in body.lower():
             self._set_config(inner)
         if kind in ("select_stmt", "call_stmt", "do_stmt"):
             yield from self._inside(base)
@@ -233,7 +234,7 @@ class _State:
             self._value(field, getattr(self.default, field), local=stmt.is_local)
 
     def _set_config(self, stmt: Any) -> None:
-        for call in postgast.find_nodes(stmt, pb.FuncCall):
+        for call in find_nodes(stmt, pb.FuncCall):
             name = call.funcname[-1].string.sval if call.funcname else ""
             if name == "set_config" and len(call.args) == 3:
                 field = _FIELDS.get(call.args[0].a_const.sval.sval.lower(), "")

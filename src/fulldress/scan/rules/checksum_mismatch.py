@@ -34,6 +34,7 @@ from typing import NamedTuple
 
 from fulldress.formats import checksums
 from fulldress.formats.checksums import Listed
+from fulldress.formats.links import leads_to
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.reading import memo
@@ -93,6 +94,11 @@ def _contents(context: Context) -> dict[str, list[Entry]]:
     return memo(context, "contents of archives", make)
 
 
+def _links(context: Context) -> dict[str, str]:
+    """Where links lead: ``sha256sum`` writes of a link what the file at its end holds."""
+    return memo(context, "where links lead", lambda: leads_to(context.package.entries))
+
+
 def _lists(context: Context) -> Iterator[_List]:
     for entry in context.naming("sum", "sha", "md5", "record"):
         name = entry.place[max(entry.place.rfind("/"), entry.place.rfind("!")) + 1 :]
@@ -104,7 +110,7 @@ def _lists(context: Context) -> Iterator[_List]:
             yield _List(entry, root, _record(context.text(entry) or ""), True)
         elif _MD5SUMS.search(entry.place):
             yield _List(entry, folder.removesuffix("DEBIAN/"), checksums.parse_any(context.text(entry) or ""), True)
-        elif checksums.is_any_list(name) and (lines := checksums.parse_any(context.text(entry) or "")):
+        elif checksums.is_any_list(name) and (lines := checksums.parse_any(context.text(entry) or "", name)):
             yield _List(entry, folder, lines, False)
 
 
@@ -128,9 +134,9 @@ def _compared(context: Context, found: _List, inside: dict[str, Entry]) -> Itera
     compute = size <= MAX_HASHED
     changed, gone = [], []
     for algorithm, digest, path in found.lines:
-        entry = inside.get(path)
+        entry = inside.get(path) or context.entry(_links(context).get(found.root + path, ""))
         if entry is not None and entry.kind == "hardlink":
-            entry = context.entry(f"{found.root}{entry.link}")
+            entry = context.entry(_links(context).get(entry.place, ""))
         if entry is None:
             gone.append(path)
         elif entry.place == found.entry.place or not algorithm or (algorithm != "sha256" and not compute):

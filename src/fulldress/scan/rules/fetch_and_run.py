@@ -69,7 +69,7 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _embedded(context)
     for script in scripts(context):
         saved: set[str] = set()
-        wrappers = set(_WRAPPER.findall(script.text))
+        wrappers = set(_WRAPPER.findall(script.text)) if "curl" in script.text or "wget" in script.text else set()
         for command in script.commands:
             runs = _runs_saved(command, saved)
             if runs:
@@ -192,8 +192,14 @@ def _fetched(command: Command) -> tuple[str, Confidence]:
     return (f"{name} installs {package} from the network", "likely") if package else ("", "possible")
 
 
+_MANAGERS = (*("pip", "npm", "gem", "yarn", "pnpm", "python", "apt", "dnf", "yum", "apk", "zypper", "docker", "podman"),)
+"""How the names of package managers begin."""
+
+
 def _from_registry(name: str, rest: tuple[str, ...]) -> str:
     """What a package manager would get from the network, or ``""``."""
+    if not name.startswith(_MANAGERS):
+        return ""
     names = [w for w in rest if not w.startswith("-")]
     offline = any(w.startswith(("--no-index", "--no-download", "--offline")) for w in rest)
     if not names or offline:

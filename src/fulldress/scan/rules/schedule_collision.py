@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.formats import calendar, crontab
 from fulldress.model.estate import CronJob, Estate, HostFacts, Timer
@@ -76,7 +77,9 @@ def check(context: Context) -> Iterator[Finding]:
     assert context.estate is not None
     if window is None:
         return
-    own = [o for o in _in_window(context, *window) if any(step not in context.drafted for step in _steps(o))]
+    own = [
+        o for o in _in_window(context, *window) if not _steps(o) or any(step not in context.drafted for step in _steps(o))
+    ]
     if own:
         yield _window_finding(own, window)
     timers = [t for t in _timers_in_window(context, *window) if any(s not in context.drafted for s in _timer_steps(t))]
@@ -113,7 +116,7 @@ def _window_finding(own: list[_Own], window: tuple[datetime, datetime]) -> Findi
         excerpt=secrets.hidden(f"{listed}: {first.job.command}"[:300]),
         consequence="A dump through a migration waits for its locks, or makes it wait, and holds half of either schema.",
         fix="Hold these jobs for the window, or move the window.",
-        curable=True,
+        curable=any(_steps(o) for o in own),
     )
 
 
@@ -138,11 +141,24 @@ def _in_window(context: Context, start: datetime, end: datetime) -> Iterator[_Ow
     for host in context.estate.hosts:
         for job in host.cron:
             backup = _BACKUP.search(f"{job.file} {job.command}") is not None
-            if not (backup or (product and product.lower() in f"{job.file} {job.command}".lower())) or not job.line:
+            if not (backup or (product and product.lower() in f"{job.file} {job.command}".lower())):
                 continue
-            at = crontab.next_firing(job.schedule, start - timedelta(minutes=1))
+            at = _fires(host, job, start - timedelta(minutes=1))
             if at is not None and at <= end:
                 yield _Own(host, job, at, backup)
+
+
+def _fires(host: HostFacts, job: CronJob, after: datetime) -> datetime | None:
+    """The next firing by the clock that the job follows: its own CRON_TZ, else its host's; told in the zone of ``after``."""
+    found = crontab.next_firing(job.schedule, _on_clock(job.zone or host.timezone, after))
+    return found.astimezone(after.tzinfo) if found is not None else None
+
+
+def _on_clock(zone: str, moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return moment
 
 
 def _timers_in_window(context: Context, start: datetime, end: datetime) -> Iterator[_OwnTimer]:
@@ -154,7 +170,9 @@ def _timers_in_window(context: Context, start: datetime, end: datetime) -> Itera
                 continue
             for text in timer.calendar:
                 event = calendar.parse(text)
-                at = calendar.next_elapse(event, start - timedelta(minutes=1)) if event is not None else None
+                before = _on_clock(host.timezone, start - timedelta(minutes=1))
+                found = calendar.next_elapse(event, before) if event is not None else None
+                at = found.astimezone(start.tzinfo) if found is not None else None
                 if at is not None and at <= end:
                     yield _OwnTimer(host, timer, at)
                     break
@@ -177,7 +195,7 @@ def _with_backup(estate: Estate, job: Job, start: datetime) -> str:
         for other in host.cron:
             if not _BACKUP.search(f"{other.file} {other.command}"):
                 continue
-            theirs = crontab.next_firing(other.schedule, mine - _AROUND)
+            theirs = _fires(host, other, mine - _AROUND)
             if theirs is not None and abs(theirs - mine) <= _AROUND:
                 whose = host.hostname or host.name
                 return f"fires at {mine:%H:%M}, beside the backup of {whose} at {theirs:%H:%M} ({other.file})"
@@ -200,6 +218,8 @@ def _twice(estate: Estate, job: Job) -> str:
 def _steps(own: _Own) -> tuple[StepDraft, ...]:
     params = {"file": own.job.file, "match": own.job.command}
     name = f"{own.job.file}:{own.job.line}"
+    if not own.job.line:
+        return ()  # a script of a run-parts directory: its line in the table stands for others too
     return (
         StepDraft(kind="cron-job", title=f"Hold the job {name} for the window", params={**params, "action": "disable"}),
         StepDraft(
@@ -236,7 +256,22 @@ def _estate(*lines: str, timer: str = "") -> Estate:
     return Estate(taken="2026-10-01T00:00:00Z", hosts=(host,))
 
 
+def _host(*jobs: CronJob, zone: str = "Europe/Vienna") -> Estate:
+    host = HostFacts(name="h", hostname="h", os="rhel", os_version="9", timezone=zone, cron=jobs)
+    return Estate(taken="2026-10-01T00:00:00Z", hosts=(host,))
+
+
+_DUMP = CronJob(file="/etc/cron.d/own", line=1, schedule="45 1 * * *", user="postgres", command="pg_dumpall -f /b/all")
+_SCRIPT = CronJob(
+    file="/etc/cron.daily/backup", line=0, schedule="45 2 * * *", user="root", command="/etc/cron.daily/backup"
+)
+_ELSEWHERE = CronJob(
+    file="/etc/cron.d/own", line=2, schedule="45 10 * * *", user="root", command="pg_dumpall", zone="Asia/Tokyo"
+)
 BAD = (
+    Sample(files={"a": "x\n"}, estate=_host(_DUMP, zone="UTC"), release=RELEASE),
+    Sample(files={"a": "x\n"}, estate=_host(_SCRIPT), release=RELEASE),
+    Sample(files={"a": "x\n"}, estate=_host(_ELSEWHERE), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate(timer="Sun 03:00"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("45 2 * * * postgres pg_dumpall -f /b/all"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("0 3 * * 0 lims /opt/lims/bin/report"), release=RELEASE),
@@ -252,6 +287,7 @@ BAD = (
     ),
 )
 GOOD = (
+    Sample(files={"a": "x\n"}, estate=_host(_DUMP), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate(timer="Sun 04:00"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("45 1 * * * postgres pg_dumpall -f /b/all"), release=RELEASE),
     Sample(files={"a": "x\n"}, estate=_estate("0 3 * * 1-6 postgres pg_dumpall -f /b/all"), release=RELEASE),

@@ -47,6 +47,7 @@ _WIDE = Pattern(r"(?i)p\x00a\x00s\x00s\x00w\x00(o\x00r\x00)?d\x00=\x00[!-~]\x00[
 _CLASS = Pattern(r"\A\xca\xfe\xba\xbe\x00\x00\x00[\x2d-\x60]", once=True)
 _SQLITE = Pattern(r"\ASQLite format 3\x00", once=True)
 LOOKS_FOR = (_URL, _ASSIGNED, _WIDE, _CLASS, _SQLITE)
+_TELLING = re.compile(r"(?i)passw|pwd.|secret|[a-z_]pass$")
 MAX_BYTES = 64 << 20
 MAX_CLASS = 4 << 20
 MAX_HITS = 200
@@ -96,8 +97,10 @@ def _first(text: str) -> str:
 def _in_company(data: bytes) -> Iterator[str]:
     """What a class, code object or row gives away."""
     groups: list[binaries.Group | None]
+    lower = data.lower()
+    telling = b"pass" in lower or b"pwd" in lower or b"secret" in lower
     if data[:4] == b"\xca\xfe\xba\xbe":
-        found = binaries.of_class(data)
+        found = binaries.of_class(data, names=telling)
         for name, value in found.constants:
             if secrets.is_secret_key(name) and secrets.worth(value) == "real" and re.search(r"\d", value):
                 yield f"the value of {name}"
@@ -107,8 +110,6 @@ def _in_company(data: bytes) -> Iterator[str]:
         return
     else:
         groups = [binaries.of_pyc(data)]
-    lower = data.lower()
-    telling = b"pass" in lower or b"pwd" in lower or b"secret" in lower
     for group in groups:
         if group is None:
             continue
@@ -120,9 +121,7 @@ def _in_company(data: bytes) -> Iterator[str]:
             (
                 n
                 for n in (group.names if telling else ())
-                if re.fullmatch(r"[\w.-]{3,60}", n)
-                and secrets.is_secret_key(n)
-                and re.search(r"(?i)passw|pwd.|secret|[a-z_]pass$", n)
+                if _TELLING.search(n) and re.fullmatch(r"[\w.-]{3,60}", n) and secrets.is_secret_key(n)
             ),
             "",
         )

@@ -59,6 +59,7 @@ CONSEQUENCE = "Everyone who has the package, and every user of the host while it
 FIX = "Rotate it, and read it from a secret file instead."
 
 _DEFINED = re.compile(r"""-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken)=([^\s"'$]+)""")
+_ASSIGNS = re.compile(r"\s*(export\s+)?\w+=")
 _ASSIGNED = re.compile(r"""^\s*([A-Za-z_]\w*)=("[^"$`]*"|'[^']*'|[^\s"'$`;&|()]+)\s*(?:#.*)?$""")
 
 
@@ -82,8 +83,10 @@ def check(context: Context) -> Iterator[Finding]:
 def _assigned(text: str) -> Iterator[tuple[int, str, str]]:
     """(line, name, value) of secrets assigned on a line of their own."""
     for number, line in enumerate(text.split("\n"), 1):
+        if "=" not in line:
+            continue
         match = _ASSIGNED.match(line[:MAX_LINE])
-        defined = _DEFINED.search(line[:MAX_LINE]) if re.match(r"\s*(export\s+)?\w+=", line) else None
+        defined = _DEFINED.search(line[:MAX_LINE]) if "-D" in line and _ASSIGNS.match(line) else None
         if defined is not None and secrets.worth(defined[1]):
             yield number, line.partition("=")[0].strip(), defined[1]
         elif match is not None and secrets.is_secret_key(match[1]) and secrets.worth(match[2]):

@@ -407,7 +407,10 @@ BAD = (
 )
 GOOD = (
     {"up.sh": "#!/bin/sh\nset -e\nrm -rf /var/lib/postgresql/15/main.old /etc/nginx/sites-enabled/app /usr/lib/app\n"},
-    {"up.sh": "#!/bin/sh\nset -e\npsql l <<Q\nDROP TABLE IF EXISTS n;\nCREATE TABLE n (a int);\nDROP TABLE x_tmp;\nQ\n"},
+    {
+        "up.sh": "#!/bin/sh\nset -e\npsql lims <<SQL\nDROP TABLE IF EXISTS n;\nCREATE TABLE n (a int);\n"
+        "DROP TABLE x_tmp;\nSQL\n"
+    },
     {"up.sh": '#!/bin/sh\nset -e\nfind "$LOGS" -mtime +7 -delete\nfind $LOGS -name x\n'},
     {"x.deb!/postrm": '#!/bin/sh\nset -e\nif [ "$1" = purge ]; then rm -rf /etc/nginx; fi\n'},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data || exit 1\nrm -rf old-*\ncd /x && rm -f *\necho x > /var/log/app.log\n"},

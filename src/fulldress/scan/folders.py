@@ -1,0 +1,64 @@
+"""What the folders of a path say of what lies in them: documentation, third-party code, tests, examples, translations. Pure.
+
+Names of folders recur all over a package: each is judged once, and so is each folder.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+PROSE, VENDORED, TRANSLATION, TEST, EXAMPLE = 1, 2, 4, 8, 16
+
+_NAMES = (
+    (PROSE, re.compile(r"(?i)docs?|man\d?")),
+    (VENDORED, re.compile(r"site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__")),
+    (TRANSLATION, re.compile(r"(?i)i18n|l10n|locales?|lang|langs|languages|translations?|nls|po")),
+    (TEST, re.compile(r"(?i)ansible_test")),
+    (EXAMPLE, re.compile(r"(?i)config_templates")),
+)
+_ALSO_ROOTS = (
+    (
+        TEST,
+        re.compile(
+            r"(?i)tests?|testing|testdata|test[_-]?data|test[_-]resources|test_util\w*|_?fixtures?|vectors?|mocks?|spec|specs|"
+            r"__tests__|unittests?|cassettes"
+        ),
+    ),
+    (
+        EXAMPLE,
+        re.compile(
+            r"(?i)examples?|samples?|demos?|docs?|documentation|templates?|skeletons?|tutorials?|cookbook|contrib",
+        ),
+    ),
+)
+"""Names that count right behind a ``!`` as well."""
+_ANY = re.compile("(?i)" + "|".join(pattern.pattern.removeprefix("(?i)") for _, pattern in (*_NAMES, *_ALSO_ROOTS)))
+
+
+MOST_DEEP = 100
+"""Folders deeper than that are judged without the help of those around them."""
+
+
+@lru_cache(maxsize=1 << 15)
+def folder_kinds(folder: str) -> int:
+    """What is said by any folder on the way to what lies in this one (given without a slash at its end), as flags."""
+    if folder.count("/") > MOST_DEEP:
+        said = 0
+        for name in folder.split("/"):
+            said |= _name_kinds(name)
+        return said
+    around, slash, name = folder.rpartition("/")
+    return folder_kinds(around) | _name_kinds(name) if slash else _name_kinds(name)
+
+
+@lru_cache(maxsize=1 << 14)
+def _name_kinds(name: str) -> int:
+    behind = name.rpartition("!")[2]
+    if not _ANY.fullmatch(behind):
+        return 0
+    said = sum({kind for kind, pattern in _NAMES if pattern.fullmatch(name)})
+    for kind, pattern in _ALSO_ROOTS:
+        if pattern.fullmatch(behind):
+            said |= kind
+    return said

@@ -22,6 +22,7 @@ Disable the job until the vendor names a successor of the server; `fulldress ada
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fulldress.model.estate import Estate
@@ -41,6 +42,10 @@ META = RuleMeta(
     confidence="certain",
     needs=("estate",),
 )
+
+
+_SAYS = re.compile(r"\s*(?:echo|printf|logger|log|warn|die|info)\s[^|>;&]*$")
+"""A line of a shell script that tells a person something, and does nothing."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -77,7 +82,8 @@ def _retired(context: Context, job: Job) -> tuple[str, str] | None:
         ]
         texts += [(r.entry.place, 0, context.text(r.entry) or "", r.steps) for r in found if r.entry is not None]
         for place, at, text, steps in texts:
-            line = next((at or number for number, line in command_lines(text) if pattern.search(line)), 0)
+            named = (at or number for number, line in command_lines(text) if pattern.search(line) and not _SAYS.match(line))
+            line = next(named, 0)
             if line:
                 there = "" if at else f" → {short(place)}:{line}"
                 return host, " → ".join(f"{short(s.place)}:{s.line}" for s in steps) + f"{there} → {host}"
@@ -147,6 +153,13 @@ BAD = (
     ),
 )
 GOOD = (
+    Sample(
+        files={
+            "etc/cron.d/a": "0 3 * * * root /opt/x/run\n",
+            "opt/x/run": '#!/bin/sh\necho "moved away from sftp.old.example"\nsftp lab@sftp.new.example\n',
+        },
+        estate=ESTATE,
+    ),
     Sample(files={"etc/cron.d/app": "# was: sftp.old.example\n0 3 * * * app /usr/lib/app/import\n"}, estate=ESTATE),
     Sample(
         files={

@@ -1,8 +1,8 @@
 """A scheduled job reaches a server that no longer exists.
 
 ## What it does
-Follows every cron job and systemd timer of the package through the scripts and configuration files that it calls, and
-reports those that reach a server which `release.toml` declares as retired.
+Follows every cron job, systemd timer and CronJob of the package through the scripts, services, make targets, modules and
+configuration files that it calls, and reports those that reach a server which `release.toml` declares as retired.
 
 ## Why it matters
 The job fires at its hour whether or not anyone remembers it: it fails every night, keeps a lock or a half-written
@@ -14,7 +14,8 @@ import behind, or, when the name was taken over by someone else, sends credentia
 ```
 
 ## Fix
-Disable the job until the vendor names a successor of the server; `fulldress adapt` comments it out with the reason.
+Disable the job until the vendor names a successor of the server; `fulldress adapt` comments it out with the reason, or
+suspends the CronJob.
 
 ## References
 - crontab(5), systemd.timer(5)

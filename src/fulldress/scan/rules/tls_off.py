@@ -4,7 +4,7 @@
 Reads commands by their syntax (`curl -k`, `wget --no-check-certificate`, `ssh -o StrictHostKeyChecking=no`, `git -c
 http.sslVerify=false`, `sslmode=` below `verify-full`), settings and programs (`verify=False`, `rejectUnauthorized: false`,
 `NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers). Calls to this host itself, Unix sockets and
-libraries do not count. One finding for each kind in a file.
+libraries do not count. One finding for each kind in a file, which names the further lines.
 
 ## Why it matters
 The connection is encrypted to whoever answers: anyone on the way reads the credential and changes what is downloaded.

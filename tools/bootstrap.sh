@@ -15,11 +15,14 @@ say() { printf '%s\n' "$*" >&2; }
 root() { [ "$(id -u)" = 0 ]; }
 
 # --- what is missing?
-find_python() { # a Python 3.11 to 3.13; the one that is tested most comes first
+find_python() { # a Python 3.11 to 3.13; the distribution's own comes first: it is built with profiles, a quarter faster, and mended
     local p
-    for p in python3.11 python3.12 python3.13 python3; do
+    for p in /usr/bin/python3.11 /usr/bin/python3.12 /usr/bin/python3.13 python3.11 python3.12 python3.13 python3; do
         command -v "$p" > /dev/null || continue
-        "$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2> /dev/null && { command -v "$p"; return 0; }
+        "$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2> /dev/null || continue
+        [ "${1:-}" != complete ] || "$p" -c 'import ensurepip, venv' 2> /dev/null || continue
+        command -v "$p"
+        return 0
     done
     return 1
 }
@@ -39,7 +42,7 @@ missing=
 wanted=$(stamp)
 have=$(cat .venv/stamp 2> /dev/null || true)
 if [ "$wanted" != "$have" ]; then
-    python=$(find_python || true)
+    python=$(find_python complete || find_python || true)
     if [ $debian = yes ]; then
         [ -n "$python" ] || missing="${missing}python3 "
         if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then missing="${missing}python3-venv "; fi

@@ -11,7 +11,7 @@ import pytest
 from tests.intake.poison import stdlib_zip
 
 from fulldress.adapters import sandbox
-from fulldress.cli import scanwork
+from fulldress.cli import scanroom, scanwork
 from fulldress.cli.scanroom import PACKS, PREFIX, READ
 from fulldress.errors import FulldressError
 from fulldress.model.package import PackageLock
@@ -23,6 +23,7 @@ DEAD = 999_999_999
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(scanroom, "WORTH_KEEPING_S", 0)
     return tmp_path / "cache" / "fulldress"
 
 
@@ -84,6 +85,16 @@ def test_what_two_readers_brought_out_is_gone_on_from(package: Path, cache: Path
         both = all((left / pack).stat().st_size for pack in PACKS)
     monkeypatch.setattr(scanwork, "reading", None)
     assert scanned(package) == first
+    assert rooms(cache) == []
+
+
+def test_what_took_no_time_is_not_kept(package: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanroom, "WORTH_KEEPING_S", 100)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        scanwork.package_context(package, vendor=None, sandboxed=CONFINED, progress=None),
+    ):
+        raise KeyboardInterrupt
     assert rooms(cache) == []
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import stat
 import struct
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -25,6 +28,7 @@ from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
 from fulldress.scan.rule import Context
 from fulldress.store.pack import PACK, PACKAGE, SECOND, Pack, Piece
+from fulldress.store.search import Sighting
 
 SPLITS = {
     "in turn": [bytes(range(0, PARTS, 2)), bytes(range(1, PARTS, 2))],
@@ -249,19 +253,40 @@ def test_what_no_two_can_share_is_left_to_one(tmp_path: Path, monkeypatch: pytes
 def test_two_readers_are_stopped_when_they_bring_too_many_members() -> None:
     heard = Heard(None, 2)
     with pytest.raises(PackageRefused, match="more than 2 members"):
-        heard._take(Report(entries=[Entry(place=p, kind="directory") for p in "abc"]), PACK)
+        heard._take(Report(entries=[Entry(place=p, kind="directory") for p in "abc"]), 0)
 
 
 def test_a_reader_may_not_speak_of_the_others_pack() -> None:
     heard = Heard(None, 9)
     entry = Entry(place="a", kind="file", size=1, sha256="0" * 64)
-    for source, own in ((SECOND, PACK), (PACK, SECOND)):
+    for source, reader in ((SECOND, 0), (PACK, 1)):
         with pytest.raises(PackageRefused, match="impossible object"):
-            heard._take(_report(entry, Piece(source, 0, 1)), own)
+            heard._take(_report(entry, Piece(source, 0, 1)), reader)
         heard = Heard(None, 9)
-    heard._take(_report(entry, Piece(SECOND, 0, 1)), SECOND)
+    heard._take(_report(entry, Piece(SECOND, 0, 1)), 1)
     with pytest.raises(PackageRefused, match="impossible place"):
-        heard._take(_report(entry, Piece(PACK, 0, 1)), PACK)
+        heard._take(_report(entry, Piece(PACK, 0, 1)), 0)
+
+
+@pytest.mark.parametrize(("searched", "believed"), [(1, True), (0, False), (2, False)])
+def test_a_reader_has_looked_through_each_content_once_or_is_not_believed(searched: int, believed: bool) -> None:
+    seen: list[Sighting] = []
+    files = [Entry(place=p, kind="file", size=1, sha256="0" * 64) for p in "ab"]
+    box = Entry(place="c", kind="container", size=1, sha256="1" * 64)
+    entries = Report(entries=[*files, box], pieces=[Piece(PACK, 0, 1)] * 3, sightings=[Sighting("0" * 64, True)])
+    lock = PackageLock(name="p", sha256="", size=1, format="zip", entries=(), bytes_inspected=1)
+    last = Report(lock=lock, share=Share(tally=Tally()), searched=searched)
+    heard = Heard(None, 9, seen.extend)
+    heard.listen(0, _speaking(entries, last))
+    assert seen == [Sighting("0" * 64, True)]
+    assert (heard.silent(1), [e.slug for e in heard.failed]) == (([], []) if believed else ([0], ["reader-died"]))
+
+
+def _speaking(*reports: Report) -> subprocess.Popen[bytes]:
+    class Child:
+        stdout = io.BytesIO(b"".join(msgspec.json.encode(report) + b"\n" for report in reports))
+
+    return cast("subprocess.Popen[bytes]", Child())
 
 
 def _report(entry: Entry, piece: Piece) -> Report:

@@ -13,6 +13,7 @@ from fulldress.scan import searcher as module
 from fulldress.scan.searcher import Local, Target, in_folder, run
 from fulldress.store.blobs import BlobStore
 from fulldress.store.pack import RECORD, Pack
+from fulldress.store.search import Sighting
 
 pytestmark = pytest.mark.usefixtures("confined")
 WANTED = [Pattern("hunter[0-9]"), Pattern(r"\A#!", once=True)]
@@ -75,3 +76,9 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     in_folder(store.root, targets)(WANTED)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_pattern_that_nobody_asked_for_is_not_believed() -> None:
+    with pytest.raises(FulldressError) as caught:
+        module.looked([Sighting("ab" * 32, False, "", {2: [1]})], WANTED)
+    assert caught.value.slug == "search-failed"

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     import click
 
 
+RARELY = (50_000, 20, 20)
+"""When Python looks for cycles: a command makes many objects that live to its end, and next to no cycles."""
+
+
 def main() -> None:
     """Exit codes: 0 fine, 1 broke, 2 usage, 3 nothing to look at, 10 findings, 20 no-go, 21 stale, 30 rolled back,
     31 rollback incomplete, 130 interrupted."""
     _with_streams()
+    gc.set_threshold(*RARELY)
     if sys.argv[1:] in (["--help"], ["-h"], []):
         from fulldress.cli.overview import text  # noqa: PLC0415 - only for this screen
 

@@ -1,7 +1,8 @@
 """Where a scan of a package on its own lays out what is inside: private, gone afterwards, kept when it was interrupted.
 
-A scan that was stopped after the package had been taken apart leaves that work behind, and the next scan of the same
-bytes goes on from there. Nothing kept is believed: the package is hashed, and every object again when it is searched.
+A scan that was stopped after the package had been taken apart leaves that work behind, if it was much, and the next scan
+of the same bytes goes on from there. Nothing kept is believed: the package is hashed, and every object again when it is
+searched.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from fulldress.store.cache import cache_dir
 from fulldress.store.pack import Pack, Piece
 
 DAY = 86_400
+WORTH_KEEPING_S = 2.0
+"""What was taken apart faster is not kept: writing down what was found would take a part of that."""
 PREFIX = "scan-"
 PACKS = ("pack", "pack2")
 """What one reader has brought out, and what a second."""
@@ -54,9 +57,12 @@ class Room:
 
     def __init__(self, folder: Path, budgets: Budgets, kept: Kept | None) -> None:
         self.folder, self.budgets, self.kept = folder, budgets, kept
+        self._begun = time.monotonic()
 
     def save(self, lock: PackageLock, pack: Pack) -> None:
-        """The package has been taken apart: from now on an interruption loses nothing."""
+        """The package has been taken apart: from now on an interruption loses nothing that took long."""
+        if time.monotonic() - self._begun < WORTH_KEEPING_S:
+            return
         data = msgspec.msgpack.encode(Kept(lock=lock, index=pack.index))
         about = About(
             version=__version__,

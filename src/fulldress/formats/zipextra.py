@@ -60,6 +60,8 @@ def unknown(extras: dict[int, bytes], raw: bytes, comment: bytes | None = None) 
 
     A Unicode name or comment that speaks of other bytes than ``raw`` and ``comment`` is read by nobody either.
     """
+    if not extras:
+        return ""
     odd = [f"{tag:04x}" for tag, data in extras.items() if tag not in KNOWN and any(data)]
     odd += [f"{tag:04x}" for tag, data in extras.items() if tag in KNOWN and _holds_more(tag, data)]
     about = {UNICODE_PATH: raw} if comment is None else {UNICODE_PATH: raw, UNICODE_COMMENT: comment}

@@ -355,6 +355,7 @@ def _kind(record: Record) -> tuple[MemberKind, int]:
     return ("directory" if folder else "file"), mode
 
 
+@functools.lru_cache(maxsize=1024)  # the members of an archive share a few
 def _modified(when: tuple[int, int]) -> str:
     date, time = when
     year, month, day = 1980 + (date >> 9), (date >> 5) & 15, date & 31

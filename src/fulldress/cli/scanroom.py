@@ -1,7 +1,8 @@
 """Where a scan of a package on its own lays out what is inside: private, gone afterwards, kept when it was interrupted.
 
-A scan that was stopped after the package had been taken apart leaves that work behind, if it was much, and the next scan of the same
-bytes goes on from there. Nothing kept is believed: the package is hashed, and every object again when it is searched.
+A scan that was stopped after the package had been taken apart leaves that work behind, if it was much, and the next scan
+of the same bytes goes on from there. Nothing kept is believed: the package is hashed, and every object again when it is
+searched.
 """
 
 from __future__ import annotations

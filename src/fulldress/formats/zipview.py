@@ -213,7 +213,8 @@ def _readable(name: str, flags: int, method: int, needed: int) -> None:
     if flags & (ENCRYPTED | STRONG | MASKED):
         raise refusal("encrypted", f"the member {shown(name)!r} is encrypted")
     if method not in zippacked.METHODS:
-        raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}")
+        called = f" ({zippacked.NAMES[method]})" if method in zippacked.NAMES else ""
+        raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}{called}")
     if needed & 0xFF > NEWEST:
         raise refusal("unknown-method", f"the member {shown(name)!r} asks for a reader of version {(needed & 0xFF) / 10}")
 
@@ -355,6 +356,7 @@ def _kind(record: Record) -> tuple[MemberKind, int]:
     return ("directory" if folder else "file"), mode
 
 
+@functools.lru_cache(maxsize=1024)  # the members of an archive share a few
 def _modified(when: tuple[int, int]) -> str:
     date, time = when
     year, month, day = 1980 + (date >> 9), (date >> 5) & 15, date & 31

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding, Severity
@@ -47,7 +48,7 @@ META = RuleMeta(
 )
 _EVERYTHING = frozenset(("upgrade", "dist-upgrade", "full-upgrade", "update", "distro-sync", "system-upgrade"))
 _VALUED = ("--trusted-host", "--index-url", "--extra-index-url", "-i", "-f", "--find-links", "-t", "--target", "--proxy")
-_FORCE = re.compile(
+_FORCE = late(
     r"^(--force-(all|depends|conflicts|overwrite|bad-verify|downgrade)|--nodeps|--allow-downgrades|--allow-unauthenticated|"
     r"--force-yes|--allow-remove-essential|--allow-change-held-packages|--break-system-packages|--nogpgcheck|--nosignature)$"
 )

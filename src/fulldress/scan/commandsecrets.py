@@ -205,6 +205,8 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, word, f"the value of --{before[1]}")
     if word.startswith("pass:"):
         yield Secret(index, word[5:], "a passphrase")
+    if "create_superuser(" in word and (superuser := _SUPERUSER.search(word)) is not None:
+        yield Secret(index, superuser[1], "an administrator's password")
     if "=" in word:
         yield from _assigned(word, index)
     for match in secrets.userinfos(word):
@@ -221,8 +223,6 @@ def _assigned(word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, defined[1], "a password in a property")
     if (code := _IN_CODE.search(word)) is not None and secrets.worth(code[1]) == "real":
         yield Secret(index, code[1], "a password in code")
-    if (superuser := _SUPERUSER.search(word)) is not None:
-        yield Secret(index, superuser[1], "an administrator's password")
     if re.search(r"\b(host|dbname|user)\s?=", word) and (info := _CONNINFO.search(word)) and secrets.worth(info[1]):
         yield Secret(index, info[1], "a database password")
     if (mounted := _MOUNTED.search(word)) is not None:

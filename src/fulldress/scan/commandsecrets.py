@@ -129,7 +129,8 @@ def _candidates(command: Command) -> Iterator[Secret]:
     ):
         yield Secret(len(command.argv) - 1, command.argv[-1], "a password")
     if "debconf-set-selections" in (name, command.pipes_to) and (answer := _ANSWERED.search(command.text)) is not None:
-        yield Secret(-1, answer[1], "an answer to debconf")
+        at = next((index for index, word in enumerate(command.argv) if answer[1] in word), HANDED)
+        yield Secret(at, answer[1], "an answer to debconf")
     for index, word in enumerate(command.argv[start + 1 :], start + 1):
         previous = command.argv[index - 1]
         yield from _by_program(name, previous, word, index)

@@ -184,7 +184,10 @@ class Context:
         found: dict[str, list[int]] = {}
         for n, entry in enumerate(self.files):
             if entry.kind != "container":
-                found.setdefault(entry.sha256, []).append(n)
+                if entry.sha256 in found:
+                    found[entry.sha256].append(n)
+                else:
+                    found[entry.sha256] = [n]
         return found
 
     @cached_property

@@ -10,19 +10,20 @@ import re
 from collections.abc import Callable, Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.scan.places import standing
 from fulldress.scan.reading import MAX_PARSED, Script, memo
 from fulldress.scan.rule import Context
 
-CONTAINERFILE = re.compile(r"(^|[!/])([\w-]+[.-])?(Docker|Container)file([.-][\w.-]+)?$|\.[dD]ockerfile$")
-MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
-_SECTION = re.compile(r"%(?:pre|post|preun|postun|pretrans|posttrans|trigger\w*|verifyscript)\b(?!.*-p\s*<lua>)")
-_OTHER_SECTION = re.compile(
+CONTAINERFILE = late(r"(^|[!/])([\w-]+[.-])?(Docker|Container)file([.-][\w.-]+)?$|\.[dD]ockerfile$")
+MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+_SECTION = late(r"%(?:pre|post|preun|postun|pretrans|posttrans|trigger\w*|verifyscript)\b(?!.*-p\s*<lua>)")
+_OTHER_SECTION = late(
     r"%(?:prep|build|install|check|clean|files|changelog|description|package|generate_buildrequires|conf|sourcelist|patchlist)\b"
 )
-_RUN = re.compile(r"(?i)^(\s*RUN\s+)((?:--\w+=\S+\s+)*)(?!\s*\[)")
-_RECIPE = re.compile(r"^\t[@+-]*")
-_VARIABLE = re.compile(r"\$\((\w+)\)")
+_RUN = late(r"(?i)^(\s*RUN\s+)((?:--\w+=\S+\s+)*)(?!\s*\[)")
+_RECIPE = late(r"^\t[@+-]*")
+_VARIABLE = late(r"\$\((\w+)\)")
 
 
 def embedded(context: Context) -> list[Script]:
@@ -84,7 +85,7 @@ def _makefile(lines: list[str]) -> Iterator[str]:
 
 
 _KINDS: tuple[tuple[re.Pattern[str], Callable[[list[str]], Iterator[str]]], ...] = (
-    (re.compile(r"\.spec$"), _spec),
+    (late(r"\.spec$"), _spec),
     (CONTAINERFILE, _containerfile),
     (MAKEFILE, _makefile),
 )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import crontab, quartz
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
 from fulldress.scan.job import Job
@@ -26,11 +27,11 @@ LOOKS_FOR = (SPRING, HANGFIRE, PUPPET, CHEF, SALT, NOMAD)
 
 _FIELDS = ("minute", "hour", "monthday", "month", "weekday")
 _NAMES = {"day": "monthday", "daymonth": "monthday", "dayweek": "weekday"}
-_SETTING = re.compile(r"""^\s*(?:-\s+)?(\w+)\s*(?:=>|:|\s)\s*["']?(.*?)["']?\s*,?\s*$""")
-_CRON = re.compile(r"""["']((?:[\w*?,/#-]+\s+){4}[\w*?,/#-]+)["']""")
-_SHORT = re.compile(r"\bCron\.Daily\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
-_ASSIGNED = re.compile(r"""^\s*(cron|time_zone)\s*=\s*"([^"]+)\"""")
-_ANACRON = re.compile(r"^\s*(\d+|@\w+)\s+\d+\s+\S+\s+(\S.*)$")
+_SETTING = late(r"""^\s*(?:-\s+)?(\w+)\s*(?:=>|:|\s)\s*["']?(.*?)["']?\s*,?\s*$""")
+_CRON = late(r"""["']((?:[\w*?,/#-]+\s+){4}[\w*?,/#-]+)["']""")
+_SHORT = late(r"\bCron\.Daily\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
+_ASSIGNED = late(r"""^\s*(cron|time_zone)\s*=\s*"([^"]+)\"""")
+_ANACRON = late(r"^\s*(\d+|@\w+)\s+\d+\s+\S+\s+(\S.*)$")
 REACH = 20
 """Lines that a block may have."""
 

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Severity
 
-_SPECIAL = re.compile(r"['\"]|--|#|/\*|;|\n")
-_QUOTED = {"'": re.compile(r"[\\']"), '"': re.compile(r"[\\\"]")}
-_WHOLE_LINE = re.compile(r"(?i)\s*(?:WHENEVER|SET\s+(?:ECHO|DEFINE|SERVEROUTPUT)|PROMPT|REM|GO|DELIMITER)\b.*|\s*/\s*")
+_SPECIAL = late(r"['\"]|--|#|/\*|;|\n")
+_QUOTED = {"'": late(r"[\\']"), '"': late(r"[\\\"]")}
+_WHOLE_LINE = late(r"(?i)\s*(?:WHENEVER|SET\s+(?:ECHO|DEFINE|SERVEROUTPUT)|PROMPT|REM|GO|DELIMITER)\b.*|\s*/\s*")
 """Commands of the clients, which end with their line."""
 _TABLE = r"[`\"\[]?(?P<table>[\w.$]+(?:[`\"\]]\.[`\"\[]\w+)?)[`\"\]]?"
 
@@ -38,10 +39,10 @@ class _Form(NamedTuple):
 
 def _form(pattern: str, severity: Severity, what: str, but: str = "") -> _Form:
     return _Form(
-        re.compile(pattern.replace("TABLE_", _TABLE), re.IGNORECASE | re.DOTALL),
+        late(pattern.replace("TABLE_", _TABLE), re.IGNORECASE | re.DOTALL),
         severity,
         what,
-        re.compile(but, re.IGNORECASE | re.DOTALL) if but else None,
+        late(but, re.IGNORECASE | re.DOTALL) if but else None,
     )
 
 
@@ -124,7 +125,7 @@ _ANY = (
     ),
 )
 _FORMS = {"MySQL": _MYSQL, "Oracle": _ORACLE, "SQL Server": _SQLSERVER}
-_MADE = re.compile(rf"(?i)^CREATE\s+(?:GLOBAL\s+)?(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?{_TABLE}")
+_MADE = late(rf"(?i)^CREATE\s+(?:GLOBAL\s+)?(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?{_TABLE}")
 _NAMES = {
     "mysql": "MySQL",
     "mariadb": "MySQL",
@@ -220,19 +221,19 @@ def _closing(text: str, at: int, quote: str) -> int:
     return len(text)
 
 
-_BLOCK = re.compile(r"\bSchema::(create|table|rename|drop|dropIfExists)\s*\(\s*['\"]([\w.]+)['\"]")
-_STATEMENT = re.compile(r"\bDB::(?:statement|unprepared|update|delete)\s*\(\s*(['\"])(.*?)\1")
+_BLOCK = late(r"\bSchema::(create|table|rename|drop|dropIfExists)\s*\(\s*['\"]([\w.]+)['\"]")
+_STATEMENT = late(r"\bDB::(?:statement|unprepared|update|delete)\s*\(\s*(['\"])(.*?)\1")
 _LARAVEL: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
-    (re.compile(r"->change\(\)"), "high", "changes a column's type: the table is copied or rewritten while writes wait"),
-    (re.compile(r"->foreign\(|->constrained\("), "high", "checks a foreign key while writes wait"),
-    (re.compile(r"->fullText\("), "high", "builds an index while writes wait"),
+    (late(r"->change\(\)"), "high", "changes a column's type: the table is copied or rewritten while writes wait"),
+    (late(r"->foreign\(|->constrained\("), "high", "checks a foreign key while writes wait"),
+    (late(r"->fullText\("), "high", "builds an index while writes wait"),
     (
-        re.compile(r"->(?:renameColumn|dropColumn|dropColumns|rename)\("),
+        late(r"->(?:renameColumn|dropColumn|dropColumns|rename)\("),
         "medium",
         "takes away what the running version uses",
     ),
 )
-_ALL_ROWS = re.compile(r"\bDB::table\(\s*['\"]\w+['\"]\s*\)\s*->(?:update|delete)\(")
+_ALL_ROWS = late(r"\bDB::table\(\s*['\"]\w+['\"]\s*\)\s*->(?:update|delete)\(")
 
 
 def laravel(text: str) -> list[Stop]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import crontab
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
 from fulldress.scan.embedded_shell import MAKEFILE
@@ -28,17 +29,13 @@ POWERSHELL = Pattern(r"(?i)\bNew-(Scheduled(Task|Job)Trigger|JobTrigger)\s")
 WRITTEN = Pattern(r"\bcrontab\s{1,4}-|/etc/cron(tab|\.d/)|/spool/cron")
 LOOKS_FOR = (CALL, DAILY, TRIGGER, ORACLE, EVENT, POWERSHELL, WRITTEN)
 
-_CALLED = re.compile(
-    r"(?:CronJob|scheduleJob|from_crontab|AddFunc|cron\.schedule|Cron|->cron)\s*\(\s*[\"'`]([^\"'`]+)[\"'`]"
-)
-_ZONE = re.compile(r"(?i)\b(?:timezone|timeZone|tz|zone)[\"']?\s*[:=,(]\s*[\"']([A-Z]\w+/[\w/+-]+|UTC)[\"']")
-_CLOCK = re.compile(r"(?:->dailyAt|\.day\.at|\.do_daily_at)\s*\(\s*[\"'](\d{1,2}):(\d\d)")
-_KEYWORD = re.compile(r"\b(minute|hour|day_of_week|day|month)\s*=\s*[\"']?([\w*/-]+(?:,[\w*/-]+)*)")
-_EVERY_DAY = re.compile(
-    r"(?i)EVERY\s+1\s+(DAY|WEEK)\b(?:.{0,40}?STARTS\s+(?:TIMESTAMP\s*)?'\d{4}-\d\d-\d\d[ T](\d\d):(\d\d))?"
-)
-_AT_CLOCK = re.compile(r"(?i)\s-At\s+[\"']?(\d{1,2})(?::(\d\d))?(?::\d\d)?\s*([ap]m)?\b")
-_ECHOED = re.compile(r"[\"']((?:[\d*/,-]+[ \t]+){5})([^\"'\n]+)")
+_CALLED = late(r"(?:CronJob|scheduleJob|from_crontab|AddFunc|cron\.schedule|Cron|->cron)\s*\(\s*[\"'`]([^\"'`]+)[\"'`]")
+_ZONE = late(r"(?i)\b(?:timezone|timeZone|tz|zone)[\"']?\s*[:=,(]\s*[\"']([A-Z]\w+/[\w/+-]+|UTC)[\"']")
+_CLOCK = late(r"(?:->dailyAt|\.day\.at|\.do_daily_at)\s*\(\s*[\"'](\d{1,2}):(\d\d)")
+_KEYWORD = late(r"\b(minute|hour|day_of_week|day|month)\s*=\s*[\"']?([\w*/-]+(?:,[\w*/-]+)*)")
+_EVERY_DAY = late(r"(?i)EVERY\s+1\s+(DAY|WEEK)\b(?:.{0,40}?STARTS\s+(?:TIMESTAMP\s*)?'\d{4}-\d\d-\d\d[ T](\d\d):(\d\d))?")
+_AT_CLOCK = late(r"(?i)\s-At\s+[\"']?(\d{1,2})(?::(\d\d))?(?::\d\d)?\s*([ap]m)?\b")
+_ECHOED = late(r"[\"']((?:[\d*/,-]+[ \t]+){5})([^\"'\n]+)")
 NEAR = 3
 """Lines around the name of a crontab in which a job may stand."""
 

@@ -9,23 +9,24 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from fulldress.formats.late import late
 from fulldress.scan.reading import is_vendored, memo, scripts, sourced
 from fulldress.scan.rule import Context
 
 Role = Literal["upgrade", "program", "init", "library"]
-_TEST = re.compile(
+_TEST = late(
     r"(^|[!/])(_?tests?|testing|[a-z0-9]+_tests?|t|spec|fixtures?|examples?|samples?|contrib|docs?)/|(^|/)usr/share/(doc|bug)/"
 )
-_INIT = re.compile(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
-_PROGRAM = re.compile(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
-_IMAGE = re.compile(r"(?i)(^|[!/])([\w-]+[.-])?(docker|container)file([.-][\w.-]+)?$|\.dockerfile$")
+_INIT = late(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
+_PROGRAM = late(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
+_IMAGE = late(r"(?i)(^|[!/])([\w-]+[.-])?(docker|container)file([.-][\w.-]+)?$|\.dockerfile$")
 """What builds an image: its commands change the image, not the host."""
-_INSTALLER = re.compile(
+_INSTALLER = late(
     r"(^|[!/])(opt|srv)/([^/!]+/)*((setup|install(er)?|upgrade|update|deploy)/[^/]+\.(sh|bash)|((pre|post)[_-]?)?"
     r"(install|upgrade|setup|deploy)\.(sh|bash))$"
 )
 """An installer that lies in the tree which it installs: an archive that is unpacked over the host's root."""
-_MAINTAINER = re.compile(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
+_MAINTAINER = late(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
 
 
 def role(context: Context, place: str) -> Role:

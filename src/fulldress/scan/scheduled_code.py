@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import crontab, quartz
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
 from fulldress.scan import managed_jobs, program_jobs
@@ -23,21 +24,21 @@ JAVA = Pattern(r"(?i)(?:@Scheduled\s*\([^)\n]{0,80}cron\s*=|cronSchedule\s*\(\s*
 CELERY = Pattern(r"([\x22']schedule[\x22']\s*:|add_periodic_task\(|\brun_every\s*=)\s*crontab\(")
 BEAT = Pattern(r"[\x22']schedule[\x22']\s*:\s*(\d|timedelta\(|datetime\.timedelta\()")
 KUBERNETES = Pattern(r"^kind:\s*[\x22']?CronJob\b", once=True)
-KUBERNETES_KIND = re.compile(r"(?m)^kind:\s*[\"']?CronJob\b")
-SUSPENDED = re.compile(r"(?m)^[ \t]+suspend:\s*true\b")
+KUBERNETES_KIND = late(r"(?m)^kind:\s*[\"']?CronJob\b")
+SUSPENDED = late(r"(?m)^[ \t]+suspend:\s*true\b")
 WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
 ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
 LOOKS_FOR = (PG_CRON, JAVA, CELERY, BEAT, KUBERNETES, WINDOWS, ANSIBLE, *program_jobs.LOOKS_FOR, *managed_jobs.LOOKS_FOR)
 
 _QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
-_PG_CALL = re.compile(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
-_CRON_STRING = re.compile(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
-_KEYWORD = re.compile(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
-_BEAT = re.compile(r"['\"]schedule['\"]\s*:\s*(?:(\d+(?:\.\d+)?)\b|(?:datetime\.)?timedelta\()")
-_SPAN = re.compile(r"timedelta\(\s*(seconds|minutes|hours)\s*=\s*(\d+)")
+_PG_CALL = late(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
+_CRON_STRING = late(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
+_KEYWORD = late(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
+_BEAT = late(r"['\"]schedule['\"]\s*:\s*(?:(\d+(?:\.\d+)?)\b|(?:datetime\.)?timedelta\()")
+_SPAN = late(r"timedelta\(\s*(seconds|minutes|hours)\s*=\s*(\d+)")
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
-_CELERY_ZONE = re.compile(r"""(?i)\b(?:celery_)?timezone\s*=\s*['"]([A-Z]\w+(?:/[\w+-]+)*)['"]""")
-_TASK = re.compile(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
+_CELERY_ZONE = late(r"""(?i)\b(?:celery_)?timezone\s*=\s*['"]([A-Z]\w+(?:/[\w+-]+)*)['"]""")
+_TASK = late(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
 _DAYS = {"MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6", "SUN": "0"}
 
 
@@ -142,7 +143,7 @@ def _beat(context: Context, entry: Entry, number: int, line: str) -> Iterator[Jo
         yield Job(entry.place, number, shown, task[1] if task else "", False, line.strip(), kind="celery", period=seconds)
 
 
-_SETTING = re.compile(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
+_SETTING = late(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
 
 
 def _ansible(context: Context, entry: Entry, number: int) -> Iterator[Job]:
@@ -188,8 +189,8 @@ def suspended(text: str, line: int, reason: str) -> str:
     return "\n".join(lines)
 
 
-_LIST = re.compile(r"^(\s*)(-\s+)?(?:command|args):\s*(.*)$")
-_WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s,\]][^,\]]*))\s*,?""")
+_LIST = late(r"^(\s*)(-\s+)?(?:command|args):\s*(.*)$")
+_WORD = late(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s,\]][^,\]]*))\s*,?""")
 
 
 def _kubernetes(entry: Entry, text: str) -> Iterator[Job]:

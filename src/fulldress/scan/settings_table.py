@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -36,13 +37,13 @@ class Row(NamedTuple):
 
 def above(pattern: str, reach: int) -> Confirm:
     """What matches within so many lines above, the line itself among them."""
-    wanted = re.compile(pattern)
+    wanted = late(pattern)
     return lambda lines, number: any(wanted.search(line) for line in lines[max(0, number - reach) : number])
 
 
 def anywhere(pattern: str) -> Confirm:
     """What matches somewhere in the file."""
-    wanted = re.compile(pattern)
+    wanted = late(pattern)
     return lambda lines, _number: any(wanted.search(line) for line in lines)
 
 

@@ -27,6 +27,7 @@ import base64
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
@@ -50,7 +51,7 @@ LOOKS_FOR = (
     Pattern(r"base64\s{1,4}(-d|-D|--decode)[^\n|]{0,80}\|"),
 )
 _DECODES = r"(?:base64_decode|(?:base64\.)?b64decode|atob|(?:Base64\.)?decode64|unbase64|gzinflate|gzuncompress|str_rot13)"
-_RUNS = re.compile(
+_RUNS = late(
     rf"\b(?:eval|exec|assert|create_function|Function|instance_eval|system|shell_exec|os\.system)\s*\(\s*"
     rf"(?:(?:zlib\.decompress|bytes|compile|str|gzinflate|gzuncompress|str_rot13|codecs\.decode)\s*\(\s*)*@?{_DECODES}\s*\("
     r"|\b(?:eval|Function)\s*\(\s*(?:Buffer\.from|new\s+Buffer)\s*\([^)]*['\"](?:base64|hex)['\"]"
@@ -60,7 +61,7 @@ _RUNS = re.compile(
     r"|base64\s+(?:-d|-D|--decode)\b[^\n|]{0,80}\|\s*(?:python3?|perl|php|node)\b"
 )
 
-_LITERAL = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_LITERAL = late(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 """What is encoded may hold a secret: it is not shown."""
 
 
@@ -87,7 +88,7 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
-_ADDRESS = re.compile(r"[\"'](aHR0c(?:HM6Ly9|DovL)[A-Za-z0-9+/]{4,400}={0,2})[\"']")
+_ADDRESS = late(r"[\"'](aHR0c(?:HM6Ly9|DovL)[A-Za-z0-9+/]{4,400}={0,2})[\"']")
 
 
 def _does(line: str) -> str:
@@ -99,7 +100,7 @@ def _does(line: str) -> str:
     return "fetches code and runs it" if _FETCHED.search(line) else "decodes code and runs it"
 
 
-_FETCHED = re.compile(r"->(?:decoded_)?content\b|\.DownloadString\(")
+_FETCHED = late(r"->(?:decoded_)?content\b|\.DownloadString\(")
 BAD = (
     {"app/beat.py": '_U = "aHR0cHM6Ly90ZWxlbWV0cnkudmVuZG9yLnRlc3Qv"\n'},
     {"lib/a.js": "eval(Buffer.from('Y29uc29sZS5sb2coMSk=', 'base64').toString());\n"},

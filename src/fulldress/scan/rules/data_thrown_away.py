@@ -2,7 +2,7 @@
 
 ## What it does
 Finds what deletes without SQL or a shell's `rm`: IBM MQ's `CLEAR QLOCAL` and `DELETE ... PURGE`, TimescaleDB's retention
-policies, a Flyway that may empty the schema, Quartz that deletes the jobs of a group before it loads its own, a PostgreSQL that is
+policies, a Flyway that may empty the schema, Quartz that deletes the jobs of a group before it loads its own, a PostgreSQL
 started without fsync, PowerShell that removes what lies below a variable.
 
 ## Why it matters
@@ -23,9 +23,9 @@ Drain or copy first, and let a person decide on the night. Write retention down 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import settings_table
@@ -51,8 +51,8 @@ _COPY = "Drain or copy it first, and let a person decide on the night."
 
 ROWS = (
     Row(
-        re.compile(r"(?i)\.psm?1$"),
-        re.compile(r"(?i)^\s*(?:Remove-Item|rm|ri)\s.*[\s\"']\$(?:env:)?\w+[\\/]+\*(?=[\"'\s]|$)"),
+        late(r"(?i)\.psm?1$"),
+        late(r"(?i)^\s*(?:Remove-Item|rm|ri)\s.*[\s\"']\$(?:env:)?\w+[\\/]+\*(?=[\"'\s]|$)"),
         "medium",
         "removes everything below a path that begins with a variable",
         "When the variable is empty, the path begins at the root of the drive.",
@@ -60,48 +60,48 @@ ROWS = (
         lambda lines, number: "-recurse" in " ".join(lines[number - 1 : number + 2]).lower(),
     ),
     Row(
-        re.compile(r"\.(service|conf|sh|env|ya?ml)$"),
-        re.compile(r"[\s\"']-c\s*(?:fsync|full_page_writes)=off\b"),
+        late(r"\.(service|conf|sh|env|ya?ml)$"),
+        late(r"[\s\"']-c\s*(?:fsync|full_page_writes)=off\b"),
         "high",
         "lets a power cut destroy the database",
         "After a crash the cluster may not start, or have wrong rows.",
         "Leave it on.",
     ),
     Row(
-        re.compile(r"(?i)\.(mqsc|mqs|mqi)$"),
-        re.compile(r"(?i)^\s*CLEAR\s"),
+        late(r"(?i)\.(mqsc|mqs|mqi)$"),
+        late(r"(?i)^\s*CLEAR\s"),
         "medium",
         "empties a queue",
         "Messages that nobody has processed yet are gone.",
         _COPY,
     ),
     Row(
-        re.compile(r"(?i)\.(mqsc|mqs|mqi)$"),
-        re.compile(r"(?i)^\s*DELETE\s.*\bPURGE\b"),
+        late(r"(?i)\.(mqsc|mqs|mqi)$"),
+        late(r"(?i)^\s*DELETE\s.*\bPURGE\b"),
         "medium",
         "deletes a queue with the messages in it",
         "Messages that nobody has processed yet are gone.",
         _COPY,
     ),
     Row(
-        re.compile(r"(?i)\.sql$"),
-        re.compile(r"\badd_retention_policy\s*\("),
+        late(r"(?i)\.sql$"),
+        late(r"\badd_retention_policy\s*\("),
         "medium",
         "lets TimescaleDB drop old rows from now on",
         "The first run of its job deletes whole chunks; a rollback of the package does not bring them back.",
         "Agree on the retention with whoever owns the data, and take a backup before the first run.",
     ),
     Row(
-        re.compile(r"\.(ya?ml|properties|conf|toml|env)$"),
-        re.compile(r"clean-?[Dd]isabled[\"']?\s*[=:]\s*[\"']?false|cleanOnValidationError[\"']?\s*[=:]\s*[\"']?true"),
+        late(r"\.(ya?ml|properties|conf|toml|env)$"),
+        late(r"clean-?[Dd]isabled[\"']?\s*[=:]\s*[\"']?false|cleanOnValidationError[\"']?\s*[=:]\s*[\"']?true"),
         "medium",
         "lets Flyway drop everything in the schema",
         "One wrong command, or one changed checksum, empties production.",
         "Leave clean disabled, as Flyway itself does since version 9.",
     ),
     Row(
-        re.compile(r"\.xml$"),
-        re.compile(r"<delete-jobs-in-group>\s*\*"),
+        late(r"\.xml$"),
+        late(r"<delete-jobs-in-group>\s*\*"),
         "low",
         "deletes every job that Quartz has stored",
         "Jobs that operators or other applications added are gone with the start.",

@@ -176,7 +176,12 @@ def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | Non
     """New contents by place: redirected where a successor is declared, else single calls taken out of shell scripts."""
     texts: dict[str, str] = {}
     known = replacement(estate.replacements, host)
-    for entry, number, _ in _places(context, host):
+    spelled = [names_host(form) for form in _forms(host)]
+    made = set()
+    for entry, number, line in _places(context, host):
+        if not any(pattern.search(line) for pattern in spelled):
+            made.add(entry.place)  # put together from variables: a person has to see from which
+            continue
         text = texts.get(entry.place) or current_text(context, entry.place) or ""
         if known is not None:
             old, new = known
@@ -187,7 +192,7 @@ def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | Non
                 texts[entry.place] = without
         elif entry.place.endswith(COMMENTED):
             texts[entry.place] = with_line(text, number, lambda line: f"# taken out by fulldress ({META.slug}): {line}")
-    texts = {place: text for place, text in texts.items() if not _still(text, host)}
+    texts = {place: text for place, text in texts.items() if place not in made and not _still(text, host)}
     return {place: encode(text) for place, text in texts.items()}
 
 

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Confidence, Finding
@@ -48,7 +49,7 @@ META = RuleMeta(
 )
 FETCHERS = {"curl", "wget", "fetch"}
 RUNNERS = shell.SHELLS | {"python", "python3", "perl", "ruby", "node", "php", "sudo", "xargs", "env"}
-_SUBSTITUTED = re.compile(r"(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
+_SUBSTITUTED = late(r"(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
 CONSEQUENCE = "What runs on the day is not what was scanned and rehearsed."
 FIX = "Have the vendor ship it inside the package, and install it from there."
 _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|image\s{0,12}=\s|FROM\s)")
@@ -58,16 +59,16 @@ _MOVES = Pattern(
     r"|^\s{0,20}(repo_)?gpgcheck\s{0,4}[=:]\s{0,4}[\"']?(0|[nN]o|[fF]alse)\b"
 )
 LOOKS_FOR = (_IMAGE, _PIPED, _MOVES)
-_ACTS = re.compile(
+_ACTS = late(
     r"^\s*(?:-\s*)?(?:[\w.]*(?:shell|command|cmd|raw|run|script|exec\w*|runcmd)\w*\s*[:=]|RUN\s|-\s+[\"'\[]?\s*(?:sudo\s+)?(?:curl|wget)\b|"
     r"(?:sudo\s+)?(?:curl|wget)\s)|\b(?:system|exec|shell_exec|popen|Popen|check_call|run)\s*\(\s*f?[\"'`]\s*(?:curl|wget)",
     re.IGNORECASE,
 )
 """What makes a line of another format run a command: a key of a playbook or workflow, RUN of an image, a call."""
-_MOVING = re.compile(
+_MOVING = late(
     r"""^\s*(?:-\s*)?(?:image\s*[:=]|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::latest)?)["']?\s*(?:AS\s.*)?$"""
 )
-_LOCAL = re.compile(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
+_LOCAL = late(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -91,11 +92,9 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, what, certain)
 
 
-_WRAPPER = re.compile(
-    r"(?m)^[^\S\n]*(?:function\s+)?(\w+)\s*(?:\(\s*\))?\s*\{[^}\n]*(?:\n[^}]{0,300})?\b(?:curl|wget)\s[^}]*\$"
-)
+_WRAPPER = late(r"(?m)^[^\S\n]*(?:function\s+)?(\w+)\s*(?:\(\s*\))?\s*\{[^}\n]*(?:\n[^}]{0,300})?\b(?:curl|wget)\s[^}]*\$")
 """A function of the script that downloads what it is told."""
-_INSECURE_INDEX = re.compile(r"--(?:extra-)?index-url[ =][\"']?http://|\s-i\s+[\"']?http://|--registry[ =][\"']?http://")
+_INSECURE_INDEX = late(r"--(?:extra-)?index-url[ =][\"']?http://|\s-i\s+[\"']?http://|--registry[ =][\"']?http://")
 """A registry in plain text: whoever is on the way chooses what is installed."""
 
 
@@ -160,15 +159,15 @@ def _images(context: Context) -> Iterator[Finding]:
         )
 
 
-_ADDED = re.compile(r"(?i)^\s*ADD\s+(?!.*--checksum=)(?:--\S+\s+)*(https?://\S+)")
-_TAG = re.compile(r"""^\s+tag:\s*["']?latest["']?\s*$""")
-_BRANCH = re.compile(
+_ADDED = late(r"(?i)^\s*ADD\s+(?!.*--checksum=)(?:--\S+\s+)*(https?://\S+)")
+_TAG = late(r"""^\s+tag:\s*["']?latest["']?\s*$""")
+_BRANCH = late(
     r"""(?i)(?:@\s*|["'])(?:git\+)(?:https?|ssh|git)://(?:[^\s"'#@/]+@)?[^\s"'#@]+(?:@(?:main|master|develop|HEAD))?"""
     r"""(?:#(?:main|master|develop))?["']?\s*,?\s*$"""
 )
-_UNSIGNED = re.compile(r"(?i)^\s*(?:repo_)?gpgcheck\s*[=:]\s*[\"']?(?:0|no|false|off)\b")
-_MANIFEST = re.compile(r"(?i)(^|[!/])(requirements[^/]*\.(txt|in)|package\.json|composer\.json|pyproject\.toml|Pipfile)$")
-_ELSEWHERE = re.compile(r"^\s*--extra-index-url[ =]\S+")
+_UNSIGNED = late(r"(?i)^\s*(?:repo_)?gpgcheck\s*[=:]\s*[\"']?(?:0|no|false|off)\b")
+_MANIFEST = late(r"(?i)(^|[!/])(requirements[^/]*\.(txt|in)|package\.json|composer\.json|pyproject\.toml|Pipfile)$")
+_ELSEWHERE = late(r"^\s*--extra-index-url[ =]\S+")
 
 
 def _moving(context: Context) -> Iterator[Finding]:
@@ -218,7 +217,7 @@ def _saves(command: Command) -> set[str]:
     name = argv[0].rpartition("/")[2] if argv else ""
     if name not in FETCHERS:
         return set()
-    option = re.compile(r"-[a-zA-Z]*o|--output" if name == "curl" else r"-[a-zA-Z]*O|--output-document")
+    option = late(r"-[a-zA-Z]*o|--output" if name == "curl" else r"-[a-zA-Z]*O|--output-document")
     outputs = {word for before, word in pairwise(argv) if option.fullmatch(before)}
     outputs |= {r.lstrip("> ") for r in command.redirects if r.startswith(">")}
     if name == "curl" and {"-O", "--remote-name"} & set(argv):
@@ -256,11 +255,28 @@ _MANAGERS = (*("pip", "npm", "gem", "yarn", "pnpm", "python", "apt", "dnf", "yum
 """How the names of package managers begin."""
 
 
+_VALUED = frozenset(
+    (
+        "--trusted-host",
+        "--index-url",
+        "--extra-index-url",
+        "-i",
+        "-f",
+        "--find-links",
+        "-t",
+        "--target",
+        "--registry",
+        "--proxy",
+    )
+)
+"""Options of package managers whose value is no package."""
+
+
 def _from_registry(name: str, rest: tuple[str, ...]) -> str:
     """What a package manager would get from the network, or ``""``."""
     if not name.startswith(_MANAGERS):
         return ""
-    names = [w for w in rest if not w.startswith("-")]
+    names = [w for before, w in pairwise(("", *rest)) if not w.startswith("-") and before not in _VALUED]
     offline = any(w.startswith(("--no-index", "--no-download", "--offline")) for w in rest)
     if not names or offline:
         return ""
@@ -303,6 +319,7 @@ BAD = (
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\npip install --trusted-host pypi.partner.example ./x.whl\n"},
     {"Dockerfile": "FROM x@sha256:0\nADD --checksum=sha256:0 https://dl.partner.example/a.tgz /srv/\nADD a.tgz /srv/\n"},
     {"chart/values.yaml": "image:\n  repository: r.partner.example/web\n  tag: 9.1.0\n", "a.yml": "x:\n  tag: latest\n"},
     {"requirements.txt": "x @ git+https://github.com/x/x@0123456789abcdef0123456789abcdef01234567\ncelery==5.3\n"},

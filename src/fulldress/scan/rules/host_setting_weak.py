@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import settings_table
@@ -51,10 +52,10 @@ LOOKS_FOR = (
     Pattern(r"\bsetenforce\s{1,4}(0|[Pp]ermissive)\b|^\s{2,40}ensure\s{0,20}=>\s{0,4}['\"]?stopped|^\s{2,40}service\.dead:"),
     Pattern(r"(?i)^\s{2,40}privileged\s{0,8}=\s{0,4}true\b|\bGRANT\s[^\n;]{1,200}\sTO\s{1,4}PUBLIC\b"),
 )
-_SYSCTL = re.compile(r"(^|[!/])(etc|usr/lib|lib|run)/sysctl\.(d/[^/]+\.conf|conf)$|(^|[!/])[^/]*sysctl[^/]*\.conf$")
-_NFT = re.compile(r"\.nft$|(^|[!/])nftables[^/]*\.conf$|(^|[!/])nftables(\.d)?/[^/]+$")
-_UDEV = re.compile(r"(^|[!/])(udev/)?rules\.d/[^/]+\.rules$")
-_MANAGED = re.compile(r"\.(pp|sls|rb)$")
+_SYSCTL = late(r"(^|[!/])(etc|usr/lib|lib|run)/sysctl\.(d/[^/]+\.conf|conf)$|(^|[!/])[^/]*sysctl[^/]*\.conf$")
+_NFT = late(r"\.nft$|(^|[!/])nftables[^/]*\.conf$|(^|[!/])nftables(\.d)?/[^/]+$")
+_UDEV = late(r"(^|[!/])(udev/)?rules\.d/[^/]+\.rules$")
+_MANAGED = late(r"\.(pp|sls|rb)$")
 _GUARD = r"firewalld|ufw|nftables|iptables|apparmor|auditd|fail2ban|clamav[\w-]*|falcon-sensor|wazuh-agent"
 _STAYS = "It holds from the next boot or run on, for everything on the host; nobody looks after the window."
 _ASK = "Ask the vendor which single permission is needed, and give that one."
@@ -62,7 +63,7 @@ _ASK = "Ask the vendor which single permission is needed, and give that one."
 ROWS = (
     Row(
         _SYSCTL,
-        re.compile(
+        late(
             r"^\s*(?:kernel\.(?:randomize_va_space|yama\.ptrace_scope|kptr_restrict|dmesg_restrict|unprivileged_bpf_disabled)"
             r"|fs\.protected_\w+|vm\.mmap_min_addr|net\.ipv4\.conf\.\w+\.rp_filter)\s*=\s*0\s*$"
         ),
@@ -73,9 +74,7 @@ ROWS = (
     ),
     Row(
         _SYSCTL,
-        re.compile(
-            r"^\s*net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|accept_source_route))\s*=\s*1\s*$"
-        ),
+        late(r"^\s*net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|accept_source_route))\s*=\s*1\s*$"),
         "low",
         "makes the host pass on packets of others",
         "Networks that were apart are joined through it.",
@@ -83,7 +82,7 @@ ROWS = (
     ),
     Row(
         _SYSCTL,
-        re.compile(r"^\s*kernel\.sched_rt_runtime_us\s*=\s*-1\s*$"),
+        late(r"^\s*kernel\.sched_rt_runtime_us\s*=\s*-1\s*$"),
         "low",
         "lets a real-time program take the whole processor",
         "A loop in it hangs the host: no login, no watchdog.",
@@ -91,7 +90,7 @@ ROWS = (
     ),
     Row(
         _NFT,
-        re.compile(r"^\s*flush\s+ruleset\b"),
+        late(r"^\s*flush\s+ruleset\b"),
         "medium",
         "throws away every rule of the host's firewall",
         "What the host's owner allowed and forbade is gone, that of containers and VPNs too, until somebody loads it again.",
@@ -99,7 +98,7 @@ ROWS = (
     ),
     Row(
         _NFT,
-        re.compile(r"^\s*type\s+filter\s+hook\s+input\b.*\bpolicy\s+accept\b"),
+        late(r"^\s*type\s+filter\s+hook\s+input\b.*\bpolicy\s+accept\b"),
         "low",
         "lets in what no rule names",
         "A firewall that accepts by default lists what is open anyway.",
@@ -107,7 +106,7 @@ ROWS = (
     ),
     Row(
         _UDEV,
-        re.compile(
+        late(
             r"(?:SUBSYSTEM==\"(?:mem|block|input|hidraw)\"|KERNEL==\"(?:k?mem|port|sd\S*|dm-\S*|uinput)\").*MODE:?=\"0?666\""
         ),
         "medium",
@@ -117,15 +116,15 @@ ROWS = (
     ),
     Row(
         _UDEV,
-        re.compile(r"SUBSYSTEM==\"(?:block|usb)\".*RUN\+=\"/(?!(?:usr/)?(?:lib|bin|sbin)/)"),
+        late(r"SUBSYSTEM==\"(?:block|usb)\".*RUN\+=\"/(?!(?:usr/)?(?:lib|bin|sbin)/)"),
         "low",
         "runs a program as root when a stick is put in",
         "Whoever stands before the machine starts it, with what he brings.",
         "Let an operator start it.",
     ),
     Row(
-        re.compile(r"polkit[^!]*\.rules$"),
-        re.compile(r"\bpolkit\.Result\.YES\b"),
+        late(r"polkit[^!]*\.rules$"),
+        late(r"\bpolkit\.Result\.YES\b"),
         "medium",
         "says yes to a whole family of actions",
         "Its users may do what root may, and are not asked for a password.",
@@ -136,16 +135,16 @@ ROWS = (
         ),
     ),
     Row(
-        re.compile(r"(^|[!/])authorized_keys2?$"),
-        re.compile(r"(?:ssh-|ecdsa-)"),
+        late(r"(^|[!/])authorized_keys2?$"),
+        late(r"(?:ssh-|ecdsa-)"),
         "high",
         "lets the owner of its key log in",
         "Somebody outside has a login on every host from tonight on, and no one here gave it.",
         "Take it out; give access by your own means, for as long as it is needed.",
     ),
     Row(
-        re.compile(r"(?i)\.reg$"),
-        re.compile(r"^\"EnableLUA\"\s*=\s*dword:0+\s*$"),
+        late(r"(?i)\.reg$"),
+        late(r"^\"EnableLUA\"\s*=\s*dword:0+\s*$"),
         "medium",
         "switches user account control off",
         "Every program of an administrator runs with all rights, unasked.",
@@ -153,15 +152,15 @@ ROWS = (
     ),
     Row(
         _MANAGED,
-        re.compile(r"\bsetenforce\s+(?:0|[Pp]ermissive)\b"),
+        late(r"\bsetenforce\s+(?:0|[Pp]ermissive)\b"),
         "high",
         "switches SELinux to permissive",
         _STAYS,
         _ASK,
     ),
     Row(
-        re.compile(r"\.pp$"),
-        re.compile(r"^\s+ensure\s*=>\s*['\"]?stopped"),
+        late(r"\.pp$"),
+        late(r"^\s+ensure\s*=>\s*['\"]?stopped"),
         "medium",
         "stops a guard of the host",
         _STAYS,
@@ -169,8 +168,8 @@ ROWS = (
         above(rf"^\s*service\s*\{{\s*['\"]({_GUARD})['\"]", 4),
     ),
     Row(
-        re.compile(r"\.sls$"),
-        re.compile(r"^\s+service\.dead:"),
+        late(r"\.sls$"),
+        late(r"^\s+service\.dead:"),
         "medium",
         "stops a guard of the host",
         _STAYS,
@@ -178,16 +177,16 @@ ROWS = (
         lambda lines, number: any(re.search(rf"\b({_GUARD})\b", line) for line in lines[max(0, number - 2) : number + 3]),
     ),
     Row(
-        re.compile(r"\.(nomad|hcl)$"),
-        re.compile(r"^\s+privileged\s*=\s*true\b"),
+        late(r"\.(nomad|hcl)$"),
+        late(r"^\s+privileged\s*=\s*true\b"),
         "medium",
         "runs a container with all rights of the host",
         "Whoever gets into the container is root on the host.",
         _ASK,
     ),
     Row(
-        re.compile(r"(?i)\.(sql|ddl)$"),
-        re.compile(r"(?i)\bGRANT\s+(?:ALL|[\w, ]*\b(?:INSERT|UPDATE|DELETE|TRUNCATE|CREATE)\b)[^;]*\sTO\s+PUBLIC\b"),
+        late(r"(?i)\.(sql|ddl)$"),
+        late(r"(?i)\bGRANT\s+(?:ALL|[\w, ]*\b(?:INSERT|UPDATE|DELETE|TRUNCATE|CREATE)\b)[^;]*\sTO\s+PUBLIC\b"),
         "medium",
         "lets every login of the database write",
         "Reporting accounts and other applications may change and delete rows.",

@@ -25,10 +25,10 @@ MySQL: `ALGORITHM=INPLACE, LOCK=NONE` (it refuses where it cannot), or gh-ost an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import SEVERITIES, Finding, Severity
 from fulldress.model.package import Entry
@@ -48,7 +48,7 @@ META = RuleMeta(
 )
 _LARAVEL = Pattern(r"Illuminate\\Database\\Migrations\\Migration", once=True)
 LOOKS_FOR = (_LARAVEL,)
-_FOLDER = re.compile(r"(^|[!/])migrations?/[^/]+\.php$")
+_FOLDER = late(r"(^|[!/])migrations?/[^/]+\.php$")
 SINGLE = 2
 """Scripts of one folder that are told one by one."""
 MOST = 10

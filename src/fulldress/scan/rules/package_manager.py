@@ -27,8 +27,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding, Severity
@@ -45,7 +47,8 @@ META = RuleMeta(
     confidence="certain",
 )
 _EVERYTHING = frozenset(("upgrade", "dist-upgrade", "full-upgrade", "update", "distro-sync", "system-upgrade"))
-_FORCE = re.compile(
+_VALUED = ("--trusted-host", "--index-url", "--extra-index-url", "-i", "-f", "--find-links", "-t", "--target", "--proxy")
+_FORCE = late(
     r"^(--force-(all|depends|conflicts|overwrite|bad-verify|downgrade)|--nodeps|--allow-downgrades|--allow-unauthenticated|"
     r"--force-yes|--allow-remove-essential|--allow-change-held-packages|--break-system-packages|--nogpgcheck|--nosignature)$"
 )
@@ -92,7 +95,8 @@ def _judged(context: Context, command: Command) -> tuple[Severity, str] | None:
     if name == "apt-mark" and plain[:1] == ["unhold"]:
         return "high", f"lifts the hold of {', '.join(plain[1:4])}"
     if re.fullmatch(r"pip3?(\.\d+)?", name) and plain[:1] == ["install"] and any(w in ("-U", "--upgrade") for w in words):
-        loose = [p for p in plain[1:] if not re.search(r"==|/|\.(whl|txt|tar\.gz)$|\$", p)]
+        named = [w for before, w in pairwise(words) if not w.startswith("-") and before not in _VALUED]
+        loose = [p for p in named if p != "install" and not re.search(r"==|/|\.(whl|txt|tar\.gz)$|\$", p)]
         return ("medium", f"pip takes the newest {', '.join(loose[:3])}") if loose else None
     return None
 

@@ -22,9 +22,9 @@ Ask the vendor which single right is needed, and give that one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import settings_table
@@ -49,9 +49,9 @@ LOOKS_FOR = (
     Pattern(r"\bpolkit\.Result\.YES\b|^\s{2,40}state:\s{0,4}[\"']?(disabled|permissive)\b"),
     Pattern(r"^\s{2,40}mode:\s{0,4}[\"']?(0?[0-7][0-7][2367]\b|[augo]{0,3}\+\w{0,2}w)"),
 )
-_YAML = re.compile(r"\.(ya?ml|json|tpl)$")
-_PLAYBOOK = re.compile(r"\.ya?ml$")
-_SQL = re.compile(r"(?i)\.(sql|pks|pkb|ddl)$")
+_YAML = late(r"\.(ya?ml|json|tpl)$")
+_PLAYBOOK = late(r"\.ya?ml$")
+_SQL = late(r"(?i)\.(sql|pks|pkb|ddl)$")
 _ASK = "Ask the vendor which single right is needed, and give that one."
 _EVERYTHING = "Who gets into it has the whole database server."
 
@@ -64,7 +64,7 @@ def _says_yes(lines: Sequence[str], _number: int) -> bool:
 ROWS = (
     Row(
         _YAML,
-        re.compile(r"\bname[\"']?:\s*[\"']?cluster-admin\b"),
+        late(r"\bname[\"']?:\s*[\"']?cluster-admin\b"),
         "high",
         "makes an application ruler of the cluster",
         "Who gets into it has every secret and every node.",
@@ -73,7 +73,7 @@ ROWS = (
     ),
     Row(
         _YAML,
-        re.compile(r"\brunAsUser[\"']?\s*:\s*0\b"),
+        late(r"\brunAsUser[\"']?\s*:\s*0\b"),
         "medium",
         "runs a container as root",
         "A hole in it, or in the kernel, is root's.",
@@ -81,7 +81,7 @@ ROWS = (
     ),
     Row(
         _YAML,
-        re.compile(r"\bhostPath[\"']?\s*:\s*\{\s*[\"']?path[\"']?\s*:\s*[\"']?/[\"']?\s*[,}]|^\s+path:\s*[\"']?/[\"']?\s*$"),
+        late(r"\bhostPath[\"']?\s*:\s*\{\s*[\"']?path[\"']?\s*:\s*[\"']?/[\"']?\s*[,}]|^\s+path:\s*[\"']?/[\"']?\s*$"),
         "high",
         "mounts the host's root directory into a container",
         "Whoever gets into the container is root on the host.",
@@ -90,9 +90,7 @@ ROWS = (
     ),
     Row(
         _SQL,
-        re.compile(
-            r"(?i)\bGRANT\s+ALL(?:\s+PRIVILEGES)?\s+ON\s+\*\.\*\s+TO\b|\bGRANT\s+(?:DBA|SYSDBA|ALL\s+PRIVILEGES)\s+TO\b"
-        ),
+        late(r"(?i)\bGRANT\s+ALL(?:\s+PRIVILEGES)?\s+ON\s+\*\.\*\s+TO\b|\bGRANT\s+(?:DBA|SYSDBA|ALL\s+PRIVILEGES)\s+TO\b"),
         "high",
         "grants a user everything in the database server",
         _EVERYTHING,
@@ -100,7 +98,7 @@ ROWS = (
     ),
     Row(
         _SQL,
-        re.compile(r"(?i)\b(?:CREATE|ALTER)\s+(?:ROLE|USER)\s[^;]*(?<!NO)\bSUPERUSER\b"),
+        late(r"(?i)\b(?:CREATE|ALTER)\s+(?:ROLE|USER)\s[^;]*(?<!NO)\bSUPERUSER\b"),
         "high",
         "makes a superuser of the database",
         _EVERYTHING,
@@ -108,31 +106,31 @@ ROWS = (
     ),
     Row(
         _PLAYBOOK,
-        re.compile(r"\brole_attr_flags:\s.*(?<!NO)\bSUPERUSER\b"),
+        late(r"\brole_attr_flags:\s.*(?<!NO)\bSUPERUSER\b"),
         "high",
         "makes a superuser of the database",
         _EVERYTHING,
         _ASK,
     ),
     Row(
-        re.compile(r"(?i)(pool\.d|php[^/]*fpm[^/]*)/[^/]+\.conf$|www\.conf$"),
-        re.compile(r"^\s*user\s*=\s*root\b"),
+        late(r"(?i)(pool\.d|php[^/]*fpm[^/]*)/[^/]+\.conf$|www\.conf$"),
+        late(r"^\s*user\s*=\s*root\b"),
         "high",
         "runs PHP as root",
         "Every hole in a page is root's.",
         "Let it run as an account of its own.",
     ),
     Row(
-        re.compile(r"\.(service|conf)$"),
-        re.compile(r"^AmbientCapabilities=.*\bCAP_SYS_(?:ADMIN|MODULE|PTRACE|RAWIO)\b"),
+        late(r"\.(service|conf)$"),
+        late(r"^AmbientCapabilities=.*\bCAP_SYS_(?:ADMIN|MODULE|PTRACE|RAWIO)\b"),
         "medium",
         "gives a service a capability that is as good as root",
         "Who gets into it has the host.",
         _ASK,
     ),
     Row(
-        re.compile(r"polkit[^!]*\.rules$"),
-        re.compile(r"\bpolkit\.Result\.YES\b"),
+        late(r"polkit[^!]*\.rules$"),
+        late(r"\bpolkit\.Result\.YES\b"),
         "high",
         "says yes to every action",
         "Its users may do what root may, and are not asked for a password.",
@@ -141,7 +139,7 @@ ROWS = (
     ),
     Row(
         _PLAYBOOK,
-        re.compile(r"^\s+state:\s*[\"']?(?:disabled|permissive)\b"),
+        late(r"^\s+state:\s*[\"']?(?:disabled|permissive)\b"),
         "high",
         "switches SELinux off",
         "What is switched off for the installation stays off.",
@@ -150,7 +148,7 @@ ROWS = (
     ),
     Row(
         _PLAYBOOK,
-        re.compile(r"^\s+mode:\s*[\"']?(?:0?[0-7][0-7][2367]\b(?<!1777)|[augo]*\+\w*w)"),
+        late(r"^\s+mode:\s*[\"']?(?:0?[0-7][0-7][2367]\b(?<!1777)|[augo]*\+\w*w)"),
         "medium",
         "lets everybody write to a file of the product",
         "Any user of the host may change what runs.",

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import settings_table
@@ -52,16 +53,16 @@ LOOKS_FOR = (
         r"(?i)^\s{2,40}autoindex\s{1,4}on\s{0,4};|^\s{0,8}[\"']?auto[_-]?updates?[\"']?\s{0,8}[=:]\s{0,4}[\"']?(true|on|yes|1)\b"
     ),
 )
-_MOSQUITTO = re.compile(r"(?i)mosquitto[^!]*\.conf$")
-_MQSC = re.compile(r"(?i)\.(mqsc|mqs|mqi)$")
-_SETTINGS = re.compile(r"\.(toml|ya?ml|json|ini|conf|cfg|properties)$")
+_MOSQUITTO = late(r"(?i)mosquitto[^!]*\.conf$")
+_MQSC = late(r"(?i)\.(mqsc|mqs|mqi)$")
+_SETTINGS = late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties)$")
 _CLOSE = "Bind it to the address that needs it, and add the port to firewall and monitoring on purpose."
 _ANYONE = "Everyone in the network reaches it from the first start, without a login."
 
 ROWS = (
     Row(
         _MOSQUITTO,
-        re.compile(r"^\s*allow_anonymous\s+true\b"),
+        late(r"^\s*allow_anonymous\s+true\b"),
         "medium",
         "lets everybody in without a login",
         _ANYONE,
@@ -69,7 +70,7 @@ ROWS = (
     ),
     Row(
         _MOSQUITTO,
-        re.compile(r"^\s*listener\s+(?:\d+\s+(?:0\.0\.0\.0|::|\*)|1883\s*$)"),
+        late(r"^\s*listener\s+(?:\d+\s+(?:0\.0\.0\.0|::|\*)|1883\s*$)"),
         "medium",
         "opens the broker on every address",
         "What is published is read and written by whoever reaches the port.",
@@ -77,7 +78,7 @@ ROWS = (
     ),
     Row(
         _MQSC,
-        re.compile(r"\bCHLAUTH\(DISABLED\)|\bCONNAUTH\('\s*'\)"),
+        late(r"\bCHLAUTH\(DISABLED\)|\bCONNAUTH\('\s*'\)"),
         "high",
         "switches the queue manager's authentication off",
         "Whoever reaches the listener reads and writes every queue.",
@@ -85,23 +86,23 @@ ROWS = (
     ),
     Row(
         _MQSC,
-        re.compile(r"(?i)\bMCAUSER\('?(?:mqm|MUSR_MQADMIN|root)'?\)"),
+        late(r"(?i)\bMCAUSER\('?(?:mqm|MUSR_MQADMIN|root)'?\)"),
         "medium",
         "lets a channel act as the queue manager's administrator",
         "Who connects through it may change and empty every queue.",
         "Name an account that may use the queues of this application only.",
     ),
     Row(
-        re.compile(r"\.(service|conf|sh|env|bat|cmd|ya?ml|properties|vmoptions|options|xml)$|(^|[!/])[^/.]+$"),
-        re.compile(r"jdwp=[^\"\s]*address=(?:\*|0\.0\.0\.0)"),
+        late(r"\.(service|conf|sh|env|bat|cmd|ya?ml|properties|vmoptions|options|xml)$|(^|[!/])[^/.]+$"),
+        late(r"jdwp=[^\"\s]*address=(?:\*|0\.0\.0\.0)"),
         "medium",
         "opens Java's debug port on every address",
         "Whoever reaches the port runs code as the service.",
         "Take -agentlib:jdwp out; a debugger has no place there.",
     ),
     Row(
-        re.compile(r"\.ya?ml$"),
-        re.compile(r"^\s+include:\s*[\"']?\*[\"']?\s*$"),
+        late(r"\.ya?ml$"),
+        late(r"^\s+include:\s*[\"']?\*[\"']?\s*$"),
         "medium",
         "exposes every actuator endpoint",
         "Heap dumps and environment, secrets included, for whoever asks.",
@@ -109,8 +110,8 @@ ROWS = (
         above(r"exposure:", 3),
     ),
     Row(
-        re.compile(r"\.ya?ml$"),
-        re.compile(r"^\s+shutdown:\s*$"),
+        late(r"\.ya?ml$"),
+        late(r"^\s+shutdown:\s*$"),
         "low",
         "lets a request stop the program",
         "Who reaches the actuator stops it.",
@@ -121,24 +122,24 @@ ROWS = (
         ),
     ),
     Row(
-        re.compile(r"appsettings[^/]*\.json$"),
-        re.compile(r"\"http://(?:\*|\+|0\.0\.0\.0):\d+"),
+        late(r"appsettings[^/]*\.json$"),
+        late(r"\"http://(?:\*|\+|0\.0\.0\.0):\d+"),
         "low",
         "listens on every address, without TLS",
         "Everyone in the network reaches it, and reads along.",
         _CLOSE,
     ),
     Row(
-        re.compile(r"\.(hcl|json)$"),
-        re.compile(r"\"?client_addr\"?\s*[=:]\s*\"0\.0\.0\.0\""),
+        late(r"\.(hcl|json)$"),
+        late(r"\"?client_addr\"?\s*[=:]\s*\"0\.0\.0\.0\""),
         "low",
         "opens Consul's interface on every address",
         _ANYONE,
         _CLOSE,
     ),
     Row(
-        re.compile(r"\.(hcl|json)$"),
-        re.compile(r"\"?default_policy\"?\s*[=:]\s*\"allow\""),
+        late(r"\.(hcl|json)$"),
+        late(r"\"?default_policy\"?\s*[=:]\s*\"allow\""),
         "low",
         "allows what no rule forbids",
         "A request without a token reads and writes the whole store.",
@@ -146,16 +147,16 @@ ROWS = (
         above(r"\bacl\b", 5),
     ),
     Row(
-        re.compile(r"(?i)haproxy[^!]*\.cfg$"),
-        re.compile(r"^\s+bind\s+\*?:\d+"),
+        late(r"(?i)haproxy[^!]*\.cfg$"),
+        late(r"^\s+bind\s+\*?:\d+"),
         "low",
         "listens on every address",
         "Everyone in the network reaches it from the first start; the port may be taken already.",
         _CLOSE,
     ),
     Row(
-        re.compile(r"(^|[!/])server\.xml$|quickStartSecurity"),
-        re.compile(r"<user\s[^>]*name=\"(?:wps?)?admin\w*\"[^>]*password=\"(?![\"${])(?!\{(?:aes|hash)\})"),
+        late(r"(^|[!/])server\.xml$|quickStartSecurity"),
+        late(r"<user\s[^>]*name=\"(?:wps?)?admin\w*\"[^>]*password=\"(?![\"${])(?!\{(?:aes|hash)\})"),
         "high",
         "has an administrator whose password everybody has",
         "Anyone who has the package logs in as the administrator.",
@@ -163,7 +164,7 @@ ROWS = (
     ),
     Row(
         _SETTINGS,
-        re.compile(r"\"?security_?[Pp]olicy\"?\s*[=:]\s*\"?None\b"),
+        late(r"\"?security_?[Pp]olicy\"?\s*[=:]\s*\"?None\b"),
         "low",
         "speaks OPC UA without signing",
         "Whoever is on the way reads and sets values of the plant.",
@@ -171,8 +172,8 @@ ROWS = (
         anywhere(r"(?i)opc[._-]?(ua|tcp)"),
     ),
     Row(
-        re.compile(r"nginx|\.conf$"),
-        re.compile(r"^\s+autoindex\s+on\s*;"),
+        late(r"nginx|\.conf$"),
+        late(r"^\s+autoindex\s+on\s*;"),
         "low",
         "lists a folder of backups to whoever asks",
         "Backups hold what everything else protects.",
@@ -181,7 +182,7 @@ ROWS = (
     ),
     Row(
         _SETTINGS,
-        re.compile(r"(?i)^\s*[\"']?auto[_-]?updates?[\"']?\s*[=:]\s*[\"']?(?:true|on|yes|1)\b"),
+        late(r"(?i)^\s*[\"']?auto[_-]?updates?[\"']?\s*[=:]\s*[\"']?(?:true|on|yes|1)\b"),
         "medium",
         "lets the program update itself",
         "What runs tomorrow is not what was scanned and rehearsed, and comes outside the window.",

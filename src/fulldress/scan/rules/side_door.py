@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
@@ -49,45 +50,45 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
-_GUARDS = re.compile(
+_GUARDS = late(
     r"^(firewalld|ufw|nftables|iptables|apparmor|auditd|fail2ban|rsyslog|clamav\S*|falcon\S*|wazuh\S*)(\.service)?$"
 )
-_KERNEL = re.compile(
+_KERNEL = late(
     r"(kernel\.randomize_va_space|kernel\.yama\.ptrace_scope|kernel\.kptr_restrict|kernel\.dmesg_restrict|fs\.protected_\w+|"
     r"net\.ipv4\.conf\.\w+\.rp_filter|kernel\.unprivileged_bpf_disabled|vm\.mmap_min_addr)\s*=\s*0"
 )
 _WINDOWS: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
     (
-        re.compile(r"(?i)\bSet-ExecutionPolicy\s+(?:-ExecutionPolicy\s+)?(?:Bypass|Unrestricted)\b(?!.*-Scope\s+Process)"),
+        late(r"(?i)\bSet-ExecutionPolicy\s+(?:-ExecutionPolicy\s+)?(?:Bypass|Unrestricted)\b(?!.*-Scope\s+Process)"),
         "medium",
         "lets every script run (Set-ExecutionPolicy)",
     ),
-    (re.compile(r"(?i)\bSet-MpPreference\s.*-Disable\w+\s+(?:\$true|1)"), "high", "switches the virus scanner off"),
-    (re.compile(r"(?i)\bAdd-MpPreference\s.*-Exclusion\w+"), "medium", "hides a place from the virus scanner"),
+    (late(r"(?i)\bSet-MpPreference\s.*-Disable\w+\s+(?:\$true|1)"), "high", "switches the virus scanner off"),
+    (late(r"(?i)\bAdd-MpPreference\s.*-Exclusion\w+"), "medium", "hides a place from the virus scanner"),
     (
-        re.compile(r"(?i)\bnetsh\s+(?:advfirewall\s.*\bstate\s+off|firewall\s.*\bdisable)"),
+        late(r"(?i)\bnetsh\s+(?:advfirewall\s.*\bstate\s+off|firewall\s.*\bdisable)"),
         "high",
         "switches the firewall off",
     ),
-    (re.compile(r"(?i)\bSet-NetFirewallProfile\s.*-Enabled\s+(?:False|0)"), "high", "switches the firewall off"),
+    (late(r"(?i)\bSet-NetFirewallProfile\s.*-Enabled\s+(?:False|0)"), "high", "switches the firewall off"),
     (
-        re.compile(r"(?i)\bnet\s+localgroup\s+\"?Administrat\w+\"?\s.*/add|Add-LocalGroupMember\s.*Administrat"),
+        late(r"(?i)\bnet\s+localgroup\s+\"?Administrat\w+\"?\s.*/add|Add-LocalGroupMember\s.*Administrat"),
         "high",
         "makes an account an administrator",
     ),
-    (re.compile(r"(?i)\breg\s+add\s.*EnableLUA.*/d\s+0"), "high", "switches user account control off"),
+    (late(r"(?i)\breg\s+add\s.*EnableLUA.*/d\s+0"), "high", "switches user account control off"),
 )
 _ON_WINDOWS = Pattern(
     r"(?i)\b(Set-ExecutionPolicy|(Set|Add)-MpPreference|netsh\s{1,4}(adv)?firewall|Set-NetFirewallProfile|net\s{1,4}localgroup"
     r"|Add-LocalGroupMember|reg\s{1,4}add\s[^\n]{0,200}EnableLUA)\b"
 )
 LOOKS_FOR = (_ON_WINDOWS,)
-_REPLACED = re.compile(r"^(/usr)?/bin/(sh|bash|env|python3?|perl|sudo|su|login|systemctl)$")
-_ROUTES = re.compile(
+_REPLACED = late(r"^(/usr)?/bin/(sh|bash|env|python3?|perl|sudo|su|login|systemctl)$")
+_ROUTES = late(
     r"(net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|send_redirects|accept_source_route)))\s*=\s*1"
 )
-_SHELL = re.compile(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
-_SYSTEM_DIR = re.compile(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
+_SHELL = late(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
+_SYSTEM_DIR = late(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -23,12 +23,12 @@ Allow the few commands by name, in a file of its own, checked with `visudo -cf` 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import msgspec
 
 from fulldress.formats import sudoers
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import SudoRule
 from fulldress.model.finding import Finding, Severity
@@ -44,9 +44,9 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
-_FILE = re.compile(r"(^|[!/])etc/sudoers(\.d/[^/]+)?$")
-_TARGET = re.compile(r"/etc/sudoers(\.d/|\b)")
-_SHELLS = re.compile(r"(^|/)(ba|da|k|z)?sh$|(^|/)(vi|vim|less|find|python3?|perl|awk|tar|env|cp|tee|chmod|chown|systemctl)$")
+_FILE = late(r"(^|[!/])etc/sudoers(\.d/[^/]+)?$")
+_TARGET = late(r"/etc/sudoers(\.d/|\b)")
+_SHELLS = late(r"(^|/)(ba|da|k|z)?sh$|(^|/)(vi|vim|less|find|python3?|perl|awk|tar|env|cp|tee|chmod|chown|systemctl)$")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _written(script)
 
 
-_UNASKED = re.compile(r"(?m)^[^\S\n]*Defaults(\S*)[^\n#]*!authenticate\b")
+_UNASKED = late(r"(?m)^[^\S\n]*Defaults(\S*)[^\n#]*!authenticate\b")
 
 
 def _unasked(place: str, text: str) -> Iterator[Finding]:

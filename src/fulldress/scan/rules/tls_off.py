@@ -5,7 +5,7 @@ Reads commands by their syntax (`curl -k`, `wget --no-check-certificate`, `ssh -
 http.sslVerify=false`, `sslmode=` below `verify-full`), settings and programs (`verify=False`, `rejectUnauthorized: false`,
 `NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers), and
 protocols and ciphers that are broken (`SSLProtocol`, `ssl_protocols`, Tomcat's, Spring's). Calls to this host itself, Unix
-sockets and libraries do not count. One finding for each kind in a file.
+sockets and libraries do not count. One finding for each kind in a file, which names the further lines.
 
 ## Why it matters
 The connection is encrypted to whoever answers: anyone on the way reads the credential and changes what is downloaded.
@@ -28,7 +28,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
@@ -46,8 +49,8 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-_SSLMODE = re.compile(r"(?i)\b(ssl_?mode[\"']?\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
-_SETTINGS = re.compile(
+_SSLMODE = late(r"(?i)\b(ssl_?mode[\"']?\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
+_SETTINGS = late(
     r"""(?ix) \bverify\s*=\s*False\b
     | NODE_TLS_REJECT_UNAUTHORIZED["']?\s*[=:]\s*["']?0 | rejectUnauthorized["']?\s*:\s*false
     | InsecureSkipVerify\s*:\s*true | \bssl[._]?verify(?:peer|host)?["']?\s*(?:=>|=|:)\s*["']?(?:false|0|off|no)\b
@@ -56,7 +59,9 @@ _SETTINGS = re.compile(
     | CERT_NONE\b | VERIFY_NONE\b | _create_unverified_context | check_hostname\s*=\s*False
     | StrictHostKeyChecking[ =]+no\b
     | ALLOW_ALL_HOSTNAME_VERIFIER | NoopHostnameVerifier | TrustAllStrategy
-    | ServerCertificate(?:Custom)?ValidationCallback\s*\+?=.{0,80}true
+    | ServerCertificate(?:Custom)?ValidationCallback\s*\+?=.{0,80}true | DangerousAcceptAnyServerCertificateValidator
+    | checkServerTrusted\s*\([^)]*\)\s*(?:throws\s[\w.,\s]{1,80})?\{\s*\}
+    | Verify-(?:Peer|Host)["']?\s+["']?false | ^\s*TLS_REQCERT\s+(?:never|allow) | [?&;]useSSL=false
     | verify_peer(?:_name)?["']?\s*=>\s*(?:false|0)
     | PYTHONHTTPSVERIFY\s*=\s*["']?0 | GIT_SSL_NO_VERIFY\s*=\s*["']?(?:1|true) | trustServerCertificate\s*=\s*true
     | \bssl_?ca_?verify\s*=\s*(?:off|false) | AutoAddPolicy\(\) | tls_?insecure["']?\s*[=:]\s*["']?true
@@ -92,6 +97,7 @@ LOOKS_FOR = (
     ),
     Pattern(
         r"ALLOW_ALL_HOSTNAME_VERIFIER|NoopHostnameVerifier|TrustAllStrategy|ServerCertificate(Custom)?ValidationCallback|AutoAddPolicy\(\)"
+        r"|DangerousAcceptAnyServerCertificate|checkServerTrusted\s{0,2}\(|Verify-(Peer|Host)|TLS_REQCERT\s|[?&;]useSSL=false"
     ),
     Pattern(
         r"(proxy|uwsgi|grpc)_ssl_verify\s{1,8}off|\bverify_peer(_name)?[\"']?\s{0,4}=>|^\s{0,20}ssl_protocols\s|PERL_LWP_SSL_VERIFY_HOSTNAME|verify_hostname\s{0,4}=>"
@@ -99,11 +105,9 @@ LOOKS_FOR = (
     Pattern(r"Hostname[Vv]erifier[^\n]{0,60}->\s{0,4}true"),
     Pattern(r"PYTHONHTTPSVERIFY|GIT_SSL_NO_VERIFY|trustServerCertificate\s{0,2}="),
 )
-_LOOPBACK = re.compile(
-    r"(?i)(^|[/@.=\s])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)([:/\s'\"?]|$)|host=/|unix:|/var/run/|\.sock\b"
-)
+_LOOPBACK = late(r"(?i)(^|[/@.=\s])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)([:/\s'\"?]|$)|host=/|unix:|/var/run/|\.sock\b")
 _SWITCHES = {
-    "curl": (re.compile(r"^-[a-zA-Z]*k[a-zA-Z]*$"), ("--insecure", "--proxy-insecure")),
+    "curl": (late(r"^-[a-zA-Z]*k[a-zA-Z]*$"), ("--insecure", "--proxy-insecure")),
     "wget": (None, ("--no-check-certificate",)),
     "aws": (None, ("--no-verify-ssl",)),
     "pip": (None, ("--trusted-host",)),
@@ -112,7 +116,7 @@ _SWITCHES = {
     "helm": (None, ("--insecure-skip-tls-verify",)),
     "kubectl": (None, ("--insecure-skip-tls-verify", "--insecure-skip-tls-verify=true")),
 }
-_WEAK = re.compile(r"(?i)protocol|cipher")
+_WEAK = late(r"(?i)protocol|cipher")
 _VALUED = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
 """Short options of curl that take a value: a ``k`` behind one of them is part of the value."""
 _CONSEQUENCE = "Anyone on the way reads and changes what is sent, the credential included."
@@ -130,16 +134,28 @@ def check(context: Context) -> Iterator[Finding]:
                 severity = "high" if _exposes(command, what) else META.severity
                 curable = _curable(command) and script_at(context, script.entry.place) is not None
                 yield _finding(script.entry.place, command.line, what, command.text, severity, curable=curable)
+    lines: dict[tuple[str, str], list[tuple[int, str, bool]]] = {}
     for entry, number, line in acting_lines(context, *LOOKS_FOR):
         if standing(entry.place) != "acting" or script_at(context, entry.place) is not None or _LOOPBACK.search(line):
             continue
         mode, setting = _SSLMODE.search(line), _SETTINGS.search(line)
         what = f"sslmode={mode[2].lower()}" if mode else " ".join(setting[0].split()) if setting else ""
-        if what and (entry.place, what) not in seen and not _declared(line):
-            seen.add((entry.place, what))
-            code = is_code(entry.place)
-            severity = "low" if code else META.severity
-            yield _finding(entry.place, number, what, line, severity, curable=mode is not None and not code)
+        if what and not _declared(line):
+            lines.setdefault((entry.place, what), []).append((number, line, mode is not None))
+    for (place, what), found in lines.items():
+        number, line, raised = found[0]
+        code = is_code(place)
+        finding = _finding(place, number, what, line, "low" if code else META.severity, curable=raised and not code)
+        yield _also(finding, [n for n, _, _ in found[1:]])
+
+
+def _also(finding: Finding, lines: list[int]) -> Finding:
+    """The finding with the further lines that do the same."""
+    if not lines:
+        return finding
+    said = ", ".join(str(n) for n in lines[:8]) + (" ..." if len(lines) > 8 else "")
+    also = f"{finding.consequence} So does line {said}." if len(lines) == 1 else f"{finding.consequence} So do lines {said}."
+    return msgspec.structs.replace(finding, consequence=also)
 
 
 def _exposes(command: Command, what: str) -> bool:
@@ -264,6 +280,11 @@ BAD = (
     {"a/x.cs": "h.ServerCertificateCustomValidationCallback = (m, c, n, e) => true;\n"},
     {"a/x.php": "<?php curl_setopt_array($c, [CURLOPT_SSL_VERIFYHOST => 0]);\n$s = ['ssl' => ['verify_peer' => false]];\n"},
     {"app/s.py": 'O = {"sslmode": "prefer"}\n', "chart/values.yaml": "db:\n  sslMode: disable\n"},
+    {"etc/apt/apt.conf.d/10x": 'Acquire::https::Verify-Peer "false";\n'},
+    {"etc/ldap/ldap.conf": "URI ldaps://ldap1\nTLS_REQCERT never\n"},
+    {"conf/db.properties": "u=jdbc:mysql://db.lab.example/x?useSSL=false&a=b\n"},
+    {"src/T.java": "public void checkServerTrusted(X509Certificate[] c, String a) throws CertificateException { }\n"},
+    {"src/C.cs": "handler.ServerCertificateCustomValidationCallback = (m, c, ch, e) => true;\n"},
     {"bin/a.sh": "#!/bin/sh\ncurl -sSk https://h.partner.example/x -o f\ncurl -k -u $U:$P https://h.partner.example/x\n"},
     {"bin/b.sh": "#!/bin/sh\nwget --no-check-certificate https://h.partner.example/x\n"},
     {"bin/c.sh": "#!/bin/sh\nssh -o StrictHostKeyChecking=no imp@files.partner.example ls\n"},
@@ -274,6 +295,8 @@ BAD = (
 )
 GOOD = (
     {"package.json": '{"scripts": {\n"test": "NODE_TLS_REJECT_UNAUTHORIZED=0 jest"\n}}\n'},
+    {"src/T.java": "public void checkServerTrusted(X509Certificate[] c, String a) {\n  t.checkServerTrusted(c, a);\n}\n"},
+    {"etc/ldap/ldap.conf": "TLS_REQCERT demand\n#TLS_REQCERT never\n", "a.conf": 'Acquire::https::Verify-Peer "true";\n'},
     {"bin/a.sh": "#!/bin/sh\ncurl -k https://localhost:8443/health\ncurl -K conf https://h.partner.example/\n"},
     {"apache/a.conf": "SSLProtocol all -SSLv3 -TLSv1 -TLSv1.1\nSSLProtocol TLSv1.2 TLSv1.3\nSSLProxyVerify require\n"},
     {"apache/a.conf": "SSLCipherSuite HIGH:!aNULL:!MD5:!RC4\n# SSLProtocol SSLv3\n", "a.yml": "validate_certs: yes\n"},

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import settings_table
@@ -55,9 +56,9 @@ LOOKS_FOR = (
     ),
     Pattern(r"(?i)SCHANNEL\\{1,2}Protocols\\{1,2}(SSL|TLS 1\.[01])|\bcurl\s[^\n]{0,200}(--insecure\b|\s-k\s)"),
 )
-_KEYS = re.compile(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env)$")
-_HAPROXY = re.compile(r"(?i)haproxy[^!]*\.cfg$")
-_CODE = re.compile(r"\.(java|kt|kts|groovy|scala)$")
+_KEYS = late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env)$")
+_HAPROXY = late(r"(?i)haproxy[^!]*\.cfg$")
+_CODE = late(r"\.(java|kt|kts|groovy|scala)$")
 _WAY = "Anyone on the way reads and changes what is sent, the credential included."
 _OLD = "Old protocols and ciphers can be broken by who is on the way; partners and auditors refuse them."
 _CHECK = "Check the certificate, and preinstall its issuer's on the host."
@@ -65,8 +66,8 @@ _NEW = "Allow TLS 1.2 and later, with current ciphers, only."
 
 ROWS = (
     Row(
-        re.compile(r"\.lua$"),
-        re.compile(r"^\s+verify\s*=\s*[\"']none[\"']"),
+        late(r"\.lua$"),
+        late(r"^\s+verify\s*=\s*[\"']none[\"']"),
         "medium",
         "does not check certificates",
         _WAY,
@@ -74,42 +75,40 @@ ROWS = (
     ),
     Row(
         _KEYS,
-        re.compile(
-            r"(?i)(?:tls|ssl)[_.-]?min\w*[_.-]?version[\"']?\s*[=:]\s*[\"']?(?:TLS_?v?)?1[._]?[01]?[\"']?\s*[,;]?\s*$"
-        ),
+        late(r"(?i)(?:tls|ssl)[_.-]?min\w*[_.-]?version[\"']?\s*[=:]\s*[\"']?(?:TLS_?v?)?1[._]?[01]?[\"']?\s*[,;]?\s*$"),
         "medium",
         "allows old TLS",
         _OLD,
         _NEW,
     ),
-    Row(_HAPROXY, re.compile(r"\bssl-min-ver\s+(?:SSLv3|TLSv1\.[01])\b"), "medium", "allows old TLS", _OLD, _NEW),
+    Row(_HAPROXY, late(r"\bssl-min-ver\s+(?:SSLv3|TLSv1\.[01])\b"), "medium", "allows old TLS", _OLD, _NEW),
     Row(
         _HAPROXY,
-        re.compile(r"^\s*(?:default-)?server\s.*\bssl\b.*\bverify\s+none\b"),
+        late(r"^\s*(?:default-)?server\s.*\bssl\b.*\bverify\s+none\b"),
         "medium",
         "does not check certificates",
         _WAY,
         "Use verify required with a ca-file.",
     ),
     Row(
-        re.compile(r"(?i)mosquitto[^!]*\.conf$"),
-        re.compile(r"^bridge_insecure\s+true"),
+        late(r"(?i)mosquitto[^!]*\.conf$"),
+        late(r"^bridge_insecure\s+true"),
         "medium",
         "does not check the name in the broker's certificate",
         _WAY,
         _CHECK,
     ),
     Row(
-        re.compile(r"krb5"),
-        re.compile(r"\ballow_weak_crypto\s*=\s*(?:true|yes|1|on)\b|enctypes\s*=.*\b(?:des|rc4|arcfour)"),
+        late(r"krb5"),
+        late(r"\ballow_weak_crypto\s*=\s*(?:true|yes|1|on)\b|enctypes\s*=.*\b(?:des|rc4|arcfour)"),
         "medium",
         "allows weak encryption of Kerberos tickets",
         "Tickets and with them passwords can be cracked offline.",
         "Give the accounts AES keys, and take the setting out.",
     ),
     Row(
-        re.compile(r"\.(ya?ml|properties|json|conf|env)$"),
-        re.compile(r"ssl\.endpoint\.identification\.algorithm[\"']?\s*[=:]\s*(?:[\"']\s*[\"'])?\s*,?\s*$"),
+        late(r"\.(ya?ml|properties|json|conf|env)$"),
+        late(r"ssl\.endpoint\.identification\.algorithm[\"']?\s*[=:]\s*(?:[\"']\s*[\"'])?\s*,?\s*$"),
         "medium",
         "does not check the name in the broker's certificate",
         _WAY,
@@ -117,7 +116,7 @@ ROWS = (
     ),
     Row(
         _KEYS,
-        re.compile(r"(?i)cipher[._-]?suites?[\"']?\s*[=:](?=.*(?:3DES|RC4|_NULL_|_MD5))(?!.*!3?DES)"),
+        late(r"(?i)cipher[._-]?suites?[\"']?\s*[=:](?=.*(?:3DES|RC4|_NULL_|_MD5))(?!.*!3?DES)"),
         "low",
         "allows old ciphers",
         _OLD,
@@ -125,7 +124,7 @@ ROWS = (
     ),
     Row(
         _CODE,
-        re.compile(
+        late(
             r"\bcheckServerTrusted\s*\([^)]*\)\s*(?:throws\s+[\w., ]+)?\s*(?:\{\s*(?://.*)?\}|=\s*Unit\b|:\s*Unit\s*=\s*Unit)"
         ),
         "medium",
@@ -134,24 +133,24 @@ ROWS = (
         _CHECK,
     ),
     Row(
-        re.compile(r"\.(cs|vb|fs|ps1)$"),
-        re.compile(r"DangerousAcceptAnyServerCertificateValidator"),
+        late(r"\.(cs|vb|fs|ps1)$"),
+        late(r"DangerousAcceptAnyServerCertificateValidator"),
         "medium",
         "does not check certificates",
         _WAY,
         _CHECK,
     ),
     Row(
-        re.compile(r"\.(hcl|json)$"),
-        re.compile(r"\"?verify_(?:outgoing|incoming|server_hostname)\"?\s*[=:]\s*false"),
+        late(r"\.(hcl|json)$"),
+        late(r"\"?verify_(?:outgoing|incoming|server_hostname)\"?\s*[=:]\s*false"),
         "medium",
         "does not check its peers' certificates",
         _WAY,
         _CHECK,
     ),
     Row(
-        re.compile(r"(?i)\.ps1$"),
-        re.compile(r"(?i)SCHANNEL\\+Protocols\\+(?:SSL|TLS 1\.[01])"),
+        late(r"(?i)\.ps1$"),
+        late(r"(?i)SCHANNEL\\+Protocols\\+(?:SSL|TLS 1\.[01])"),
         "low",
         "allows old TLS",
         _OLD,
@@ -162,8 +161,8 @@ ROWS = (
         ),
     ),
     Row(
-        re.compile(r"(?i)\.reg$"),
-        re.compile(r"(?i)SCHANNEL\\+Protocols\\+(?:SSL|TLS 1\.[01])"),
+        late(r"(?i)\.reg$"),
+        late(r"(?i)SCHANNEL\\+Protocols\\+(?:SSL|TLS 1\.[01])"),
         "low",
         "allows old TLS",
         _OLD,
@@ -171,8 +170,8 @@ ROWS = (
         lambda lines, number: any(re.search(r"(?i)\"Enabled\"=dword:0*[1-9a-f]", one) for one in lines[number : number + 3]),
     ),
     Row(
-        re.compile(r"\.fish$"),
-        re.compile(r"\bcurl\s(?!.*://(?:localhost|127\.)).*(?:--insecure\b|\s-k\s)"),
+        late(r"\.fish$"),
+        late(r"\bcurl\s(?!.*://(?:localhost|127\.)).*(?:--insecure\b|\s-k\s)"),
         "medium",
         "does not check certificates",
         _WAY,

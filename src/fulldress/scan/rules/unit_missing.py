@@ -2,7 +2,8 @@
 
 ## What it does
 Collects the units that scripts hand to `systemctl`, `service` and `invoke-rc.d`, and those that the package's own units
-depend on, and looks for them in the estate and in the package. Templates count for their instances.
+depend on, and looks for them in the estate and in the package. Templates count for their instances; a variable stands for
+the values that the script gives it.
 
 ## Why it matters
 `systemctl stop` of a unit that does not exist fails, and scripts without `set -e` go on: the old worker keeps running
@@ -29,6 +30,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow, unit
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Cure, Finding
@@ -72,7 +74,7 @@ _FIRM = frozenset(("Requires", "BindsTo", "Requisite", "Unit"))
 _VALUED = frozenset(("-s", "--signal", "-H", "--host", "-M", "--machine", "-t", "--type", "-p", "--property", "-n", "-o"))
 _GENERATED = (".device", ".mount", ".swap", ".scope", ".slice", ".automount")
 """Made by systemd itself from fstab, devices and sessions: absent from a list of unit files."""
-_WORDS = re.compile(r"[-_.@]+")
+_WORDS = late(r"[-_.@]+")
 
 
 class Mention(NamedTuple):
@@ -161,7 +163,9 @@ def _mentions(context: Context) -> Iterator[Mention]:
                 name = f"{prefix}@.{rest.rpartition('.')[2]}"  # an instance that is named at run time needs the template
             known = name.endswith(SUFFIXES) or _mistyped(name)
             if directive in _STRONG and "%" not in name and known and not name.endswith(_GENERATED):
-                yield Mention(name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM)
+                yield Mention(
+                    name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM or _mistyped(name)
+                )
         if found.dropin and "%" not in found.name:
             yield Mention(found.name, found.entry.place, 1, 1, f"drop-in of {found.name}", False)
 
@@ -172,7 +176,7 @@ def _mistyped(name: str) -> bool:
     return "." in name and any(kind != s[1:] and kind[:4] == s[1:5] and abs(len(kind) - len(s) + 1) < 3 for s in SUFFIXES)
 
 
-_REQUIRED = re.compile(r"^#\s*Required-St(?:art|op):\s*(.*)$")
+_REQUIRED = late(r"^#\s*Required-St(?:art|op):\s*(.*)$")
 
 
 def _facilities(context: Context) -> Iterator[Mention]:
@@ -208,7 +212,7 @@ def _commanded(command: Command) -> Iterator[str]:
             yield name if name.endswith(SUFFIXES) else f"{name}.service"
 
 
-_WORD = re.compile(r"^\$(?:\{(\w+)\}|(\w+))(\.service)?$")
+_WORD = late(r"^\$(?:\{(\w+)\}|(\w+))(\.service)?$")
 
 
 def _meant(command: Command, text: str) -> Iterator[tuple[str, int]]:

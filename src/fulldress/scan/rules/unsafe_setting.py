@@ -24,9 +24,9 @@ Write the safe value into the configuration that goes live; ask the vendor why i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import settings_table
@@ -54,12 +54,12 @@ LOOKS_FOR = (
         r"^\s{0,20}(publicly_accessible|skip_final_snapshot)\s{0,20}=\s{0,4}true|cidr_blocks\s{0,20}=\s{0,4}\[\s{0,4}\""
     ),
 )
-_SETTINGS_PY = re.compile(
+_SETTINGS_PY = late(
     r"(?i)(^|[!/])settings/[^/]+\.py$|(^|[!/])[^/]*(settings|prod(uction)?|config)[^/]*\.py$|(^|[!/])\.env[^/]*$|\.env$"
 )
 _WRITE = "Write the safe value into what goes live; ask the vendor why it was otherwise."
 _DEBUG = "A failing request shows settings, paths and pieces of the program to whoever made it."
-_PUBLIC = re.compile(r"^\s*(?:from_port|to_port)\s*=\s*(?:80|443)\s*$")
+_PUBLIC = late(r"^\s*(?:from_port|to_port)\s*=\s*(?:80|443)\s*$")
 
 
 def _inwards(lines: Sequence[str], number: int) -> bool:
@@ -71,7 +71,7 @@ def _inwards(lines: Sequence[str], number: int) -> bool:
 ROWS = (
     Row(
         _SETTINGS_PY,
-        re.compile(r"^\s*(?:export\s|Environment=)?(?:DJANGO_)?DEBUG\s*[=:]\s*[\"']?(?:[Tt]rue|1|on|yes)\b"),
+        late(r"^\s*(?:export\s|Environment=)?(?:DJANGO_)?DEBUG\s*[=:]\s*[\"']?(?:[Tt]rue|1|on|yes)\b"),
         "medium",
         "switches debugging on",
         _DEBUG,
@@ -79,7 +79,7 @@ ROWS = (
     ),
     Row(
         _SETTINGS_PY,
-        re.compile(r"\bALLOWED_HOSTS\s*=\s*[\[(]?\s*[\"']?\*"),
+        late(r"\bALLOWED_HOSTS\s*=\s*[\[(]?\s*[\"']?\*"),
         "low",
         "accepts any host name",
         "Links in mails and caches can be made to lead elsewhere.",
@@ -87,7 +87,7 @@ ROWS = (
     ),
     Row(
         _SETTINGS_PY,
-        re.compile(r"\bCORS_(?:ALLOW_ALL_ORIGINS|ORIGIN_ALLOW_ALL)\s*=\s*True"),
+        late(r"\bCORS_(?:ALLOW_ALL_ORIGINS|ORIGIN_ALLOW_ALL)\s*=\s*True"),
         "low",
         "lets every origin ask",
         "Any site that a user looks at may read answers meant for him.",
@@ -95,31 +95,31 @@ ROWS = (
     ),
     Row(
         _SETTINGS_PY,
-        re.compile(r"\b(?:SESSION|CSRF)_COOKIE_SECURE\s*=\s*(?:False|0)"),
+        late(r"\b(?:SESSION|CSRF)_COOKIE_SECURE\s*=\s*(?:False|0)"),
         "medium",
         "sends cookies over plain HTTP",
         "Who is on the way takes over a session.",
         _WRITE,
     ),
     Row(
-        re.compile(r"\.(conf|ini|htaccess)$|(^|[!/])\.(htaccess|user\.ini)$"),
-        re.compile(r"\ballow_url_include[\s=\"]+(?:On|1)\b"),
+        late(r"\.(conf|ini|htaccess)$|(^|[!/])\.(htaccess|user\.ini)$"),
+        late(r"\ballow_url_include[\s=\"]+(?:On|1)\b"),
         "high",
         "lets PHP run code from addresses",
         "One unchecked parameter runs anybody's program.",
         "Take it out: allow_url_include is Off since PHP 5.2, and gone in later versions.",
     ),
     Row(
-        re.compile(r"(?i)(^|[!/])web(\.[\w-]+)?\.config$"),
-        re.compile(r"(?i)<compilation\s[^>]*debug=\"true\"|<customErrors\s[^>]*mode=\"Off\""),
+        late(r"(?i)(^|[!/])web(\.[\w-]+)?\.config$"),
+        late(r"(?i)<compilation\s[^>]*debug=\"true\"|<customErrors\s[^>]*mode=\"Off\""),
         "medium",
         "switches debugging on",
         _DEBUG,
         _WRITE,
     ),
     Row(
-        re.compile(r"\.xml$"),
-        re.compile(r"\bsecretRequired=\"false\""),
+        late(r"\.xml$"),
+        late(r"\bsecretRequired=\"false\""),
         "medium",
         "takes AJP requests without a secret",
         "Whoever reaches the port speaks as the web server, with any user name (CVE-2020-1938).",
@@ -127,32 +127,32 @@ ROWS = (
         anywhere(r"AJP/"),
     ),
     Row(
-        re.compile(r"\.(sh|bash|conf|service|env|bat|cmd|properties|ya?ml|in|vmoptions|options)$|(^|[!/])[^/.]+$"),
-        re.compile(r"jmxremote\.authenticate=false"),
+        late(r"\.(sh|bash|conf|service|env|bat|cmd|properties|ya?ml|in|vmoptions|options)$|(^|[!/])[^/.]+$"),
+        late(r"jmxremote\.authenticate=false"),
         "high",
         "opens JMX without a login",
         "Whoever reaches the port runs code as the service.",
         "Switch authentication and TLS on, or bind it to the loopback address.",
     ),
     Row(
-        re.compile(r"\.(properties|ya?ml|env)$"),
-        re.compile(r"exposure\.include\s*[=:]\s*[\"']?\*"),
+        late(r"\.(properties|ya?ml|env)$"),
+        late(r"exposure\.include\s*[=:]\s*[\"']?\*"),
         "medium",
         "exposes every actuator endpoint",
         "Heap dumps and environment, secrets included, for whoever asks.",
         "Expose health and info only, on a port of its own.",
     ),
     Row(
-        re.compile(r"\.(conf|ya?ml|sh|service|cnf)$|ockerfile"),
-        re.compile(r"\bprotected-mode[\s\"']+no\b"),
+        late(r"\.(conf|ya?ml|sh|service|cnf)$|ockerfile"),
+        late(r"\bprotected-mode[\s\"']+no\b"),
         "medium",
         "switches Redis' protection off",
         "Without a password anybody who reaches the port writes files on the host.",
         "Leave it on; set a password and bind it to the network that needs it.",
     ),
     Row(
-        re.compile(r"(?i)supervis[^/]*\.(conf|ini)$"),
-        re.compile(r"^\s*port\s*=\s*(?:\*|0\.0\.0\.0)?:\d"),
+        late(r"(?i)supervis[^/]*\.(conf|ini)$"),
+        late(r"^\s*port\s*=\s*(?:\*|0\.0\.0\.0)?:\d"),
         "medium",
         "opens supervisord's control to the network",
         "Whoever gets in starts and stops programs, often as root.",
@@ -160,48 +160,48 @@ ROWS = (
         above(r"\[inet_http_server\]", 8),
     ),
     Row(
-        re.compile(r"(?i)rsyncd[^/]*\.conf$"),
-        re.compile(r"^\s*hosts allow\s*=\s*(?:\*|0\.0\.0\.0)"),
+        late(r"(?i)rsyncd[^/]*\.conf$"),
+        late(r"^\s*hosts allow\s*=\s*(?:\*|0\.0\.0\.0)"),
         "medium",
         "lets every host in over rsync",
         "Files are read, or written, by whoever comes.",
         "Name the hosts that may.",
     ),
     Row(
-        re.compile(r"pg_hba[^/]*\.conf"),
-        re.compile(r"\strust\b"),
+        late(r"pg_hba[^/]*\.conf"),
+        late(r"\strust\b"),
         "high",
         "trusts the whole network",
         "Whoever reaches the port is any user of the database, without a password.",
         "Use scram-sha-256 and the networks that need it.",
     ),
     Row(
-        re.compile(r"postgresql[^/]*\.conf|\.auto\.conf$|conf\.d/[^/]*\.conf$"),
-        re.compile(r"^\s*(?:fsync|full_page_writes)\s*=\s*'?off"),
+        late(r"postgresql[^/]*\.conf|\.auto\.conf$|conf\.d/[^/]*\.conf$"),
+        late(r"^\s*(?:fsync|full_page_writes)\s*=\s*'?off"),
         "high",
         "lets a power cut destroy the database",
         "After a crash the cluster may not start, or have wrong rows.",
         "Leave it on.",
     ),
     Row(
-        re.compile(r"\.tf$"),
-        re.compile(r"^\s*publicly_accessible\s*=\s*true"),
+        late(r"\.tf$"),
+        late(r"^\s*publicly_accessible\s*=\s*true"),
         "medium",
         "makes a database reachable from the internet",
         "Only its password is left between everybody and the data.",
         _WRITE,
     ),
     Row(
-        re.compile(r"\.tf$"),
-        re.compile(r"^\s*skip_final_snapshot\s*=\s*true"),
+        late(r"\.tf$"),
+        late(r"^\s*skip_final_snapshot\s*=\s*true"),
         "medium",
         "leaves no snapshot of a database that is destroyed",
         "A replacement that was not meant so takes the data with it.",
         "Set a final_snapshot_identifier, and prevent_destroy.",
     ),
     Row(
-        re.compile(r"\.tf$"),
-        re.compile(r"cidr_blocks\s*=\s*\[\s*\"(?:0\.0\.0\.0/0|::/0)\""),
+        late(r"\.tf$"),
+        late(r"cidr_blocks\s*=\s*\[\s*\"(?:0\.0\.0\.0/0|::/0)\""),
         "medium",
         "opens a port to the world",
         "Whoever scans the internet finds it.",

@@ -27,6 +27,7 @@ _WORDS = re.compile(r"(?!export\s)[A-Za-z][\w.-]*\s+[^\s=:]")
 _SSH = re.compile(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
 _APACHE = re.compile(r"(^|/)(apache2?|httpd2?)(/.*|\.conf)$|(^|/)\.htaccess$|(^|/)proftpd(/.*|\.conf)$")
 _BLOCK = re.compile(r"<(?P<end>/)?(?P<name>[A-Za-z][\w:-]*)(?P<of>(\s[^>]*|))>\s*(#.*)?$")
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,60}-----.*?(?:-----END [A-Z0-9 ]{1,60}-----|\Z)", re.DOTALL)
 _SETTING = re.compile(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
 
 
@@ -38,12 +39,18 @@ def keys(text: str, *, file: str) -> list[ConfigKey]:
     """Every key of a file in order, duplicates included; secrets too. Never raises."""
     form = kind(text, file)
     reader = READERS.get(form)
+    text = _without_blocks(text) if form == "words" else text
     if reader is not None:
         try:
             return [ConfigKey(file=file, key=k, value=v, line=n, format=form) for k, v, n in _bounded(reader(text))]
         except (NotThatFormat, RecursionError):
             pass
-    return config.keys(text, file=file)[:MAX_KEYS]
+    return config.keys(_without_blocks(text), file=file)[:MAX_KEYS]
+
+
+def _without_blocks(text: str) -> str:
+    """Keys and certificates are no settings: the last line of their base64 looks like one, and is part of a secret."""
+    return _PEM.sub(lambda block: "\n" * block[0].count("\n"), text) if "-----BEGIN " in text else text
 
 
 def kind(text: str, file: str) -> str:

@@ -72,7 +72,7 @@ cat /var/lib/dpkg/status /var/lib/dpkg/status.d/* 2>/dev/null | awk '
   /^(Pre-)?Depends: / { sub(/^[^:]*: /, ""); needs = needs (needs == "" ? "" : ", ") $0 }
   /^Provides: / { sub(/^[^:]*: /, ""); gives = $0 } /^Multi-Arch: same/ { same = 1 } /^Status: / { state = substr($2, 1, 1) substr($4, 1, 1) } END { out() }'
 if have rpm; then
-  section rpm; within 10 rpm -qa --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' 2>/dev/null || cannot "rpm packages" "rpm -qa failed"
+  section rpm; within 10 rpm -qa --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' 2>/dev/null || [ -r /var/lib/dpkg/status ] || cannot "rpm packages" "rpm -qa failed"
   for file in /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /etc/dnf/versionlock.toml /etc/zypp/locks /etc/dnf/dnf.conf /etc/yum.conf; do
     show rpm-locks "$file"
   done

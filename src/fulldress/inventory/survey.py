@@ -21,7 +21,7 @@ import msgspec
 
 from fulldress.errors import FulldressError, NothingToDo
 from fulldress.formats import config, keyreader
-from fulldress.formats.redact import SECRET, redacted
+from fulldress.formats.redact import SECRET, command_redacted, redacted
 from fulldress.inventory import databases, software, system
 from fulldress.inventory.sections import Section, Sections, SurveyFailed
 from fulldress.model.estate import ConfigKey, Estate, HostFacts, NotSeen, Product
@@ -268,7 +268,7 @@ def _products(sections: Sections, declared: Declared) -> tuple[Product, ...]:
     found = []
     for section in sections.named("version"):
         if version := _version(section.text):
-            probe = redacted(commands.get(section.file, ""))
+            probe = command_redacted(commands.get(section.file, ""))
             found.append(Product(name=section.file, version=redacted(version), probe=probe))
     return tuple(sorted(found, key=lambda p: p.name != declared.product))
 

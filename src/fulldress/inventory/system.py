@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from fulldress.formats import cronlint, crontab, sudoers, unit
-from fulldress.formats.redact import redacted
+from fulldress.formats.redact import command_redacted
 from fulldress.formats.systemctl import ListedFile, ListedUnit
 from fulldress.inventory.sections import MOST, Section, Sections, SurveyFailed, whole
 from fulldress.model.estate import Account, Certificate, CronJob, Listener, SudoRule, Timer, Unit, Volume
@@ -190,7 +190,7 @@ def cron(sections: Sections) -> tuple[CronJob, ...]:
         "at-job": _at_job,
     }
     found = [job for section in sections if (read := readers.get(section.name)) for job in read(section)]
-    return tuple(msgspec.structs.replace(job, command=redacted(job.command)) for job in found)
+    return tuple(msgspec.structs.replace(job, command=command_redacted(job.command)) for job in found)
 
 
 def _debians_cron(sections: Sections) -> bool:
@@ -383,7 +383,7 @@ def runtimes(sections: Sections) -> dict[str, str]:
 def sudo_rules(sections: Sections) -> tuple[SudoRule, ...]:
     """Who may run what as whom; passwords in commands are hidden."""
     found = sudoers.rules({section.file: section.text for section in sections.named("sudoers")})
-    return tuple(msgspec.structs.replace(rule, commands=tuple(map(redacted, rule.commands))) for rule in found)
+    return tuple(msgspec.structs.replace(rule, commands=tuple(map(command_redacted, rule.commands))) for rule in found)
 
 
 def certificates(sections: Sections) -> tuple[Certificate, ...]:

@@ -13,15 +13,17 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from typing import NamedTuple
 
+from fulldress.formats.late import late
+
 MAX_SPAN = 20
-_RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$")
-_HASHES = re.compile(r"\s{0,3}(#{1,6}|={1,6})\s+(?P<text>\S.*?)\s*[#=]*\s*$")
-_UNDERLINE = re.compile(r"(?P<sign>[=\-~^\"'`#*+.:_])(?P=sign){2,}\s*$")
-_GRID = re.compile(r"\s*\+([-=]+\+)+\s*$")
-_SIMPLE = re.compile(r"\s*=+(\s+=+)+\s*$")
-_DIRECTIVE = re.compile(r"(?P<indent>\s*)\.\. (?P<name>list-table|csv-table|table|tabularcolumns)::\s*(?P<title>.*)$")
-_OPTION = re.compile(r"\s*:(?P<name>[\w-]+):\s*(?P<value>.*)$")
-_FENCE = re.compile(r"\s*(```|~~~)")
+_RULE = late(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$")
+_HASHES = late(r"\s{0,3}(#{1,6}|={1,6})\s+(?P<text>\S.*?)\s*[#=]*\s*$")
+_UNDERLINE = late(r"(?P<sign>[=\-~^\"'`#*+.:_])(?P=sign){2,}\s*$")
+_GRID = late(r"\s*\+([-=]+\+)+\s*$")
+_SIMPLE = late(r"\s*=+(\s+=+)+\s*$")
+_DIRECTIVE = late(r"(?P<indent>\s*)\.\. (?P<name>list-table|csv-table|table|tabularcolumns)::\s*(?P<title>.*)$")
+_OPTION = late(r"\s*:(?P<name>[\w-]+):\s*(?P<value>.*)$")
+_FENCE = late(r"\s*(```|~~~)")
 
 
 class Table(NamedTuple):
@@ -267,8 +269,8 @@ def _made(rows: Sequence[tuple[int, list[str]]], head: int) -> Table | None:
 # --- AsciiDoc
 
 
-_ASCIIDOC_ATTRIBUTES = re.compile(r"\[(?P<text>[^\]]*)\]\s*$")
-_SPECIFIER = re.compile(r"(?:^|(?<=\s))(?:(?P<times>\d+)\*)?(?:\d*\.?\d*\+)?[<^>.]*[aehlmdsv]?\|(?!\|)")
+_ASCIIDOC_ATTRIBUTES = late(r"\[(?P<text>[^\]]*)\]\s*$")
+_SPECIFIER = late(r"(?:^|(?<=\s))(?:(?P<times>\d+)\*)?(?:\d*\.?\d*\+)?[<^>.]*[aehlmdsv]?\|(?!\|)")
 
 
 def _asciidoc(text: str) -> Iterator[Table]:

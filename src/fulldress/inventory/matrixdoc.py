@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from fulldress.formats.doctables import tables
 from fulldress.formats.keycheck import TYPES
+from fulldress.formats.late import late
 from fulldress.formats.version import sort_key
 from fulldress.model.estate import MatrixRow
 
@@ -37,24 +38,24 @@ _HEADINGS = (
 _VERSION = r"v?(?P<version>\d+(?:\.\d+)*[\w.+~-]*?)"
 _NAME = r"[`'\"“]?(?P<name>[\w][\w.-]*[\w])[`'\"”]?"
 _END = r"(?=[\s,;:.)]|$)"
-_REMOVED = re.compile(
+_REMOVED = late(
     r"\b(?:removed|dropped|no longer (?:supported|available|read))\b(?: (?:in|since|from|with|as of))*"
     rf"(?: version)? {_VERSION}{_END}",
     re.I,
 )
-_RENAMED = re.compile(rf"\b(?:renamed|moved)(?: (?:in|since)(?: version)? v?[\d.]+)? to {_NAME}", re.I)
-_WHEN_RENAMED = re.compile(rf"\b(?:renamed|moved)\b[^;\n]{{0,120}}?\b(?:in|since)(?: version)? {_VERSION}{_END}", re.I)
-_REPLACED = re.compile(
+_RENAMED = late(rf"\b(?:renamed|moved)(?: (?:in|since)(?: version)? v?[\d.]+)? to {_NAME}", re.I)
+_WHEN_RENAMED = late(rf"\b(?:renamed|moved)\b[^;\n]{{0,120}}?\b(?:in|since)(?: version)? {_VERSION}{_END}", re.I)
+_REPLACED = late(
     r"\b(?:(?:replaced by|superseded by)\s+(?!(?:a|an|the|our)\s)[`'\"“]?(?P<name>\w[\w.-]*\w)"
     r"|use\s+[`'\"“]?(?P<marked>\w+(?:[._:-]\w+)+)|use\s+[`'\"“]?(?P<instead>\w[\w.-]*\w)[`'\"”]?\s+instead)",
     re.I,
 )
-_ADDED = re.compile(
+_ADDED = late(
     r"(?:\b(?:added|introduced|new|available)\b(?: (?:in|since|from|with|as of))*|(?:^|[.;(]\s*)(?:since|as of))"
     rf"(?: version)? {_VERSION}{_END}",
     re.I,
 )
-_DEPRECATED = re.compile(rf"\bdeprecated\b(?:(?: (?:in|since|as of|from|with))*(?: version)? {_VERSION}{_END})?", re.I)
+_DEPRECATED = late(rf"\bdeprecated\b(?:(?: (?:in|since|as of|from|with))*(?: version)? {_VERSION}{_END})?", re.I)
 _OVERHEAD = (
     ("removed", re.compile(r"\b(removed|removals?|dropped|deleted|no longer)\b", re.I)),
     ("renamed", re.compile(r"\b(renamed|moved|renam(ing|es))\b", re.I)),
@@ -64,19 +65,17 @@ _OVERHEAD = (
     ("added", re.compile(r"\b(new|added|introduced|additions?)\b", re.I)),
 )
 """What a heading says of all rows under it; the first that fits."""
-_DATED = re.compile(r"(?<![\w.])v?(?P<version>\d+(?:\.\d+)+[\w.+~-]*|\d+(?=\.x\b)|(?<=version )\d+)", re.I)
-_COLUMN = re.compile(r"v?(?P<version>\d+(?:\.(?:\d+|x))+|\d{2,4})", re.I)
-_REQUIRED = re.compile(rf"\b(?:required|mandatory)\b(?: (?:in|since|from|as of))+(?: version)? {_VERSION}{_END}", re.I)
-_DEFAULT = re.compile(
+_DATED = late(r"(?<![\w.])v?(?P<version>\d+(?:\.\d+)+[\w.+~-]*|\d+(?=\.x\b)|(?<=version )\d+)", re.I)
+_COLUMN = late(r"v?(?P<version>\d+(?:\.(?:\d+|x))+|\d{2,4})", re.I)
+_REQUIRED = late(rf"\b(?:required|mandatory)\b(?: (?:in|since|from|as of))+(?: version)? {_VERSION}{_END}", re.I)
+_DEFAULT = late(
     r"\bdefault (?:changed|changes) from [`'\"“]?(?P<old>[^\s`'\"”,;]+)[`'\"”]? to [`'\"“]?(?P<new>[^\s`'\"”,;]+?)[`'\"”]?"
     rf" (?:in|since|with)(?: version)? {_VERSION}{_END}", re.I)  # fmt: skip
-_FALLS_BACK = re.compile(
-    r"silent(ly)? (ignor|fall|default|revert)|falls? back|(unknown|invalid) values? (is|are) ignored", re.I
-)
-_KEY = re.compile(r"[A-Za-z_][\w.*:\[\]/-]*")
+_FALLS_BACK = late(r"silent(ly)? (ignor|fall|default|revert)|falls? back|(unknown|invalid) values? (is|are) ignored", re.I)
+_KEY = late(r"[A-Za-z_][\w.*:\[\]/-]*")
 _NOTHING = {"", "-", "–", "—", "n/a", "none", "no", "not applicable"}
-_ABSENT = re.compile(r"|-|–|—|n/a|none|removed|gone|dropped|not (available|supported|applicable)")
-_NAMED_SECTION = re.compile(r"^\[([\w.-]+)\]\s*([\w.-]+)$")
+_ABSENT = late(r"|-|–|—|n/a|none|removed|gone|dropped|not (available|supported|applicable)")
+_NAMED_SECTION = late(r"^\[([\w.-]+)\]\s*([\w.-]+)$")
 _TYPES = {
     "bool": "boolean", "int": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number",
     "bytes": "size", "memory": "size", "time": "duration", "timespan": "duration", "uri": "url", "hostname": "host",

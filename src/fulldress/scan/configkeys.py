@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from fulldress.formats import config, keycheck, keyreader
+from fulldress.formats.late import late
 from fulldress.model.estate import ConfigKey, MatrixRow
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.package import Entry
@@ -22,7 +23,7 @@ from fulldress.scan.rule import Context
 MAX_BYTES = 1 << 20
 ALIKE = 0.86
 """Two names at least this similar are one name, mistyped."""
-_CONFIGURATION = re.compile(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)$")
+_CONFIGURATION = late(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)$")
 
 
 class Source(NamedTuple):

@@ -130,7 +130,7 @@ def _asks(context: Context, entry: Entry, tool: _Tool) -> bool:
     if not tool.names:
         return (
             not entry.place.endswith("pyproject.toml")
-            or re.search(r"(?m)^\s*(\[tool\.poetry|\[project\])", text) is not None
+            or re.search(r"(?m)^[ \t]*(\[tool\.poetry|\[project\])", text) is not None
         )
     try:
         said = json.loads(text)

@@ -175,6 +175,7 @@ def _grid(lines: Sequence[str], start: int) -> tuple[Table | None, int]:
             fresh = False
         for column, (left, right) in enumerate(pairwise(edges)):
             part = line[left + 1 : right].strip().strip("|").strip()
+            part = "" if re.fullmatch(r"[-=+]{3,}", part) else part  # the edge of a cell that ends while others go on
             rows[-1][1][column] = f"{rows[-1][1][column]} {part}".strip()
     return _made(rows, max(head, 1)), max(end, start + 1)
 

@@ -19,6 +19,7 @@ from fulldress.formats.version import sort_key
 from fulldress.model.estate import MatrixRow
 
 _HEADINGS = (
+    ("section", r"^(section|stanza|block|table)s?$"),
     ("removed", r"remov(ed|al)|dropped|until|end of life"),
     ("deprecated", r"deprecat"),
     (
@@ -66,7 +67,11 @@ _OVERHEAD = (
 )
 """What a heading says of all rows under it; the first that fits."""
 _DATED = late(r"(?<![\w.])v?(?P<version>\d+(?:\.\d+)+[\w.+~-]*|\d+(?=\.x\b)|(?<=version )\d+)", re.I)
-_COLUMN = late(r"v?(?P<version>\d+(?:\.(?:\d+|x))+|\d{2,4})", re.I)
+_COLUMN = late(
+    r"(?:(?:default )?(?:value )?(?:in|for|until|from)? ?(?:version )?)v?(?P<version>\d+(?:\.(?:\d+|x))+|\d{2,4})"
+    r"(?: (?:default|value|default value)s?)?",
+    re.I,
+)
 _REQUIRED = late(rf"\b(?:required|mandatory)\b(?: (?:in|since|from|as of))+(?: version)? {_VERSION}{_END}", re.I)
 _DEFAULT = late(
     r"\bdefault (?:changed|changes) from [`'\"“]?(?P<old>[^\s`'\"”,;]+)[`'\"”]? to [`'\"“]?(?P<new>[^\s`'\"”,;]+?)[`'\"”]?"
@@ -75,6 +80,8 @@ _FALLS_BACK = late(r"silent(ly)? (ignor|fall|default|revert)|falls? back|(unknow
 _KEY = late(r"[A-Za-z_][\w.*:\[\]/-]*")
 _NOTHING = {"", "-", "–", "—", "n/a", "none", "no", "not applicable"}
 _ABSENT = late(r"|-|–|—|n/a|none|removed|gone|dropped|not (available|supported|applicable)")
+_ELSEWHERE = late(r"(?i)^see\b.*$")
+"""A cell that only says where the value is told."""
 _NAMED_SECTION = late(r"^\[([\w.-]+)\]\s*([\w.-]+)$")
 _TYPES = {
     "bool": "boolean", "int": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number",
@@ -165,8 +172,11 @@ def _across(cells: Sequence[str], at: int, versions: Sequence[tuple[int, str]], 
             elif stays and not there:
                 found.append(MatrixRow(product=product, key=key, change="added", since=version, value=now))
             elif there and was != now:
+                old_value, value = (_ELSEWHERE.sub("", text) for text in (was, now))
                 found.append(
-                    MatrixRow(product=product, key=key, change="default-changed", since=version, instead=was, value=now)
+                    MatrixRow(
+                        product=product, key=key, change="default-changed", since=version, instead=old_value, value=value
+                    )
                 )
     return found, why
 
@@ -187,6 +197,10 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 
 def _rows(said: dict[str, str], product: str, over: _Over, since: str) -> tuple[list[MatrixRow], str]:
     keys, why = _keys(said.get("key", ""))
+    section = _name(said.get("section", ""))
+    if section:
+        keys = [f"{section}.{key}" for key in keys]
+        said = {**said, "instead": f"{section}.{_name(said['instead'])}"} if _name(said.get("instead", "")) else said
     form, prose = _form(said), _plain(said.get("description", ""))
     changes = list(_changes(said, prose, over, since))
     found = [
@@ -204,6 +218,7 @@ def _keys(cell: str) -> tuple[list[str], str]:
     """The settings that a cell names, one or several; why there is none. ``[smtp] host`` is ``smtp.host``."""
     cell = re.sub(r"\[([^\]]*)\]\(([^)]*)\)", r"\1", cell)  # links
     spans = re.findall(r"(`+)\s*(.+?)\s*\1", cell)
+    cell = re.sub(r"\s*[=:]\s*$", "", cell)
     bare = _NAMED_SECTION.sub(r"\1.\2", _plain(re.sub(r"(?<=\S)\s+\([^)]*\)\s*$", "", cell)))
     names = [_NAMED_SECTION.sub(r"\1.\2", name) for _, name in spans] if spans else re.split(r"\s*[,;]\s*|\s+/\s+", bare)
     between = re.sub(r"(`+)\s*(.+?)\s*\1", "", cell)

@@ -178,3 +178,9 @@ def test_a_column_for_the_section() -> None:
         ("web.base", "renamed", "4.0", "web.baseUrl", ""),
         ("web.baseURL", "renamed", "4.0", "web.baseUrl", ""),
     ]
+
+
+@pytest.mark.parametrize("cells", ["a.b | x |", "a.b | x | |"])
+def test_an_empty_cell_is_no_removal(cells: str) -> None:
+    found = read(f"|Setting|7.1|7.2|\n|-|-|-|\n|{cells}\n", file="a.md", product="")
+    assert found.rows == [] and len(found.left) == 1

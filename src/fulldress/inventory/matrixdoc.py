@@ -163,6 +163,10 @@ def _across(cells: Sequence[str], at: int, versions: Sequence[tuple[int, str]], 
     found: list[MatrixRow] = []
     told = [(version, cells[index].strip() if index < len(cells) else "") for index, version in versions]
     keys, why = _keys(cells[at] if at < len(cells) else "")
+    if keys and any(index >= len(cells) for index, _ in versions):
+        return [], f"{keys[0]} has no cell for each version"
+    if keys and any(_plain(old[1]) and not new[1] for old, new in pairwise(told)):
+        return [], f"{keys[0]} has an empty cell behind a full one: it is removed, or has no default"
     for key in keys:
         for (_, old), (version, new) in pairwise(told):
             was, now = _plain(old), _plain(new)

@@ -62,9 +62,25 @@ def _unquoted(raw: str) -> str:
     return raw
 
 
-def events(text: str) -> list[Assignment | Command]:
-    """Assignments and commands in the order of the text."""
-    both: list[Assignment | Command] = [*assignments(text), *shell.commands(text)]
+def loop_values(text: str) -> list[Assignment]:
+    """What the variable of each ``for`` loop is given: its words, one after the other."""
+    data = shell.encode(text)
+    found: list[Assignment] = []
+    stack: list[Node] = [shell.tree(data)]
+    while stack:
+        node = stack.pop()
+        variable = node.child_by_field_name("variable") if node.type == "for_statement" else None
+        if variable is not None:
+            name = _text(data, variable)
+            for value in node.children_by_field_name("value"):
+                found.append(Assignment(name, _unquoted(_text(data, value)), node.start_point.row + 1, node.start_byte))
+        stack.extend(reversed(node.named_children))
+    return found
+
+
+def events(text: str, *, loops: bool = False) -> list[Assignment | Command]:
+    """Assignments and commands in the order of the text; ``loops``: what loops are given counts as assignments."""
+    both: list[Assignment | Command] = [*assignments(text), *(loop_values(text) if loops else ()), *shell.commands(text)]
     return sorted(both, key=lambda event: event.start)
 
 

@@ -72,19 +72,24 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
 def only_new(report: FindingsReport, lock: PackageLock, before: Before) -> FindingsReport:
     """The report with only what the previous package did not have, and the count of what it had.
 
-    Known is a finding whose lineage the previous package had as often; when its rule did not look at the previous package,
-    one in a file that lay there byte for byte. A finding that got more severe is new.
+    Known is a finding whose lineage the previous package had as often, or that it had in the same bytes under another name;
+    when its rule did not look at the previous package, one in a file that lay there byte for byte. A finding that got more
+    severe is new.
     """
     had = Counter(_key(f) for f in before.findings)
     worst = {_key(f): SEVERITIES.index(f.severity) for f in sorted(before.findings, key=lambda f: f.rank, reverse=True)}
     same = _unchanged(lock, before)
+    renamed = _by_content(before)
+    here = {e.place: e.sha256 for e in lock.entries}
     new: list[Finding] = []
     known = 0
     for finding in report.findings:
+        earlier = renamed.get((finding.rule, here.get(finding.place, ""), finding.line), "")
+        key = _key(finding) if had[_key(finding)] > 0 else earlier
         if finding.rule == FAILED:
             new.append(finding)
-        elif had[_key(finding)] > 0 and worst[_key(finding)] <= SEVERITIES.index(finding.severity):
-            had[_key(finding)] -= 1
+        elif had[key] > 0 and worst[key] <= SEVERITIES.index(finding.severity):
+            had[key] -= 1
             known += 1
         elif finding.place in same and finding.rule not in before.rules_run:
             known += 1
@@ -96,6 +101,12 @@ def only_new(report: FindingsReport, lock: PackageLock, before: Before) -> Findi
 
 def _key(finding: Finding) -> str:
     return finding.lineage or finding.fingerprint
+
+
+def _by_content(before: Before) -> dict[tuple[str, str, int], str]:
+    """(rule, digest of the file, line) -> key of the previous package's finding there."""
+    digests = {e.place: e.sha256 for e in before.lock.entries if e.sha256} if before.lock is not None else {}
+    return {(f.rule, digests[f.place], f.line): _key(f) for f in before.findings if f.place in digests}
 
 
 def _unchanged(lock: PackageLock, before: Before) -> Collection[str]:

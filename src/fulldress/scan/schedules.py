@@ -22,6 +22,7 @@ from fulldress.scan.job import Job
 from fulldress.scan.reading import Crontab, Script, crontabs, memo, named, scripts, without_remark
 from fulldress.scan.rule import Context
 from fulldress.scan.scheduled_code import in_code, suspended
+from fulldress.scan.services import service_named, started
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
 _CRON_FILE = late(r"/etc/(?:cron\.d/|crontab\b)")
@@ -236,7 +237,7 @@ def silenced(context: Context, finding: Finding, reason: str) -> str | None:
 def _timers(context: Context) -> Iterator[Job]:
     for entry, text in context.texts(".timer"):
         directives = unit.parse(text).get("Timer", [])
-        command = _service_command(context, entry, directives)
+        command = _service_command(context, entry)
         values = {name: value for name, value, _ in directives}
         delay = calendar.span(values.get("RandomizedDelaySec", "")) or 0.0
         persistent = values.get("Persistent", "").lower() in ("1", "yes", "true", "on")
@@ -251,13 +252,19 @@ def _timers(context: Context) -> Iterator[Job]:
                 )
 
 
-def _service_command(context: Context, timer: Entry, directives: list[unit.Directive]) -> str:
+def service_of(context: Context, timer: str) -> Entry | None:
+    """The service that a timer of the package starts."""
+    entry = context.entry(timer)
+    text = context.text(entry) if entry is not None and entry.sha256 else None
+    directives = unit.parse(text or "").get("Timer", [])
+    unit_name = next((value for name, value, _ in directives if name == "Unit"), "")
+    return service_named(context, unit_name or timer.rpartition("/")[2].removesuffix(".timer") + ".service", timer)
+
+
+def _service_command(context: Context, timer: Entry) -> str:
     """The commands of the service that a timer starts."""
-    named = next((value for name, value, _ in directives if name == "Unit"), "")
-    folder, _, name = timer.place.rpartition("/")
-    service = context.entry(f"{folder}/{named or name.removesuffix('.timer') + '.service'}".lstrip("/"))
-    body = context.text(service) if service is not None and service.sha256 else None
-    return "\n".join(command for command, _ in unit.commands(body or ""))
+    service = service_of(context, timer.place)
+    return "\n".join(command for command, _, _ in started(context, service).commands) if service is not None else ""
 
 
 def command_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -3,8 +3,9 @@
 ## What it does
 Reads the recipes of Makefiles, and the literals that programs hand to a shell (`system`, `exec`, `shell_exec`, `os.system`,
 `subprocess` with a string, `execSync`, `popen`, `passthru`): recursive removal of a path that begins with a variable or is
-the system's, `chmod` for everybody, `mkfs`, `dd` to a device, and `curl` or `wget` that do not check the certificate.
-Comments, tests and third-party libraries do not count.
+the system's, `chmod` for everybody, `mkfs`, `dd` to a device, firewalls and SELinux switched off, and `curl` or `wget` that
+do not check the certificate. A list of words (`["chmod", "-R", "777", x]`) counts as the command that it is. Comments, tests
+and third-party libraries do not count.
 
 ## Why it matters
 It is the same command as in a shell script, but no linter of shell scripts ever sees it; an empty variable is as empty here.

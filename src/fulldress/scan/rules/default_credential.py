@@ -2,8 +2,8 @@
 
 ## What it does
 Reads the rows that SQL files insert into tables of users and finds passwords in clear, in `md5('...')` or `crypt('...')`,
-hashes of common passwords, and hashes that every installation shares; and comparisons of a password with a literal in
-programs.
+hashes of common passwords, and hashes that every installation shares; and, in programs, comparisons of a password with a
+literal, or of anything with a word that is nothing but a password (`admin123`).
 
 ## Why it matters
 After the upgrade there is an account that anyone who knows the product can use, at every customer.

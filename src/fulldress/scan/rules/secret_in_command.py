@@ -3,8 +3,8 @@
 ## What it does
 Reads shell scripts by their syntax tree and knows which argument of which program is a secret: `sshpass -p`, `curl
 -u` and authorization headers, `mysql -p`, `PGPASSWORD=`, `--password`, `smbclient -U user%password`, `ldapsearch -w`,
-`openssl -passin pass:`, `echo user:password | chpasswd`, cloud logins, passwords in URLs, provider tokens. Commands in
-crontabs are read too.
+`openssl -passin pass:`, `echo user:password | chpasswd`, `sudo -S <<< password`, what `expect` types in, cloud logins,
+passwords in URLs, provider tokens. Commands in crontabs are read too.
 
 ## Why it matters
 Everyone who has the package has the secret; while the command runs, every user of the host reads it in the process

@@ -2,9 +2,10 @@
 
 ## What it does
 Finds `rm -r`, `chown -R`, `chmod -R`, `find -delete` and `shred` whose path begins with a variable that nothing
-guards: an empty value turns `"$OLD"/var/*` into `/var/*`. Also `rm -rf` of a system directory by name, and what leaves
-nothing behind: `mkfs`, `wipefs`, `dd` onto a device, `dropdb`, `DROP DATABASE` and `DROP SCHEMA` in a command or
-here-document.
+guards: an empty value turns `"$OLD"/var/*` into `/var/*`. Also `rm -rf` of a system directory by name or of a folder in
+which a database or others' files lie, and what leaves nothing behind: `mkfs`, `wipefs`, `dd` onto a device, `dropdb`, `DROP
+DATABASE`, `DROP SCHEMA`, `DROP TABLE` and `TRUNCATE` in a command or here-document (tables that the same text makes, or that
+are there for the moment by their name, do not count).
 
 ## Why it matters
 The variable is empty exactly when something else went wrong, and then the command destroys what it was not meant for.

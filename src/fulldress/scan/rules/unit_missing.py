@@ -2,7 +2,8 @@
 
 ## What it does
 Collects the units that scripts hand to `systemctl`, `service` and `invoke-rc.d`, and those that the package's own units
-depend on, and looks for them in the estate and in the package. Templates count for their instances.
+depend on, and looks for them in the estate and in the package. Templates count for their instances; a variable stands for
+the values that the script gives it.
 
 ## Why it matters
 `systemctl stop` of a unit that does not exist fails, and scripts without `set -e` go on: the old worker keeps running

@@ -58,7 +58,7 @@ _LITERAL = late(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each file."""
     told: set[str] = set()
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: standing(e.place) == "acting"):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, acting=lambda e: standing(e.place) == "acting"):
         place = entry.place
         if place in told or len(line) > 4000 or role(context, place) == "library" or not _RUNS.search(line):
             continue

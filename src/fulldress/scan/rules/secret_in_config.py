@@ -77,7 +77,7 @@ MAX_MARKUP = 2 << 20
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each line with a secret, or one for the file."""
     by_place: dict[str, list[Spot]] = {}
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=_is_read):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, acting=_is_read):
         if number in _not_read(context, entry):
             continue
         spot = _spot(entry.place, number, line) or _below(context, entry, number, line)
@@ -180,7 +180,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 def _spots(context: Context, place: str) -> Iterator[Spot]:
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: e.place == place and _is_read(e)):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, acting=lambda e: e.place == place and _is_read(e)):
         if number not in _not_read(context, entry):
             spot = _spot(place, number, line)
             if spot is not None:

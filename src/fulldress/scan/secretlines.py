@@ -113,7 +113,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ),
     (
         ("/password=", "/pwd=", "/passwd=", "/password:", "/pwd:"),
-        re.compile(r"(?i)(?<=[\s\"'])/(?:password|passwd|pwd)[=:]([^\s\"'%$]{4,})"),
+        re.compile(r"(?i)(?<=[\s\"'])/(?:password|passwd|pwd)[=:]([^\s\"'%${]{4,})"),
         "a password in a command",
     ),
     (("cmdkey",), re.compile(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),

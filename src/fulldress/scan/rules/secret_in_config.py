@@ -95,7 +95,10 @@ def _below(context: Context, entry: Entry, number: int, line: str) -> Spot | Non
     name = _NAME.match(line) if entry.place.endswith((".yaml", ".yml", ".json", ".j2")) else None
     if name is None or not secrets.is_secret_key(name[1]):
         return None
-    below = (context.text(entry) or "").split("\n")[number : number + 1]
+    kept = context.memo.get("lines below")  # of the last file: a list may name a thousand variables
+    if not isinstance(kept, tuple) or kept[0] != entry.sha256:
+        kept = context.memo["lines below"] = (entry.sha256, (context.text(entry) or "").split("\n"))
+    below = kept[1][number : number + 1]
     found = _VALUE.match(below[0]) if below else None
     value = (found[1] or found[2] or found[3] or "") if found is not None else ""
     worth = secrets.worth(value)

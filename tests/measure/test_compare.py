@@ -165,6 +165,11 @@ class TestVerdict:
         found = compare_check([self.shift(one, p99) for one in judgements], Objectives(max_p99_ms=1000))
         assert found.judgement == expected
 
+    def test_what_was_seen_is_said_also_where_it_tells_nothing(self) -> None:
+        found = compare_check([self.shift("not enough data", 165)], Objectives())
+        assert found.measured.startswith("not told by 100 requests of each in uneven moments, p99 ")
+        assert compare_check([], Objectives()).measured == "not enough requests"
+
 
 class TestSlices:
     PLANNED = tuple(Planned(n / 10, "GET", f"/{n}", None, "GET /x") for n in range(3000))

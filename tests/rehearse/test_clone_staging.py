@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.test_ssh import at_home, server
 from tests.rehearse.cloning import mirror_of
+from tests.rehearse.sweeping import plan
 
 from fulldress.adapters import nspawn
 from fulldress.adapters.scope import Scope
@@ -18,6 +19,7 @@ from fulldress.rehearse import clone, clone_staging, clones
 from fulldress.rehearse.clone import CloneFailed
 from fulldress.rehearse.crashsweep import ensure_sweepable
 from fulldress.rehearse.network import Network
+from fulldress.rehearse.rehearsal import not_shown
 from fulldress.rehearse.setting import quiet
 from fulldress.rehearse.verdict import dress_checks, overall
 from fulldress.rehearse.wanted import wanted
@@ -75,7 +77,12 @@ def test_no_sweep_is_played_on_it(asked: dict[str, str], tree: Path, tmp_path: P
     )  # fmt: skip
     with pytest.raises(UsageError, match="staging host"):
         ensure_sweepable(setting)
-    ensure_sweepable(setting._replace(wanted=wanted(["01"])))
+    plain = setting._replace(wanted=wanted(["01"]))
+    ensure_sweepable(plain)
+    said = " ".join(not_shown(plain, plan("01")))
+    assert "Not full dress" in said
+    assert "played by the sink" not in said
+    assert "--undo-at" not in said
 
 
 @pytest.mark.parametrize(

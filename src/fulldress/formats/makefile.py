@@ -5,15 +5,16 @@ Pure. Functions of make (``$(shell ...)``, ``$(wildcard ...)``), conditions and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from fulldress.formats.late import late
 
 NAMES = ("GNUmakefile", "makefile", "Makefile")
 """In the order in which make looks for them."""
 MAX_TARGETS = 100
-_SET = re.compile(r"(?:export\s{1,9}|override\s{1,9})?([\w.-]{1,100})[ \t]{0,40}[:?+]{0,2}=(.*)")
-_VARIABLE = re.compile(r"\$[({]([\w.-]+)[)}]")
+_SET = late(r"(?:export\s{1,9}|override\s{1,9})?([\w.-]{1,100})[ \t]{0,40}[:?+]{0,2}=(.*)")
+_VARIABLE = late(r"\$[({]([\w.-]+)[)}]")
 
 
 class Recipe(NamedTuple):

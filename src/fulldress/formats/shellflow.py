@@ -14,14 +14,15 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 
 _SELF = r"(?:\"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?\"?)"
-_OWN_FOLDER = re.compile(
+_OWN_FOLDER = late(
     rf"\$\(\s*cd\s+(?:-P\s+)?(?:--\s+)?\"?\$\(\s*dirname\s+(?:--\s+)?{_SELF}\s*\)\"?(?P<up>[/.]*)\"?[^()]*(?:&&|;)\s*pwd[^()]*\)"
     rf"|\$\(\s*dirname\s+(?:--\s+)?(?:\"?\$\(\s*(?:readlink|realpath)[^()]*\)\"?|{_SELF})\s*\)|\$\{{(?:0|BASH_SOURCE)%/\*\}}"
 )
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?[-=]([^{}]*))?\}|(\w+))")
+_VARIABLE = late(r"\$(?:\{(\w+)(?::?[-=]([^{}]*))?\}|(\w+))")
 _MAX_VALUE = 2000
 
 

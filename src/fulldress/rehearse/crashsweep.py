@@ -199,7 +199,8 @@ def _conduct(
     """Hand out passes, take results, hand out what follows from them; returns how many workers took part."""
     progress, waiting = setting.progress, dict(zip(queue.put(map(msgspec.json.encode, items)), items, strict=True))
     asked = sum(len(item.injections) or 1 for item in items)
-    progress.start(f"crash sweep: {asked} rollbacks and faults, {len(crew)} clones side by side", asked)
+    here = f"{len(crew)} clone{'' if len(crew) == 1 else 's side by side'} here"
+    progress.start(f"crash sweep: {asked} rollbacks and faults, {here}", asked)
     known: set[int] = set()
     heard, led, said = 0, 0.0, time.monotonic()
     while waiting:

@@ -60,12 +60,26 @@ in mind how the units ended."""
 _SENDMAIL = rf"""#!/bin/sh
 # Keeps what cron mails of a job's output; passes everything on when there is a mailer.
 case " $* " in
-  *" -FCronDaemon "*) keep={_MAIL}/$PPID; cat > "$keep"; set -- "$@"
+  *" -FCronDaemon "*|*" -FAnacron "*) keep={_MAIL}/$PPID
+    case " $* " in *" -FAnacron "*) keep={_MAIL}/anacron;; esac
+    cat > "$keep"; set -- "$@"
     [ -x /usr/sbin/sendmail.production ] && exec /usr/sbin/sendmail.production "$@" < "$keep"; exit 0;;
 esac
 [ -x /usr/sbin/sendmail.production ] && exec /usr/sbin/sendmail.production "$@"
 echo "sendmail: not installed" >&2; exit 127
 """
+
+_QUIET = r"""
+for one in /proc/[0-9]*; do
+  read -r name 2>/dev/null <"$one/comm" && [ "$name" = anacron ] && kill -9 "${one#/proc/}"
+done
+systemctl reset-failed anacron.service 2>/dev/null
+rm -f "$1/anacron"
+true
+"""
+"""An anacron that was started with the machine waits for minutes, and meanwhile keeps every other one from its jobs."""
+_ANACRON = "anacron.service"
+_LOCKED = "locked by another anacron"
 
 _SHIFT = r"""
 ln -s "$1" /etc/.localtime.new && mv -T /etc/.localtime.new /etc/localtime
@@ -128,6 +142,7 @@ def fire(host: Host, schedules: Schedules) -> list[FiredJob]:
     held = " ".join(one.starts for one in jobs if one.kind == "timer")
     _must(host.run(["sh", "-c", _PREPARE, "prepare", _MAIL, held, *timers], stdin=_SENDMAIL.encode(), timeout_s=120))
     found: list[FiredJob] = []
+    _quiet(host)
     for shift in shifts:
         found += _fire_wave(host, shift)
     for one in unreached:
@@ -135,6 +150,11 @@ def fire(host: Host, schedules: Schedules) -> list[FiredJob]:
         found.append(_fire_directly(host, msgspec.structs.replace(one, direct=why)))
     found += [_fire_directly(host, one) for one in jobs if one.direct]
     return sorted(found, key=lambda job: (job.due, job.name))
+
+
+def _quiet(host: Host) -> None:
+    """No anacron runs any more."""
+    host.run(["sh", "-c", _QUIET, "quiet", _MAIL], timeout_s=60)
 
 
 def _must(done: Completed) -> None:
@@ -196,10 +216,15 @@ def _of_cron(host: Host, mine: Started) -> _Run:
     """A job of cron's; its output is what cron mailed."""
     output = ""
     if mine.ended:
-        mailed = host.run(["cat", f"{_MAIL}/{mine.parent}"])
-        output = mailed.stdout.decode(errors="replace").partition("\n\n")[2] if mailed.ok else ""
+        output = _mailed(host, mine.parent)
     code = None if not mine.ended else mine.code
     return _Run(mine.began, mine.ended, code, output, over=bool(mine.ended))
+
+
+def _mailed(host: Host, name: str) -> str:
+    """What a scheduler mailed of a job's output."""
+    mailed = host.run(["cat", f"{_MAIL}/{name}"])
+    return mailed.stdout.decode(errors="replace").partition("\n\n")[2] if mailed.ok else ""
 
 
 def _services(host: Host, timers: Sequence[Due]) -> dict[str, _Run]:
@@ -221,6 +246,8 @@ def _of_unit(host: Host, block: dict[str, str], booted: float) -> _Run:
     if over and began and (invocation := block.get("InvocationID")):
         shown = host.run(["journalctl", "-o", "cat", "--no-pager", "-n", "40", f"_SYSTEMD_INVOCATION_ID={invocation}"])
         output = shown.stdout.decode(errors="replace")
+    if began and block.get("Id") == _ANACRON:
+        return _Run(booted + began, booted + began, 0, "It was started; its jobs are listed by themselves.\n", over=True)
     status = int(block.get("ExecMainStatus") or 0)
     code = 128 + status if block.get("ExecMainCode") in ("2", "3") else status
     if not code and block.get("Result") not in ("success", "", None):
@@ -237,12 +264,18 @@ def _fire_directly(host: Host, job: Due) -> FiredJob:
         host.run(["systemctl", "start", "--no-block", job.starts], timeout_s=60)
         run = _watched(host, [job], since, since, before).get(job.name)
     else:
+        if job.kind == "anacron":
+            _quiet(host)
         done = host.run(
             _command(job), stdin=_input(job), timeout_s=LONGEST_S, user=None if job.kind == "anacron" else job.user
         )
         ended = time.time()
-        output = (done.stdout + done.stderr).decode(errors="replace")
+        output = (_mailed(host, "anacron") if job.kind == "anacron" else "") + (done.stdout + done.stderr).decode(
+            errors="replace"
+        )
         run = _Run(since, ended, _code(job, done, output), output, over=done.code is not None)
+        if job.kind == "anacron" and _LOCKED in output:
+            trouble += "; another anacron kept it from running"
     fired = _job(job, job.moments[0], run, _changed(host, since))
     return msgspec.structs.replace(fired, trouble="; ".join(filter(None, (trouble, fired.trouble))))
 
@@ -266,6 +299,8 @@ def _input(job: Due) -> bytes:
 def _code(job: Due, done: Completed, output: str) -> int | None:
     if job.kind != "anacron" or not done.ok:
         return done.code
+    if _LOCKED in output:
+        return None
     told = output.rpartition("(exit status: ")[2].partition(")")[0]
     return int(told) if told.isdecimal() else 0
 

@@ -43,6 +43,16 @@ from fulldress.rehearse.wanted import FAULTS, MOMENTS, Wanted
 AS_IT_CAME = "the package as it came, then a snapshot restore"
 ADAPTED = "the adapted package"
 ROLLBACK = "the adapted package, forward and back on a quiet clone"
+IN_FULL_DRESS = (
+    "Third parties were played by the sink: that they accept the calls, and how fast, was not shown.",
+    "Hardware differs: times were measured on this machine, not on production's.",
+    "Hostile code was not contained: a clone keeps mistakes in, not an attacker with root.",
+)
+ON_A_STAGING_HOST = (
+    "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it.",
+    "What it called at third parties is not known: they were those that the staging host reaches, and they may remember it.",
+    "Hardware differs: times were measured on the staging host, not on production.",
+)
 NOT_COMPARED = "The installed version and the new one were not compared on one schedule (--compare SECONDS does)."
 
 
@@ -90,7 +100,7 @@ def rehearse(setting: Setting, plan: PlanLock, as_it_came: PlanLock | None, *, c
         checks=tuple(checks),
         acts=(*acts, *adapted, back, *fired),
         durations=dict(setting.durations),
-        not_shown=(*not_shown(setting, plan), *([] if compare_s else [NOT_COMPARED])),
+        not_shown=(*not_shown(setting, plan), *([] if compare_s or not setting.driver.full_dress else [NOT_COMPARED])),
         times=setting.wanted.times,
         step_durations=tuple(
             step_durations(
@@ -168,16 +178,10 @@ def swept_checks(setting: Setting, swept: Sweep | None) -> list[Check]:
 def not_shown(setting: Setting, plan: PlanLock) -> list[str]:
     """The limits of what was shown, said with the result."""
     lines = [
-        "Third parties were played by the sink: that they accept the calls, and how fast, was not shown.",
-        "Hardware differs: times were measured on this machine, not on production's.",
-        "Hostile code was not contained: a clone keeps mistakes in, not an attacker with root.",
-        *_not_swept(setting.wanted, plan),
+        *(IN_FULL_DRESS if setting.driver.full_dress else ON_A_STAGING_HOST),
+        *_not_swept(setting.wanted, plan, sweepable=setting.driver.full_dress),
         *_not_fired(setting),
     ]
-    if not setting.driver.full_dress:
-        lines.insert(
-            0, "Not full dress: it was played on a staging host, which is no copy of production; no sink stood around it."
-        )
     lines += setting.mirror.doubtful
     if Path(setting.mirror.tree, "var/lib/mysql").is_dir():
         lines.append(
@@ -202,8 +206,10 @@ def _not_fired(setting: Setting) -> list[str]:
     return [f"Scheduled jobs (cron, timers) that fall due in the window were not fired: {why}."]
 
 
-def _not_swept(wanted: Wanted, plan: PlanLock) -> list[str]:
-    """What the sweep was not asked for."""
+def _not_swept(wanted: Wanted, plan: PlanLock, *, sweepable: bool = True) -> list[str]:
+    """What the sweep was not asked for; on a staging host there is none."""
+    if not sweepable:
+        return ["Rollback was proven after the last step only, and no crash was tried: a staging host is not swept."]
     lines = []
     if len(wanted.undo_at) < len(plan.plan.step):
         where = (

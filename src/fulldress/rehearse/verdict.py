@@ -233,7 +233,7 @@ def compare_check(shifts: Sequence[EndpointShift], objectives: Objectives, troub
     name, limit = "as fast as the installed version", "0 regressed"
     judged = [one for one in shifts if one.judgement != "not enough data"]
     if not judged:
-        return Check(name=name, judgement="no-data", measured=trouble or "not enough requests", limit=limit)
+        return Check(name=name, judgement="no-data", measured=trouble or _untold(shifts), limit=limit)
     worse = sorted((one for one in judged if one.judgement == "regressed"), key=lambda one: -one.p99_after)
     measured = f"{len(worse)} of {len(judged)} regressed"
     if not worse:
@@ -246,6 +246,15 @@ def compare_check(shifts: Sequence[EndpointShift], objectives: Objectives, troub
         measured=f"{measured}, first: {first.endpoint} p99 {first.p99_before:.0f} -> {first.p99_after:.0f} ms",
         limit=limit,
     )
+
+
+def _untold(shifts: Sequence[EndpointShift]) -> str:
+    """Too few requests, or slow ones that all came in few moments: said with what was seen."""
+    most = max(shifts, key=lambda one: one.before, default=None)
+    if most is None:
+        return "not enough requests"
+    seen = f"p99 {most.p99_before:.0f} -> {most.p99_after:.0f} ms"
+    return f"not told by {most.before} requests of each in uneven moments, {seen}: compare longer"
 
 
 def dress_checks(driver: str, full_dress: bool) -> list[Check]:

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from fulldress.formats import cronlint, makefile, shell, shellflow
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.package import Entry
 from fulldress.scan import imports, services
@@ -32,9 +33,9 @@ MAX_READ = 1 << 20
 SETTINGS = (".properties", ".yml", ".yaml", ".conf", ".ini")
 """Ends of the settings that are looked for inside an archive that a job runs."""
 MAX_SETTINGS = 30
-_PATH = re.compile(r"(?<![\w.$}:/-])/(?:[\w.+@-]+/)*[\w.+@-]+")
-_INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|node|java|lua)[\d.]*$")
-_ON_PATH = re.compile(r"(^|/)(usr/)?(local/)?s?bin/[^/]+$")
+_PATH = late(r"(?<![\w.$}:/-])/(?:[\w.+@-]+/)*[\w.+@-]+")
+_INTERPRETERS = late(r"(?:python|perl|ruby|php|node|java|lua)[\d.]*$")
+_ON_PATH = late(r"(^|/)(usr/)?(local/)?s?bin/[^/]+$")
 _INERT = frozenset(
     [
         "echo",

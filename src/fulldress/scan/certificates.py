@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
+from fulldress.formats.late import late
 from fulldress.model.package import Entry
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context
@@ -21,7 +22,7 @@ MAX_DER = 32 << 10
 MAX_BYTES = 256 << 10
 """Larger files are trust-store bundles, not certificates of this package."""
 
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BLOCK = late(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Found(NamedTuple):

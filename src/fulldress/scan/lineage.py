@@ -13,18 +13,19 @@ from collections.abc import Collection
 
 import msgspec
 
+from fulldress.formats.late import late
 from fulldress.model.finding import SEVERITIES, Baseline, Finding, FindingsReport
 from fulldress.model.package import PackageLock
 
-_VERSION = re.compile(
+_VERSION = late(
     r"(?<![A-Za-z0-9])v?\d+(?:[.:~+-]\d+)+(?:[.~+-]?(?:rc|beta|alpha|deb|ubuntu|el|p|post|dev)[A-Za-z0-9]*)*", re.IGNORECASE
 )
 FAILED = "rule-raised"
 """A rule that failed is never known: nobody looked."""
 HOSTS = "outside-endpoints"
 """The rule whose finding lists the outside hosts of a package."""
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_NUMBER = re.compile(r"\d+")
+_ADDRESS = late(r"\d{1,3}(?:\.\d{1,3}){3}")
+_NUMBER = late(r"\d+")
 
 
 def lineage(finding: Finding, line: str) -> str:

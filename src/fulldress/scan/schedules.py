@@ -7,13 +7,13 @@ Context. What a job ends up running is the call graph's part (``callgraph``).
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.formats import calendar, cronlint, crontab, quartz, shell, unit
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
@@ -25,10 +25,10 @@ from fulldress.scan.scheduled_code import in_code, suspended
 from fulldress.scan.services import service_named, started
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
-_CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
-_SPOOL = re.compile(r"/var/spool/cron/(?:crontabs/|tabs/)?[\w$-]")
+_CRON_FILE = late(r"/etc/(?:cron\.d/|crontab\b)")
+_SPOOL = late(r"/var/spool/cron/(?:crontabs/|tabs/)?[\w$-]")
 """A user's crontab, written behind crontab(1)'s back."""
-_NOT_SYSTEMD = re.compile(r"!\s*-d\s+/run/systemd/system|-d\s+/run/systemd/system\s*\]?\s*\|\|")
+_NOT_SYSTEMD = late(r"!\s*-d\s+/run/systemd/system|-d\s+/run/systemd/system\s*\]?\s*\|\|")
 _MONOTONIC = ("OnUnitActiveSec", "OnUnitInactiveSec", "OnActiveSec", "OnBootSec", "OnStartupSec")
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from fulldress.formats import unit
+from fulldress.formats.late import late
 from fulldress.model.package import Entry
 from fulldress.scan.reading import memo, named
 from fulldress.scan.rule import Context
 
 _FOLDERS = ("etc/systemd/system/", "usr/local/lib/systemd/system/", "usr/lib/systemd/system/", "lib/systemd/system/")
-_WORD = re.compile(r""""([^"]*)"|'([^']*)'|(\S+)""")
-_SETTING = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))")
+_WORD = late(r""""([^"]*)"|'([^']*)'|(\S+)""")
+_SETTING = late(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))")
 
 
 class Started(NamedTuple):

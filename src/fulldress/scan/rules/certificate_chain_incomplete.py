@@ -14,8 +14,8 @@ connection works on one machine and fails on the next. A signature by such a cer
 ```
 
 ## Fix
-Get the intermediate from the vendor through a channel that is not this package. Declare it in `release.toml` under
-`[estate] replacements` by the issuer's name (or its SHA-256), with the PEM text as value: `fulldress adapt` checks that it
+Get the intermediate from the vendor through a channel that is not this package. Put it into the release folder as a PEM
+file and declare it in `release.toml`: `chain = ["intermediate.pem"]` under `[estate]`. `fulldress adapt` checks that it
 really signed the certificate and puts the chain beside it. The trust store is not touched. A chain out of order is put in
 order.
 
@@ -32,6 +32,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
+from fulldress.formats.late import late
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import certificates
@@ -39,7 +40,7 @@ from fulldress.scan.certificates import Found, issued_by, self_signed
 from fulldress.scan.reading import current_text, encode, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BLOCK = late(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 META = RuleMeta(
     slug="certificate-chain-incomplete",
     family="tls",
@@ -141,7 +142,7 @@ def _finding(context: Context, found: Found) -> Finding:
         consequence=f"Whoever has not met the issuer by chance refuses the connection; {used} uses it as it is."
         if used
         else "Nothing that it signs or serves can be checked by whoever has not met the issuer by chance.",
-        fix=f"Get the certificate of “{issuer}” through another channel than this package; declare it.",
+        fix=f"Get the certificate of “{issuer}” through another channel than this package; then `chain` of release.toml.",
         curable=bool(_chain(context, found.certificate)),
     )
 
@@ -154,7 +155,7 @@ def _installed(context: Context, found: Found) -> str:
 
 def _chain(context: Context, leaf: x509.Certificate) -> list[x509.Certificate]:
     """Declared intermediates from the leaf upwards, without the root (which clients must have themselves)."""
-    values = context.estate.replacements.values() if context.estate is not None else ()
+    values = (*context.chain, *(context.estate.replacements.values() if context.estate is not None else ()))
     declared = [certificate for value in values for certificate in certificates.load(value)]
     chain: list[x509.Certificate] = []
     current: x509.Certificate | None = leaf

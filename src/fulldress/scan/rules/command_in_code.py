@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -52,20 +53,20 @@ LOOKS_FOR = (
     ),
     Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
 )
-_CALL = re.compile(
+_CALL = late(
     r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"
     r"\s*\(\s*[rf]?([\"'`])\s*(?P<command>.*)"
     r"|(?:=|^|;|\()\s*`\s*(?P<tick>(?:sudo\s+)?(?:rm|chmod|mkfs)\b[^`]*)`"
 )
-_WORDS = re.compile(r"""\[\s*(?:(?:"[^"\\]*"|'[^'\\]*')\s*,?\s*){2,40}\]""")
-_WORD = re.compile(r""""([^"\\]*)"|'([^'\\]*)'""")
-_DEFENCES = re.compile(r"^(?:sudo\s+)?(?:setenforce\s+0|ufw\s+disable|ip6?tables\s+-F)\b")
-_REMOVES = re.compile(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*\\*(.+)")
-_WHOLE = re.compile(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?(?=[\s\"'`;)]|$)")
-_BEGINS = re.compile(r"^[\"']?(?:\$\{?\w|\{\w|%s|[\"'`]\s*[.+]|#\{)")
-_OPENS = re.compile(r"^(?:sudo\s+)?chmod\s+(?:-\w+\s+)*(?:0?777|[0-7]?[0-7][0-7][2367]|(?:a|o|ugo)\+\w*w\w*)\b")
-_WRECKS = re.compile(r"^(?:sudo\s+)?(?:mkfs(?:\.\w+)?\s|dd\s.*\bof=/dev/(?!null|zero|stdout))")
-_BLIND = re.compile(r"^(?:curl\s(?:.*\s)?(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s|wget\s(?:.*\s)?--no-check-certificate\b)")
+_WORDS = late(r"""\[\s*(?:(?:"[^"\\]*"|'[^'\\]*')\s*,?\s*){2,40}\]""")
+_WORD = late(r""""([^"\\]*)"|'([^'\\]*)'""")
+_DEFENCES = late(r"^(?:sudo\s+)?(?:setenforce\s+0|ufw\s+disable|ip6?tables\s+-F)\b")
+_REMOVES = late(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*\\*(.+)")
+_WHOLE = late(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?(?=[\s\"'`;)]|$)")
+_BEGINS = late(r"^[\"']?(?:\$\{?\w|\{\w|%s|[\"'`]\s*[.+]|#\{)")
+_OPENS = late(r"^(?:sudo\s+)?chmod\s+(?:-\w+\s+)*(?:0?777|[0-7]?[0-7][0-7][2367]|(?:a|o|ugo)\+\w*w\w*)\b")
+_WRECKS = late(r"^(?:sudo\s+)?(?:mkfs(?:\.\w+)?\s|dd\s.*\bof=/dev/(?!null|zero|stdout))")
+_BLIND = late(r"^(?:curl\s(?:.*\s)?(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s|wget\s(?:.*\s)?--no-check-certificate\b)")
 
 
 class _Bad(NamedTuple):
@@ -97,7 +98,7 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
-_MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+_MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 
 
 def _called(line: str) -> _Bad | None:

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan import secrets
@@ -52,26 +53,24 @@ LOOKS_FOR = (
     Pattern(r"^\s{0,40}-\s{0,4}[\"']?(CAP_)?(SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)[\"']?\s{0,4}$"),
 )
 _KINDS: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
-    (re.compile(r"(?:^\s*|[{,]\s*)[\"']?privileged[\"']?\s*:\s*[\"']?true"), "high", "is privileged"),
+    (late(r"(?:^\s*|[{,]\s*)[\"']?privileged[\"']?\s*:\s*[\"']?true"), "high", "is privileged"),
     (
-        re.compile(
+        late(
             r"(?:^\s*(?:-\s*|source:\s*|path:\s*)|[\[,{]\s*(?:path:\s*)?)[\"']?/(?:var/)?run/(?:docker|containerd/containerd)\.sock"
         ),
         "high",
         "gets docker.sock",
     ),
-    (re.compile(r"(?:^\s*-|[\[,])\s*[\"']?/:/"), "high", "gets the host's root directory"),
-    (re.compile(r"^\s*(?:pid|hostPID)\s*:"), "medium", "sees the host's processes"),
-    (re.compile(r"^\s*(?:network_mode|hostNetwork)\s*:"), "low", "uses the host's network"),
+    (late(r"(?:^\s*-|[\[,])\s*[\"']?/:/"), "high", "gets the host's root directory"),
+    (late(r"^\s*(?:pid|hostPID)\s*:"), "medium", "sees the host's processes"),
+    (late(r"^\s*(?:network_mode|hostNetwork)\s*:"), "low", "uses the host's network"),
     (
-        re.compile(
-            r"(?:^\s*-|\badd\s*:\s*\[.*|cap_add\s*:\s*\[.*)\s*[\"']?(?:CAP_)?(?:SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)\b"
-        ),
+        late(r"(?:^\s*-|\badd\s*:\s*\[.*|cap_add\s*:\s*\[.*)\s*[\"']?(?:CAP_)?(?:SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)\b"),
         "medium",
         "gets a capability that is as good as root",
     ),
 )
-_CONTAINERS = re.compile(
+_CONTAINERS = late(
     r"(?m)^[^\S\n]*(services[^\S\n]*:|kind[^\S\n]*:[^\S\n]*[\"']?(Deployment|StatefulSet|DaemonSet|Pod|Job|CronJob)\b)"
 )
 

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 import msgspec
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
@@ -46,8 +47,8 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-_SSLMODE = re.compile(r"(?i)\b(sslmode\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
-_SETTINGS = re.compile(
+_SSLMODE = late(r"(?i)\b(sslmode\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
+_SETTINGS = late(
     r"""(?ix) \bverify\s*=\s*False\b
     | NODE_TLS_REJECT_UNAUTHORIZED["']?\s*[=:]\s*["']?0 | rejectUnauthorized["']?\s*:\s*false
     | InsecureSkipVerify\s*:\s*true | \bssl[._]?verify(?:peer|host)?["']?\s*(?:=>|=|:)\s*["']?(?:false|0|off|no)\b
@@ -87,11 +88,9 @@ LOOKS_FOR = (
     Pattern(r"Hostname[Vv]erifier[^\n]{0,60}->\s{0,4}true"),
     Pattern(r"PYTHONHTTPSVERIFY|GIT_SSL_NO_VERIFY|trustServerCertificate\s{0,2}="),
 )
-_LOOPBACK = re.compile(
-    r"(?i)(^|[/@.=\s])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)([:/\s'\"?]|$)|host=/|unix:|/var/run/|\.sock\b"
-)
+_LOOPBACK = late(r"(?i)(^|[/@.=\s])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)([:/\s'\"?]|$)|host=/|unix:|/var/run/|\.sock\b")
 _SWITCHES = {
-    "curl": (re.compile(r"^-[a-zA-Z]*k[a-zA-Z]*$"), ("--insecure", "--proxy-insecure")),
+    "curl": (late(r"^-[a-zA-Z]*k[a-zA-Z]*$"), ("--insecure", "--proxy-insecure")),
     "wget": (None, ("--no-check-certificate",)),
     "aws": (None, ("--no-verify-ssl",)),
     "pip": (None, ("--trusted-host",)),

@@ -31,6 +31,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow, unit
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Cure, Finding
@@ -74,7 +75,7 @@ _FIRM = frozenset(("Requires", "BindsTo", "Requisite", "Unit"))
 _VALUED = frozenset(("-s", "--signal", "-H", "--host", "-M", "--machine", "-t", "--type", "-p", "--property", "-n", "-o"))
 _GENERATED = (".device", ".mount", ".swap", ".scope", ".slice", ".automount")
 """Made by systemd itself from fstab, devices and sessions: absent from a list of unit files."""
-_WORDS = re.compile(r"[-_.@]+")
+_WORDS = late(r"[-_.@]+")
 
 
 class Mention(NamedTuple):
@@ -167,7 +168,7 @@ def _mentions(context: Context) -> Iterator[Mention]:
             yield Mention(found.name, found.entry.place, 1, 1, f"drop-in of {found.name}", False)
 
 
-_REQUIRED = re.compile(r"^#\s*Required-St(?:art|op):\s*(.*)$")
+_REQUIRED = late(r"^#\s*Required-St(?:art|op):\s*(.*)$")
 
 
 def _facilities(context: Context) -> Iterator[Mention]:
@@ -203,7 +204,7 @@ def _commanded(command: Command) -> Iterator[str]:
             yield name if name.endswith(SUFFIXES) else f"{name}.service"
 
 
-_WORD = re.compile(r"^\$(?:\{(\w+)\}|(\w+))(\.service)?$")
+_WORD = late(r"^\$(?:\{(\w+)\}|(\w+))(\.service)?$")
 
 
 def _meant(command: Command, text: str) -> Iterator[tuple[str, int]]:

@@ -109,7 +109,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ),
     (
         ("/password=", "/pwd=", "/passwd=", "/password:", "/pwd:"),
-        late(r"(?i)(?<=[\s\"'])/(?:password|passwd|pwd)[=:]([^\s\"'%${]{4,})"),
+        late(r"(?i)(?<=[\s\"'])/(?:password|passwd|pwd)[=:]([^\s\"'%${()\[\]\\*+?|/]{4,})(?=[\s\"']|$)"),
         "a password in a command",
     ),
     (("cmdkey",), late(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),

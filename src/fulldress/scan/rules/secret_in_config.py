@@ -241,6 +241,7 @@ BAD = (
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
 )
 GOOD = (
+    {"app/x.php": "$p = '/password=(\\w+)/';\n$q = '/pwd:[a-z]9+/';\n"},
     {"Jenkinsfile": 'sh "curl -u $U:$P https://nexus.lab.internal/x"\nsh \'curl -u "${U}:${P}" https://n.lab/\'\n'},
     {"setup.iss": 'Parameters: "/user={param:user} /password={param:pw}"\nurl = "https://x.lab/password=reset"\n'},
     {"k8s/app.yaml": "env:\n- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: db}}\n- name: A_TOKEN\n  value: $(T)\n"},

@@ -39,7 +39,7 @@ def measure() -> list[Row]:
 
 
 def _read(data: bytes) -> tuple[set[str], bool]:
-    """The files of an archive, and whether anything is remarked on; nothing at all for one that is refused, or loses a byte."""
+    """The files of an archive, and whether anything is remarked on; nothing for one that is refused, or loses a byte."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "p").write_bytes(data)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,3 +84,21 @@ def test_no_changed_key_and_no_changed_signature_raises(text: Path) -> None:
             f.state != "intact" or f.fingerprint for f in means.detached(flipped(signature, dice), text, [plain], NOW)
         )
     assert Cert.from_bytes(plain).fingerprint == key.fingerprint
+
+
+def test_more_signatures_than_anybody_makes_are_not_read_one_by_one(text: Path) -> None:
+    key = Key()
+    [found] = OpenPgp().detached(key.packet(b"x") * 65, text, [key.public], NOW)
+    assert (found.state, found.reason) == ("unreadable", "it holds 65 signatures")
+    assert len(OpenPgp().detached(key.packet(b"x") * 3, text, [key.public], NOW)) == 3
+
+
+def test_keys_are_read_once_for_many_signatures(text: Path) -> None:
+    key = Key()
+    files = [key.public + b"\n" * n for n in range(400)]
+    signature = key.detached(b"x")
+    OpenPgp().detached(signature, text, files, NOW)
+    began = time.process_time()
+    for _ in range(100):
+        OpenPgp().detached(signature, text, list(files), NOW)
+    assert time.process_time() - began < 1  # 0.1 s; each time anew it takes several

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.adapters.test_openpgp import flipped
 from tests.intake.signing import NOW, issue
 
+from fulldress.adapters import x509
 from fulldress.adapters.cms import X509
 
 
@@ -35,3 +37,17 @@ def test_no_changed_certificate_raises(tmp_path: Path) -> None:
             means.describe(certificate, [der, *odd], [root_pem], NOW)
         means.detached(signature, tmp_path / "text", odd, [root_pem], NOW)
         means.detached(flipped(signature, dice), tmp_path / "text", odd, [root_pem], NOW)
+
+
+def test_thousands_of_certificates_of_one_name_take_no_time() -> None:
+    issuers = [issue("CA", ca=True) for _ in range(40)]
+    middle = issue("Middle", issuers[0], ca=True)
+    pool = [i.cert.public_bytes(Encoding.DER) for i in issuers]
+    der, root = middle.cert.public_bytes(Encoding.DER), issuers[0].pem.decode()
+    assert X509().describe(der, pool[1:], [root], NOW).rooted  # the recorded one is tried before all others
+    tried = []
+    before = x509._issued
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(x509, "_issued", lambda *given: tried.append(given) or before(*given))
+        X509().describe(der, pool[1:], [], NOW)
+    assert len(tried) == x509.MOST_OF_A_NAME

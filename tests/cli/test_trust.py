@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -359,3 +360,12 @@ def test_since_is_a_day_or_an_error(release: f.ReleaseFolder, day: str) -> None:
 def test_a_file_without_a_key_is_no_key_for_the_dossier(release: f.ReleaseFolder) -> None:
     with pytest.raises(UsageError, match="holds no OpenPGP public key"):
         run(trust, "dossier", "--key", "vendor.toml")
+
+
+def test_a_store_that_is_gone_is_said_with_what_to_do(release: f.ReleaseFolder, state: Path) -> None:
+    shutil.rmtree(state / "blobs")
+    path = release.path(f.TRUST)
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(Stale, match="no longer in the store") as caught:
+        run(trust)
+    assert caught.value.fix == "fulldress intake"

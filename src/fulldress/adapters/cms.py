@@ -31,6 +31,8 @@ _MAIL_TYPES = (
     "application/pkcs7-mime",
     "application/x-pkcs7-mime",
 )
+MOST_SIGNERS = 64
+"""In one signature: each is a reading of all the bytes that it signs."""
 MAX_TEXT = 1 << 20
 """Bytes of a text that may have been signed with its line ends as in a mail."""
 
@@ -61,6 +63,8 @@ class X509:
         """
         try:
             signed = _signed_data(signature)
+            if len(signed["signer_infos"]) > MOST_SIGNERS:
+                raise ValueError(f"it names {len(signed['signer_infos'])} signers")
             known = [*_embedded(signed), *(_load(c) for c in pool)]
             signers = [_judge(info, signed, data, known, _Given(roots, now, stampers)) for info in signed["signer_infos"]]
         except (ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm) as error:

@@ -29,6 +29,8 @@ _REVOCATIONS = (SignatureType.KeyRevocation, SignatureType.SubkeyRevocation)
 _CLEAR = re.compile(
     rb"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n(.*?)\r?\n(-----BEGIN PGP SIGNATURE-----.*)", re.DOTALL
 )
+MOST_SIGNATURES = 64
+"""In one file: each is a reading of all the bytes that it signs."""
 _FAILURES = (RuntimeError, ValueError, TypeError, OSError)
 """What the binding raises on bytes that it cannot use."""
 
@@ -59,14 +61,16 @@ class OpenPgp:
 
     def describe(self, data: bytes) -> dict[str, str]:
         """Facts about the public keys in a file, by lower-case fingerprint: algorithm, dates, names."""
-        return {key.cert.fingerprint.lower(): _facts(key) for key in _keys([data])}
+        return {key.cert.fingerprint.lower(): _facts(key) for key in _keys((data,))}
 
     def detached(self, signature: bytes, data: Path, keys: Sequence[bytes], now: datetime) -> list[SignedBy]:
         """Judge every signature in ``signature`` over the file ``data``; ``keys`` are the contents of key files."""
         signatures = _signatures(signature)
         if not signatures:
             return [SignedBy(format="openpgp", state="unreadable", reason="it is no OpenPGP signature")]
-        known = _keys(keys)
+        if len(signatures) > MOST_SIGNATURES:
+            return [SignedBy(format="openpgp", state="unreadable", reason=f"it holds {len(signatures)} signatures")]
+        known = _keys(tuple(keys))
         return [_judge(s, known, now, functools.partial(_verify_file, data, s)) for s in signatures]
 
     def inline(self, message: bytes, keys: Sequence[bytes], now: datetime) -> tuple[bytes, list[SignedBy]]:
@@ -74,9 +78,9 @@ class OpenPgp:
         alone = message.count(b"-----BEGIN PGP SIGNED MESSAGE-----") == 1
         match = _CLEAR.fullmatch(message.strip()) if alone else None
         signatures = _signatures(match.group(2)) if match else []
-        if not match or not signatures:
+        if not match or not signatures or len(signatures) > MOST_SIGNATURES:
             return b"", [SignedBy(format="openpgp", state="unreadable", reason="it is no clear-signed message")]
-        known = _keys(keys)
+        known = _keys(tuple(keys))
         found = [_judge(s, known, now, lambda store: pysequoia.verify(bytes=message, store=store)) for s in signatures]
         return re.sub(rb"(?m)^- ", b"", match.group(1)) + b"\n", found
 
@@ -93,7 +97,8 @@ def _signatures(data: bytes) -> list[Any]:
         return []
 
 
-def _keys(files: Sequence[bytes]) -> list[_Key]:
+@functools.lru_cache(8)  # a package may hold hundreds of keys, and each of hundreds of signatures asks for all of them
+def _keys(files: tuple[bytes, ...]) -> list[_Key]:
     found: dict[str, Any] = {}
     for data in files:
         try:

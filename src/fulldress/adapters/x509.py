@@ -5,6 +5,7 @@ Every CA of the wider world can sign a name that looks like the vendor's; only r
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ from fulldress.model.signed import SignedBy
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 MAX_CHAIN = 8
+MOST_OF_A_NAME = 16
+"""Certificates of the issuer's name whose key is tried, the recorded roots first: a package may hold thousands of them."""
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
@@ -136,7 +139,8 @@ def build_chain(
                 f"its chain ends at {name(current.subject)!r}, which is no root recorded for this vendor",
                 tuple(links),
             )
-        above = next((c for c in known if c not in links and _issued(current, c, now)), None)
+        named = (c for c in known if c.subject == current.issuer and c not in links)
+        above = next((c for c in itertools.islice(named, MOST_OF_A_NAME) if _issued(current, c, now)), None)
         if above is None:
             missing = name(current.issuer)
             reason = (
@@ -148,7 +152,7 @@ def build_chain(
 
 
 def _issued(lower: x509.Certificate, upper: x509.Certificate, now: datetime) -> bool:
-    if upper.subject != lower.issuer or weakness(upper, now) or not _may_issue(upper):
+    if weakness(upper, now) or not _may_issue(upper):
         return False
     try:
         lower.verify_directly_issued_by(upper)

@@ -74,7 +74,14 @@ def judged_again(folder: f.ReleaseFolder) -> TrustReport:
     lock = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
     receipt = folder.receipt("intake")
     with stage_work(folder, "intake") as work:
-        trust = judged(folder, work, lock, _came_from(folder, lock))
+        try:
+            trust = judged(folder, work, lock, _came_from(folder, lock))
+        except FileNotFoundError as error:
+            raise Stale(
+                "what `fulldress intake` took apart is no longer in the store",
+                why=f"{error.filename} is gone, so no signature can be judged",
+                fix="fulldress intake",
+            ) from error
         write_json(work.path(f.TRUST), trust)
         work.read |= set(receipt.read) if receipt else set()
         work.facts.update(package=lock.name, package_sha256=lock.sha256, trust=trust.verdict, again=True)

@@ -102,6 +102,16 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         late(r"(?i)\b(?:sqlcmd|osql|bcp)\b.{1,400}\s-P\s?([^\s%\"-]{4,})"),
         "a password of a database",
     ),
+    (
+        ("curl",),
+        late(r"\bcurl\s[^\n]{0,300}?(?<=\s)(?:-u|--user)[ =]\\?[\"']?[\w.@-]{1,80}:([^\s\"'$@\\]{4,})"),
+        "a password in a command",
+    ),
+    (
+        ("/password=", "/pwd=", "/passwd=", "/password:", "/pwd:"),
+        late(r"(?i)(?<=[\s\"'])/(?:password|passwd|pwd)[=:]([^\s\"'%${()\[\]\\*+?|/]{4,})(?=[\s\"']|$)"),
+        "a password in a command",
+    ),
     (("cmdkey",), late(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
     (
         ("auth",),
@@ -121,6 +131,8 @@ FORMS_LOOK_LIKE = (
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}use\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
     r"[ \t]{1,8}[^\s=:{(]",
+    r"\bcurl\b[^\n]{0,200}\s(-u|--user)[ =][^\s]{1,80}:",
+    r"(?i)[\s\"']/(password|passwd|pwd)[=:][^\s]{4}",
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
     r"(?i)^\s{0,8}(#define|set)\s{1,8}\w{0,40}(passw(or)?d|pwd|secret|token|key)\w{0,10}\s{1,20}\"",

@@ -53,7 +53,7 @@ def started(context: Context, service: Entry) -> Started:
 
 def _started(context: Context, service: Entry) -> Started:
     name = service.place.rpartition("/")[2]
-    drop = [e for e in context.ending(".conf") if f"/{name}.d/" in f"/{e.place}" and e.kind == "file"]
+    drop = [e for e in context.holding(f"{name.lower()}.d/") if e.place.endswith(".conf") and e.kind == "file"]
     commands: list[tuple[str, str, str, int]] = []
     values: dict[str, str] = {}
     files: list[str] = []

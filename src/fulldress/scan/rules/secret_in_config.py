@@ -96,7 +96,10 @@ def _below(context: Context, entry: Entry, number: int, line: str) -> Spot | Non
     name = _NAME.match(line) if entry.place.endswith((".yaml", ".yml", ".json", ".j2")) else None
     if name is None or not secrets.is_secret_key(name[1]):
         return None
-    below = (context.text(entry) or "").split("\n")[number : number + 1]
+    kept = context.memo.get("lines below")  # of the last file: a list may name a thousand variables
+    if not isinstance(kept, tuple) or kept[0] != entry.sha256:
+        kept = context.memo["lines below"] = (entry.sha256, (context.text(entry) or "").split("\n"))
+    below = kept[1][number : number + 1]
     found = _VALUE.match(below[0]) if below else None
     value = (found[1] or found[2] or found[3] or "") if found is not None else ""
     worth = secrets.worth(value)
@@ -209,6 +212,8 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"Jenkinsfile": 'sh "curl -u admin:7Qm2xV9kRt4LpZs8 https://nexus.lab.internal/x"\n'},
+    {"setup.iss": 'Filename: "{app}\\x.exe"; Parameters: "/user=sa /password=7Qm2xV9kRt4LpZs8"\n'},
     {"k8s/app.yaml": "env:\n- name: APP_MODE\n  value: x1\n- name: DB_PASSWORD\n  value: 7Qm2xV9kRt4LpZs8\n"},
     {"conf/app.properties": "smtp.passwort=7Qm2xV9kRt4LpZs8\nldap.kennwort = 7Qm2xV9kRt4LpZs9\n"},
     {"conf/app.ini": "[db]\nmot_de_passe = 7Qm2xV9kRt4LpZs8\ncontraseña=7Qm2xV9kRt4LpZs9\n"},
@@ -236,6 +241,9 @@ BAD = (
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
 )
 GOOD = (
+    {"app/x.php": "$p = '/password=(\\w+)/';\n$q = '/pwd:[a-z]9+/';\n"},
+    {"Jenkinsfile": 'sh "curl -u $U:$P https://nexus.lab.internal/x"\nsh \'curl -u "${U}:${P}" https://n.lab/\'\n'},
+    {"setup.iss": 'Parameters: "/user={param:user} /password={param:pw}"\nurl = "https://x.lab/password=reset"\n'},
     {"k8s/app.yaml": "env:\n- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: db}}\n- name: A_TOKEN\n  value: $(T)\n"},
     {"i18n/de.properties": "login.passwort=Passwort\nlogin.kennwort=Ihr Kennwort\n", "i18n/pt.properties": "senha=Senha\n"},
     {"conf/app.ini": "[db]\npassword = ${DB_PASSWORD}\npassword_file = /etc/x\n# password = geheim1\nsecret =\n"},

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from tests.intake.poison import M, build, deb, stdlib_zip, tar
-from tests.intake.signing import Key
+from tests.intake.signing import Key, issue
 
 from fulldress.adapters import sandbox
 from fulldress.cli.commands.adapt import command as adapt
@@ -275,3 +275,27 @@ def test_the_review_page_and_the_record_of_what_was_packed_anew(scanned: f.Relea
     [deb_] = record["repacked"]
     assert (deb_["place"], deb_["changed"]) == ("packages/lab.deb", ["packages/lab.deb!/opt/lab.properties"])
     assert deb_["identical"] == deb_["members"] - 1
+
+
+def test_a_declared_intermediate_completes_the_chain_without_any_inventory(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = issue("Vendor Root", ca=True)
+    middle = issue("Vendor CA", root, ca=True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vendor.zip").write_bytes(stdlib_zip(**{"certs/server.pem": issue("api", middle).pem}))
+    assert CliRunner().invoke(new, ["r1", "--package", "vendor.zip"]).exit_code == 0
+    monkeypatch.chdir(tmp_path / "r1")
+    Path("middle.pem").write_bytes(middle.pem)
+    text = Path("release.toml").read_text()
+    Path("release.toml").write_text(text.replace("chain = []", 'chain = ["middle.pem"]'))
+    run(intake, *WAIVE)
+    run(scan)
+    run(adapt)
+    [patch] = sorted(Path("04-adaptations").glob("*.patch"))
+    assert "+++ b/certs/server.chain.pem" in patch.read_text()
+    left = {x.rule for x in read_json(Path("04-adaptations/rescan.json"), FindingsReport).findings}
+    assert "certificate-chain-incomplete" not in left
+    Path("middle.pem").unlink()
+    with pytest.raises(UsageError, match="chain names"):
+        run(scan)

@@ -51,3 +51,7 @@ def test_what_they_say_is_in_every_form(package: Path, capsys: pytest.CaptureFix
 def test_unknown_names_are_refused(package: Path, names: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scan", str(package), "--peers", names) == 2
     assert "kingfisher" in capsys.readouterr().err
+
+
+def test_auto_stands_in_a_list_too() -> None:
+    assert peerwork.chosen("auto,kingfisher") == (*peerwork.QUICK, "kingfisher")

@@ -313,3 +313,49 @@ def test_a_fetch_that_heard_nothing_at_all_fails(release: f.ReleaseFolder) -> No
     with pytest.raises(ChannelRefused, match="the channel usb could not be read"):
         run(vendor, "fetch")
     assert read_json(release.path(f.CHANNELS), ChannelReport).channels[0].errors
+
+
+def test_a_denial_after_two_people_accepted_takes_it_back(release: f.ReleaseFolder) -> None:
+    run(trust, "escalate", "--by", "Erika")
+    run(trust, "accept", "--by", "Erika", "--reason", "in a hurry")
+    run(trust, "accept", "--by", "Max", "--reason", "in a hurry too")
+    require_trusted(release)
+    run(scan)
+    rules = {x.rule for x in read_json(release.path(f.FINDINGS), FindingsReport).findings}
+    assert "signature-verdict" not in rules
+    run(trust, "answer", "--by", "Erika", "--asked", "Ms A", "--outcome", "denied")
+    with pytest.raises(PackageNotAccepted, match="not theirs"):
+        require_trusted(release)
+    assert "VOID" in run(trust).output
+    run(scan)
+    rules = {x.rule for x in read_json(release.path(f.FINDINGS), FindingsReport).findings}
+    assert "signature-verdict" in rules
+
+
+def test_a_denial_stops_a_package_of_a_pinned_key_too(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, old: Key
+) -> None:
+    folder = made(tmp_path, monkeypatch, package(old), old)
+    require_trusted(folder)
+    run(trust, "escalate", "--by", "Erika")
+    run(trust, "answer", "--by", "Erika", "--asked", "Ms A", "--outcome", "denied")
+    with pytest.raises(PackageNotAccepted, match="may not be run"):
+        require_trusted(folder)
+
+
+def test_a_verdict_that_was_written_by_hand_runs_nothing(release: f.ReleaseFolder) -> None:
+    path = release.path(f.TRUST)
+    path.write_text(path.read_text().replace("unknown-key", "pinned-ok"))
+    with pytest.raises(Stale, match="is not what was written"):
+        require_trusted(release)
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "20260131", "31.1.2026"])
+def test_since_is_a_day_or_an_error(release: f.ReleaseFolder, day: str) -> None:
+    with pytest.raises(UsageError, match="is no day"):
+        run(vendor, "fetch", "--offline", "--since", day)
+
+
+def test_a_file_without_a_key_is_no_key_for_the_dossier(release: f.ReleaseFolder) -> None:
+    with pytest.raises(UsageError, match="holds no OpenPGP public key"):
+        run(trust, "dossier", "--key", "vendor.toml")

@@ -242,3 +242,11 @@ def test_a_cms_signature_as_mail_programs_keep_it(form: str, tmp_path: Path, lea
         packed = head + kind + packed + b"\n--B--\n"
     files = {"README.txt": README, "SHA256SUMS": text, "SHA256SUMS.p7s": packed}
     assert judged(tmp_path, files, pinned(leaf.fingerprint, kind="x509")).verdict == "pinned-ok"
+
+
+def test_a_list_in_a_folder_may_count_from_the_top(tmp_path: Path, key: Key) -> None:
+    text = sums(**{"README.txt": README, "bin/x.sh": SCRIPT})
+    files = signed(key, text, "checksums/SHA256SUMS", **{"README.txt": README, "bin/x.sh": SCRIPT})
+    assert judged(tmp_path, files, pinned(key.fingerprint)).verdict == "pinned-ok"
+    files["bin/x.sh"] = b"#!/bin/sh\nrm -rf /\n"
+    assert judged(tmp_path, files, pinned(key.fingerprint)).verdict == "bad"

@@ -210,3 +210,11 @@ def test_the_confined_reader_reads_the_same(label: str, tmp_path: Path) -> None:
     (tmp_path / "p").write_bytes(data)
     one, other = (unpack(tmp_path / "p", BlobStore(tmp_path / str(n)), sandboxed=bool(n)) for n in (0, 1))
     assert one == other
+
+
+def test_a_method_that_is_not_read_is_called_by_its_name(tmp_path: Path) -> None:
+    data = build(fat(b"a")).replace(b"PK\x03\x04\x14\x00\x00\x00\x00\x00", b"PK\x03\x04\x14\x00\x00\x00\x09\x00")
+    at = data.index(b"PK\x01\x02") + 10
+    with pytest.raises(PackageRefused, match="packed by method 9 \\(Deflate64") as caught:
+        taken(tmp_path, data[:at] + b"\x09\x00" + data[at + 2 :])
+    assert (caught.value.slug, "pack it with deflate" in caught.value.fix) == ("unknown-method", True)

@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.conftest import stand_aside
-from tests.intake.poison import stdlib_zip
+from tests.intake.poison import signing_block, stdlib_zip
 from tests.intake.signing import NOW, Issued, Key, issue
 from tests.intake.test_trust import judged, listed, pinned, sums
 
@@ -382,3 +382,16 @@ def test_a_changed_repository_is_not_fine(change: str, tmp_path: Path) -> None:
         del files["metadata/1.targets.json"]
     report = _at(tmp_path, files, now + timedelta(days=9000 if change == "expired" else 0), start)
     assert report.verdict == ("revoked-or-weak" if change == "expired" else "bad"), report.explanation
+
+
+def test_the_signing_block_of_an_android_package_is_named_as_not_judged(tmp_path: Path, root: Issued) -> None:
+    leaf = issue("Signing", root)
+    data = bytearray(zipped(signed_jar(CLASSES, leaf)))
+    end = data.rindex(b"PK\x05\x06")
+    offset = int.from_bytes(data[end + 16 : end + 20], "little")
+    block = signing_block()
+    data[end + 16 : end + 20] = (offset + len(block)).to_bytes(4, "little")
+    (tmp_path / "p.apk").write_bytes(bytes(data[:offset] + block + data[offset:]))
+    store = BlobStore(tmp_path / "store")
+    report = judge(unpack(tmp_path / "p.apk", store, sandboxed=False), store, pinned(leaf.fingerprint, kind="x509"), NOW)
+    assert "Not judged: Android signing block (scheme v2)" in report.explanation

@@ -10,7 +10,8 @@ from fulldress.errors import FulldressError, NothingToDo, UsageError
 from fulldress.intake import vendor
 from fulldress.intake.vendor import VendorRecordNotApproved, approve, in_force, journal_of, propose, standing
 
-RECORD = 'name = "Vendor"\ncontact = "+00 1"\n[[pin]]\nfingerprint = "ab"\n'
+PIN, NEW = "ab" * 20, "cd" * 20
+RECORD = f'name = "Vendor"\ncontact = "+00 1"\n[[pin]]\nfingerprint = "{PIN}"\n'
 
 
 @pytest.fixture
@@ -47,12 +48,12 @@ def test_two_people_put_it_in_force(path: Path) -> None:
     agreed(path)
     record = in_force(path)
     assert record is not None
-    assert record.pin[0].fingerprint == "ab"
+    assert record.pin[0].fingerprint == PIN
 
 
 def test_a_change_afterwards_needs_two_people_again(path: Path) -> None:
     agreed(path)
-    path.write_text(RECORD.replace('"ab"', '"cd"'))
+    path.write_text(RECORD.replace(PIN, NEW))
     with pytest.raises(VendorRecordNotApproved, match="changed since two people agreed"):
         in_force(path)
     agreed(path)
@@ -62,7 +63,7 @@ def test_a_change_afterwards_needs_two_people_again(path: Path) -> None:
 
 def test_going_back_to_an_older_record_needs_two_people_too(path: Path) -> None:
     agreed(path)
-    path.write_text(RECORD.replace('"ab"', '"cd"'))
+    path.write_text(RECORD.replace(PIN, NEW))
     agreed(path)
     path.write_text(RECORD)
     with pytest.raises(VendorRecordNotApproved):
@@ -71,7 +72,7 @@ def test_going_back_to_an_older_record_needs_two_people_too(path: Path) -> None:
 
 def test_what_was_changed_after_the_proposal_cannot_be_approved(path: Path) -> None:
     propose(path, "Erika Muster", "from the contract")
-    path.write_text(RECORD.replace('"ab"', '"ee"'))
+    path.write_text(RECORD.replace(PIN, "ee"))
     with pytest.raises(UsageError, match="changed after Erika Muster proposed it"):
         approve(path, "Max Muster")
 
@@ -141,10 +142,10 @@ def test_the_proposal_keeps_the_text_of_the_record(path: Path) -> None:
 
 def test_the_second_person_sees_the_change(path: Path) -> None:
     agreed(path)
-    path.write_text(RECORD.replace('"ab"', '"cd"'))
+    path.write_text(RECORD.replace(PIN, NEW))
     lines = vendor.change(path, standing(path))
-    assert '-fingerprint = "ab"' in lines
-    assert '+fingerprint = "cd"' in lines
+    assert f'-fingerprint = "{PIN}"' in lines
+    assert f'+fingerprint = "{NEW}"' in lines
 
 
 def test_the_template_as_it_comes_cannot_be_proposed(tmp_path: Path) -> None:
@@ -159,3 +160,31 @@ def test_an_address_with_a_blank_is_refused_when_proposed(path: Path) -> None:
     path.write_text(f'{RECORD}[[channel]]\nname = "a"\nkind = "feed"\nurl = "https://v.example/a b"\ngroup = "g"\n')
     with pytest.raises(UsageError, match="has no https address"):
         propose(path, "Erika", "x")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('[[pin]]\nfingerprint = "DEADBEEF"', "is no whole fingerprint: 40 or 64"),
+        (
+            '[[pin]]\nkind = "x509"\nfingerprint = "abababababababababababababababababababab"',
+            r"is no whole fingerprint: 64 \(SHA",
+        ),
+        ('[[pin]]\nkind = "minisign"\nfingerprint = "keys/vendor.pub"', "is no whole fingerprint: 64"),
+        ('[[pin]]\nkind = "sigstore"\nfingerprint = "https://issuer.example"', "an issuer and an identity"),
+        (f'[[pin]]\nfingerprint = "{PIN}"\nnot_after = "1.1.2027"', "the day '1.1.2027'"),
+        ('roots = ["root.crt"]', "one of `roots` is no certificate"),
+        ('keys = ["vendor.asc"]', "one of `keys` is no armoured"),
+    ],
+)
+def test_what_no_signature_could_ever_meet_is_refused_when_proposed(path: Path, line: str, why: str) -> None:
+    path.write_text(f'name = "Vendor"\ncontact = "+00 1"\n{line}\n')
+    with pytest.raises(UsageError, match=why):
+        propose(path, "Erika", "x")
+
+
+@pytest.mark.parametrize("written", ["AB:" * 31 + "AB", "abab " * 10, "0x" + "AB" * 20])
+def test_a_fingerprint_may_be_written_as_people_do(path: Path, written: str) -> None:
+    kind = "x509" if ":" in written else "openpgp"
+    path.write_text(f'name = "Vendor"\n[[pin]]\nkind = "{kind}"\nfingerprint = "{written}"\n')
+    assert propose(path, "Erika", "x").proposal is not None

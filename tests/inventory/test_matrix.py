@@ -198,3 +198,39 @@ def test_an_unknown_scheme_is_refused_when_the_file_is_read(tmp_path: Path) -> N
     (tmp_path / "m.toml").write_text('scheme = "gentoo"\n')
     with pytest.raises(UsageError, match="gentoo"):
         matrix.load([tmp_path / "m.toml"])
+
+
+def _hosts(**keys: tuple[str, ...]) -> Estate:
+    hosts = tuple(
+        HostFacts(
+            name=f"ssh:{name}",
+            hostname=name,
+            os="debian",
+            os_version="12",
+            config=tuple(ConfigKey(file="/etc/a.conf", key=key, value="true", line=n) for n, key in enumerate(found, 1)),
+        )
+        for name, found in keys.items()
+    )
+    return Estate(taken="2026-10-01T00:00:00Z", hosts=hosts)
+
+
+REQUIRED = MatrixRow(product="a", key="hybrid.enable", change="required", since="5.0", value="true")
+CHANGED = MatrixRow(product="a", key="http.threads", change="default-changed", since="5.0", value="8")
+
+
+def test_a_required_key_that_one_of_two_nodes_lacks_breaks_there() -> None:
+    estate = _hosts(a=("hybrid.enable", "http.threads"), b=("http.threads",), database=("shared_buffers",))
+    (hit,) = matrix.impacts([REQUIRED, CHANGED], estate, "4.2", "5.0")
+    assert (hit.row.key, hit.places) == ("hybrid.enable", ("ssh:a:/etc/a.conf:1", "ssh:b: not set"))
+
+
+def test_a_default_that_one_node_relies_on() -> None:
+    estate = _hosts(a=("hybrid.enable", "http.threads"), b=("hybrid.enable",))
+    (hit,) = matrix.impacts([REQUIRED, CHANGED], estate, "4.2", "5.0")
+    assert (hit.row.key, hit.places) == ("http.threads", ("ssh:a:/etc/a.conf:2", "ssh:b: not set"))
+
+
+def test_a_pattern_that_is_also_the_name_of_a_key() -> None:
+    row = MatrixRow(product="a", key="http.server.location [a-z].x", change="removed", since="5.0")
+    (hit,) = matrix.impacts([row], _hosts(a=("http.server.location [a-z].x",)), "4.2", "5.0")
+    assert len(hit.uses) == 1

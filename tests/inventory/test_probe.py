@@ -24,6 +24,7 @@ DECLARED = Declared(
     config_files=("/etc/acme/*",),
     product="acme",
     version_command="sleep 100 & echo acme 4.2",
+    database="acme",
     more_products={"stuck": "exec sleep 100", "broken": "exit 3", "elsewhere": "no-such-program --version"},
 )
 FILES = {
@@ -113,6 +114,11 @@ def test_a_version_command_that_hangs_or_leaves_something_running_is_said(facts:
     assert "more than 10 s" in unseen["version of stuck"]
     assert "failed" in unseen["version of broken"]
     assert "version of elsewhere" not in unseen
+
+
+def test_databases_of_a_tree_cannot_be_asked(facts: HostFacts) -> None:
+    assert facts.databases == ()
+    assert not [part for part in facts.not_seen if part.part == "database acme"], "that would stop the survey"
 
 
 def test_configuration_in_any_bytes(facts: HostFacts) -> None:

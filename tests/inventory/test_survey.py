@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
+import time
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -688,3 +690,21 @@ def test_why_a_host_did_not_answer(code: int | None, says: str) -> None:
     with pytest.raises(SurveyFailed) as caught:
         facts({"hostname": "a\n"}, code=code)
     assert says in f"{caught.value.why} {caught.value.fix}"
+
+
+def test_ctrl_c_ends_what_other_threads_wait_for() -> None:
+    begun = time.monotonic()
+    code = (
+        "import os, signal, threading\n"
+        "from fulldress.adapters.local import LocalHost\n"
+        "from fulldress.inventory.survey import survey\n"
+        "from fulldress.model.release import Declared\n"
+        "class Slow(LocalHost):\n"
+        "    def run(self, argv, **how):\n"
+        "        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "        return super().run(['sleep', '30'])\n"
+        "survey([Slow()], Declared())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=25)
+    assert "KeyboardInterrupt" in done.stderr
+    assert time.monotonic() - begun < 15

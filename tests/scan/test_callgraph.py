@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from pathlib import Path
+
 import pytest
 from tests.scan.chains import run_by
 
+from fulldress.intake.unpack import unpack
 from fulldress.scan.callgraph import files, hosts, reaches
+from fulldress.scan.rule import Context
 from fulldress.scan.samples import context_of
 from fulldress.scan.schedules import jobs
+from fulldress.store.blobs import BlobStore
 
 RUN = "#!/bin/sh\nset -e\ncurl -fsS https://partner.test.net/x\n"
 
@@ -152,3 +159,69 @@ def test_modules_of_others_are_not_followed() -> None:
         "a.deb!/usr/lib/python3/dist-packages/urllib3/conf.py": "DOC = 'https://partner.test.net/'\n",
     }
     assert chains(files_) == []
+
+
+UNITS = "a.deb!/lib/systemd/system/"
+TO = "#!/bin/sh\nset -e\nscp f lab@partner.test.net:/in/\n"
+
+
+@pytest.mark.parametrize(
+    "files_",
+    [
+        {"n.timer": "[Timer]\nOnCalendar=daily\nUnit=b@db.service\n", "b@.service": "[Service]\nExecStart=/opt/x/run %i\n"},
+        {
+            "n.timer": "[Timer]\nOnCalendar=daily\n",
+            "n.service": "[Service]\nExecStart=/bin/true\n",
+            "n.service.d/o.conf": "[Service]\nExecStart=\nExecStart=/opt/x/run\n",
+        },
+        {
+            "n.timer": "[Timer]\nOnCalendar=daily\n",
+            "n.service": "[Service]\nEnvironment=A=b H=partner.test.net\nExecStart=/usr/bin/rsync /x lab@${H}:/in\n",
+        },
+        {
+            "n.timer": "[Timer]\nOnCalendar=daily\n",
+            "n.service": "[Service]\nEnvironmentFile=-/opt/x/env\nExecStart=/usr/bin/rsync /x lab@${H}:/in\n",
+        },
+    ],
+    ids=["instance", "drop-in", "environment", "environment file"],
+)
+def test_what_a_timer_starts(files_: dict[str, str]) -> None:
+    more = {"a.deb!/opt/x/run": TO, "a.deb!/opt/x/env": "H='partner.test.net'\n"}
+    assert len(chains({f"{UNITS}{name}": text for name, text in files_.items()} | more)) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "files_"),
+    [
+        ("systemctl start b@db", {"lib/systemd/system/b@.service": "[Service]\nExecStart=/opt/x/run\n"}),
+        ("service push start", {"etc/init.d/push": "#!/bin/sh\n/opt/x/run\n"}),
+        ("find /opt/x -type f -exec {} +", {}),
+        ("bash < /opt/x/run", {}),
+        ("/usr/bin/all", {"usr/bin/all": '#!/bin/sh\nfor f in /opt/x/r*; do "$f"; done\n'}),
+        (
+            "lab-push",
+            {
+                "usr/bin/lab-push": "#!/usr/bin/python3\nfrom lab.push import main\n",
+                "usr/lib/lab/push.py": "P = '/opt/x/run'\n",
+            },
+        ),
+        ("node /srv/a.js", {"srv/a.js": "const c = require('./lib/c')\n", "srv/lib/c.js": "run('/opt/x/run')\n"}),
+    ],
+)
+def test_more_ways_to_start_a_file(command: str, files_: dict[str, str]) -> None:
+    table = {"a.deb!/etc/cron.d/x": f"0 3 * * * root {command}\n", "a.deb!/opt/x/run": TO}
+    assert chains(table | {f"a.deb!/{name}": text for name, text in files_.items()})[0].startswith("etc/cron.d/x:1 → ")
+
+
+def test_the_settings_inside_a_jar_that_is_run(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+        jar.writestr("application.properties", "to=https://partner.test.net/\n")
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as package:
+        package.writestr("etc/cron.d/x", "0 3 * * * root java -jar /opt/x/app.jar\n")
+        package.writestr("opt/x/app.jar", inner.getvalue())
+    blobs = BlobStore(tmp_path / "blobs")
+    context = Context(unpack(tmp_path / "p.zip", blobs), blobs.read)
+    (job,) = jobs(context)
+    assert [r.chain for r in hosts(context, job)] == ["etc/cron.d/x:1 → application.properties:1 → https://partner.test.net"]

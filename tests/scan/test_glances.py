@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fulldress.scan import migration_files, places
-from fulldress.scan.rules import phone_home
+from fulldress.model.package import Entry
+from fulldress.scan import credentialfiles, migration_files, places
+from fulldress.scan.rules import name_misleads, phone_home
 
 LINES = (
     *(
@@ -137,3 +138,93 @@ def test_a_name_is_never_passed_over(name: str) -> None:
 def test_a_purpose_is_never_passed_over(address: str) -> None:
     told = next((purpose for purpose, pattern in phone_home._PURPOSE.items() if pattern.search(address)), "")
     assert phone_home._purpose(address) == told
+
+
+@pytest.mark.parametrize(
+    "place",
+    (
+        *(
+            "userlist.txt",
+            "etc/ipsec.secrets",
+            "sasl_passwd",
+            "smtp_auth",
+            "rsyncd.scrt",
+            "etc/ppp/pap-secrets",
+            "user-data.yml",
+        ),
+        *(
+            "cloud-config",
+            "a.expect",
+            ".PGPASS.conf",
+            "_netrc",
+            "x.htpasswd",
+            "USERS.AUTH",
+            ".docker/config.json",
+            ".dockercfg",
+        ),
+        *(
+            "root/.kube/config",
+            "a-kubeconfig.yml",
+            "admin.conf",
+            "tomcat-users.xml",
+            "wp-config.php",
+            ".git-credentials",
+            ".my.cnf",
+        ),
+        *(
+            "backup.cnf",
+            ".aws/credentials",
+            ".s3cfg",
+            ".boto",
+            ".passwd-s3fs",
+            "credentials.csv",
+            "rclone.conf",
+            ".npmrc",
+            ".pypirc",
+        ),
+        *(
+            "pip.conf",
+            ".yarnrc",
+            ".gem/credentials",
+            ".smbcredentials",
+            ".credentials",
+            "davfs2/secrets",
+            ".smb",
+            "a/b!my.cnf",
+        ),
+    ),
+)
+def test_a_credential_file_is_never_passed_over(place: str) -> None:
+    for deep in (place, f"a/{place}", f"x/config/y.deb!/{place}"):
+        told = next((kind for kind in credentialfiles.KINDS if kind.place.search(deep)), None)
+        assert told is not None
+        assert credentialfiles.kind_of(deep) == told
+
+
+@pytest.mark.parametrize("windows", (False, True))
+@pytest.mark.parametrize(
+    "place",
+    (
+        *(
+            "-rf",
+            "a/-x",
+            "~a",
+            "a/~root/b",
+            "a!/-v",
+            "PROGRA~1/x",
+            "a\u2044b",
+            "a\u200bb/c",
+            "con",
+            "a/NUL.txt",
+            "com1/x",
+            "a/lpt9!/b",
+        ),
+        *("a./b", "a /b", "a.!/b", "a ", "b.", "aux/compact", "plain/name", "com/sun/x.class", "v1.2/x"),
+    ),
+)
+def test_a_misleading_name_is_never_passed_over(place: str, windows: bool) -> None:
+    entry = Entry(place=place, kind="file")
+    judged: dict[str, str] = {"": ""}
+    folder, _, name = place.rpartition("/")
+    ways = [*name_misleads._above(folder, windows, judged, {"": []}), name_misleads._judged(name, windows, judged)]
+    assert not any(ways) or name_misleads._suspects((entry,), windows) == [entry]

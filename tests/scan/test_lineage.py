@@ -102,3 +102,14 @@ def test_a_host_that_the_previous_package_did_not_name_is_new() -> None:
     found = [f for f in sweep(new).findings if f.rule == "endpoint-new"]
     assert [f.names for f in found] == [("c2.other.example",)]
     assert Before(name="only its lock").hosts is None
+
+
+def test_a_file_under_another_name_is_not_new() -> None:
+    report = new({"scripts/run.sh": BAD}, {"moved/start.sh": BAD})
+    assert [f.rule for f in report.findings if f.rule == "unguarded-destruction"] == []
+    assert report.baseline is not None and report.baseline.gone == 0
+
+
+def test_a_copy_under_another_name_is_new() -> None:
+    report = new({"run.sh": BAD}, {"run.sh": BAD, "start.sh": BAD})
+    assert len([f for f in report.findings if f.rule == "unguarded-destruction"]) == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import structs
@@ -62,7 +63,7 @@ class X509:
             signed = _signed_data(signature)
             known = [*_embedded(signed), *(_load(c) for c in pool)]
             signers = [_judge(info, signed, data, known, _Given(roots, now, stampers)) for info in signed["signer_infos"]]
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm) as error:
             return [SignedBy(format="cms", state="unreadable", reason=f"it is no CMS signature: {error}")]
         return signers or [SignedBy(format="cms", state="unreadable", reason="it names no signer")]
 
@@ -73,7 +74,8 @@ def _der(certificate: x509.Certificate) -> bytes:
 
 @lru_cache(512)  # a pool of some hundred is gone through for each of them
 def _load(der: bytes) -> x509.Certificate:
-    return x509.load_der_x509_certificate(der)
+    with certs.no_word_of_serials():
+        return x509.load_der_x509_certificate(der)
 
 
 def _signed_data(data: bytes) -> Any:
@@ -105,7 +107,8 @@ def _out_of_mail(data: bytes) -> bytes:
 
 
 def _embedded(signed: Any) -> list[x509.Certificate]:
-    return [_load(c.chosen.dump()) for c in signed["certificates"] or () if c.name == "certificate"]
+    found = [c.chosen.dump() for c in signed["certificates"] or () if c.name == "certificate"]
+    return [c for der in found if (c := certs.sound(_load, der)) is not None]
 
 
 class _Given(NamedTuple):

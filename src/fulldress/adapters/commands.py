@@ -5,6 +5,7 @@ Every command gets its own session, so that a time-out, Ctrl-C or a stream that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
@@ -48,6 +49,7 @@ def run(argv: Sequence[str], who: Identity, *, stdin: bytes, timeout_s: float) -
         return Completed(code=127, stderr=f"{argv[0]}: not found\n".encode())
     except PermissionError as error:
         return Completed(code=126, stderr=f"{argv[0]}: {error.strerror}\n".encode())
+    _running.add(child)
     try:
         out, err = child.communicate(stdin, timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -56,7 +58,19 @@ def run(argv: Sequence[str], who: Identity, *, stdin: bytes, timeout_s: float) -
         return Completed(code=None, stdout=out, stderr=err)
     finally:  # Ctrl-C: the command must not go on without us
         _kill(child)
+        _running.discard(child)
     return Completed(code=_code(child.returncode), stdout=out, stderr=err)
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+"""The commands that other threads wait for."""
+
+
+def end_all() -> None:
+    """End what other threads wait for: Ctrl-C reaches the main thread only, and would wait for them."""
+    for child in list(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def stream(argv: Sequence[str], who: Identity, *, called: str = "") -> Iterator[bytes]:

@@ -29,6 +29,10 @@ class LocalHost(inroot.InTree):
         """Run a command to its end; stdout and stderr apart. A time-out gives ``code=None``."""
         return commands.run(argv, commands.identity(user), stdin=stdin, timeout_s=timeout_s)
 
+    def abandon(self) -> None:
+        """Ctrl-C: what other threads have begun here ends now."""
+        commands.end_all()
+
     def stream(self, argv: Sequence[str], *, user: str | None = None) -> Iterator[bytes]:
         """Run a command and yield its stdout in chunks; raises StepFailed when it does not exit 0."""
         return commands.stream(argv, commands.identity(user))

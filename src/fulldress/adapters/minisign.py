@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import minisign
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -141,6 +140,8 @@ def judge(signature: bytes, data: Path | bytes, keys: list[Key]) -> SignedBy:
 
 
 def _state(kind: str, signature: bytes, body: bytes, data: Path | bytes, key: Key) -> tuple[SignatureState, str]:
+    import minisign  # noqa: PLC0415 - loaded when needed: few packages are signed so
+
     if isinstance(data, Path) and body[:2] == _ED and data.stat().st_size > MAX_WHOLE:
         return "unreadable", "a file of this size is signed in the hashed form"
     try:

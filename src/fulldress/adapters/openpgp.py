@@ -25,6 +25,7 @@ os.environ.setdefault("RUST_LIB_BACKTRACE", "0")
 nobody reads. (Rust looks when it fails for the first time.)"""
 
 _WEAK = (HashAlgorithm.MD5, HashAlgorithm.SHA1, HashAlgorithm.RipeMD)
+_REVOCATIONS = (SignatureType.KeyRevocation, SignatureType.SubkeyRevocation)
 _CLEAR = re.compile(
     rb"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n(.*?)\r?\n(-----BEGIN PGP SIGNATURE-----.*)", re.DOTALL
 )
@@ -33,10 +34,17 @@ _FAILURES = (RuntimeError, ValueError, TypeError, OSError)
 
 
 class _Key(NamedTuple):
+    """A certificate. The library raises on every question about one whose key is too weak: those are asked once, here."""
+
     cert: Any
     ids: frozenset[str]
     """Fingerprints and key ids of the primary key and of all subkeys, lower-case."""
     packets: tuple[Any, ...]
+    names: tuple[str, ...]
+    revoked: bool
+    expires: datetime | None
+    rejected: str
+    """Why nothing that it signed can count; ``""`` for a key that may be used."""
 
 
 class OpenPgp:
@@ -86,45 +94,86 @@ def _signatures(data: bytes) -> list[Any]:
 
 
 def _keys(files: Sequence[bytes]) -> list[_Key]:
-    found: dict[str, _Key] = {}
+    found: dict[str, Any] = {}
     for data in files:
         try:
             for cert in pysequoia.Cert.split_bytes(data):
-                found.setdefault(cert.fingerprint, _key(cert))
+                found[cert.fingerprint] = _merged(found.get(cert.fingerprint), cert)
         except _FAILURES:
             continue
-    return list(found.values())
+    return [key for cert in found.values() if (key := _readable(cert)) is not None]
+
+
+def _readable(cert: Any) -> _Key | None:
+    try:
+        return _key(cert)
+    except _FAILURES:
+        return None
+
+
+def _merged(known: Any, cert: Any) -> Any:
+    """All that is known of one key: a copy without its revocation takes back nothing of what another copy says."""
+    return cert if known is None else known.merge(cert)
+
+
+def _field(of: Any, name: str) -> Any:
+    """A field of a packet; None for what this library has no name for, on which it raises."""
+    try:
+        return getattr(of, name)
+    except _FAILURES:
+        return None
 
 
 def _key(cert: Any) -> _Key:
     packets = tuple(PacketPile.from_bytes(bytes(cert)))
-    keys = [p for p in packets if p.tag in (Tag.PublicKey, Tag.PublicSubkey)]
-    ids = {str(i).lower() for p in keys for i in (p.fingerprint, p.key_id) if i}
-    return _Key(cert, frozenset(ids), packets)
+    keys = [p for p in packets if _field(p, "tag") in (Tag.PublicKey, Tag.PublicSubkey)]
+    ids = {str(i).lower() for p in keys for i in (_field(p, "fingerprint"), _field(p, "key_id")) if i}
+    try:
+        names, rejected = tuple(str(u) for u in cert.user_ids), ""
+        return _Key(cert, frozenset(ids), packets, names, cert.is_revoked, cert.expiration, rejected)
+    except _FAILURES as error:
+        return _Key(cert, frozenset(ids), packets, (), _revoked_by_packets(packets), None, _cause(error))
+
+
+def _revoked_by_packets(packets: Sequence[Any]) -> bool:
+    return any(_field(p, "signature_type") == SignatureType.KeyRevocation for p in packets)
+
+
+def _cause(error: BaseException) -> str:
+    """The reason at the end of the library's chain of reasons, without its backtrace."""
+    text = str(error).partition("Stack backtrace")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and line.strip() != "Caused by:"]
+    return lines[-1][:200] if lines else type(error).__name__
 
 
 def _facts(key: _Key) -> str:
-    primary = next(p for p in key.packets if p.tag == Tag.PublicKey)
-    parts = [str(primary.key_algorithm).rpartition(".")[2]]
-    if primary.key_created:
-        parts.append(f"made {primary.key_created.astimezone(UTC):%Y-%m-%d}")
-    expires = key.cert.expiration
-    parts.append(f"valid until {expires.astimezone(UTC):%Y-%m-%d}" if expires else "without an end")
-    parts += ["REVOKED"] if key.cert.is_revoked else []
-    return ", ".join([*parts, *(str(u) for u in key.cert.user_ids[:3])])
+    primary = next((p for p in key.packets if _field(p, "tag") == Tag.PublicKey), None)
+    parts = [str(_field(primary, "key_algorithm") or "a key of unknown kind").rpartition(".")[2]]
+    if made := _field(primary, "key_created"):
+        parts.append(f"made {made.astimezone(UTC):%Y-%m-%d}")
+    if key.rejected:
+        return ", ".join([*parts, f"TOO WEAK: {key.rejected}"])
+    parts.append(f"valid until {key.expires.astimezone(UTC):%Y-%m-%d}" if key.expires else "without an end")
+    parts += ["REVOKED"] if key.revoked else []
+    return ", ".join([*parts, *key.names[:3]])
 
 
 def _judge(signature: Any, keys: list[_Key], now: datetime, verify: Callable[[Any], Any]) -> SignedBy:
+    try:
+        return _judged(signature, keys, now, verify)
+    except _FAILURES as error:
+        return SignedBy(format="openpgp", state="unreadable", reason=f"it cannot be read: {_cause(error)}")
+
+
+def _judged(signature: Any, keys: list[_Key], now: datetime, verify: Callable[[Any], Any]) -> SignedBy:
     issuer = (signature.issuer_fingerprint or signature.issuer_key_id or "").lower()
     key = next((k for k in keys if issuer in k.ids), None)
     if key is None:
         reason = f"the key {issuer or '(unnamed)'} that would check it is not at hand"
         return _answer(signature, "keyless", issuer, reason=reason)
     state, reason = _state(signature, key, now, verify)
-    names = [str(u) for u in key.cert.user_ids]
-    answer = _answer(
-        signature, state, key.cert.fingerprint, signer=names[0] if names else "(a key without a name)", reason=reason
-    )
+    signer = key.names[0] if key.names else "(a key without a name)"
+    answer = _answer(signature, state, key.cert.fingerprint, signer=signer, reason=reason)
     made_by = _signing_key(verify, key.cert) if state == "intact" else ""
     return answer if made_by == key.cert.fingerprint.lower() else structs.replace(answer, subkey=made_by)
 
@@ -137,16 +186,17 @@ def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any
         return "weak", "it claims to be made in the future"
     if signature.expiration and signature.expiration <= now:
         return "weak", "the signature has expired"
+    if key.rejected:
+        return "weak", f"its key cannot be relied on: {key.rejected}"
     if not _verifies(verify, key.cert):
-        if key.cert.is_revoked and _verifies(verify, _unrevoked(key)):
+        if any(_field(p, "signature_type") in _REVOCATIONS for p in key.packets) and _verifies(verify, _unrevoked(key)):
             return "weak", "its key was revoked"
-        expires = key.cert.expiration
-        if expires and created and expires <= created:
+        if key.expires and created and key.expires <= created:
             return "weak", "its key had expired when it was made"
         return "altered", "it does not match these bytes: they were changed, or it was made for others"
-    if key.cert.is_revoked:
+    if key.revoked:
         return "weak", "its key was revoked"
-    if key.cert.expiration and key.cert.expiration <= now:
+    if key.expires and key.expires <= now:
         return "intact", "its key has expired since"
     return "intact", ""
 
@@ -166,9 +216,8 @@ def _signing_key(verify: Callable[[Any], Any], cert: Any) -> str:
 
 def _unrevoked(key: _Key) -> Any:
     """The certificate without its revocations: to tell a revoked key's signature from a forged one."""
-    revocations = (SignatureType.KeyRevocation, SignatureType.SubkeyRevocation)
     try:
-        return pysequoia.Cert.from_packets([p for p in key.packets if p.signature_type not in revocations])
+        return pysequoia.Cert.from_packets([p for p in key.packets if _field(p, "signature_type") not in _REVOCATIONS])
     except _FAILURES:
         return None
 

@@ -216,6 +216,12 @@ class SshHost:
         argv += ["-p", self._port] if self._port else []
         return argv
 
+    def abandon(self) -> None:
+        """Ctrl-C: what other threads wait for ends with the connection."""
+        connection = self._connection
+        if connection is not None:
+            _running().call_soon_threadsafe(connection.abort)
+
     def _by_hand(self) -> str:
         """How a person tries the same."""
         port, user = f"-p {self._port} " if self._port else "", f"{self._user}@" if self._user else ""

@@ -6,7 +6,9 @@ Every CA of the wider world can sign a name that looks like the vendor's; only r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 from fulldress.model.signed import SignedBy
 
@@ -33,17 +36,28 @@ class Chain(NamedTuple):
 
 def certificates(data: bytes) -> list[x509.Certificate]:
     """All certificates of a PEM file or the one of a DER file; [] when there is none."""
-    found: list[x509.Certificate] = []
-    for block in _PEM.findall(data):
-        try:
-            found.append(x509.load_pem_x509_certificate(block))
-        except _UNREADABLE:
-            continue
+    found = [c for block in _PEM.findall(data) if (c := sound(x509.load_pem_x509_certificate, block)) is not None]
     if not found and data[:2] in (b"\x30\x82", b"\x30\x81"):
-        try:
-            return [x509.load_der_x509_certificate(data)]
-        except _UNREADABLE:
-            return []
+        found = [c for c in (sound(x509.load_der_x509_certificate, data),) if c is not None]
+    return found
+
+
+@contextmanager
+def no_word_of_serials() -> Iterator[None]:
+    """Without the library's warnings of odd serial numbers, which say nothing about the key."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
+
+
+def sound(load: Callable[[bytes], x509.Certificate], data: bytes) -> x509.Certificate | None:
+    """The certificate; None for one that cannot be read. The library reads it late: what everybody asks is asked here."""
+    try:
+        with no_word_of_serials():
+            found = load(data)
+            _ = found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc, found.serial_number
+    except _UNREADABLE:
+        return None
     return found
 
 
@@ -78,7 +92,10 @@ def name(of: x509.Name) -> str:
 
 def weakness(certificate: x509.Certificate, now: datetime) -> str:
     """Why this certificate may not be relied on now; ``""`` when nothing speaks against it."""
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except _UNREADABLE as error:
+        return f"its key cannot be checked: {str(error)[:120]}"
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
         return f"its RSA key has only {key.key_size} bits"
     if isinstance(key, dsa.DSAPublicKey) or (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size < 224):

@@ -50,7 +50,10 @@ def document(file: Path, *, product: str, since: str) -> matrixdoc.Read:
     """What the tables of a documentation file give; UsageError for one that is no text."""
     data = file.read_bytes() if file.stat().st_size <= MAX_DOCUMENT else b"\0"
     if b"\0" in data[:8192]:
-        raise UsageError(f"{file} is no document that can be read", fix="give Markdown, HTML or CSV of at most 32 MiB")
+        raise UsageError(
+            f"{file} is no document that can be read",
+            fix="give Markdown, HTML, reStructuredText, AsciiDoc or CSV of at most 32 MiB",
+        )
     return matrixdoc.read(data.decode("utf-8", "replace"), file=file.name, product=product, since=since)
 
 

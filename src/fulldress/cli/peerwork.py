@@ -30,9 +30,8 @@ def chosen(text: str) -> tuple[str, ...]:
     """``none``, ``auto``, or names -> the peers to ask. Raises UsageError for a name that is none."""
     if text in ("", "none"):
         return ()
-    if text == "auto":
-        return QUICK
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    names = tuple(dict.fromkeys(name for part in parts for name in (QUICK if part == "auto" else (part,))))
     wrong = [name for name in names if name not in NAMES]
     if wrong or not names:
         raise UsageError(

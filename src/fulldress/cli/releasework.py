@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from fulldress.adapters import sandbox
 from fulldress.errors import UsageError
 from fulldress.formats.patterns import Pattern
@@ -17,6 +15,7 @@ from fulldress.model.advisory import AdvisoryReport
 from fulldress.model.estate import Estate, KeyImpact, MatrixRow, UpgradePath
 from fulldress.model.finding import StepDraft
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
+from fulldress.model.vendor import Escalation
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Target, in_folder, targets_of
 from fulldress.store import folder as f
@@ -38,7 +37,7 @@ def release_context(
 
     ``memory``: shared by the contexts of several states of one package, whose contents are nearly all the same.
     """
-    estate = _with_chain(folder, read_json(folder.path(f.ESTATE), Estate)) if folder.path(f.ESTATE).is_file() else None
+    estate = read_json(folder.path(f.ESTATE), Estate) if folder.path(f.ESTATE).is_file() else None
     trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
     return Context(
         lock,
@@ -50,10 +49,21 @@ def release_context(
         matrix=_matrix(folder),
         trust=trust,
         release=folder.release(),
-        acceptance=read_toml(folder.path(f.ACCEPTANCE), Acceptance) if folder.path(f.ACCEPTANCE).is_file() else None,
+        acceptance=_acceptance(folder),
         advisories=_advisories(folder),
         drafted=drafted,
+        chain=_chain(folder),
     )
+
+
+def _acceptance(folder: f.ReleaseFolder) -> Acceptance | None:
+    """What two people decided; nothing when the vendor's contact said since that the package is not theirs."""
+    if not folder.path(f.ACCEPTANCE).is_file():
+        return None
+    found = read_toml(folder.path(f.ACCEPTANCE), Acceptance)
+    asked = read_json(folder.path(f.ESCALATION), Escalation) if folder.path(f.ESCALATION).is_file() else None
+    denied = asked is not None and asked.package_sha256 == found.package_sha256 and bool(asked.refused)
+    return None if denied else found
 
 
 def _remembering(lock: PackageLock, blobs: BlobStore, memory: Memory) -> Search:
@@ -85,18 +95,18 @@ def _advisories(folder: f.ReleaseFolder) -> AdvisoryReport | None:
     return found if found.package_sha256 == read_json(lock, PackageLock).sha256 else None
 
 
-def _with_chain(folder: f.ReleaseFolder, estate: Estate) -> Estate:
-    """The estate with the declared intermediate certificates inlined, because rules open no files."""
-    chain = {}
+def _chain(folder: f.ReleaseFolder) -> tuple[str, ...]:
+    """The declared intermediate certificates, because rules open no files."""
+    found = []
     for name in folder.release().estate.chain:
         try:
-            chain[f"certificate {name}"] = folder.path(name).read_text("ascii")
+            found.append(folder.path(name).read_text("ascii"))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"release.toml: [estate] chain names {name}, which cannot be read: {error}",
                 fix="put the vendor's intermediate certificate there, in PEM form",
             ) from error
-    return msgspec.structs.replace(estate, replacements={**estate.replacements, **chain})
+    return tuple(found)
 
 
 def _impacts(folder: f.ReleaseFolder, estate: Estate | None) -> tuple[KeyImpact, ...] | None:

@@ -17,9 +17,6 @@ import msgspec
 from fulldress.model.finding import FindingsReport
 from fulldress.model.package import PackageLock
 from fulldress.report.cure import ShownCure
-from fulldress.report.github import annotations_text
-from fulldress.report.junit import junit
-from fulldress.report.sarif import sarif
 from fulldress.report.text import findings_text
 from fulldress.scan.sweep import load_rules
 from fulldress.store.codec import canonical, write_bytes
@@ -57,10 +54,16 @@ def _rendered(report: FindingsReport, lock: PackageLock, view: View, cures: Mapp
     if view.form == "json":
         return msgspec.json.format(canonical(report), indent=2).decode()
     if view.form == "sarif":
+        from fulldress.report.sarif import sarif  # noqa: PLC0415 - loaded when needed: a scan mostly prints text
+
         return msgspec.json.format(canonical(sarif(report, lock, load_rules())), indent=2).decode()
     if view.form == "github":
+        from fulldress.report.github import annotations_text  # noqa: PLC0415 - loaded when needed: as above
+
         return annotations_text(report, lock)
     if view.form == "junit":
+        from fulldress.report.junit import junit  # noqa: PLC0415 - loaded when needed: as above, and it costs 15 ms
+
         return junit(report, lock)
     if view.form == "html":
         from fulldress.report.scanpage import scan_page  # noqa: PLC0415 - loaded when needed: Jinja costs 15 ms

@@ -5,11 +5,12 @@ Pure, bounded, and never loads anything: a stranger's bytes are read as data. Wh
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
+
+from fulldress.formats.late import late
 
 MAX_TEXTS = 20_000
 MAX_LENGTH = 4096
@@ -117,8 +118,8 @@ def _read_pool(data: bytes, count: int) -> _Pool | None:
 
 _STRINGS = {0x75: 4, 0x74: 4, 0x61: 4, 0x41: 4, 0x7A: 1, 0x5A: 1}
 """marshal's types of texts -> width of their length: unicode, interned, ASCII, short ASCII."""
-_STRING = re.compile(b"[" + b"".join(rb"\x%02x\x%02x" % (kind, kind | 0x80) for kind in _STRINGS) + b"]")
-_PYTHON_TEXT = re.compile(rb"[\x20-\x7e]{3,}")
+_STRING = late(b"[" + b"".join(rb"\x%02x\x%02x" % (kind, kind | 0x80) for kind in _STRINGS) + b"]")
+_PYTHON_TEXT = late(rb"[\x20-\x7e]{3,}")
 
 
 def of_pyc(data: bytes) -> Group | None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import codecs
 import posixpath
-import re
 from typing import NamedTuple
 
-_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128}) [ *](.+)")
-_TAGGED = re.compile(r"(\\?)(MD5|SHA2-\d{3}|SHA-?\d{1,3}) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})")
+from fulldress.formats.late import late
+
+_GNU = late(r"(\\?)([0-9A-Fa-f]{32,128}) [ *](.+)")
+_TAGGED = late(r"(\\?)(MD5|SHA2-\d{3}|SHA-?\d{1,3}) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})")
 """BSD's and coreutils' ``SHA256 (x) = …``, and OpenSSL's ``SHA2-256(x)= …``."""
-_ALONE = re.compile(r"\s*([0-9A-Fa-f]{32,128})\s*")
+_ALONE = late(r"\s*([0-9A-Fa-f]{32,128})\s*")
 _BY_LENGTH = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 WEAK = ("md5", "sha1")
-_ANY_NAME = re.compile(
+_ANY_NAME = late(
     r"(?i)^((md5|sha[12]?-?\d*)sums?|md5|sha(256|384|512)|checksums?|.+[.-](md5|sha\d*)(sums?)?)(\.txt|\.asc|\.sig)?$"
 )
-_NAME = re.compile(r"(?i)^(sha256(sums?)?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc|\.sig)?$")
-_OF_ONE = re.compile(r"(?i)\.(md5|sha\d{1,3})(sums?)?(\.txt)?$")
-_ESCAPE = re.compile(r"\\([\\nr])")
+_NAME = late(r"(?i)^(sha256(sums?)?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc|\.sig)?$")
+_OF_ONE = late(r"(?i)\.(md5|sha\d{1,3})(sums?)?(\.txt)?$")
+_ESCAPE = late(r"\\([\\nr])")
 _ESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 """What editors and PowerShell put before a text."""

@@ -16,31 +16,30 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fulldress.errors import UsageError
+from fulldress.formats.late import late
 from fulldress.model.estate import ConfigKey
 
-SECRET = re.compile(
+SECRET = late(
     r"(pass(wd|word|phrase|code)?|pwd|secret|token|credential|auth(orization)?|bearer|cookie|salt|dsn|"
     r"(api|access|private|secret|signing|encryption|session|master|shared|account)[-_.]?key|webhook[-_.]?url|connection[-_.]?string)s?$",
     re.IGNORECASE,
 )
-_WORD_BEFORE = re.compile(
-    r"(?<![a-z])(passw|passwd|password|passphrase|secret|token|credential|private[-_.]?key)", re.IGNORECASE
-)
-_INNOCENT = re.compile(
+_WORD_BEFORE = late(r"(?<![a-z])(passw|passwd|password|passphrase|secret|token|credential|private[-_.]?key)", re.IGNORECASE)
+_INNOCENT = late(
     r"(file|path|dir|timeout|ttl|length|size|lifetime|expir\w*|enabled?|required|policy|count|method|type|authentication|encryption|"
     r"algorithm|backend|provider|plugin|rounds|limit|max|min|empty_?passwords|tokeni[sz]er)$|(^|[-_.])(max|min|num)[-_]tokens$",
     re.IGNORECASE,
 )
-_GLUED = re.compile(
+_GLUED = late(
     r"[a-z](password|passwd|passphrase)$|masterauth$|(client|app|api|auth|shared)secret$|(access|auth|refresh|bearer|api|id)token$|"
     r"(require|db|user|root|admin|bind|smtp|mail|ldap|sql|pg|ssl|tls|key|store|login|sasl|proxy|ftp|my)(pass|pwd?)$",
     re.IGNORECASE,
 )
 """Words written as one: ``requirepass``, ``rootpw``, ``dbpassword``."""
-_SECTION = re.compile(r"\s*(?P<array>\[)?\[\s*(?P<name>[^\[\]]+?)\s*\]\]?\s*([#;].*)?$")
-_ENTRY = re.compile(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=:#;!\[][^=:]*?|\"[^\"]+\")(?P<sep>\s*[=:][ \t]*)(?P<rest>.*)$")
-_EQUALS = re.compile(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=#;!\[][^=]*?)(?P<sep>\s*=[ \t]*)(?P<rest>.*)$")
-_TRAILING = re.compile(r"\s+[#;].*$")
+_SECTION = late(r"\s*(?P<array>\[)?\[\s*(?P<name>[^\[\]]+?)\s*\]\]?\s*([#;].*)?$")
+_ENTRY = late(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=:#;!\[][^=:]*?|\"[^\"]+\")(?P<sep>\s*[=:][ \t]*)(?P<rest>.*)$")
+_EQUALS = late(r"(?P<head>\s*(?:export\s+)?)(?P<key>[^\s=#;!\[][^=]*?)(?P<sep>\s*=[ \t]*)(?P<rest>.*)$")
+_TRAILING = late(r"\s+[#;].*$")
 _TRIPLES = ('"""', "'''")
 
 

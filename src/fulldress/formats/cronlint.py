@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from fulldress.formats import crontab
+from fulldress.formats.late import late
 
 Trouble = Literal["newline", "user", "percent", "fields", "zone"]
-_SETTING = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_]\w*))\s*=\s*(.*?)\s*$""")
-_USER = re.compile(r"[a-z_][a-z0-9_.-]*\$?(:[\w.-]+)?(/[\w.-]+)?$", re.IGNORECASE)
+_SETTING = late(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_]\w*))\s*=\s*(.*?)\s*$""")
+_USER = late(r"[a-z_][a-z0-9_.-]*\$?(:[\w.-]+)?(/[\w.-]+)?$", re.IGNORECASE)
 _PROGRAMS = frozenset(
     [
         "test",
@@ -58,7 +59,7 @@ _PROGRAMS = frozenset(
         "true",
     ]
 )
-PARTS_NAME = re.compile(r"[A-Za-z0-9_-]+")
+PARTS_NAME = late(r"[A-Za-z0-9_-]+")
 """What run-parts and Debian's cron accept as the name of a file; others are passed over without a word."""
 
 

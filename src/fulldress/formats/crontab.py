@@ -6,11 +6,11 @@ the hour that a clock change skips or repeats).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.model.estate import CronJob
 
 MACROS = {
@@ -28,7 +28,7 @@ WEEKDAYS = {n: i for i, n in enumerate(["sun", "mon", "tue", "wed", "thu", "fri"
 HORIZON_DAYS = 8 * 366 + 1
 """29 February comes back within eight years at the latest."""
 
-_ASSIGNMENT = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[A-Za-z_]\w*)\s*=""")
+_ASSIGNMENT = late(r"""\s*(?:"[^"]*"|'[^']*'|[A-Za-z_]\w*)\s*=""")
 
 
 class Schedule(NamedTuple):

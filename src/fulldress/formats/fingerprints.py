@@ -9,25 +9,25 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from fulldress.formats.late import late
+
 Tone = Literal["warns", "announces", "names"]
 
-_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}[ :\u00a0\t]{0,2}){19,31}[0-9A-Fa-f]{2}(?![0-9A-Fa-f])")
+_HEX = late(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}[ :\u00a0\t]{0,2}){19,31}[0-9A-Fa-f]{2}(?![0-9A-Fa-f])")
 LENGTHS = (40, 64)
 """OpenPGP version 4 (SHA-1), and version 6 or X.509 (SHA-256)."""
 AROUND = 240
 
-_WARNS = re.compile(
+_WARNS = late(
     r"(?i)\b(revok\w+|compromis\w+|stolen|leaked|do not (?:use|trust)|no longer (?:valid|trusted)|malicious|misus\w+)"
 )
-_DENIES = re.compile(
-    r"(?i)\b(?:not|never|no evidence\w*|n't)\b[^.;]{0,40}\b(?:revok\w+|compromis\w+|stolen|leaked|misus\w+)"
-)
-_ANNOUNCES = re.compile(r"(?i)\b(new|rotat\w+|replac\w+|will be signed|now signed|successor|from now on|renew\w+|chang\w+)")
+_DENIES = late(r"(?i)\b(?:not|never|no evidence\w*|n't)\b[^.;]{0,40}\b(?:revok\w+|compromis\w+|stolen|leaked|misus\w+)")
+_ANNOUNCES = late(r"(?i)\b(new|rotat\w+|replac\w+|will be signed|now signed|successor|from now on|renew\w+|chang\w+)")
 
 
-_BEFORE = re.compile(r"^(?:0x|sha-?256(?: fingerprint)?\s*[:=])\s*", re.IGNORECASE)
-_BETWEEN = re.compile(r"[\s:.\u00a0-]")
-_HEXADECIMAL = re.compile(r"[0-9a-f]+")
+_BEFORE = late(r"^(?:0x|sha-?256(?: fingerprint)?\s*[:=])\s*", re.IGNORECASE)
+_BETWEEN = late(r"[\s:.\u00a0-]")
+_HEXADECIMAL = late(r"[0-9a-f]+")
 ED25519 = b"Ed"
 _COMMENT = b"untrusted comment:"
 

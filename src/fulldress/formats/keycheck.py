@@ -5,20 +5,20 @@ A value that refers to something else (``${HOME}``, ``<secret>``) is nobody's er
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 
+from fulldress.formats.late import late
 from fulldress.model.estate import MatrixRow
 
 BOOLEANS = {"true", "false", "yes", "no", "on", "off", "1", "0", "enabled", "disabled"}
 TYPES = ("", "boolean", "integer", "number", "duration", "size", "port", "url", "path", "host", "string")
-_RANGE = re.compile(r"\s*(?P<low>-?\d+(?:\.\d+)?)?\s*\.\.\s*(?P<high>-?\d+(?:\.\d+)?)?\s*")
-_NUMBER = re.compile(r"[+-]?\d{1,300}(?:\.\d{0,300})?")
-_UNKNOWN = re.compile(r"\$\{|\$\(|\$[A-Za-z_]|\{\{|<secret>|%\(|@[A-Za-z_]+@")
-_DURATION = re.compile(r"(?P<n>\d{1,15}(?:\.\d{1,9})?)\s*(?P<unit>[a-zA-Zµ]*)")
-_SIZE = re.compile(r"(?P<n>\d{1,15}(?:\.\d{1,9})?)\s*(?P<unit>[kKmMgGtTpP]?)(?P<i>i?)[bB]?")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//)?[^\s]+")
-_HOST = re.compile(r"\[?[A-Za-z0-9_:.%-]+\]?")
+_RANGE = late(r"\s*(?P<low>-?\d+(?:\.\d+)?)?\s*\.\.\s*(?P<high>-?\d+(?:\.\d+)?)?\s*")
+_NUMBER = late(r"[+-]?\d{1,300}(?:\.\d{0,300})?")
+_UNKNOWN = late(r"\$\{|\$\(|\$[A-Za-z_]|\{\{|<secret>|%\(|@[A-Za-z_]+@")
+_DURATION = late(r"(?P<n>\d{1,15}(?:\.\d{1,9})?)\s*(?P<unit>[a-zA-Zµ]*)")
+_SIZE = late(r"(?P<n>\d{1,15}(?:\.\d{1,9})?)\s*(?P<unit>[kKmMgGtTpP]?)(?P<i>i?)[bB]?")
+_URL = late(r"[A-Za-z][A-Za-z0-9+.-]*:(//)?[^\s]+")
+_HOST = late(r"\[?[A-Za-z0-9_:.%-]+\]?")
 _SECONDS = {
     "": 1.0,
     "s": 1.0,

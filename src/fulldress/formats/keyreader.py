@@ -15,19 +15,20 @@ from typing import Any
 from xml.parsers import expat
 
 from fulldress.formats import config
+from fulldress.formats.late import late
 from fulldress.model.estate import ConfigKey
 
 MAX_KEYS = 20_000
 MAX_DEPTH = 40
 MAX_YAML = 256 << 10
 """Larger YAML is data more often than configuration, and would take seconds: it is read line by line, without nesting."""
-_POSTGRES = re.compile(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf$|/postgresql/.*\.conf$")
-_NGINX = re.compile(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
-_WORDS = re.compile(r"(?!export\s)[A-Za-z][\w.-]*\s+[^\s=:]")
-_SSH = re.compile(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
-_APACHE = re.compile(r"(^|/)(apache2?|httpd2?)(/.*|\.conf)$|(^|/)\.htaccess$|(^|/)proftpd(/.*|\.conf)$")
-_BLOCK = re.compile(r"<(?P<end>/)?(?P<name>[A-Za-z][\w:-]*)(?P<of>(\s[^>]*|))>\s*(#.*)?$")
-_SETTING = re.compile(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
+_POSTGRES = late(r"(^|/)(postgresql[^/]*|pg_[^/]*|recovery)\.(auto\.)?conf$|/postgresql/.*\.conf$")
+_NGINX = late(r"(^|/)(nginx|openresty)(/.*|\.conf)$")
+_WORDS = late(r"(?!export\s)[A-Za-z][\w.-]*\s+[^\s=:]")
+_SSH = late(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
+_APACHE = late(r"(^|/)(apache2?|httpd2?)(/.*|\.conf)$|(^|/)\.htaccess$|(^|/)proftpd(/.*|\.conf)$")
+_BLOCK = late(r"<(?P<end>/)?(?P<name>[A-Za-z][\w:-]*)(?P<of>(\s[^>]*|))>\s*(#.*)?$")
+_SETTING = late(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
 
 
 class NotThatFormat(ValueError):
@@ -134,7 +135,7 @@ def _yaml_node(node: Any, path: tuple[str, ...], above: set[int], line: int) -> 
 
 # --- JSON: a tokeniser, because the standard reader forgets lines
 
-_JSON = re.compile(r'\s*(?P<token>"(?:[^"\\\x00-\x1f]|\\.)*"|[\[\]{}:,]|-?\d[\d.eE+-]*|true|false|null)')
+_JSON = late(r'\s*(?P<token>"(?:[^"\\\x00-\x1f]|\\.)*"|[\[\]{}:,]|-?\d[\d.eE+-]*|true|false|null)')
 
 
 def _json(text: str) -> Iterator[Found]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import zlib
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from fulldress.formats.late import late
+
 MAX_DEPTH = 3
 MAX_UNPACKED = 256 << 10
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){12,}")
-_URL = re.compile(r"[\w.~+-]{0,80}(?:%[0-9A-Fa-f]{2})[\w.~%+-]*")
+_BASE64 = late(r"[A-Za-z0-9+/_-]{12,}={0,2}")
+_HEX = late(r"(?:[0-9a-fA-F]{2}){12,}")
+_URL = late(r"[\w.~+-]{0,80}(?:%[0-9A-Fa-f]{2})[\w.~%+-]*")
 
 HINTS = (
     r"H4sI[A-Za-z0-9+/]{24}",

@@ -5,16 +5,17 @@ Pure. Functions of make (``$(shell ...)``, ``$(wildcard ...)``), conditions and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from fulldress.formats.late import late
 
 NAMES = ("GNUmakefile", "makefile", "Makefile")
 """In the order in which make looks for them."""
 MAX_TARGETS = 100
-_SET = re.compile(r"^(?:export\s+|override\s+)?([\w.-]+)\s*(?:[:?+]{0,2}=)\s*(.*?)\s*$")
-_RULE = re.compile(r"^([^\s:#=][^:#=]*?)\s*::?(?!=)\s*([^;#]*?)(?:;\s*(.*))?\s*(?:#.*)?$")
-_VARIABLE = re.compile(r"\$[({]([\w.-]+)[)}]")
+_SET = late(r"^(?:export\s+|override\s+)?([\w.-]+)\s*(?:[:?+]{0,2}=)\s*(.*?)\s*$")
+_RULE = late(r"^([^\s:#=][^:#=]*?)\s*::?(?!=)\s*([^;#]*?)(?:;\s*(.*))?\s*(?:#.*)?$")
+_VARIABLE = late(r"\$[({]([\w.-]+)[)}]")
 
 
 class Recipe(NamedTuple):

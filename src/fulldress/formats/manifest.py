@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
-_LINE = re.compile(rb"\r\n|\n|\r")
+from fulldress.formats.late import late
+
+_BLANK = late(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_LINE = late(rb"\r\n|\n|\r")
 
 
 class Section(NamedTuple):

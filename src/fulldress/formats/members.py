@@ -10,15 +10,16 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.refusal import refusal
 
 MemberKind = Literal["file", "directory", "symlink", "hardlink"]
 MAX_NAME = 4096
 MAX_COMPONENT = 255
-_DRIVE = re.compile(r"[A-Za-z]:")
-_SEPARATES = re.compile(r"\\(?!x[0-9a-f]{2})")
+_DRIVE = late(r"[A-Za-z]:")
+_SEPARATES = late(r"\\(?!x[0-9a-f]{2})")
 """A backslash that is no escape of systemd's: units for ``/dev/disk/by-uuid`` are called ``dev-disk-by\\x2duuid.mount``."""
-_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]+(?:/(?!\Z)|\Z))+")
+_PLAIN = late(r"(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_@+=,.~#%&() -]+(?:/(?!\Z)|\Z))+")
 """Names that need no closer look: relative, plain letters, no part that is dots alone or empty."""
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
@@ -60,7 +61,7 @@ def about_archive(remark: str) -> Member:
 
 
 NOT_UTF8 = "names that are no UTF-8, whose bytes are written as \\xNN here and kept when the archive is packed anew"
-_ESCAPE = re.compile(r"\\x([89a-f][0-9a-f])")
+_ESCAPE = late(r"\\x([89a-f][0-9a-f])")
 
 
 def legible(member: Member) -> Member:

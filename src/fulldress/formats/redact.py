@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from fulldress.formats.late import late
+
 SECRET = "<secret>"
 
 _NAMED = (
@@ -15,28 +17,28 @@ _NAMED = (
 )
 """Bounded, because the text may be a stranger's: a line of nothing but such words must not cost the square of its length."""
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), SECRET),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE), rf"\1:{SECRET}@"),
-    (re.compile(r"(\bauthorization\s*:\s*(?:(?:bearer|basic|token)\s+)?)[^\s'\"]+", re.IGNORECASE), rf"\1{SECRET}"),
-    (re.compile(r"\b(Bearer|Basic|Token)\s+(?=[\w.~+/=-]*[\d_.-])[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {SECRET}"),
+    (late(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), SECRET),
+    (late(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE), rf"\1:{SECRET}@"),
+    (late(r"(\bauthorization\s*:\s*(?:(?:bearer|basic|token)\s+)?)[^\s'\"]+", re.IGNORECASE), rf"\1{SECRET}"),
+    (late(r"\b(Bearer|Basic|Token)\s+(?=[\w.~+/=-]*[\d_.-])[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {SECRET}"),
     (  # JSON and its like, also inside a string of the shell: the name in its quotes, and the value in quotes or not
-        re.compile(rf"(?<![\w.-])({_NAMED}\\?[\"']\s*[:=]\s*)(\\?[\"'])(?:\\.|[^\\\n])*?\2", re.IGNORECASE),
+        late(rf"(?<![\w.-])({_NAMED}\\?[\"']\s*[:=]\s*)(\\?[\"'])(?:\\.|[^\\\n])*?\2", re.IGNORECASE),
         rf"\1\2{SECRET}\2",
     ),
     (
-        re.compile(rf"(?<![\w.-])({_NAMED}\\?[\"']\s*[:=]\s*\\?[\"']?)[^\s\"'\\&;,{{}}\[\]]+", re.IGNORECASE),
+        late(rf"(?<![\w.-])({_NAMED}\\?[\"']\s*[:=]\s*\\?[\"']?)[^\s\"'\\&;,{{}}\[\]]+", re.IGNORECASE),
         rf"\1{SECRET}",
     ),
     (
-        re.compile(
+        late(
             rf"(?<![\w.-])(-{{0,2}}{_NAMED})(\s*[=:]\s*|(?<=[a-z])\s+(?=\S*\d))(\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)",
             re.IGNORECASE,
         ),
         rf"\1\2{SECRET}",
     ),
-    (re.compile(r"(?<!\S)(-u|--user)(\s+|=)([^\s:]+):\S+"), rf"\1\2\3:{SECRET}"),
+    (late(r"(?<!\S)(-u|--user)(\s+|=)([^\s:]+):\S+"), rf"\1\2\3:{SECRET}"),
     (
-        re.compile(
+        late(
             r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|github_pat_\w{22,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|"
             r"sk_(?:live|test)_\w{16,}|AIza[\w-]{35}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"
         ),

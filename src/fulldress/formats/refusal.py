@@ -43,7 +43,10 @@ REASONS: dict[str, Reason] = {
         "if the package is honestly that large, raise the budgets; else " + ASK,
     ),
     "encrypted": Reason("what cannot be read cannot be scanned", "ask the vendor for a package without encryption"),
-    "unknown-method": Reason("a member is packed in a way that this reader does not know, so nobody can look inside", ASK),
+    "unknown-method": Reason(
+        "a member is packed in a way that this reader does not know, so nobody can look inside",
+        "ask the vendor to pack it with deflate, bzip2, xz or Zstandard, and compare its digest over a second channel",
+    ),
     "reader-died": Reason("the confined reader ended abnormally, which only a hostile archive or a bug does", ASK),
 }
 

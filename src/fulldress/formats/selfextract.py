@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from fulldress.formats import sniff
+from fulldress.formats.late import late
 from fulldress.formats.members import Member, about_archive
 
 KIND = "run"
@@ -25,11 +26,11 @@ UNKNOWN = (
     "a shell script with something behind it that it does not plainly say how to find: unpack it without running it "
     "(--noexec --target DIR, where it knows that), pack the folder and scan that"
 )
-_SHELL = re.compile(rb"#![^\n]{0,200}sh\b")
-_SKIP = re.compile(rb'^(?:skip="?(\d{1,6})"?|offset=`head -n "?(\d{1,6})"? "\$0" \| wc -c)', re.MULTILINE)
-_SIZES = re.compile(rb'^filesizes="([\d ]{1,800})"', re.MULTILINE)
-_TAIL = re.compile(rb"\btail\s+(?:-n\s*|--lines=)?\+(\d{1,6})\b")
-_MARK = re.compile(rb"/\^([A-Za-z0-9_:#=-]{4,60})\$?/|\^([A-Za-z0-9_:#=-]{4,60})\$?[\"']")
+_SHELL = late(rb"#![^\n]{0,200}sh\b")
+_SKIP = late(rb'^(?:skip="?(\d{1,6})"?|offset=`head -n "?(\d{1,6})"? "\$0" \| wc -c)', re.MULTILINE)
+_SIZES = late(rb'^filesizes="([\d ]{1,800})"', re.MULTILINE)
+_TAIL = late(rb"\btail\s+(?:-n\s*|--lines=)?\+(\d{1,6})\b")
+_MARK = late(rb"/\^([A-Za-z0-9_:#=-]{4,60})\$?/|\^([A-Za-z0-9_:#=-]{4,60})\$?[\"']")
 _INSTALLERS: tuple[tuple[bytes, str], ...] = (
     (b"\xef\xbe\xad\xdeNullsoftInst", "NSIS installer (7z x opens it)"),
     (b"7z\xbc\xaf\x27\x1c", "7z self-extracting program (7z x opens it)"),

@@ -16,6 +16,8 @@ import msgspec
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
+from fulldress.formats.late import late
+
 COMPOUND = {
     "if_statement",
     "while_statement",
@@ -197,8 +199,10 @@ _COMMANDS = frozenset(("command", "declaration_command", "unset_command"))
 _AROUND = frozenset(("redirected_statement", "pipeline"))
 
 
-_QUOTED = re.compile(r'\\(["\\$`])')
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PLAIN = late(r"[\w./:@%,+-]+")
+"""A word without anything to unquote or to keep apart."""
+_QUOTED = late(r'\\(["\\$`])')
+_ESCAPED = late(r"\\(.)", re.DOTALL)
 
 
 class _Reader:
@@ -255,8 +259,10 @@ class _Reader:
         if not words:
             return None
         first = words[0]
-        argv = tuple(self.word(w) for w in words)
-        start = min([first.start_byte, *(a.start_byte for a in assignments)])
+        spans = tuple([(w.start_byte, w.end_byte) for w in words])
+        raw = tuple([self.data[start:end].decode("utf-8", "surrogateescape") for start, end in spans])
+        argv = tuple([text if _PLAIN.fullmatch(text) else self.word(w) for w, text in zip(words, raw, strict=True)])
+        start = min([first.start_byte, *[a.start_byte for a in assignments]])
         return Command(
             name=argv[0],
             argv=argv,
@@ -265,15 +271,15 @@ class _Reader:
             text=self.data[start : node.end_byte].decode("utf-8", "surrogateescape"),
             heredoc=self._heredoc.get(node.id, ""),
             redirects=(*inline, *self._redirects.get(node.id, ())),
-            assignments=tuple(self.text(a) for a in assignments),
+            assignments=tuple([self.text(a) for a in assignments]),
             pipes_to=self._pipes_to.get(node.id, ""),
             pipes_args=self._pipes_args.get(node.id, ()),
             top=top,
             function=function,
             start=start,
             end=node.end_byte,
-            raw=tuple(self.text(w) for w in words),
-            spans=tuple((w.start_byte, w.end_byte) for w in words),
+            raw=raw,
+            spans=spans,
         )
 
     def _parts(self, node: Node) -> tuple[list[Node], list[Node], list[str]]:

@@ -14,14 +14,15 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 
 _SELF = r"(?:\"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?\"?)"
-_OWN_FOLDER = re.compile(
+_OWN_FOLDER = late(
     rf"\$\(\s*cd\s+(?:-P\s+)?(?:--\s+)?\"?\$\(\s*dirname\s+(?:--\s+)?{_SELF}\s*\)\"?(?P<up>[/.]*)\"?[^()]*(?:&&|;)\s*pwd[^()]*\)"
     rf"|\$\(\s*dirname\s+(?:--\s+)?(?:\"?\$\(\s*(?:readlink|realpath)[^()]*\)\"?|{_SELF})\s*\)|\$\{{(?:0|BASH_SOURCE)%/\*\}}"
 )
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?[-=]([^{}]*))?\}|(\w+))")
+_VARIABLE = late(r"\$(?:\{(\w+)(?::?[-=]([^{}]*))?\}|(\w+))")
 _MAX_VALUE = 2000
 
 
@@ -61,9 +62,25 @@ def _unquoted(raw: str) -> str:
     return raw
 
 
-def events(text: str) -> list[Assignment | Command]:
-    """Assignments and commands in the order of the text."""
-    both: list[Assignment | Command] = [*assignments(text), *shell.commands(text)]
+def loop_values(text: str) -> list[Assignment]:
+    """What the variable of each ``for`` loop is given: its words, one after the other."""
+    data = shell.encode(text)
+    found: list[Assignment] = []
+    stack: list[Node] = [shell.tree(data)]
+    while stack:
+        node = stack.pop()
+        variable = node.child_by_field_name("variable") if node.type == "for_statement" else None
+        if variable is not None:
+            name = _text(data, variable)
+            for value in node.children_by_field_name("value"):
+                found.append(Assignment(name, _unquoted(_text(data, value)), node.start_point.row + 1, node.start_byte))
+        stack.extend(reversed(node.named_children))
+    return found
+
+
+def events(text: str, *, loops: bool = False) -> list[Assignment | Command]:
+    """Assignments and commands in the order of the text; ``loops``: what loops are given counts as assignments."""
+    both: list[Assignment | Command] = [*assignments(text), *(loop_values(text) if loops else ()), *shell.commands(text)]
     return sorted(both, key=lambda event: event.start)
 
 

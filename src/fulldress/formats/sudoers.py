@@ -9,17 +9,18 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.model.estate import SudoRule
 
-_ALIAS = re.compile(r"(User|Runas|Host|Cmnd|Cmd)_Alias\s+(.*)$")
-_NAME = re.compile(r"\s*([A-Z][A-Z0-9_]*)\s*=\s*(.*)$", re.DOTALL)
-_RULE = re.compile(r"(?P<users>.+?)\s+(?P<hosts>[^\s=]+(?:\s*,\s*[^\s=,]+)*)\s*=\s*(?P<spec>.+)$")
-_RUNAS = re.compile(r"\(\s*(?P<user>[^():]*?)\s*(?::\s*(?P<group>[^()]*?)\s*)?\)\s*")
+_ALIAS = late(r"(User|Runas|Host|Cmnd|Cmd)_Alias\s+(.*)$")
+_NAME = late(r"\s*([A-Z][A-Z0-9_]*)\s*=\s*(.*)$", re.DOTALL)
+_RULE = late(r"(?P<users>.+?)\s+(?P<hosts>[^\s=]+(?:\s*,\s*[^\s=,]+)*)\s*=\s*(?P<spec>.+)$")
+_RUNAS = late(r"\(\s*(?P<user>[^():]*?)\s*(?::\s*(?P<group>[^()]*?)\s*)?\)\s*")
 _TAG = re.compile(
     r"(NOPASSWD|PASSWD|(?:NO)?EXEC|(?:NO)?SETENV|(?:NO)?LOG_INPUT|(?:NO)?LOG_OUTPUT|(?:NO)?MAIL|(?:NO)?FOLLOW|(?:NO)?INTERCEPT)"
     r"\s*:\s*"
 )
-_OPTION = re.compile(r"(?:CWD|CHROOT|ROLE|TYPE|TIMEOUT|NOTBEFORE|NOTAFTER)\s*=\s*\S+\s+")
+_OPTION = late(r"(?:CWD|CHROOT|ROLE|TYPE|TIMEOUT|NOTBEFORE|NOTAFTER)\s*=\s*\S+\s+")
 
 
 class Aliases(NamedTuple):

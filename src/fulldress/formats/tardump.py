@@ -6,13 +6,12 @@ the folder what is not listed, and renames what the listing says, so one that re
 
 from __future__ import annotations
 
-import re
-
+from fulldress.formats.late import late
 from fulldress.formats.members import shown
 from fulldress.formats.refusal import refusal
 
 TYPE, PAX = b"D", "GNU.dumpdir"
-_LISTING = re.compile(rb"(?:[YND][^\0/]+\0)*\0*")
+_LISTING = late(rb"(?:[YND][^\0/]+\0)*\0*")
 REMARK = "folders with the listing of an incremental backup: tar --incremental deletes what is not listed, others skip it"
 
 

@@ -7,13 +7,13 @@ remarked on.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
 from fulldress.formats import tardump, tarsparse
+from fulldress.formats.late import late
 from fulldress.formats.members import Member, MemberKind, about_archive, shown
 from fulldress.formats.refusal import refusal
 
@@ -36,9 +36,9 @@ _KINDS: dict[bytes, MemberKind] = {
 _LABEL = b"V"
 _SPECIAL = (b"3", b"4", b"6")
 _XATTR = ("SCHILY.xattr.", "LIBARCHIVE.xattr.", "SCHILY.acl.", "RHT.security.selinux")
-_OCTAL = re.compile(rb"[0-7]+")
-_CHECKSUM = re.compile(rb"[\0 ]*([0-7]{3,})[\0 ]*")
-_PAX = re.compile(rb"(\d{1,7}) ([^=\0]+)=")
+_OCTAL = late(rb"[0-7]+")
+_CHECKSUM = late(rb"[\0 ]*([0-7]{3,})[\0 ]*")
+_PAX = late(rb"(\d{1,7}) ([^=\0]+)=")
 
 
 class _Header(NamedTuple):

@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
+
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -153,7 +155,7 @@ _FORMS = (
     _Form("JSON web token", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{0,700}", _jwt),
     _Form("live key", r"[a-z]{2,10}_(?:live|prod)_[A-Za-z0-9]{16,}(?:-[A-Za-z0-9]+)*", _long),
 )
-_ANY = re.compile("(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<f{n}>{f.regex})" for n, f in enumerate(_FORMS)) + ")")
+_ANY = late("(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<f{n}>{f.regex})" for n, f in enumerate(_FORMS)) + ")")
 
 LOOKS_LIKE = (
     r"\b(gh[pousr]_|npm_|github_pat_)[A-Za-z0-9]{22}",
@@ -176,7 +178,7 @@ LOOKS_LIKE = (
 """The same forms for the search of every byte, without look-around."""
 
 
-_RUN = re.compile(r"(?<![A-Za-z0-9+/_%~.:=-])[A-Za-z0-9+/_%~.:=-]{20,}")
+_RUN = late(r"(?<![A-Za-z0-9+/_%~.:=-])[A-Za-z0-9+/_%~.:=-]{20,}")
 """Every form is such a run or a part of one, at most with a ``?`` or ``&`` before it: only there are all of them tried."""
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from fulldress.errors import UsageError
 from fulldress.formats import version_schemes as schemes
+from fulldress.formats.late import late
 from fulldress.formats.version_schemes import compare_digits, compare_part
 
-_PRE = re.compile(r"[-._]?(?=(alpha|beta|rc|pre|preview|dev|snapshot|milestone|m)[-.]?\d*([^a-z]|$))", re.IGNORECASE)
+_PRE = late(r"[-._]?(?=(alpha|beta|rc|pre|preview|dev|snapshot|milestone|m)[-.]?\d*([^a-z]|$))", re.IGNORECASE)
 
 
 def compare(left: str, right: str, scheme: str = "") -> int:

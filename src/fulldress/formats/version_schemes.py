@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
+from fulldress.formats.late import late
+
 
 def sign(number: int) -> int:
     """-1, 0 or 1."""
@@ -116,7 +118,7 @@ def pep440(left: str, right: str) -> int:
 
 # --- Semantic versioning 2.0.0
 
-_SEMVER = re.compile(
+_SEMVER = late(
     r"[vV]?(?P<core>\d+(?:\.\d+){0,2})(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?", re.ASCII
 )
 
@@ -268,10 +270,10 @@ def _qualifier(word: str) -> tuple[int, str]:
 
 # --- Calendar versions
 
-_CALENDAR = re.compile(
+_CALENDAR = late(
     r"[vV]?(?P<year>\d{4}|\d{2})(?!\d)(?:(?P<rest>[-._]?(?:\d.*)?)|(?P<word>[-._]?[A-Za-z].*))", re.DOTALL | re.ASCII
 )
-_COMPACT = re.compile(r"[vV]?(\d{4})(0[1-9]|1[0-2])(?:(0[1-9]|[12]\d|3[01]))?(?!\d)", re.ASCII)
+_COMPACT = late(r"[vV]?(\d{4})(0[1-9]|1[0-2])(?:(0[1-9]|[12]\d|3[01]))?(?!\d)", re.ASCII)
 
 
 def calendar(version: str) -> str:

@@ -5,11 +5,11 @@ A field that no reader is known to use is not harmless by itself, but it is byte
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 
 from fulldress.errors import PackageRefused
+from fulldress.formats.late import late
 from fulldress.formats.members import shown
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipnames import UTF8
@@ -30,7 +30,7 @@ _ALIGNS = {0xA11E: 2, 0xA220: 4, 0xD935: 2}
 MOST_KNOWN = 1024
 """Bytes of a known field beyond which it holds more than it is for."""
 _ONCE = (ZIP64, UNICODE_COMMENT, UNICODE_PATH)
-_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_FOREIGN = late(r"[^\x00-\x7f]+")
 
 
 def disagree(what: str) -> PackageRefused:

@@ -14,6 +14,21 @@ from fulldress.formats.refusal import refusal
 
 STORED, DEFLATED, BZIP2, LZMA, ZSTD, XZ = 0, 8, 12, 14, 93, 95
 METHODS = (STORED, DEFLATED, BZIP2, LZMA, ZSTD, XZ)
+NAMES = {
+    1: "Shrink",
+    6: "Implode",
+    9: "Deflate64, which Windows takes for files over 2 GB",
+    10: "IBM TERSE",
+    16: "IBM CMPSC",
+    18: "IBM TERSE",
+    19: "IBM LZ77",
+    94: "MP3",
+    96: "JPEG",
+    97: "WavPack",
+    98: "PPMd",
+    99: "AES encryption",
+}
+"""Other methods, by the names that tools show."""
 CHUNK = 1 << 16
 _LZMA_HEADER = 9
 

@@ -213,7 +213,8 @@ def _readable(name: str, flags: int, method: int, needed: int) -> None:
     if flags & (ENCRYPTED | STRONG | MASKED):
         raise refusal("encrypted", f"the member {shown(name)!r} is encrypted")
     if method not in zippacked.METHODS:
-        raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}")
+        called = f" ({zippacked.NAMES[method]})" if method in zippacked.NAMES else ""
+        raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}{called}")
     if needed & 0xFF > NEWEST:
         raise refusal("unknown-method", f"the member {shown(name)!r} asks for a reader of version {(needed & 0xFF) / 10}")
 

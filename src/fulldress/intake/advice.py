@@ -64,6 +64,8 @@ class Given(NamedTuple):
     digest: str
     agreeing: Sequence[str]
     """Lists next to the package that name its digest."""
+    unjudged: Sequence[str] = ()
+    """Signatures of the package that are seen and cannot be judged here."""
 
 
 def text(verdict: Verdict, given: Given) -> Text:
@@ -85,6 +87,8 @@ def text(verdict: Verdict, given: Given) -> Text:
             f"{_several([shown(n) for n in given.agreeing])} beside the package names its digest, but whoever exchanged "
             "the one could have written the other."
         )
+    if given.unjudged:
+        parts.append(f"Not judged: {_several(given.unjudged)}, which devices go by alone: have it verified by apksigner.")
     lonely = [c for c in given.certificates if "missing" in c.reason]
     if lonely:
         parts.append(

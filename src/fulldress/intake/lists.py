@@ -54,8 +54,12 @@ def is_list(name: str) -> bool:
 
 def listed(files: Files, place: str, text: str) -> dict[str, str]:
     """Place -> the SHA-256 that it should have; a matching SHA-384 or SHA-512 says the same. Weak sums say nothing."""
-    base, name = place[: place.rfind("/") + 1], posixpath.basename(place)
+    folder, name = place[: place.rfind("/") + 1], posixpath.basename(place)
     own = name.removesuffix(".asc").removesuffix(".sig")
+    root = folder[: folder.rfind("!/") + 2] if "!/" in folder else ""
+    paths = [line.path for line in checksums.parse_any(text, own)]
+    # Paths count from the list's own folder, or from the top of its archive: whichever meets more files.
+    base = max((folder, root), key=lambda at: sum(files.get(_joined(at, path)) is not None for path in paths))
     found = {_joined(base, path): sha256 for path, sha256 in checksums.parse(text, own).items()}
     for algorithm, digest, path in checksums.parse_any(text, own):
         at = _joined(base, path)

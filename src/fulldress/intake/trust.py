@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from fulldress.adapters import minisign
 from fulldress.adapters.cms import X509
@@ -18,12 +18,13 @@ from fulldress.adapters.jar import Jar
 from fulldress.adapters.minisign import Minisign
 from fulldress.adapters.openpgp import OpenPgp
 from fulldress.adapters.sigstore import Sigstore
-from fulldress.adapters.sigview import Checker, View, stampers, without
+from fulldress.adapters.sigview import View, stampers, without
 from fulldress.adapters.tufrepo import Tuf
 from fulldress.formats import checksums, fingerprints, rpm
 from fulldress.formats.keymaterial import ARMOUR
 from fulldress.formats.members import shown
 from fulldress.intake import advice, lists
+from fulldress.intake.means import Means
 from fulldress.model.package import Entry, PackageLock, Signature, TrustReport, VendorPin, VendorRecord, Verdict
 from fulldress.model.signed import SignedBy
 from fulldress.store.blobs import Blobs
@@ -48,40 +49,9 @@ BESIDE = (".asc", ".sig", ".sign", ".p7s", ".minisig", ".sigstore", ".sigstore.j
 """Suffixes of signatures that may lie next to a package."""
 OTHER_SUFFIXES = (".minisig", ".pub", ".sigstore", ".sigstore.json")
 SPEAKING = OPENPGP_SUFFIXES + CMS_SUFFIXES + KEY_SUFFIXES + CERTIFICATE_SUFFIXES + OTHER_SUFFIXES
+APK_BLOCK = "Android signing block"
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
-
-
-class OpenPgpMeans(Protocol):
-    """What trust needs of OpenPGP (``adapters.openpgp.OpenPgp``)."""
-
-    def certificates(self, data: bytes) -> tuple[str, ...]: ...
-    def detached(self, signature: bytes, data: Path, keys: Sequence[bytes], now: datetime) -> list[SignedBy]: ...
-    def inline(self, message: bytes, keys: Sequence[bytes], now: datetime) -> tuple[bytes, list[SignedBy]]: ...
-
-
-class X509Means(Protocol):
-    """What trust needs of X.509 and CMS (``adapters.cms.X509``)."""
-
-    def certificates(self, data: bytes) -> tuple[bytes, ...]: ...
-    def describe(self, certificate: bytes, pool: Sequence[bytes], roots: Sequence[str], now: datetime) -> SignedBy: ...
-    def detached(
-        self,
-        signature: bytes,
-        data: Path,
-        pool: Sequence[bytes],
-        roots: Sequence[str],
-        now: datetime,
-        stampers: Sequence[str] = ...,
-    ) -> list[SignedBy]: ...
-
-
-class Means(NamedTuple):
-    """The mathematics: one for OpenPGP, one for X.509 and CMS, and checkers that find what they check."""
-
-    openpgp: OpenPgpMeans
-    x509: X509Means
-    others: tuple[Checker, ...] = ()
 
 
 class _Found(NamedTuple):
@@ -179,15 +149,9 @@ class _Judge:
         wrong += [f"{shown(self.lock.name)} is not what {shown(n.name)} beside it says" for n in near if n.said == "other"]
         uncovered = self._uncovered(signatures, listed)
         verdict = _overall(signatures, wrong, uncovered)
-        given = advice.Given(
-            signatures,
-            certificates,
-            wrong,
-            uncovered,
-            self.vendor,
-            self.lock.sha256,
-            [n.name for n in near if n.said == "same"],
-        )
+        agreeing = [n.name for n in near if n.said == "same"]
+        unjudged = [n.reason.partition(":")[0] for n in self.lock.not_inspected if not n.place and APK_BLOCK in n.reason]
+        given = advice.Given(signatures, certificates, wrong, uncovered, self.vendor, self.lock.sha256, agreeing, unjudged)
         text = advice.text(verdict, given)
         return TrustReport(
             package_sha256=self.lock.sha256,

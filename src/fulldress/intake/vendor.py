@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from fulldress.errors import NoGo, NothingToDo, UsageError
-from fulldress.model.package import VendorRecord
+from fulldress.formats import fingerprints
+from fulldress.model.package import VendorPin, VendorRecord
 from fulldress.model.vendor import Channel, person
 from fulldress.store.codec import file_digest, read_toml
 from fulldress.store.journal import Event, Journal, read_journal
 
+_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_KEY, _CERTIFICATE = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----BEGIN CERTIFICATE-----"
 PROPOSED, APPROVED = "vendor-proposed", "vendor-approved"
 
 
@@ -95,6 +99,7 @@ def propose(path: Path, by: str, reason: str) -> Standing:
             fix="fill in at least the name, the contact and a pin of a key that was known before the package arrived",
         )
     check(record, path)
+    _can_match(record, path)
     now = standing(path)
     if now.approved:
         raise NothingToDo("the vendor record is what two people agreed on already", fix="change it first")
@@ -194,6 +199,33 @@ def check(record: VendorRecord, path: Path) -> None:
     for channel in record.channel:
         if why := _channel_fault(channel):
             raise UsageError(f"{path.name}: channel {channel.name!r} {why}", fix="correct it, then propose the record again")
+
+
+def _can_match(record: VendorRecord, path: Path) -> None:
+    """Raises UsageError for a pin, key or root that no signature could ever meet: a slip there is never noticed later."""
+    faults = [f"pin {p.fingerprint[:80]!r} {why}" for p in record.pin if (why := _pin_fault(p))]
+    faults += ["one of `keys` is no armoured OpenPGP public key" for k in record.keys if _KEY not in k]
+    faults += ["one of `roots` is no certificate in PEM form" for r in record.roots if _CERTIFICATE not in r]
+    if faults:
+        raise UsageError(
+            f"{path.name}: {faults[0]}",
+            why="nothing would ever match it, and every package would look as if somebody else had signed it",
+            fix="write the whole fingerprint (or the text itself, not the name of a file), then propose the record again",
+        )
+
+
+def _pin_fault(pin: VendorPin) -> str:
+    for day in (pin.not_before, pin.not_after):
+        if day and not _DAY.fullmatch(day):
+            return f"has the day {day!r}, which is not written as 2026-01-31"
+    known = fingerprints.of_pin(pin.kind, pin.fingerprint)
+    if pin.kind == "sigstore":
+        return "" if len(pin.fingerprint.split()) > 1 else "is not an issuer and an identity with a blank between them"
+    lengths = (40, 64) if pin.kind == "openpgp" else (64,)
+    if fingerprints.is_hex(known) and len(known) in lengths:
+        return ""
+    wanted = "40 or 64 (OpenPGP)" if pin.kind == "openpgp" else f"64 (SHA-256, for {pin.kind})"
+    return f"is no whole fingerprint: {wanted} digits of 0-9 and a-f"
 
 
 def _channel_fault(channel: Channel) -> str:

@@ -1,4 +1,4 @@
-"""CycloneDX 1.6 out of an estate, and hosts into an estate out of a CycloneDX file. Pure: JSON in, JSON out.
+"""CycloneDX 1.6 out of an estate, and hosts into an estate out of a CycloneDX file. Pure: JSON (or XML) in, JSON out.
 
 Out: one component a host (``device``), its operating system, packages, products and certificates inside it. In: the
 components of a bill of materials become the packages of one host that is marked as imported; nothing else of it is known.
@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from fulldress.errors import UsageError
+from fulldress.inventory import cyclonedxxml
 from fulldress.model.estate import Certificate, Estate, HostFacts, InstalledPackage, NotSeen, Product
 
 _PURL = {"dpkg": "deb/debian", "rpm": "rpm/redhat", "pip": "pypi", "npm": "npm", "jar": "maven"}
@@ -89,8 +90,12 @@ def _purl(package: InstalledPackage, host: HostFacts) -> str:
         kind = f"{kind.partition('/')[0]}/{quote(host.os, safe='')}"
     name = name.lower().replace("_", "-") if package.manager == "pip" else name
     path = "/".join(quote(part, safe="") for part in name.split("/"))
-    written = f"pkg:{kind}/{path}" + (f"@{quote(package.version, safe='')}" if package.version else "")
-    return f"{written}?arch={quote(arch, safe='')}" if arch else written
+    epoch, colon, bare = package.version.partition(":") if package.manager == "rpm" else ("", "", "")
+    version = bare if colon else package.version  # an rpm's epoch is a qualifier, a deb's is part of the version
+    told = {"arch": arch, "epoch": epoch if colon else ""}
+    qualifiers = "&".join(f"{key}={quote(value, safe='')}" for key, value in told.items() if value)
+    written = f"pkg:{kind}/{path}" + (f"@{quote(version, safe=':')}" if version else "")
+    return f"{written}?{qualifiers}" if qualifiers else written
 
 
 def _product(ref: str, product: Product) -> dict[str, Any]:
@@ -119,16 +124,13 @@ def _certificate(ref: str, certificate: Certificate) -> dict[str, Any]:
 
 
 def imported(data: bytes, *, file: str) -> tuple[HostFacts, ...]:
-    """The hosts of a CycloneDX JSON file: those of our own export as they were, else one host of all its components.
+    """The hosts of a CycloneDX file, JSON or XML: those of our own export as they were, else one host of all its components.
 
     Raises UsageError for anything else.
     """
-    try:
-        bom = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
-    except msgspec.DecodeError as error:
-        raise _refused(file, f"it is no JSON: {error}") from error
+    bom = _document(data.removeprefix(b"\xef\xbb\xbf"), file)
     if not isinstance(bom, dict) or bom.get("bomFormat") != "CycloneDX" or not _known(str(bom.get("specVersion"))):
-        raise _refused(file, "it does not say bomFormat CycloneDX and specVersion 1.2 to 1.6")
+        raise _refused(file, "it does not say bomFormat CycloneDX and specVersion 1.0 to 1.7")
     top = _list(bom.get("components"))
     devices = [component for component in top if component.get("type") == "device" and component.get("components")]
     rest = [component for component in top if component not in devices]
@@ -140,15 +142,27 @@ def imported(data: bytes, *, file: str) -> tuple[HostFacts, ...]:
     return tuple(hosts)
 
 
+def _document(data: bytes, file: str) -> Any:
+    if data.lstrip()[:1] == b"<" or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        try:
+            return cyclonedxxml.document(data)
+        except cyclonedxxml.NotCycloneDX as error:
+            raise _refused(file, str(error)) from error
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _refused(file, f"it is no JSON: {error}") from error
+
+
 def _known(version: str) -> bool:
-    return version in ("1.2", "1.3", "1.4", "1.5", "1.6")
+    return version in ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
 
 
 def _refused(file: str, why: str) -> UsageError:
     return UsageError(
         f"{file} is not a CycloneDX file that can be read",
         why=why,
-        fix="export it as CycloneDX JSON, 1.2 to 1.6",
+        fix="export it as CycloneDX, JSON or XML, 1.0 to 1.7",
         slug="cyclonedx-unreadable",
     )
 

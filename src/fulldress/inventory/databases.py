@@ -9,7 +9,7 @@ import msgspec
 
 from fulldress.formats.redact import redacted
 from fulldress.formats.version import sort_key
-from fulldress.inventory.sections import Sections, SurveyFailed
+from fulldress.inventory.sections import MOST, Sections, SurveyFailed, whole
 from fulldress.model.estate import DatabaseFacts, HostFacts, MigrationState, NotSeen
 from fulldress.model.release import Declared
 
@@ -117,10 +117,10 @@ def _mysql(name: str, answer: str) -> DatabaseFacts | None:
         name=name,
         engine="mysql",
         server_version=server,
-        size_bytes=sum(int(row[3]) for row in tables),
-        tables={row[1]: int(row[2]) for row in tables},
-        table_bytes={row[1]: int(row[3]) for row in tables},
-        objects={row[1]: int(row[2]) for row in rows if row[0] == "object" and len(row) == 3 and int(row[2])},
+        size_bytes=min(sum(whole(row[3]) for row in tables), MOST),
+        tables={row[1]: whole(row[2]) for row in tables},
+        table_bytes={row[1]: whole(row[3]) for row in tables},
+        objects={row[1]: whole(row[2]) for row in rows if row[0] == "object" and len(row) == 3 and whole(row[2])},
         columns=columns,
         encoding=charset,
         collation=collation,
@@ -139,7 +139,7 @@ def _states(engine: str, text: str) -> Iterator[MigrationState]:
             tool, table, applied, version, trouble = [*line.split("\t"), "", "", "", "", ""][:5]
             if not applied.partition(".")[0].isdecimal():
                 continue
-            state = _State(tool, table, int(applied.partition(".")[0]), version, trouble)
+            state = _State(tool, table, whole(applied.partition(".")[0]), version, trouble)
         trouble = redacted(state.trouble[:300])
         version = state.version
         if state.tool == "hand-made":  # all that it has, in no order

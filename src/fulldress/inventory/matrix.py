@@ -153,24 +153,53 @@ def impacts(rows: Iterable[MatrixRow], estate: Estate, installed: str, target: s
     """Every key that breaks *this* estate between two versions, where it is used and what to write instead.
 
     A removed or renamed key counts where it is used; a required key where it is missing or has another value; a changed
-    default where the key is not set. Added keys and keys that nobody uses break nothing.
+    default where the key is not set. Missing is what a host does not set that sets other keys of the matrix: a host
+    without any has another task. Added keys and keys that nobody uses break nothing.
     """
+    known = tuple(rows)
+    hosts = [(host.name.rstrip(":"), _Keys(host.config)) for host in estate.hosts]
+    concerned = [
+        (name, keys) for name, keys in hosts if any(keys.named(row.key) or keys.named(row.instead) for row in known)
+    ]
     found = []
-    for row in between(rows, installed, target):
-        here = [(host.name, use) for host in estate.hosts for use in host.config if fnmatchcase(use.key, row.key)]
+    for row in between(known, installed, target):
+        here = [(name, use) for name, keys in hosts for use in keys.named(row.key)]
+        lacking = [name for name, keys in concerned or hosts if not keys.named(row.key)]
         uses = tuple(use for _, use in here)
-        if _breaks(row, uses):
-            places = tuple(f"{host.rstrip(':')}:{use.file}:{use.line}" for host, use in here)
-            found.append(KeyImpact(row=row, uses=uses, cure=cure(row), places=places))
+        if _breaks(row, uses, lacking):
+            places = [f"{name}:{use.file}:{use.line}" for name, use in here]
+            if row.change in ("required", "default-changed") and (uses or len(hosts) > 1):
+                places += [f"{name}: not set" for name in lacking]
+            found.append(KeyImpact(row=row, uses=uses, cure=cure(row), places=tuple(places)))
     return tuple(found)
 
 
-def _breaks(row: MatrixRow, uses: Sequence[ConfigKey]) -> bool:
+class _Keys:
+    """The keys of a host, found by name or pattern without asking each."""
+
+    def __init__(self, config: Sequence[ConfigKey]) -> None:
+        self._by_name: dict[str, list[ConfigKey]] = {}
+        for key in config:
+            self._by_name.setdefault(key.key, []).append(key)
+        self._known: dict[str, list[ConfigKey]] = {}
+
+    def named(self, pattern: str) -> list[ConfigKey]:
+        """The uses of a key, in the order of names where the pattern fits several."""
+        if not any(sign in pattern for sign in "*?["):
+            return self._by_name.get(pattern, [])
+        if pattern not in self._known:
+            fits = [uses for name, uses in self._by_name.items() if fnmatchcase(name, pattern)]
+            self._known[pattern] = [use for uses in fits for use in uses] or self._by_name.get(pattern, [])
+        return self._known[pattern]
+
+
+def _breaks(row: MatrixRow, uses: Sequence[ConfigKey], lacking: Sequence[str]) -> bool:
     if row.change in ("removed", "renamed"):
         return bool(uses)
     if row.change == "required":
-        return not uses or (bool(row.value) and any(use.value.strip().lower() != row.value.lower() for use in uses))
-    return row.change == "default-changed" and not uses
+        wrong = bool(row.value) and any(use.value.strip().lower() != row.value.lower() for use in uses)
+        return bool(lacking) or not uses or wrong
+    return row.change == "default-changed" and (bool(lacking) or not uses)
 
 
 def cure(row: MatrixRow) -> str:

@@ -264,7 +264,9 @@ while [ $# -gt 1 ]; do
       shift 3 ;;
     database)
       case $2 in
-        postgresql) have psql && {
+        postgresql) if [ -n "$FULLDRESS_TREE" ] && ! within 5 "${as_postgres[@]}" -d "$3" -c 'SELECT 1' >/dev/null 2>&1; then
+          cannot "databases" "$3: this is a tree of files, and no server answers in it"
+        else have psql && {
           section "database postgresql $3"
           within 20 "${as_postgres[@]}" -v ON_ERROR_STOP=0 -d "$3" 2>&1 <<'SQL'
 \set drift NULL
@@ -340,9 +342,10 @@ FROM t WHERE t.rel ~* '^(\w+_)?((schema|db|database)_?(version|migration|change|
   AND EXISTS (SELECT FROM unnest(t.cols) col WHERE col ~* '^(schema_?|db_?)?(version(_?(num|number|no|id))?|revision|migration(_?(id|name))?|patch(_?(id|name|level))?|release|script(_?name)?)$')
 \gexec
 SQL
-        } ;;
+        }; fi ;;
         mysql)
-          client=$(command -v mariadb || command -v mysql) && {
+          answers() { [ -z "$FULLDRESS_TREE" ] || within 5 "$client" -e 'SELECT 1' >/dev/null 2>&1 || { cannot "databases" "$1: this is a tree of files, and no server answers in it"; false; }; }
+          client=$(command -v mariadb || command -v mysql) && answers "$3" && {
             ask() { within 15 "$client" --batch --skip-column-names --connect-timeout=5 -D "$1" -e "SET SESSION TRANSACTION READ ONLY; $2" 2>&1; }
             section "database mysql $3"; ask "$3" "SELECT 'server', VERSION(); SELECT 'charset', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE(); SELECT 'column', TABLE_NAME, COLUMN_NAME, CONCAT(COLUMN_TYPE, IF(IS_NULLABLE = 'NO', ' not null', '')) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION LIMIT 50000; SELECT 'table', TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH + INDEX_LENGTH, 0), COALESCE(TABLE_COLLATION, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'; SELECT 'object', 'view', COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE(); SELECT 'object', 'trigger', COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE(); SELECT 'object', 'function', COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();"
             section "migrations mysql $3"

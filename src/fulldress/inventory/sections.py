@@ -17,6 +17,15 @@ class SurveyFailed(FulldressError):
     slug = "survey-failed"
 
 
+MOST = 1 << 62
+"""No honest count of a host is larger, and larger ones cannot be kept."""
+
+
+def whole(text: str) -> int:
+    """A whole number as a host writes it; 0 for what is none: a host may answer anything."""
+    return min(int(text), MOST) if text.isascii() and text.isdecimal() and len(text) < 40 else 0
+
+
 class Section(NamedTuple):
     """One part of a host's answer: name, what it is about (a file, mostly), content."""
 

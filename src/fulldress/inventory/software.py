@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from fulldress.formats import rpmlocks
-from fulldress.inventory.sections import Sections
+from fulldress.inventory.sections import Sections, whole
 from fulldress.model.estate import ChangedFile, InstalledPackage, OwnedFiles
 
 MAX_PATHS = 500
@@ -116,7 +116,7 @@ def owned_files(sections: Sections) -> OwnedFiles:
     listed = [*sections.text("conffiles").splitlines(), *sections.text("rpm-files").splitlines()]
     changed = [*_conffiles(sections), *_programs(sections.text("package-files")), *_rpm_files(sections)]
     return OwnedFiles(
-        checked=(int(checked) if checked.isdecimal() else 0) + sum(bool(line.strip()) for line in listed),
+        checked=whole(checked) + sum(bool(line.strip()) for line in listed),
         changed=tuple(sorted(changed, key=lambda c: c.path)[:MAX_CHANGED]),
         unowned=dict(sorted(Counter(_area(path) for path in unowned).items())),
         unowned_paths=tuple(first[:MAX_PATHS]),

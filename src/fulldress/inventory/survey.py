@@ -59,6 +59,11 @@ def survey(hosts: Sequence[Host], declared: Declared, *, progress: Progress | No
                 facts.append(asked.result())
             except FulldressError as error:
                 failed.append(error)
+            except KeyboardInterrupt:  # the pool waits for its threads, and they for the hosts
+                pool.shutdown(wait=False, cancel_futures=True)
+                for host in hosts:
+                    getattr(host, "abandon", lambda: None)()
+                raise
             if progress:
                 progress.advance()
     if progress:

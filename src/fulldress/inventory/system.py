@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import msgspec
 from fulldress.formats import cronlint, crontab, sudoers, unit
 from fulldress.formats.redact import redacted
 from fulldress.formats.systemctl import ListedFile, ListedUnit
-from fulldress.inventory.sections import Section, Sections, SurveyFailed
+from fulldress.inventory.sections import MOST, Section, Sections, SurveyFailed, whole
 from fulldress.model.estate import Account, Certificate, CronJob, Listener, SudoRule, Timer, Unit, Volume
 
 T = TypeVar("T")
@@ -25,7 +25,10 @@ _DROPIN = re.compile(r".*/(?P<unit>[^/]+)\.d/[^/]+\.conf$")
 _STAMP = re.compile(r"(?:\w{3} )?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?: UTC)?$")
 _AT = re.compile(r"[a-zA-Z=](?P<number>[0-9a-f]{5})(?P<minutes>[0-9a-f]{8})$")
 _PARTS = re.compile(r"/etc/cron\.(hourly|daily|weekly|monthly|yearly)\b")
+_LAST_MINUTE = 1_000_000_000
+"""In the year 3871: later ones are no dates."""
 _SS = re.compile(r'\(\("(?P<program>[^"]*)",pid=(?P<pid>\d+)')
+_PROC_ADDRESS = re.compile(r"(?P<address>[0-9A-F]{8}|[0-9A-F]{32}):(?P<port>[0-9A-F]{4})", re.I)
 _LISTENING = ("0A", "07")
 """States of /proc/net: LISTEN for TCP, unconnected for UDP."""
 _ACCEPTS = "00010000"
@@ -109,7 +112,7 @@ def _json(sections: Sections, name: str, kind: type[list[T]]) -> list[T]:
 
 def timers(sections: Sections) -> tuple[Timer, ...]:
     """The timers that run as systemd reports them; where no systemd runs, those that its files would start."""
-    found = {t.name: t for block in sections.text("timers").split("\n\n") if "Id=" in block and (t := _shown(block))}
+    found = {t.name: t for block in sections.text("timers").split("\n\n") if (t := _shown(block))}
     return tuple(found[name] for name in sorted(found)) or tuple(_timers_from_files(sections))
 
 
@@ -139,7 +142,7 @@ def _shown(block: str) -> Timer | None:
         key, _, value = line.partition("=")
         facts.setdefault(key, []).append(value)
     said = {key: values[0] for key, values in facts.items()}
-    if said.get("ActiveState", "active") != "active":
+    if not said.get("Id") or said.get("ActiveState", "active") != "active":
         return None
     expressions = {
         key: [_PROPERTY.search(value) for value in facts.get(key, ())] for key in ("TimersCalendar", "TimersMonotonic")
@@ -192,7 +195,8 @@ def cron(sections: Sections) -> tuple[CronJob, ...]:
 
 def _debians_cron(sections: Sections) -> bool:
     """Debian's own cron passes over files whose names have a dot, and knows no CRON_TZ; cronie does not."""
-    names = {line.split("\t")[1] for line in sections.text("dpkg").splitlines() if line.startswith(("ii", "hi"))}
+    lines = (line.split("\t") for line in sections.text("dpkg").splitlines() if line.startswith(("ii", "hi")))
+    names = {words[1] for words in lines if len(words) > 1}
     return bool(names) and "cronie" not in names
 
 
@@ -253,7 +257,8 @@ def _at_job(section: Section) -> list[CronJob]:
     match = _AT.match(PurePosixPath(path).name)
     if match is None:
         return []
-    due = datetime.fromtimestamp(int(match["minutes"], 16) * 60, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(minutes=min(int(match["minutes"], 16), _LAST_MINUTE))
+    due = moment.strftime("%Y-%m-%dT%H:%MZ")
     lines = section.text.rstrip().split("\n")
     start = max((n for n, line in enumerate(lines) if line == "}" or line.startswith("cd ")), default=-1) + 1
     command = " ; ".join(line.strip() for line in lines[start:] if line.strip() and not line.startswith("#"))
@@ -292,7 +297,7 @@ def _from_ss(line: str, groups: dict[str, str]) -> Listener | None:
     return Listener(
         protocol="tcp" if words[0] == "tcp" else "udp",
         address=address.partition("%")[0].strip("[]"),
-        port=int(port),
+        port=whole(port),
         program=who["program"] if who else "",
         unit=groups.get(who["pid"], "") if who else "",
     )
@@ -316,8 +321,10 @@ def _from_proc(line: str, table: str) -> Listener | None:
         return Listener(protocol="unix", address=words[7], port=0) if named else None
     if len(words) < 4 or words[3] not in _LISTENING or (table.startswith("tcp") and words[3] != "0A"):
         return None
-    address, _, port = words[1].partition(":")
-    raw = bytes.fromhex(address)
+    place = _PROC_ADDRESS.fullmatch(words[1])
+    if place is None:
+        return None
+    raw, port = bytes.fromhex(place["address"]), place["port"]
     turned = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
     shown = ".".join(map(str, turned)) if len(turned) == 4 else _ipv6(turned)
     return Listener(protocol="tcp" if table.startswith("tcp") else "udp", address=shown, port=int(port, 16))
@@ -343,7 +350,7 @@ def accounts(sections: Sections) -> tuple[Account, ...]:
         if name and uid.isdecimal():
             further = [group for group, users in members.items() if name in users]
             groups = tuple(dict.fromkeys([by_gid.get(gid, gid), *further]))
-            found.append(Account(name=name, uid=int(uid), home=home, shell=shell, groups=groups))
+            found.append(Account(name=name, uid=whole(uid), home=home, shell=shell, groups=groups))
     return tuple(found)
 
 
@@ -351,14 +358,15 @@ def volumes(sections: Sections) -> tuple[Volume, ...]:
     """The file systems behind the directories that packages write to, each once."""
     found: dict[str, Volume] = {}
     for line in sections.text("volumes").splitlines():
-        device, free, block, blocks, path = [*line.split(None, 4), "", "", "", ""][:5]
+        device, free, block, blocks, path = [*line.split(None, 4), "", "", "", "", ""][:5]
         if not (path.startswith("/") and free.isdecimal() and block.isdecimal() and blocks.isdecimal()):
             continue
         if device in found:
             found[device] = msgspec.structs.replace(found[device], also=(*found[device].also, path))
         else:
-            sizes = int(block)
-            found[device] = Volume(path=path, free_bytes=int(free) * sizes, size_bytes=int(blocks) * sizes)
+            size = whole(block)
+            free_bytes, size_bytes = min(whole(free) * size, MOST), min(whole(blocks) * size, MOST)
+            found[device] = Volume(path=path, free_bytes=free_bytes, size_bytes=size_bytes)
     return tuple(found.values())
 
 
@@ -405,7 +413,7 @@ def _certificate(file: str, pem: str) -> Iterator[Certificate]:
             not_after=loaded.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
             sha256=loaded.fingerprint(SHA256()).hex(),
         )
-    except ValueError:
+    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return  # a damaged certificate secures nothing
 
 

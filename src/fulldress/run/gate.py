@@ -11,6 +11,7 @@ from fulldress.errors import NoGo, NothingToDo, Stale, TargetHeld, UsageError
 from fulldress.model.package import Acceptance, TrustReport
 from fulldress.model.plan import PlanLock
 from fulldress.model.rehearsal import RehearsalReport, RunReport
+from fulldress.model.vendor import Escalation
 from fulldress.store import folder as f
 from fulldress.store.codec import read_json, read_toml
 from fulldress.store.folder import ReleaseFolder
@@ -81,8 +82,24 @@ def require_rehearsed(folder: ReleaseFolder, lock: PlanLock) -> RehearsalReport:
 
 
 def require_trusted(folder: ReleaseFolder) -> None:
-    """Raises PackageNotAccepted unless a pinned key signed the package, or two people accepted exactly this digest."""
+    """Raises PackageNotAccepted unless a pinned key signed the package, or two people accepted exactly this digest.
+
+    Not even then when the vendor's contact said since that it is not theirs. Stale for a verdict that was changed by hand.
+    """
     trust = read_json(folder.path(f.TRUST), TrustReport)
+    if any(c.file == f.TRUST for c in folder.changes("intake")):
+        raise Stale(
+            f"{f.TRUST} is not what was written by fulldress",
+            why="a verdict that somebody wrote by hand says nothing about who signed the package",
+            fix="fulldress trust judges it anew",
+        )
+    asked = read_json(folder.path(f.ESCALATION), Escalation) if folder.path(f.ESCALATION).is_file() else None
+    if asked is not None and asked.package_sha256 == trust.package_sha256 and asked.refused:
+        raise PackageNotAccepted(
+            f"the package may not be run: {asked.refused}",
+            why="an acceptance, or a pinned key, counts for less than the vendor's own word",
+            fix=f"ask {asked.contact} for a release that is theirs",
+        )
     path = folder.path(f.ACCEPTANCE)
     accepted = path.is_file() and read_toml(path, Acceptance).covers(trust)
     if trust.verdict != "pinned-ok" and not accepted:

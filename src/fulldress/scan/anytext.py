@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell, tokens
+from fulldress.formats.late import late
 from fulldress.scan import commandsecrets, secretlines, secrets
 
-_PEM = re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY[A-Z ]{0,6}-----\s+[A-Za-z0-9+/=\s]{40}")
-_COMMAND = re.compile(
+_PEM = late(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY[A-Z ]{0,6}-----\s+[A-Za-z0-9+/=\s]{40}")
+_COMMAND = late(
     r"(?m)^[^\S\n]*(?:[A-Z_]+=\S+\s+)*(?:sudo\s+)?(curl|wget|mysql\w*|psql|sshpass|smbclient|export|ssh|echo|env|PG\w+=)\b"
 )
-_CONNINFO = re.compile(
+_CONNINFO = late(
     r"(?i)(?<![A-Za-z])(pass(?:word|wd)?|pwd|secret|(?:api_?|auth_?)?token|api_?key)\s?=\s?([^\s;&'\",]{4,200})"
 )
 MAX_LINES = 2000

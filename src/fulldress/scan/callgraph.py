@@ -11,27 +11,31 @@ import posixpath
 import re
 from collections import deque
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from fulldress.formats import cronlint, makefile, shell, shellflow, unit
+from fulldress.formats import cronlint, makefile, shell, shellflow
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.package import Entry
+from fulldress.scan import imports, services
 from fulldress.scan.endpoints import urls
 from fulldress.scan.job import Job
 from fulldress.scan.reading import is_prose, memo, named
 from fulldress.scan.rule import Context
-from fulldress.scan.schedules import command_lines
+from fulldress.scan.schedules import command_lines, service_of
 from fulldress.scan.targets import LOGINS, Target, operands, option, targets
 
 MAX_DEPTH = 8
 MAX_FILES = 300
 """Files that one job is followed through."""
 MAX_READ = 1 << 20
-_PATH = re.compile(r"(?<![\w.$}:/-])/(?:[\w.+@-]+/)*[\w.+@-]+")
-_INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|node|java|lua)[\d.]*$")
-_ON_PATH = re.compile(r"(^|/)(usr/)?(local/)?s?bin/[^/]+$")
-_IMPORT = re.compile(r"\s*(?:from\s+([\w.]+)\s+import\s+([\w, \t(]+)|import\s+([\w.]+))")
-"""One module for each line: who imports several in one line imports the standard library."""
+SETTINGS = (".properties", ".yml", ".yaml", ".conf", ".ini")
+"""Ends of the settings that are looked for inside an archive that a job runs."""
+MAX_SETTINGS = 30
+_PATH = late(r"(?<![\w.$}:/-])/(?:[\w.+@-]+/)*[\w.+@-]+")
+_INTERPRETERS = late(r"(?:python|perl|ruby|php|node|java|lua)[\d.]*$")
+_ON_PATH = late(r"(^|/)(usr/)?(local/)?s?bin/[^/]+$")
 _INERT = frozenset(
     [
         "echo",
@@ -131,17 +135,25 @@ class _Walk:
 
     def _environment(self, job: Job) -> dict[str, str]:
         entry = self.context.entry(job.place)
+        if job.timer and (service := service_of(self.context, job.place)) is not None:
+            return self._given(services.started(self.context, service), service.place)
         content = self.context.text(entry) if job.kind == "cron" and entry is not None and entry.sha256 else None
         if content is None or shell.is_shell(job.place, content):
             return {}
         return {s.name: s.value for s in cronlint.settings(content) if s.line < job.line}
+
+    def _given(self, started: services.Started, place: str) -> dict[str, str]:
+        """The environment of a service."""
+        found = [self.entry(path, "", place) for path in started.files]
+        texts = [self.context.text(e) or "" for e in found if e is not None and e.size <= MAX_READ]
+        return started.values | {name: value for text in texts for name, value in services.settings(text).items()}
 
     # ---- shell: by its syntax tree
 
     def _shell(self, text: _Text) -> Iterator[Reach]:
         values, folder = text.values, _inside(posixpath.dirname(text.place))
         here = text.folder or folder
-        for event in memo(self.context, ("events", text.text), lambda: shellflow.events(text.text)):
+        for event in memo(self.context, ("events", text.text), lambda: shellflow.events(text.text, loops=True)):
             if isinstance(event, shellflow.Assignment):
                 values[event.name] = shellflow.expand(event.value, values, folder)
                 continue
@@ -176,9 +188,13 @@ class _Walk:
         if name in ("make", "gmake"):
             yield from self._made(words[1:], text, steps, here)
             return
-        for path in self._started(name, words):
-            entry = self.entry(path, here, text.place)
-            if entry is not None:
+        fed = (
+            [r.lstrip("< ").strip("\"'") for r in event.redirects if re.match(r"<\s*[^<&(]", r)]
+            if name in shell.SHELLS
+            else []
+        )
+        for path in (*self._started(name, words), *fed):
+            for entry in self.entries(path, here, text.place):
                 yield from self._enter(entry, steps, text.values)
 
     def _started(self, name: str, words: tuple[str, ...]) -> Iterator[str]:
@@ -190,6 +206,11 @@ class _Walk:
         if name == "systemctl" and operands[:1] and operands[0] in ("start", "restart", "try-restart"):
             yield from (w if "." in w else f"{w}.service" for w in operands[1:])
             return
+        if name in ("service", "invoke-rc.d") and operands:
+            yield from (f"{operands[0]}.service", f"/etc/init.d/{operands[0]}")
+            return
+        if name == "find" and operands and ("-exec" in words or "-execdir" in words):
+            yield f"{operands[0]}/*"
         if _INTERPRETERS.match(name) and "-m" in words[:-1]:
             module = words[words.index("-m") + 1].replace(".", "/")
             yield from (f"~{module}.py", f"~{module}/__main__.py")
@@ -201,16 +222,16 @@ class _Walk:
 
     def _sourced(self, path: str, text: _Text, steps: tuple[Step, ...], here: str) -> Iterator[Reach]:
         """A sourced file's assignments hold from here on, and its commands run."""
-        entry = self.entry(path, here, text.place)
-        content = self.context.text(entry) if entry is not None and entry.size <= MAX_READ else None
-        if entry is None or content is None or entry.place in self.seen_files:
-            return
-        self.seen_files.add(entry.place)
-        yield Reach(steps, entry, None)
-        inner = _Text(entry.place, content, True, steps, text.values)
-        if len(steps) < MAX_DEPTH:
-            yield from self._shell(inner)
-        yield from self._lines(inner)
+        for entry in self.entries(path, here, text.place):
+            content = self.context.text(entry) if entry.size <= MAX_READ else None
+            if content is None or entry.place in self.seen_files:
+                continue
+            self.seen_files.add(entry.place)
+            yield Reach(steps, entry, None)
+            inner = _Text(entry.place, content, True, steps, text.values)
+            if len(steps) < MAX_DEPTH:
+                yield from self._shell(inner)
+            yield from self._lines(inner)
 
     def _made(self, words: tuple[str, ...], text: _Text, steps: tuple[Step, ...], here: str) -> Iterator[Reach]:
         """The recipes of the targets that ``make`` is asked for."""
@@ -253,51 +274,41 @@ class _Walk:
             return
         self.seen_files.add(entry.place)
         yield Reach(steps, entry, None)
+        if entry.kind == "container":
+            self._settings_of(entry, steps)
         content = self.context.text(entry) if entry.kind == "file" and entry.size <= MAX_READ else None
         if content is None or is_prose(entry.place):
             return
         if entry.place.endswith(".service"):
-            for command, line in unit.commands(content):
-                self.queue.append(_Text(entry.place, command, True, (*steps, Step(entry.place, line)), dict(values), line))
+            started = services.started(self.context, entry)
+            for command, place, line in started.commands:
+                inner = dict(values) | self._given(started, place)
+                self.queue.append(_Text(place, command, True, (*steps, Step(place, line)), inner, line))
             return
         self.queue.append(_Text(entry.place, content, shell.is_shell(entry.place, content), steps, dict(values)))
+
+    def _settings_of(self, archive: Entry, steps: tuple[Step, ...]) -> None:
+        """The settings inside an archive that is run: a program in a JAR reads them first."""
+        inside = (e for e in self.context.ending(*SETTINGS) if e.place.startswith(f"{archive.place}!/") and e.kind == "file")
+        for entry in list(inside)[:MAX_SETTINGS]:
+            content = self.context.text(entry) if entry.size <= MAX_READ and "/META-INF/" not in entry.place else None
+            if content is not None and entry.place not in self.seen_files:
+                self.seen_files.add(entry.place)
+                self.queue.append(_Text(entry.place, content, False, steps, {}))
 
     # ---- other texts: by their lines
 
     def _lines(self, text: _Text) -> Iterator[Reach]:
-        python = text.place.endswith(".py") or re.match(r"#![^\n]*python", text.text) is not None
+        python = imports.is_python(text.place, text.text)
         for number, line in command_lines(text.text):
             steps = (*text.steps, Step(text.place, number))
             yield from self._targets(_line_targets(line), steps)
-            for module in self._imported(line, text.place) if python else ():
+            for module in imports.imported(self.context, line, text.place, python=python):
                 yield from self._enter(module, steps, text.values)
             for path in _PATH.findall(line):
                 entry = self.entry(path, "", text.place)
                 if entry is not None:
                     yield from self._enter(entry, steps, text.values)
-
-    def _imported(self, line: str, place: str) -> Iterator[Entry]:
-        """The modules of the same program that a line of Python imports: beside it, or in its own package."""
-        match = _IMPORT.match(line)
-        if match is None:
-            return
-        folder = posixpath.dirname(place)
-        base = match[1] or match[3] or ""
-        dots = len(base) - len(base.lstrip("."))
-        names = [base, *(f"{base.rstrip('.')}.{name}" if base.strip(".") else f"{base}{name}" for name in _names(match[2]))]
-        for name in names:
-            path = name.lstrip(".").replace(".", "/")
-            top = path.partition("/")[0]
-            roots = [folder]
-            if dots:
-                roots = ["/".join(folder.split("/")[: len(folder.split("/")) - dots + 1])]
-            elif f"/{top}/" in f"/{folder}/":
-                roots.append(f"/{folder}/".rpartition(f"/{top}/")[0].lstrip("/"))
-            for root in roots:
-                for found in (f"{root}/{path}.py", f"{root}/{path}/__init__.py"):
-                    entry = self.context.entry(found.lstrip("/")) if path else None
-                    if entry is not None and entry.kind == "file":
-                        yield entry
 
     def _targets(self, targets: Iterator[Target], steps: tuple[Step, ...]) -> Iterator[Reach]:
         for target in targets:
@@ -307,12 +318,19 @@ class _Walk:
 
     # ---- which file of the package a word means
 
+    def entries(self, word: str, here: str, caller: str) -> list[Entry]:
+        """As :meth:`entry`; several where a pattern means several."""
+        if "*" in word.rpartition("/")[2] and "$" not in word:
+            return self._of_folder(word, here)
+        entry = self.entry(word, here, caller)
+        return [entry] if entry is not None else []
+
     def entry(self, word: str, here: str, caller: str) -> Entry | None:
         """The file of the package behind a path, a bare name on the PATH, or a path relative to a folder."""
         if not word or "$" in word:
             return None
-        if word.endswith("/*"):
-            return self._first_of_folder(word[:-1], here, caller)
+        if word.endswith(".service") and "/" not in word:
+            return services.service_named(self.context, word, caller)
         name = word.rpartition("/")[2].removeprefix("~")
         candidates = named(self.context, name)
         if not candidates:
@@ -330,21 +348,13 @@ class _Walk:
             return exact or next((e for e in candidates if e.place.endswith(f"/{word.removeprefix('./')}")), None)
         return next((e for e in candidates if _ON_PATH.search(e.place) or e.place.endswith(".service")), None)
 
-    def _first_of_folder(self, folder: str, here: str, caller: str) -> Entry | None:
-        """run-parts: every file of the folder is queued; the first stands for them in the chain."""
-        found = [e for e in self.context.files if f"/{e.place}".rpartition("/")[0].endswith(folder.rstrip("/"))]
-        for entry in found[1:]:
-            content = self.context.text(entry)
-            if content is not None and entry.place not in self.seen_files:
-                self.seen_files.add(entry.place)
-                step = (Step(caller, 0),)
-                self.queue.append(_Text(entry.place, content, shell.is_shell(entry.place, content), step, {}))
-        return found[0] if found else None
-
-
-def _names(listed: str | None) -> list[str]:
-    """The names of ``from x import a, b as c``."""
-    return [words[0] for part in (listed or "").strip("( ").split(",") if (words := part.split())]
+    def _of_folder(self, pattern: str, here: str) -> list[Entry]:
+        """run-parts, a loop: every file that the pattern means."""
+        folder, _, glob = pattern.rpartition("/")
+        folder = folder if folder.startswith("/") else posixpath.normpath(posixpath.join(here, folder))
+        inside = self.context.holding(f"{folder.strip('/').lower()}/")
+        files = [e for e in inside if e.kind == "file" and f"/{e.place}".rpartition("/")[0].endswith(folder)]
+        return [e for e in files if fnmatchcase(e.place.rpartition("/")[2], glob)]
 
 
 def _inside(place: str) -> str:

@@ -11,15 +11,18 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
+from fulldress.formats.late import late
 from fulldress.model.package import Entry
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context
 
 SUFFIXES = (".pem", ".crt", ".cer", ".cert", ".chain")
+DER_SUFFIXES = (".der", ".cer", ".crt", ".cert")
+MAX_DER = 32 << 10
 MAX_BYTES = 256 << 10
 """Larger files are trust-store bundles, not certificates of this package."""
 
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BLOCK = late(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Found(NamedTuple):
@@ -31,7 +34,7 @@ class Found(NamedTuple):
 
 
 def certificates(context: Context) -> list[Found]:
-    """Every PEM certificate of the package."""
+    """Every certificate of the package, in PEM or alone in DER (then without a line)."""
     return memo(context, "certificates", lambda: list(_certificates(context)))
 
 
@@ -41,6 +44,21 @@ def _certificates(context: Context) -> Iterator[Found]:
             for block in _BLOCK.finditer(text):
                 for certificate in load(block.group()):
                     yield Found(entry, text.count("\n", 0, block.start()) + 1, certificate)
+    for entry in context.ending(*DER_SUFFIXES):
+        if entry.kind == "file" and entry.size <= MAX_DER and (alone := _der(context, entry)) is not None:
+            yield Found(entry, 0, alone)
+
+
+def _der(context: Context, entry: Entry) -> x509.Certificate | None:
+    data = context.read(entry)
+    if data[:2] not in (b"\x30\x82", b"\x30\x81"):
+        return None
+    try:
+        certificate = x509.load_der_x509_certificate(data)
+        _ = (certificate.subject, certificate.issuer)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return certificate
 
 
 def load(text: str) -> list[x509.Certificate]:

@@ -7,23 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell, tokens
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.scan import secrets
 
-_HEADER = re.compile(
-    r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$"
-)
-_LONG = re.compile(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
-_MYSQL = re.compile(r"^(mysql|mariadb)\w*$")
+_HEADER = late(r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$")
+_LONG = late(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
+_MYSQL = late(r"^(mysql|mariadb)\w*$")
 
-_DEFINED = re.compile(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
-_IN_CODE = re.compile(r"""(?i)\b(?:password|passwd|secret|token)\s*=\s*\\?["']([^"'$\\]{4,})\\?["']""")
-_CRYPTED = re.compile(r"\$(?:[1567]|y|gy|2[abxy])\$[A-Za-z0-9./$=,]{16}")
+_DEFINED = late(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
+_IN_CODE = late(r"""(?i)\b(?:password|passwd|secret|token)\s*=\s*\\?["']([^"'$\\]{4,})\\?["']""")
+_CRYPTED = late(r"\$(?:[1567]|y|gy|2[abxy])\$[A-Za-z0-9./$=,]{16}")
 """A hash of crypt(3), which looks like a variable to everyone else."""
-_ORACLE = re.compile(r"^[\w.-]+/([^@\s/$\"]{4,})(?:@[\w./:-]*)?$")
-_FROM_LITERAL = re.compile(r"(?i)^--from-literal=[\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=(\S{4,})$")
-_CONNINFO = re.compile(r"\bpassword\s?=\s?'?([^\s'$]{4,})")
-_MOUNTED = re.compile(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
+_ORACLE = late(r"^[\w.-]+/([^@\s/$\"]{4,})(?:@[\w./:-]*)?$")
+_FROM_LITERAL = late(r"(?i)^--from-literal=[\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=(\S{4,})$")
+_CONNINFO = late(r"\bpassword\s?=\s?'?([^\s'$]{4,})")
+_MOUNTED = late(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
 
 
 def _after(*options: str) -> Callable[[str, str], str]:
@@ -131,8 +130,8 @@ _ASK = frozenset(("chpasswd", "passwd", "smbpasswd", "kinit", "cryptsetup", "fai
 """Programs that read passwords from their standard input."""
 HANDED = -2
 """Stands for the index of a word: the secret is in a here-string or here-document."""
-_TYPED = re.compile(r"""(?i)ass(?:word|phrase|wd)[\s\S]{0,120}?\bsend\s+(?:--\s+)?\\?["{]([^"$\\\s}]{4,})\\+[rn]""")
-_HERE_STRING = re.compile(r"""^<<<\s*(?:"([^"]*)"|'([^']*)'|(\S+))$""")
+_TYPED = late(r"""(?i)ass(?:word|phrase|wd)[\s\S]{0,120}?\bsend\s+(?:--\s+)?\\?["{]([^"$\\\s}]{4,})\\+[rn]""")
+_HERE_STRING = late(r"""^<<<\s*(?:"([^"]*)"|'([^']*)'|(\S+))$""")
 
 
 def _handed(command: Command, name: str) -> Iterator[Secret]:
@@ -188,13 +187,26 @@ def _by_program(name: str, previous: str, word: str, index: int) -> Iterator[Sec
 
 def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
     """Arguments that are secrets because of how they look."""
-    option, before = _LONG.match(word), _LONG.match(previous)
+    option = _LONG.match(word) if word.startswith("-") else None
+    before = _LONG.match(previous) if previous.startswith("--") and not word.startswith("-") else None
     if option is not None and option[2]:
         yield Secret(index, option[2], f"the value of --{option[1]}")
-    elif before is not None and before[2] is None and not word.startswith("-") and previous.startswith("--"):
+    elif before is not None and before[2] is None:
         yield Secret(index, word, f"the value of --{before[1]}")
     if word.startswith("pass:"):
         yield Secret(index, word[5:], "a passphrase")
+    if "=" in word:
+        yield from _assigned(word, index)
+    for match in secrets.userinfos(word):
+        yield Secret(index, match[3], "a password in a URL")
+    for match in secrets.URL_PARAMETER.finditer(word) if "=" in word else ():
+        yield Secret(index, match[2], "a secret in a URL")
+    for token in tokens.tokens(word):
+        yield Secret(index, token.value, "a provider's token")
+
+
+def _assigned(word: str, index: int) -> Iterator[Secret]:
+    """Secrets behind an equals sign inside an argument."""
     if (defined := _DEFINED.match(word)) is not None and secrets.worth(defined[1]):
         yield Secret(index, defined[1], "a password in a property")
     if (code := _IN_CODE.search(word)) is not None and secrets.worth(code[1]) == "real":
@@ -203,9 +215,3 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, info[1], "a database password")
     if (mounted := _MOUNTED.search(word)) is not None:
         yield Secret(index, mounted[1], "a password")
-    for match in secrets.userinfos(word):
-        yield Secret(index, match[3], "a password in a URL")
-    for match in secrets.URL_PARAMETER.finditer(word):
-        yield Secret(index, match[2], "a secret in a URL")
-    for token in tokens.tokens(word):
-        yield Secret(index, token.value, "a provider's token")

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from fulldress.formats import config, keycheck, keyreader
+from fulldress.formats.late import late
 from fulldress.model.estate import ConfigKey, MatrixRow
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.package import Entry
@@ -22,7 +23,7 @@ from fulldress.scan.rule import Context
 MAX_BYTES = 1 << 20
 ALIKE = 0.86
 """Two names at least this similar are one name, mistyped."""
-_CONFIGURATION = re.compile(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)$")
+_CONFIGURATION = late(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)$")
 
 
 class Source(NamedTuple):
@@ -49,10 +50,18 @@ class Problem(NamedTuple):
 
 def problems(context: Context) -> list[Problem]:
     """Every problem of every file, in order of place and line."""
-    return memo(context, "configkeys", lambda: [p for s in _sources(context) for p in _of(s, context.matrix)])
+
+    def found() -> list[Problem]:
+        rows = _Rows(context.matrix)
+        sources = list(_sources(context, rows))
+        # where some files are the product's by their keys, those without any are another program's
+        told = any(rows.of(key.key) for source in sources for key in source.keys)
+        return [p for s in sources for p in _of(s, rows, ours=not told or any(rows.of(key.key) for key in s.keys))]
+
+    return memo(context, "configkeys", found)
 
 
-def _sources(context: Context) -> Iterator[Source]:
+def _sources(context: Context, rows: _Rows) -> Iterator[Source]:
     if not context.matrix:
         return
     for host in context.estate.hosts if context.estate else ():
@@ -74,7 +83,7 @@ def _sources(context: Context) -> Iterator[Source]:
         if text is None or not any(word in text for word in words):
             continue
         keys = tuple(keyreader.keys(text, file=entry.place))
-        if any(_row(key.key, context.matrix) for key in keys):
+        if any(rows.of(key.key) for key in keys):
             yield Source(entry, "", entry.place, keys)
 
 
@@ -82,24 +91,39 @@ def _configures(place: str, names: set[str]) -> bool:
     return PurePosixPath(place).name in names or _CONFIGURATION.search(place) is not None
 
 
-def _row(key: str, rows: Sequence[MatrixRow]) -> MatrixRow | None:
-    """The last row of a key that says what it is; a removed key has none."""
-    found = [row for row in rows if fnmatchcase(key, row.key)]
-    found += [row for row in rows if row.instead == key and row.change in ("renamed", "removed")]
-    typed = [row for row in found if row.type or row.range or row.values]
-    return next(reversed(typed or found), None)
+class _Rows:
+    """The rows of the matrix by the keys that they are about."""
+
+    def __init__(self, rows: Sequence[MatrixRow]) -> None:
+        self.all = rows
+        self._exact: dict[str, list[MatrixRow]] = {}
+        self._instead: dict[str, list[MatrixRow]] = {}
+        self._patterns = [row for row in rows if any(sign in row.key for sign in "*?[")]
+        self._known: dict[str, MatrixRow | None] = {}
+        for row in rows:
+            self._exact.setdefault(row.key, []).append(row)
+            if row.instead and row.change in ("renamed", "removed"):
+                self._instead.setdefault(row.instead, []).append(row)
+
+    def of(self, key: str) -> MatrixRow | None:
+        """The last row of a key that says what it is; a removed key has none."""
+        if key not in self._known:
+            found = [row for row in self._patterns if row.key != key and fnmatchcase(key, row.key)]
+            found += [*self._exact.get(key, ()), *self._instead.get(key, ())]
+            typed = [row for row in found if row.type or row.range or row.values]
+            self._known[key] = next(reversed(typed or found), None)
+        return self._known[key]
 
 
-def _of(source: Source, rows: Sequence[MatrixRow]) -> Iterator[Problem]:
+def _of(source: Source, rows: _Rows, *, ours: bool) -> Iterator[Problem]:
     seen: dict[str, ConfigKey] = {}
-    complete = any(row.complete for row in rows)
-    present = {key.key for key in source.keys}
+    alike = _Alike(rows.all, {key.key for key in source.keys})
     for key in source.keys:
-        row = _row(key.key, rows)
+        row = rows.of(key.key)
         if row is None:
-            yield from _unknown(source, key, rows, complete, present)
+            yield from _unknown(source, key, alike, ours)
             continue
-        if row.key == key.key and (why := keycheck.problem(row, key.value)):
+        if fnmatchcase(key.key, row.key) and (why := keycheck.problem(row, key.value)):
             yield Problem(source, key, "value", why, row, keycheck.corrected(row, key.value))
         first = seen.setdefault(key.key, key)
         if first is not key and first.value != key.value and not key.format:
@@ -107,26 +131,56 @@ def _of(source: Source, rows: Sequence[MatrixRow]) -> Iterator[Problem]:
             yield Problem(source, key, "duplicate", why, row)
 
 
-def _unknown(
-    source: Source, key: ConfigKey, rows: Sequence[MatrixRow], complete: bool, present: set[str]
-) -> Iterator[Problem]:
-    """Unknown to a complete matrix; else only what is a known key that matters, mistyped."""
-    current = [row for row in rows if row.change not in ("removed", "renamed") and "*" not in row.key]
-    wanted = [row for row in current if complete or row.silent_fallback or row.change == "required"]
-    near = max((row for row in wanted if row.key not in present), key=lambda row: _alike(row.key, key.key), default=None)
-    if near is not None and _alike(near.key, key.key) >= ALIKE:
+def _unknown(source: Source, key: ConfigKey, alike: _Alike, ours: bool) -> Iterator[Problem]:
+    """Unknown to a complete matrix, in a file that is the product's; else only what is a key that matters, mistyped."""
+    near = alike.meant(key.key)
+    if near is not None:
         yield Problem(source, key, "unknown", f"the product knows {near.key}", near, near.key)
-    elif complete:
+    elif alike.complete and ours:
         yield Problem(source, key, "unknown", "the matrix, which is complete, does not name it", None)
 
 
-def _alike(left: str, right: str) -> float:
-    """Similarity of the last parts; keys of different sections are different keys."""
-    (above_l, _, name_l), (above_r, _, name_r) = left.rpartition("."), right.rpartition(".")
-    if above_l.lower() != above_r.lower():
-        return 0.0
-    plain_l, plain_r = (re.sub(r"[-_.]", "", name).lower() for name in (name_l, name_r))
-    return 1.0 if plain_l == plain_r else SequenceMatcher(None, plain_l, plain_r).ratio()
+class _Alike:
+    """The known key that was surely meant by an unknown one: of a complete matrix any, else only one that matters.
+
+    By the last parts of the names; keys of different sections are different keys.
+    """
+
+    MOST = 500
+    """Unknown names that are compared; a file with more of them is not the product's."""
+
+    def __init__(self, rows: Sequence[MatrixRow], present: set[str]) -> None:
+        self.complete = any(row.complete for row in rows)
+        self._by_section: dict[str, list[tuple[str, MatrixRow]]] = {}
+        self._seen: dict[str, MatrixRow | None] = {}
+        for row in rows:
+            wanted = self.complete or row.silent_fallback or row.change == "required"
+            if wanted and row.change not in ("removed", "renamed") and "*" not in row.key and row.key not in present:
+                section, name = _parts(row.key)
+                self._by_section.setdefault(section, []).append((name, row))
+
+    def meant(self, key: str) -> MatrixRow | None:
+        """The row of the most similar key, None when none is similar enough."""
+        if key not in self._seen and len(self._seen) < self.MOST:
+            self._seen[key] = self._nearest(key)
+        return self._seen.get(key)
+
+    def _nearest(self, key: str) -> MatrixRow | None:
+        section, name = _parts(key)
+        compared = SequenceMatcher(None, "", name)
+        best, found = ALIKE, None
+        for other, row in self._by_section.get(section, ()):
+            if other == name:
+                return row
+            compared.set_seq1(other)
+            if compared.real_quick_ratio() >= best and compared.quick_ratio() >= best and compared.ratio() >= best:
+                best, found = compared.ratio(), row
+        return found
+
+
+def _parts(key: str) -> tuple[str, str]:
+    section, _, name = key.rpartition(".")
+    return section.lower(), re.sub(r"[-_.]", "", name).lower()
 
 
 # --- what the rules of the family share

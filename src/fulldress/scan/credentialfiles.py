@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.scan import secrets
 from fulldress.scan.secrets import Worth
 
@@ -29,9 +30,11 @@ class Kind(NamedTuple):
     name: str
     place: re.Pattern[str]
     read: Callable[[str], Iterator[Credential]]
+    words: tuple[str, ...] = ("",)
+    """In lower case, one of these is in the name of every such file or of its folder."""
 
 
-_REGISTRY = re.compile(r"\s*//[^\s:/]+[^\s=]*:_\w+\s*=")
+_REGISTRY = late(r"\s*//[^\s:/]+[^\s=]*:_\w+\s*=")
 """``//registry.host/:_authToken=``: a setting of npm, no comment."""
 
 
@@ -61,7 +64,7 @@ def _netrc(text: str) -> Iterator[Credential]:
                 yield Credential(number, following, f"{user} at {host}", secrets.worth(following))
 
 
-_HASH = re.compile(
+_HASH = late(
     r"^([^\s:#]{1,64}):(\$apr1\$[^:\s]+|\$2[aby]\$\d\d\$[^:\s]{53}|\{SHA\}[^:\s]+|\$[156]\$[^:\s]+|[./A-Za-z0-9]{13})(:|$)"
 )
 
@@ -112,7 +115,7 @@ def _registry(text: str) -> Iterator[Credential]:
     yield from _urls(text)
 
 
-_SECRET_KEYS = re.compile(
+_SECRET_KEYS = late(
     r"(?i)^\s*(?:export\s+)?(?://[^\s=]+:)?(_?password|_?passwd|_auth(?:token)?|secret_key|access_key_secret|aws_secret_access_key|"
     r"aws_session_token|pass|secret_access_key|client_secret|token|gpg_passphrase|rpc_secret)\s*[:=]\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\"'\s#]+))"
 )
@@ -191,42 +194,68 @@ def _ipsec(text: str) -> Iterator[Credential]:
 
 
 KINDS = (
-    Kind("pgbouncer users", re.compile(r"(^|[/!])userlist\.txt$"), _userlist),
-    Kind("IPsec secrets", re.compile(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec),
-    Kind("Postfix logins", re.compile(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"), _colons),
-    Kind("rsync passwords", re.compile(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons),
-    Kind("PPP secrets", re.compile(r"(^|[/!])(chap|pap)-secrets$"), _chap),
-    Kind("cloud-init user data", re.compile(r"(^|[/!])(user-data|cloud-(init|config))[\w.-]*$"), _cloud_init),
-    Kind("expect script", re.compile(r"\.(exp|expect)$"), _expect),
-    Kind("PostgreSQL password file", re.compile(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass),
-    Kind("netrc", re.compile(r"(^|[/!])[._]?netrc$"), _netrc),
-    Kind("htpasswd", re.compile(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"), _htpasswd),
+    Kind("pgbouncer users", late(r"(^|[/!])userlist\.txt$"), _userlist, ("userlist.txt",)),
+    Kind("IPsec secrets", late(r"(^|[/!])[\w.-]*ipsec[\w.-]*\.secrets$"), _ipsec, ("ipsec",)),
+    Kind(
+        "Postfix logins",
+        late(r"(^|[/!])(sasl_?passwd|relay_?passwd|smtp_auth)$"),
+        _colons,
+        ("passwd", "smtp_auth"),
+    ),
+    Kind("rsync passwords", late(r"(^|[/!])rsyncd?\.(secrets|scrt|pass(wd|word)?)$"), _colons, ("rsync",)),
+    Kind("PPP secrets", late(r"(^|[/!])(chap|pap)-secrets$"), _chap, ("-secrets",)),
+    Kind(
+        "cloud-init user data",
+        late(r"(^|[/!])(user-data|cloud-(init|config))[\w.-]*$"),
+        _cloud_init,
+        ("user-data", "cloud-"),
+    ),
+    Kind("expect script", late(r"\.(exp|expect)$"), _expect, (".exp",)),
+    Kind("PostgreSQL password file", late(r"(?i)(^|[/!])[._]?pgpass(\.conf)?$"), _pgpass, ("pgpass",)),
+    Kind("netrc", late(r"(^|[/!])[._]?netrc$"), _netrc, ("netrc",)),
+    Kind(
+        "htpasswd",
+        late(r"(?i)(^|[/!])[\w.-]*(htpasswd|htdigest|passwdfile|users\.auth)[\w.-]*$"),
+        _htpasswd,
+        ("htpasswd", "htdigest", "passwdfile", "users.auth"),
+    ),
     Kind(
         "Docker registry login",
-        re.compile(r"(?i)(^|[/!])(\.?docker/config|[\w.-]*dockerconfig(json)?|\.dockercfg)(\.json)?$"),
+        late(r"(?i)(^|[/!])(\.?docker/config|[\w.-]*dockerconfig(json)?|\.dockercfg)(\.json)?$"),
         _docker,
+        ("docker",),
     ),
     Kind(
-        "kubeconfig", re.compile(r"(?i)(^|[/!])(\.kube/config|[\w.-]*kubeconfig[\w.-]*|admin\.conf|kubelet\.conf)$"), _kube
+        "kubeconfig",
+        late(r"(?i)(^|[/!])(\.kube/config|[\w.-]*kubeconfig[\w.-]*|admin\.conf|kubelet\.conf)$"),
+        _kube,
+        ("kube", "admin.conf"),
     ),
-    Kind("Tomcat users", re.compile(r"(^|[/!])tomcat-users\.xml$"), _tomcat),
-    Kind("WordPress configuration", re.compile(r"(^|[/!])wp-config[\w.-]*\.php$"), _wordpress),
-    Kind("Git credentials", re.compile(r"(^|[/!])\.?git-credentials$"), _urls),
-    Kind("MySQL client options", re.compile(r"(^|[/!])(\.?my|\.mylogin|debian|backup|client|mariadb)\.cnf$"), _pairs),
+    Kind("Tomcat users", late(r"(^|[/!])tomcat-users\.xml$"), _tomcat, ("tomcat-users",)),
+    Kind("WordPress configuration", late(r"(^|[/!])wp-config[\w.-]*\.php$"), _wordpress, ("wp-config",)),
+    Kind("Git credentials", late(r"(^|[/!])\.?git-credentials$"), _urls, ("git-credentials",)),
+    Kind("MySQL client options", late(r"(^|[/!])(\.?my|\.mylogin|debian|backup|client|mariadb)\.cnf$"), _pairs, (".cnf",)),
     Kind(
         "cloud credentials",
-        re.compile(r"(^|[/!])(\.aws/(credentials|config)|\.s3cfg|\.boto|\.passwd-s3fs|credentials\.csv)$"),
+        late(r"(^|[/!])(\.aws/(credentials|config)|\.s3cfg|\.boto|\.passwd-s3fs|credentials\.csv)$"),
         _pairs,
+        (".aws", "s3cfg", ".boto", "s3fs", "credentials"),
     ),
-    Kind("rclone remotes", re.compile(r"(^|[/!])rclone\.conf$"), _pairs),
+    Kind("rclone remotes", late(r"(^|[/!])rclone\.conf$"), _pairs, ("rclone",)),
     Kind(
         "package registry login",
-        re.compile(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
+        late(r"(^|[/!])(\.npmrc|\.pypirc|pip\.(conf|ini)|\.yarnrc|\.gem/credentials)$"),
         _registry,
+        ("npmrc", "pypirc", "pip.", "yarnrc", ".gem"),
     ),
-    Kind("SMB or davfs login", re.compile(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"), _pairs),
+    Kind(
+        "SMB or davfs login",
+        late(r"(^|[/!])(\.?smbcredentials|\.credentials|davfs2?/secrets|\.smb)$"),
+        _pairs,
+        ("smb", "davfs", ".credentials"),
+    ),
 )
-SERVICE_ACCOUNT = Kind("Google service account", re.compile(r"\.json$"), _service_account)
+SERVICE_ACCOUNT = Kind("Google service account", late(r"\.json$"), _service_account)
 
 
 NAME_PARTS = (
@@ -262,4 +291,5 @@ def kind_of(place: str) -> Kind | None:
         return None
     # No kind looks beyond the folder around the name: long paths are not searched for each.
     near = "/".join(place.rsplit("/", 3)[-3:])
-    return next((kind for kind in KINDS if kind.place.search(near)), None)
+    lower = near.lower()
+    return next((k for k in KINDS if any(word in lower for word in k.words) and k.place.search(near)), None)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 
+from fulldress.formats.late import late
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context
 
-_CONTROL = re.compile(r"(^|[!/])DEBIAN/control$|(^|!/?)control$")
+_CONTROL = late(r"(^|[!/])DEBIAN/control$|(^|!/?)control$")
 
 
 def coming(context: Context, place: str) -> tuple[str, ...]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 
 _CLIENTS = ("psql", "mysql", "mariadb", "sqlplus")
-_TABLES = re.compile(
+_TABLES = late(
     r"(?i)\b(?:DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?|TRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?)([\w.\"`$-]+)(?![^;]*\bDROP\s+COLUMN)"
 )
-_SPARE = re.compile(
+_SPARE = late(
     r"(?i)(^|[._\"`])(_?(tmp|temp|stg|staging|bak|backup|old|import|scratch|work)(_|$|\")|\w+_(tmp|temp|bak|old)\b)"
 )
 """Names of tables that are there to be thrown away."""
-_LIVING = re.compile(
+_LIVING = late(
     r"""(?x)^(?:
       /var/lib/(?:postgresql|pgsql|mysql|mariadb|mongodb|redis|elasticsearch|docker|containerd|dpkg|rpm|ldap|samba|etcd)
         (?:/\d[\w.]*)?(?:/(?:main|data|base|global|pg_wal))?

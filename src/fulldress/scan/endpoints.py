@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-URL = re.compile(
+from fulldress.formats.late import late
+
+URL = late(
     r"(?i)\b([a-z][a-z0-9+.-]{1,20})://(?:([^\s/@'\"<>|]*)@)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(\d{1,5}))?([^\s'\"<>|`)\]},;]*)"
 )
 PLAINTEXT = {"http", "ftp", "telnet", "ldap", "smtp", "ws", "mqtt", "amqp", "redis", "imap", "pop3", "stomp"}
@@ -17,7 +19,7 @@ NETWORK = (
     PLAINTEXT | DATABASES | {"https", "ftps", "sftp", "ssh", "ldaps", "smtps", "wss", "mqtts", "amqps", "rediss", "rsync"}
 )
 _INSIDE = (".invalid", ".test", ".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa", ".corp")
-_NAMESPACES = re.compile(
+_NAMESPACES = late(
     r"(?i)(^|\.)(w3\.org|xmlsoap\.org|json-schema\.org|apache\.org|gnu\.org|opensource\.org|sun\.com|oracle\.com|"
     r"freedesktop\.org|schemas\.microsoft\.com|schema\.org|python\.org|debian\.org|spdx\.org|creativecommons\.org|"
     r"example\.(com|org|net)|acme\.(com|org)|foo\.(com|org|net)|bar\.(com|org)|mozilla\.org|docs\.[a-z0-9.-]+)$"

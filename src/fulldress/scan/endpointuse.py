@@ -6,11 +6,11 @@ and examples are left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.scan.endpoints import Url, urls
 from fulldress.scan.places import standing
@@ -18,25 +18,25 @@ from fulldress.scan.reading import acting_lines, is_code, memo
 from fulldress.scan.rule import Context
 
 URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
-_IN_BINARY = re.compile(rb"\b[a-z][a-z0-9+.-]{1,14}://[!-~]{4,200}")
-_ABOUT = re.compile(
+_IN_BINARY = late(rb"\b[a-z][a-z0-9+.-]{1,14}://[!-~]{4,200}")
+_ABOUT = late(
     r"""(?ix)^\s*(?:-\s*)?["'<]?(documentation\w*|homepage|\w*url>|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license\w*|examples?|see|default_?ns|
     (xml_?|target_?)?namespace(_?uri)?|xmlns\w*|help\w*|docs?(_url)?|info(_url)?|reference|support(_url)?|project_urls?)["']?\s*[:=]"""
 )
 """Lines that say where to read more; nothing calls these."""
-_NAMESPACE = re.compile(
+_NAMESPACE = late(
     r"""(?i)(xmlns(:[\w.-]+)?|[\w:]*schemaLocation|[\w:]*namespace|xmlNamespace)["']?\s*[=:]\s*["'{][^"'}]*["'}]"""
 )
-_SETTINGS = re.compile(
+_SETTINGS = late(
     r"(\.(properties|ini|conf|cfg|cnf|env|toml|ya?ml|json|config|service|timer|socket|sh|bash|tf|tfvars|reg|rc|sql)|/cron[^/]*/[^/]+|"
     r"(^|[/!])(pre|post)(inst|rm)|(^|[/!])(etc|conf|config|bin|scripts?)/[^!]*)$|(?<!pom)(?<!freedesktop\.org)\.xml$"
 )
-_CALLED = re.compile(
+_CALLED = late(
     r"(?i)\b(requests|session|client|http|https?client|axios|urllib\w*|fetch|curl\w*|urlopen|ajax|webclient|resttemplate)\b.{0,40}\("
     r"|\b(post|get|put|open|fetch|send|connect|url)\s*\(\s*[\"']|(base|api|server|endpoint|service|webhook|update|feed|callback)_?"
     r"(ur[li]|host|address)?[\"']?\s*[:=]"
 )
-_LITERAL = re.compile(r"""["'][a-z][a-z0-9+.-]*://""")
+_LITERAL = late(r"""["'][a-z][a-z0-9+.-]*://""")
 
 
 class Use(NamedTuple):

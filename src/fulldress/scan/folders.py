@@ -5,35 +5,36 @@ Names of folders recur all over a package: each is judged once, and so is each f
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from fulldress.formats.late import late
 
 PROSE, VENDORED, TRANSLATION, TEST, EXAMPLE = 1, 2, 4, 8, 16
 
 _NAMES = (
-    (PROSE, re.compile(r"(?i)docs?|man\d?")),
-    (VENDORED, re.compile(r"site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__")),
-    (TRANSLATION, re.compile(r"(?i)i18n|l10n|locales?|lang|langs|languages|translations?|nls|po")),
-    (TEST, re.compile(r"(?i)ansible_test")),
-    (EXAMPLE, re.compile(r"(?i)config_templates")),
+    (PROSE, late(r"(?i)docs?|man\d?")),
+    (VENDORED, late(r"site-packages|dist-packages|node_modules|_?vendor(ed)?|bower_components|__pycache__")),
+    (TRANSLATION, late(r"(?i)i18n|l10n|locales?|lang|langs|languages|translations?|nls|po")),
+    (TEST, late(r"(?i)ansible_test")),
+    (EXAMPLE, late(r"(?i)config_templates")),
 )
 _ALSO_ROOTS = (
     (
         TEST,
-        re.compile(
+        late(
             r"(?i)tests?|testing|testdata|test[_-]?data|test[_-]resources|test_util\w*|_?fixtures?|vectors?|mocks?|spec|specs|"
             r"__tests__|unittests?|cassettes"
         ),
     ),
     (
         EXAMPLE,
-        re.compile(
+        late(
             r"(?i)examples?|samples?|demos?|docs?|documentation|templates?|skeletons?|tutorials?|cookbook|contrib",
         ),
     ),
 )
 """Names that count right behind a ``!`` as well."""
-_ANY = re.compile("(?i)" + "|".join(pattern.pattern.removeprefix("(?i)") for _, pattern in (*_NAMES, *_ALSO_ROOTS)))
+_ANY = late("(?i)" + "|".join(pattern.pattern.removeprefix("(?i)") for _, pattern in (*_NAMES, *_ALSO_ROOTS)))
 
 
 MOST_DEEP = 100

@@ -10,17 +10,18 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.model.package import Entry
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context
 
-_JAR = re.compile(r"(?:^|[/!])([A-Za-z][\w.+-]*?)-(\d[\w.]*(?:[.-](?:RELEASE|Final|GA|SNAPSHOT|[A-Za-z]*\d[\w.]*))*)\.jar$")
-_CLASSIFIER = re.compile(r"-(sources|javadoc|tests?|linux|windows|osx|macos|native|shaded|all|jdk\d+|android)(-|\.|$)")
-_POM = re.compile(r"(^|/)META-INF/maven/[^/]+/[^/]+/pom\.properties$")
-_METADATA = re.compile(r"(^|/)[^/]+\.(dist-info/METADATA|egg-info/PKG-INFO)$|(^|/)EGG-INFO/PKG-INFO$")
-_CONTROL = re.compile(r"(^|/)DEBIAN/control$")
-_RPM = re.compile(r"(^|/)RPM/control$")
-_NPM = re.compile(r"(^|/)node_modules/(@[^/]+/)?[^/]+/package\.json$")
+_JAR = late(r"(?:^|[/!])([A-Za-z][\w.+-]*?)-(\d[\w.]*(?:[.-](?:RELEASE|Final|GA|SNAPSHOT|[A-Za-z]*\d[\w.]*))*)\.jar$")
+_CLASSIFIER = late(r"-(sources|javadoc|tests?|linux|windows|osx|macos|native|shaded|all|jdk\d+|android)(-|\.|$)")
+_POM = late(r"(^|/)META-INF/maven/[^/]+/[^/]+/pom\.properties$")
+_METADATA = late(r"(^|/)[^/]+\.(dist-info/METADATA|egg-info/PKG-INFO)$|(^|/)EGG-INFO/PKG-INFO$")
+_CONTROL = late(r"(^|/)DEBIAN/control$")
+_RPM = late(r"(^|/)RPM/control$")
+_NPM = late(r"(^|/)node_modules/(@[^/]+/)?[^/]+/package\.json$")
 _ENDINGS = (".jar", "METADATA", "PKG-INFO", "/control", "package.json")
 MAX_SIZE = 1 << 20
 

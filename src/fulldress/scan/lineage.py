@@ -13,18 +13,19 @@ from collections.abc import Collection
 
 import msgspec
 
+from fulldress.formats.late import late
 from fulldress.model.finding import SEVERITIES, Baseline, Finding, FindingsReport
 from fulldress.model.package import PackageLock
 
-_VERSION = re.compile(
+_VERSION = late(
     r"(?<![A-Za-z0-9])v?\d+(?:[.:~+-]\d+)+(?:[.~+-]?(?:rc|beta|alpha|deb|ubuntu|el|p|post|dev)[A-Za-z0-9]*)*", re.IGNORECASE
 )
 FAILED = "rule-raised"
 """A rule that failed is never known: nobody looked."""
 HOSTS = "outside-endpoints"
 """The rule whose finding lists the outside hosts of a package."""
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_NUMBER = re.compile(r"\d+")
+_ADDRESS = late(r"\d{1,3}(?:\.\d{1,3}){3}")
+_NUMBER = late(r"\d+")
 
 
 def lineage(finding: Finding, line: str) -> str:
@@ -71,19 +72,24 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
 def only_new(report: FindingsReport, lock: PackageLock, before: Before) -> FindingsReport:
     """The report with only what the previous package did not have, and the count of what it had.
 
-    Known is a finding whose lineage the previous package had as often; when its rule did not look at the previous package,
-    one in a file that lay there byte for byte. A finding that got more severe is new.
+    Known is a finding whose lineage the previous package had as often, or that it had in the same bytes under another name;
+    when its rule did not look at the previous package, one in a file that lay there byte for byte. A finding that got more
+    severe is new.
     """
     had = Counter(_key(f) for f in before.findings)
     worst = {_key(f): SEVERITIES.index(f.severity) for f in sorted(before.findings, key=lambda f: f.rank, reverse=True)}
     same = _unchanged(lock, before)
+    renamed = _by_content(before)
+    here = {e.place: e.sha256 for e in lock.entries}
     new: list[Finding] = []
     known = 0
     for finding in report.findings:
+        earlier = renamed.get((finding.rule, here.get(finding.place, ""), finding.line), "")
+        key = _key(finding) if had[_key(finding)] > 0 else earlier
         if finding.rule == FAILED:
             new.append(finding)
-        elif had[_key(finding)] > 0 and worst[_key(finding)] <= SEVERITIES.index(finding.severity):
-            had[_key(finding)] -= 1
+        elif had[key] > 0 and worst[key] <= SEVERITIES.index(finding.severity):
+            had[key] -= 1
             known += 1
         elif finding.place in same and finding.rule not in before.rules_run:
             known += 1
@@ -95,6 +101,12 @@ def only_new(report: FindingsReport, lock: PackageLock, before: Before) -> Findi
 
 def _key(finding: Finding) -> str:
     return finding.lineage or finding.fingerprint
+
+
+def _by_content(before: Before) -> dict[tuple[str, str, int], str]:
+    """(rule, digest of the file, line) -> key of the previous package's finding there."""
+    digests = {e.place: e.sha256 for e in before.lock.entries if e.sha256} if before.lock is not None else {}
+    return {(f.rule, digests[f.place], f.line): _key(f) for f in before.findings if f.place in digests}
 
 
 def _unchanged(lock: PackageLock, before: Before) -> Collection[str]:

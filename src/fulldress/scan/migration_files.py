@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.sql import embedded
 from fulldress.model.package import Entry
 from fulldress.scan.reading import is_prose, is_vendored, memo
@@ -21,43 +22,43 @@ MAX_SQL = 1 << 20
 Role = Literal["migration", "possible", "fresh", "down", "foreign", "other"]
 """``possible``: it may be one; ``fresh``: for a database that is made new; ``foreign``: another database's dialect."""
 
-_OTHER = re.compile(
+_OTHER = late(
     r"(?i)(^|/)(tests?|testing|testdata|test-data|__tests__|t|specs?|fixtures?|examples?|samples?|example_dags|docs?|"
     r"benchmarks?|mocks?|seeds?|seeders|demo-data|templates?|extension|queries|reports)/"
     r"|(^|/)[\w.]+--[\w.]+(--[\w.]+)?\.sql$"
 )
-_FRESH_PLACE = re.compile(
+_FRESH_PLACE = late(
     r"(?i)(^|/)(docker-entrypoint-initdb\.d|initdb\.d|init|install|bootstrap|schema|ddl/create)/[^/]*$"
     r"|(^|/)([\w-]*[_-])?(schema|structure|init|initdb|install|create|baseline|bootstrap|tables|indexes|indices|constraints|"
     r"functions|grants|views|seed|seeds|data|populate|fill|dump|system_tables|sys_schema)([_-][\w-]*)?\.sql$"
 )
-_MIGRATES = re.compile(
+_MIGRATES = late(
     r"(?i)(^|/)(migrations?|migrate|alembic|flyway|liquibase|changelogs?|changes|upgrades?|updates?|patch(es)?|deltas?|"
     r"versions|evolutions|drizzle|changesets?|db-?update)/"
     r"|(^|/)(V|U|R|B)\d*[\d._]*__[^/]+\.sql$"
     r"|(^|/)\d+([._-][^/]*)?\.sql$"
     r"|(^|/)[^/]*(upgrade|migrat|hotfix|patch|alter[_-]|delta|update[_-]?\d|to[_-]?v?\d)[^/]*\.sql$"
 )
-_DOWN = re.compile(r"(?i)(^|[/._-])(down|undo|rollback|revert)([/._-]|$)|(^|/)U[\d._]+__[^/]*\.sql$")
-_FOREIGN_PLACE = re.compile(
+_DOWN = late(r"(?i)(^|[/._-])(down|undo|rollback|revert)([/._-]|$)|(^|/)U[\d._]+__[^/]*\.sql$")
+_FOREIGN_PLACE = late(
     r"(?i)(^|[/._-])(mysql|mariadb|sqlite3?|mssql|sqlserver|oracle|db2|h2|derby|hsqldb|firebird|clickhouse|cassandra|maria)"
     r"([/._-]|$)"
 )
 _DIALECTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "MySQL",
-        re.compile(
+        late(
             r"(?im)\bENGINE\s*=\s*\w+|\bAUTO_INCREMENT\b|/\*!\d{5}|^[^\S\n]*DELIMITER\s|\b(?:table|into|update|exists|index)\s+`\w+`"
             r"|^[^\S\n]*(?:SET\s+(?:NAMES|SESSION|GLOBAL|FOREIGN_KEY_CHECKS|@@?\w+)\b|USE\s+\w+;|FLUSH\s)|\bmysql\.\w+"
             r"|\bMODIFY\s+(?:COLUMN\s+)?\w+\s+\w+"
         ),
     ),
-    ("SQLite", re.compile(r"(?im)^[^\S\n]*PRAGMA\s|\bAUTOINCREMENT\b|\bsqlite_(?:master|sequence)\b")),
+    ("SQLite", late(r"(?im)^[^\S\n]*PRAGMA\s|\bAUTOINCREMENT\b|\bsqlite_(?:master|sequence)\b")),
     (
         "SQL Server",
-        re.compile(r"(?im)^[^\S\n]*GO[^\S\n]*$|\bNVARCHAR\b|\bIDENTITY\s*\(\s*1\s*,\s*1\s*\)|\[dbo\]\.|\bsp_rename\b"),
+        late(r"(?im)^[^\S\n]*GO[^\S\n]*$|\bNVARCHAR\b|\bIDENTITY\s*\(\s*1\s*,\s*1\s*\)|\[dbo\]\.|\bsp_rename\b"),
     ),
-    ("Oracle", re.compile(r"(?im)\bVARCHAR2\b|\bNUMBER\s*\(|^/\s*$|\bEND;\s*\n/|\bEXECUTE\s+IMMEDIATE\b")),
+    ("Oracle", late(r"(?im)\bVARCHAR2\b|\bNUMBER\s*\(|^/\s*$|\bEND;\s*\n/|\bEXECUTE\s+IMMEDIATE\b")),
 )
 _WORDS = {
     "MySQL": ("engine", "auto_increment", "/*!", "delimiter", "`", "flush", "mysql.", "modify"),
@@ -67,9 +68,9 @@ _WORDS = {
 }
 """In lower case, one of these or of what follows is in every text of the dialect: most texts are told by that alone."""
 _BEGINNINGS = {"set": "MySQL", "use": "MySQL", "go": "SQL Server"}
-_BEGINNING = re.compile(r"(?m)^[^\S\n]*(?:(set)\s+(?:names|session|global|foreign_key_checks|@)|(use)\s|(go)\b)")
-_DUMP = re.compile(r"(?i)\A(?:\s*--[^\n]*\n)*\s*--\s*(?:PostgreSQL database (?:cluster )?dump|MySQL dump|MariaDB dump)")
-_VERSION = re.compile(r"(?i)^(?:V|R|B)?(\d+(?:[._]\d+)*)")
+_BEGINNING = late(r"(?m)^[^\S\n]*(?:(set)\s+(?:names|session|global|foreign_key_checks|@)|(use)\s|(go)\b)")
+_DUMP = late(r"(?i)\A(?:\s*--[^\n]*\n)*\s*--\s*(?:PostgreSQL database (?:cluster )?dump|MySQL dump|MariaDB dump)")
+_VERSION = late(r"(?i)^(?:V|R|B)?(\d+(?:[._]\d+)*)")
 
 
 class Source(NamedTuple):

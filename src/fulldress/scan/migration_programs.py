@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from fulldress.formats import sql
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
 from fulldress.scan.migration_files import sources
@@ -18,11 +19,11 @@ from fulldress.scan.rule import Context
 
 NAMES_SQL = Pattern(r"\.sql\b")
 LOOKS_FOR = (NAMES_SQL, RUNS_A_TOOL)
-_PROGRAM = re.compile(r"(?i)\.(php|phtml|inc|py|rb|js|mjs|cjs|ts|java|kt|groovy|scala|go|pl|pm|cs|vb|cgi|lua|ex|exs)$")
-_PACKING = re.compile(r"(?i)(^|/)(setup|conftest|noxfile|fabfile)\.py$|(^|/)(gulpfile|gruntfile|webpack[\w.]*)\.[cm]?[jt]s$")
-_INTERPRETER = re.compile(r"\A#![^\n]*\b(php|python|perl|ruby|node)")
-_LITERAL = re.compile(r"([\w.-]*\w)\.sql\b")
-_OUTPUT = re.compile(r"(?i)\b(pg_dump\w*|mysqldump|backup|dump|export|psql|unlink|remove|delete)")
+_PROGRAM = late(r"(?i)\.(php|phtml|inc|py|rb|js|mjs|cjs|ts|java|kt|groovy|scala|go|pl|pm|cs|vb|cgi|lua|ex|exs)$")
+_PACKING = late(r"(?i)(^|/)(setup|conftest|noxfile|fabfile)\.py$|(^|/)(gulpfile|gruntfile|webpack[\w.]*)\.[cm]?[jt]s$")
+_INTERPRETER = late(r"\A#![^\n]*\b(php|python|perl|ruby|node)")
+_LITERAL = late(r"([\w.-]*\w)\.sql\b")
+_OUTPUT = late(r"(?i)\b(pg_dump\w*|mysqldump|backup|dump|export|psql|unlink|remove|delete)")
 _PLAIN_TOOLS = ("Flyway", "golang-migrate", "sqlx", "dbmate", "goose", "Prisma", "drizzle")
 """Tools that run plain SQL files, so that nothing in the file tells."""
 PATIENCE = "5s"

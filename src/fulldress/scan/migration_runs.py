@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell, sql
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.formats.sql.parse import milliseconds_of
@@ -15,10 +16,8 @@ from fulldress.scan.migration_files import Source, fresh, sources
 from fulldress.scan.reading import Script, acting_lines, memo, scripts
 from fulldress.scan.rule import Context
 
-_OPTIONS = re.compile(r"(?:PGOPTIONS|options)\W[^\n]*?lock_timeout\s*=\s*['\"]?(\w+)")
-_ROLE = re.compile(
-    r"(?i)\balter\s+(?:role|user|database|system)\s[^;]*?\bset\s+lock_timeout\s*(?:=|to)\s*(?:'([^']*)'|(\w+))"
-)
+_OPTIONS = late(r"(?:PGOPTIONS|options)\W[^\n]*?lock_timeout\s*=\s*['\"]?(\w+)")
+_ROLE = late(r"(?i)\balter\s+(?:role|user|database|system)\s[^;]*?\bset\s+lock_timeout\s*(?:=|to)\s*(?:'([^']*)'|(\w+))")
 
 
 class Run(NamedTuple):
@@ -41,22 +40,22 @@ class Tool(NamedTuple):
 
 
 TOOLS: tuple[Tool, ...] = (
-    Tool("Alembic", re.compile(r"\balembic\b[^\n;|&]*\bupgrade\b|\bflask\s+db\s+upgrade\b"), False),
-    Tool("Django", re.compile(r"(?:\bmanage\.py|\bdjango-admin)\s+migrate\b"), False),
-    Tool("TypeORM", re.compile(r"\btypeorm\b[^\n;|&]*\bmigration:run\b"), False),
-    Tool("drizzle", re.compile(r"\bdrizzle-kit\s+(?:migrate|push)"), False),
-    Tool("Entity Framework", re.compile(r"\bdotnet\s+ef\s+database\s+update\b|\befbundle\b"), False),
-    Tool("Sequelize", re.compile(r"\bsequelize(?:-cli)?\s+db:migrate\b"), False),
-    Tool("Laravel", re.compile(r"\bartisan\s+migrate\b(?!:)(?![^\n;|&]*--isolated)"), False),
-    Tool("dbmate", re.compile(r"\bdbmate\b[^\n;|&]*\b(?:up|migrate)\b"), False),
-    Tool("goose", re.compile(r"\bgoose\b[^\n;|&]*\bup\b"), False),
-    Tool("Flyway", re.compile(r"\bflyway\b[^\n;|&]*\bmigrate\b"), True),
-    Tool("Liquibase", re.compile(r"\bliquibase\b[^\n;|&]*\bupdate\b"), True),
-    Tool("Rails", re.compile(r"\b(?:rails|rake)\b[^\n;|&]*\bdb:(?:migrate|prepare)\b"), True),
-    Tool("golang-migrate", re.compile(r"\bmigrate\s+-[^\n;|&]*\bup\b"), True),
-    Tool("Prisma", re.compile(r"\bprisma\s+migrate\s+deploy\b"), True),
-    Tool("sqlx", re.compile(r"\bsqlx\s+migrate\s+run\b"), True),
-    Tool("knex", re.compile(r"\bknex\b[^\n;|&]*\bmigrate:latest\b"), True),
+    Tool("Alembic", late(r"\balembic\b[^\n;|&]*\bupgrade\b|\bflask\s+db\s+upgrade\b"), False),
+    Tool("Django", late(r"(?:\bmanage\.py|\bdjango-admin)\s+migrate\b"), False),
+    Tool("TypeORM", late(r"\btypeorm\b[^\n;|&]*\bmigration:run\b"), False),
+    Tool("drizzle", late(r"\bdrizzle-kit\s+(?:migrate|push)"), False),
+    Tool("Entity Framework", late(r"\bdotnet\s+ef\s+database\s+update\b|\befbundle\b"), False),
+    Tool("Sequelize", late(r"\bsequelize(?:-cli)?\s+db:migrate\b"), False),
+    Tool("Laravel", late(r"\bartisan\s+migrate\b(?!:)(?![^\n;|&]*--isolated)"), False),
+    Tool("dbmate", late(r"\bdbmate\b[^\n;|&]*\b(?:up|migrate)\b"), False),
+    Tool("goose", late(r"\bgoose\b[^\n;|&]*\bup\b"), False),
+    Tool("Flyway", late(r"\bflyway\b[^\n;|&]*\bmigrate\b"), True),
+    Tool("Liquibase", late(r"\bliquibase\b[^\n;|&]*\bupdate\b"), True),
+    Tool("Rails", late(r"\b(?:rails|rake)\b[^\n;|&]*\bdb:(?:migrate|prepare)\b"), True),
+    Tool("golang-migrate", late(r"\bmigrate\s+-[^\n;|&]*\bup\b"), True),
+    Tool("Prisma", late(r"\bprisma\s+migrate\s+deploy\b"), True),
+    Tool("sqlx", late(r"\bsqlx\s+migrate\s+run\b"), True),
+    Tool("knex", late(r"\bknex\b[^\n;|&]*\bmigrate:latest\b"), True),
 )
 RUNS_A_TOOL = Pattern(
     r"""(alembic|flask)[^\n]*upgrade|(manage\.py|django-admin|artisan|drizzle-kit|prisma|sqlx)[\s"',]+(migrate|push)|migration:run"""
@@ -66,7 +65,7 @@ RUNS_A_TOOL = Pattern(
 """Lines that may start a migration tool."""
 ADVISORY = Pattern(r"(?i)pg_(try_)?advisory_(xact_)?lock", once=True)
 """Somebody in the package takes an advisory lock."""
-_STARTERS = re.compile(
+_STARTERS = late(
     r"(?i)\.(sh|bash|service|ya?ml|json|toml|conf|env|cmd|bat|ps1)$|(^|/)(dockerfile|procfile|makefile)[^/]*$|"
     r"(^|/)[^/.]+$"
 )
@@ -111,7 +110,7 @@ def _runs(context: Context) -> Iterator[Run]:
                 yield Run(script, command, chosen, single)
 
 
-_FOR = re.compile(r"(?m)\bfor\s+(\w+)\s+in\s+([^\n;]+)")
+_FOR = late(r"(?m)\bfor\s+(\w+)\s+in\s+([^\n;]+)")
 
 
 def _looped(known: list[Source], text: str, named: str) -> tuple[Source, ...]:

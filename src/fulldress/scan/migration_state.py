@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
+from fulldress.formats.late import late
 from fulldress.model.estate import DatabaseFacts, MigrationState
 from fulldress.scan.migration_files import Source, natural, sources, version_of
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context
 
-_REVISION = re.compile(r"(?m)^(revision|down_revision)\s*(?::[^=\n]*)?=\s*(.+)$")
-_QUOTED = re.compile(r"[\"']([^\"']+)[\"']")
+_REVISION = late(r"(?m)^(revision|down_revision)\s*(?::[^=\n]*)?=\s*(.+)$")
+_QUOTED = late(r"[\"']([^\"']+)[\"']")
 _NUMBERED = {"flyway", "rails", "golang-migrate", "goose", "sqlx"}
 _NAMED = {"prisma", "knex"}
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from fulldress.formats import sql
+from fulldress.formats.late import late
 from fulldress.formats.sql import Hazard, HazardKind
 from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.model.finding import Cure, Finding, Severity
@@ -67,10 +68,10 @@ SERIES = 3
 """Steps of past versions from which a folder is their history."""
 YEARS = 2
 """Years that dated steps span from which they are history: no single upgrade was written over so long."""
-_ARCHIVE = re.compile(r"(?i)(^|/)(archives?|history|historic|legacy|old)$")
+_ARCHIVE = late(r"(?i)(^|/)(archives?|history|historic|legacy|old)$")
 """Folders in which a product keeps the steps of all its past."""
-_DATED = re.compile(r"(^|/)((19|20)\d\d)(0[1-9]|1[0-2])\d{2}\d{0,6}([._-][^/]*)?\.sql$")
-_STEP = re.compile(
+_DATED = late(r"(^|/)((19|20)\d\d)(0[1-9]|1[0-2])\d{2}\d{0,6}([._-][^/]*)?\.sql$")
+_STEP = late(
     r"(?i)(^|/)(v?\d+(\.\d+)+|[^/]*\d[\w.]*[_-]+to[_-]+v?\d[^/]*|(upgrade|update|up|patch|delta)[._-]?v?\d[^/]*)\.sql$"
 )
 

@@ -5,13 +5,13 @@ Knows no program: topics come with what was said. Pure.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.scan.rule import Context
 from fulldress.scan.sweep import as_shown
@@ -85,5 +85,5 @@ def _confirmed(finding: Finding, by: Sequence[str]) -> Finding:
     return msgspec.structs.replace(finding, confirmed_by=tuple(sorted(set(by)))) if by else finding
 
 
-UNITS = re.compile(r"(^|/)[^/]+\.(service|timer|socket|path|target|mount|automount|slice|swap)$")
+UNITS = late(r"(^|/)[^/]+\.(service|timer|socket|path|target|mount|automount|slice|swap)$")
 """Places that are systemd's unit files."""

@@ -19,9 +19,12 @@ class _Joined:
     """Many texts as one, to be searched at the speed of one."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        lowered = [text.lower() for text in texts]
-        self._whole = "\n".join(lowered)
-        self._starts = list(accumulate((len(text) + 1 for text in lowered), initial=0))
+        whole = "\n".join(texts)
+        if not whole.isascii():  # other letters may be as long as two in lower case
+            texts = [text.lower() for text in texts]
+            whole = "\n".join(texts)
+        self._whole = whole.lower()
+        self._starts = list(accumulate([len(text) + 1 for text in texts], initial=0))
 
     def having(self, part: str) -> set[int]:
         """Numbers of the texts in which it occurs."""

@@ -5,16 +5,16 @@ A secret-looking value means something else in each of them; every secret and en
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Literal
 
+from fulldress.formats.late import late
 from fulldress.scan.folders import EXAMPLE, TEST, TRANSLATION, folder_kinds
 from fulldress.scan.reading import is_prose, is_vendored
 
 Standing = Literal["acting", "example", "library", "silent"]
 
-_TRANSLATION = re.compile(
+_TRANSLATION = late(
     r"(?i)^(i18n|l10n|locales?|lang|langs|languages|translations?|nls|po)[._-][^/]*$"
     r"|(^|[_.-])(localstrings|messages?|strings|translations?|resources|texts)([_.-][a-z]{2}([_-][a-z]{2,4})?)?\."
     r"(properties|json|ya?ml|xml|resx|ini)$|_[a-z]{2}(_[A-Z]{2})?\.properties$|\.(po|pot|mo|resx|xlf|xliff|ftl|arb)$"
@@ -25,13 +25,13 @@ _TRANSLATION_ENDS = (
 )
 _TRANSLATION_BEGINS = ("i18n", "l10n", "locale", "lang", "translation", "nls", "po")
 """Every name of a translation ends or begins so: most names are told by that alone. The same below."""
-_TEST = re.compile(r"(?i)^(test_[^/]*|[^/]*_test|[^/]*[._-](test|spec|tests)|conftest|unit_tests?)\.\w+$")
-_EXAMPLE = re.compile(
+_TEST = late(r"(?i)^(test_[^/]*|[^/]*_test|[^/]*[._-](test|spec|tests)|conftest|unit_tests?)\.\w+$")
+_EXAMPLE = late(
     r"(?i)\.(example|sample|dist|tmpl|tpl|template|mako|j2|jinja2?|erb|in|default|orig)$"
     r"|[._-](example|sample|template|dist)\.\w+$|^examples?-\d[^/]*\.json$"
 )
 _EXAMPLE_ENDS = (".tmpl", ".tpl", ".mako", ".j2", ".jinja", ".jinja2", ".erb", ".in", ".default", ".orig")
-_SCHEMA = re.compile(
+_SCHEMA = late(
     r"(?i)(\.schema\.json|(^|/)(openapi|swagger|paginators|service|waiters|examples?-\d|endpoint-rule-set|schemas?)[^/]*\.(json|ya?ml)|"
     r"(^|/)schemas?/[^/]+\.(json|xml|ya?ml)|\.(xsd|wsdl|dtd|pyi|map|d\.ts)|\.min\.(js|css)|[.-]lock(\.json|\.ya?ml)?|"
     r"(^|/)(package-lock|composer)\.(json|lock)|go\.sum)\Z"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar, cast
 
 from fulldress.formats import crontab, shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob
@@ -22,7 +23,7 @@ T = TypeVar("T")
 MAX_PARSED = 1 << 20
 """Scripts over 1 MiB are not parsed: real ones are a few KiB, and a syntax tree costs a hundredfold."""
 
-SHELL_NAMES = re.compile(r"\.(sh|bash)$|(^|/)(pre|post)(inst|rm)$")
+SHELL_NAMES = late(r"\.(sh|bash)$|(^|/)(pre|post)(inst|rm)$")
 _SHELL_ENDS = (".sh", ".bash", "inst", "rm")
 SHEBANG = Pattern(r"\A#![^\n]{0,200}sh\b", once=True)
 """The first line of a shell script."""
@@ -35,8 +36,10 @@ _PROSE_ENDS = (
     *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
     *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
 )
-_CRON = re.compile(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
-_USER_CRON = re.compile(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
+_PROSE_HEADS = frozenset(name[:3] for name in _PROSE_NAMES)
+_PROSE_TAILS = frozenset(end[-3:] for end in _PROSE_ENDS)
+_CRON = late(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
+_USER_CRON = late(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
 
 
 class Script(NamedTuple):
@@ -113,8 +116,8 @@ def _parsed(context: Context, entry: Entry, text: str) -> Script:
     return Script(entry, text, memo(context, ("shell", entry.sha256), lambda: shell.commands(text)))
 
 
-_LIBRARY = re.compile(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
-_FUNCTION = re.compile(r"(?m)^[^\S\n]*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
+_LIBRARY = late(r"^[\w-]+(\.(inc|lib|func|funcs|functions|subr|shlib|common|ksh))?$")
+_FUNCTION = late(r"(?m)^[^\S\n]*(function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{?")
 
 
 def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
@@ -130,7 +133,7 @@ def _libraries(context: Context, known: list[Script]) -> Iterator[Script]:
                 yield _parsed(context, entry, text)
 
 
-_BEFORE = re.compile(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
+_BEFORE = late(r"^(?:.*\$(?:\w+|\{[^}]*\}|\([^)]*\)))?[\"']?/*(?:\.{1,2}/)*")
 """What stands before the part of a path that names a file of the package: variables, dots."""
 
 
@@ -175,8 +178,8 @@ def is_prose(place: str) -> bool:
     folder, _, name = place.rpartition("/")
     name = name.lower()
     return (
-        name.startswith(_PROSE_NAMES)
-        or name.endswith(_PROSE_ENDS)
+        (name[:3] in _PROSE_HEADS and name.startswith(_PROSE_NAMES))
+        or (name[-3:] in _PROSE_TAILS and name.endswith(_PROSE_ENDS))
         or name in ("metadata", "pkg-info")
         or folder_kinds(folder) & PROSE != 0
     )
@@ -206,7 +209,7 @@ def is_comment(line: str) -> bool:
     return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
 
 
-_REMARK = re.compile(r"""\s(?:\#|//)\s""")
+_REMARK = late(r"""\s(?:\#|//)\s""")
 
 
 def without_remark(line: str) -> str:
@@ -243,7 +246,7 @@ def _in_docstring(context: Context, entry: Entry, number: int) -> bool:
     return number < len(marks) and bool(marks[number])
 
 
-_DOCSTRING = re.compile(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
+_DOCSTRING = late(r"\s*(?:(?:EXAMPLES|DOCUMENTATION|RETURN|__doc__)\s*=\s*)?[rRuUbB]{0,2}(\"{3}|'{3})")
 
 
 def _docstrings(lines: list[str]) -> bytes:
@@ -293,9 +296,13 @@ def named(context: Context, name: str) -> list[Entry]:
 
     def make() -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = {}
-        for entry in context.files:
-            place = entry.place
-            found.setdefault(place[max(place.rfind("/"), place.rfind("!")) + 1 :], []).append(entry)
+        names = [entry.place[entry.place.rfind("/") + 1 :] for entry in context.files]
+        for entry, name in zip(context.files, names, strict=True):
+            last = name.rpartition("!")[2] if "!" in name else name
+            if last in found:
+                found[last].append(entry)
+            else:
+                found[last] = [entry]
         return found
 
     return memo(context, "entries by name", make).get(name, [])

@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from fulldress.formats.late import late
 from fulldress.scan.reading import is_vendored, memo, scripts, sourced
 from fulldress.scan.rule import Context
 
 Role = Literal["upgrade", "program", "init", "library"]
-_TEST = re.compile(
+_TEST = late(
     r"(^|[!/])(_?tests?|testing|[a-z0-9]+_tests?|t|spec|fixtures?|examples?|samples?|contrib|docs?)/|(^|/)usr/share/(doc|bug)/"
 )
-_INIT = re.compile(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
-_PROGRAM = re.compile(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
-_MAINTAINER = re.compile(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
+_INIT = late(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
+_PROGRAM = late(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
+_MAINTAINER = late(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
 
 
 def role(context: Context, place: str) -> Role:

@@ -125,6 +125,7 @@ class Context:
         acceptance: Acceptance | None = None,
         advisories: AdvisoryReport | None = None,
         drafted: tuple[StepDraft, ...] = (),
+        chain: tuple[str, ...] = (),
         search: Search | None = None,
         read_part: ReadPart | None = None,
     ) -> None:
@@ -149,6 +150,8 @@ class Context:
         """Outside hosts that the previous package names; None when it is not known."""
         self.drafted = drafted
         """Steps that earlier adaptations asked for: a finding that one of them answers is not reported again."""
+        self.chain = chain
+        """Intermediate certificates that the release declares, as PEM."""
         self._read_part = read_part or (lambda sha256, offset, size: read_blob(sha256)[offset : offset + size])
         self._texts: Recent[str | None] = Recent(MAX_KEPT)
         self._plain: Recent[bytes] = Recent(MAX_KEPT // 4)
@@ -181,7 +184,10 @@ class Context:
         found: dict[str, list[int]] = {}
         for n, entry in enumerate(self.files):
             if entry.kind != "container":
-                found.setdefault(entry.sha256, []).append(n)
+                if entry.sha256 in found:
+                    found[entry.sha256].append(n)
+                else:
+                    found[entry.sha256] = [n]
         return found
 
     @cached_property

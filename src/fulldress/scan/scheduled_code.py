@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import crontab, quartz
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
 from fulldress.scan.job import Job
@@ -21,17 +22,17 @@ PG_CRON = Pattern(r"(?i)\bcron\.schedule(?:_in_database)?\s*\(")
 JAVA = Pattern(r"(?i)(?:@Scheduled\s*\([^)\n]{0,80}cron\s*=|cronSchedule\s*\(\s*\"|cron[-_.]?expression)")
 CELERY = Pattern(r"[\x22']schedule[\x22']\s*:\s*crontab\(")
 KUBERNETES = Pattern(r"^kind:\s*[\x22']?CronJob\b", once=True)
-KUBERNETES_KIND = re.compile(r"(?m)^kind:\s*[\"']?CronJob\b")
-SUSPENDED = re.compile(r"(?m)^[ \t]+suspend:\s*true\b")
+KUBERNETES_KIND = late(r"(?m)^kind:\s*[\"']?CronJob\b")
+SUSPENDED = late(r"(?m)^[ \t]+suspend:\s*true\b")
 WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
 ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
 LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS, ANSIBLE)
 
 _QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
-_PG_CALL = re.compile(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
-_CRON_STRING = re.compile(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
-_KEYWORD = re.compile(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
-_TASK = re.compile(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
+_PG_CALL = late(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
+_CRON_STRING = late(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
+_KEYWORD = late(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
+_TASK = late(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
 _DAYS = {"MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6", "SUN": "0"}
 
 
@@ -120,7 +121,7 @@ def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
         )
 
 
-_SETTING = re.compile(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
+_SETTING = late(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
 
 
 def _ansible(context: Context, entry: Entry, number: int) -> Iterator[Job]:
@@ -154,8 +155,8 @@ def suspended(text: str, line: int, reason: str) -> str:
     return "\n".join(lines)
 
 
-_LIST = re.compile(r"^(\s*)(-\s+)?(?:command|args):\s*(.*)$")
-_WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s,\]][^,\]]*))\s*,?""")
+_LIST = late(r"^(\s*)(-\s+)?(?:command|args):\s*(.*)$")
+_WORD = late(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s,\]][^,\]]*))\s*,?""")
 
 
 def _kubernetes(entry: Entry, text: str) -> Iterator[Job]:

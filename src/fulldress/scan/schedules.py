@@ -7,13 +7,13 @@ Context. What a job ends up running is the call graph's part (``callgraph``).
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.formats import calendar, cronlint, crontab, quartz, shell, unit
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
@@ -22,12 +22,13 @@ from fulldress.scan.job import Job
 from fulldress.scan.reading import Crontab, Script, crontabs, memo, named, scripts, without_remark
 from fulldress.scan.rule import Context
 from fulldress.scan.scheduled_code import in_code, suspended
+from fulldress.scan.services import service_named, started
 
 DEBIAN = frozenset({"debian", "ubuntu", "raspbian", "linuxmint", "devuan", "pop"})
-_CRON_FILE = re.compile(r"/etc/(?:cron\.d/|crontab\b)")
-_SPOOL = re.compile(r"/var/spool/cron/(?:crontabs/|tabs/)?[\w$-]")
+_CRON_FILE = late(r"/etc/(?:cron\.d/|crontab\b)")
+_SPOOL = late(r"/var/spool/cron/(?:crontabs/|tabs/)?[\w$-]")
 """A user's crontab, written behind crontab(1)'s back."""
-_NOT_SYSTEMD = re.compile(r"!\s*-d\s+/run/systemd/system|-d\s+/run/systemd/system\s*\]?\s*\|\|")
+_NOT_SYSTEMD = late(r"!\s*-d\s+/run/systemd/system|-d\s+/run/systemd/system\s*\]?\s*\|\|")
 _MONOTONIC = ("OnUnitActiveSec", "OnUnitInactiveSec", "OnActiveSec", "OnBootSec", "OnStartupSec")
 
 
@@ -236,7 +237,7 @@ def silenced(context: Context, finding: Finding, reason: str) -> str | None:
 def _timers(context: Context) -> Iterator[Job]:
     for entry, text in context.texts(".timer"):
         directives = unit.parse(text).get("Timer", [])
-        command = _service_command(context, entry, directives)
+        command = _service_command(context, entry)
         values = {name: value for name, value, _ in directives}
         delay = calendar.span(values.get("RandomizedDelaySec", "")) or 0.0
         persistent = values.get("Persistent", "").lower() in ("1", "yes", "true", "on")
@@ -251,13 +252,19 @@ def _timers(context: Context) -> Iterator[Job]:
                 )
 
 
-def _service_command(context: Context, timer: Entry, directives: list[unit.Directive]) -> str:
+def service_of(context: Context, timer: str) -> Entry | None:
+    """The service that a timer of the package starts."""
+    entry = context.entry(timer)
+    text = context.text(entry) if entry is not None and entry.sha256 else None
+    directives = unit.parse(text or "").get("Timer", [])
+    unit_name = next((value for name, value, _ in directives if name == "Unit"), "")
+    return service_named(context, unit_name or timer.rpartition("/")[2].removesuffix(".timer") + ".service", timer)
+
+
+def _service_command(context: Context, timer: Entry) -> str:
     """The commands of the service that a timer starts."""
-    named = next((value for name, value, _ in directives if name == "Unit"), "")
-    folder, _, name = timer.place.rpartition("/")
-    service = context.entry(f"{folder}/{named or name.removesuffix('.timer') + '.service'}".lstrip("/"))
-    body = context.text(service) if service is not None and service.sha256 else None
-    return "\n".join(command for command, _ in unit.commands(body or ""))
+    service = service_of(context, timer.place)
+    return "\n".join(command for command, _, _ in started(context, service).commands) if service is not None else ""
 
 
 def command_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from fulldress.formats import tokens
+from fulldress.formats.late import late
 from fulldress.model.finding import Confidence
 from fulldress.scan import secrets
 from fulldress.scan.reading import is_code
@@ -34,88 +36,82 @@ CONFIG = (
     *(".example", ".sample", ".dist", ".template", ".tmpl", ".j2", ".erb", ".in", ".bak", ".old", ".orig", ".save"),
 )
 MARKUP = (".xml", ".config", ".plist", ".html")
-_EXAMPLE_HOST = re.compile(
+_EXAMPLE_HOST = late(
     r"(?i)@(?:[\w.-]*\.)?(?:example\.(?:com|org|net)|acme\.com|your[\w.-]*|host(?:name|:port)?|server(?:name)?|domain|my-?host)"
     r"(?![\w.-])"
 )
-_EXAMPLE_USER = re.compile(
-    r"(?i)^(user(name)?|login|scott|nobody|foo|bar|alice|bob|me|name|usr|uname|myuser|joe|john|u|a)\d?$"
-)
-_EXAMPLE_WORD = re.compile(
+_EXAMPLE_USER = late(r"(?i)^(user(name)?|login|scott|nobody|foo|bar|alice|bob|me|name|usr|uname|myuser|joe|john|u|a)\d?$")
+_EXAMPLE_WORD = late(
     r"(?i)^(pass(word|wd|phrase)?|pwd|pw|secret|tiger|custom|test|user|example|foo|bar|p|b|mypass(word)?|token)\d?$"
 )
-_PAIR = re.compile(
+_PAIR = late(
     r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]{1,120}?)["']?\s{0,40}(?:=>|[:=])\s{0,40}"""
     r"""(?:"([^"]*)"|'([^']*)'|([^"'#\s](?:[^"#]|(?<!\s)#)*?))["']?\s*[,;]?\s*(?:\s[#;].*)?$"""
 )
-_JSON = re.compile(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_XML = re.compile(
-    r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|(?<![\w.:-])([\w.:-]{1,120})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')"""
-)
-_NAMED = re.compile(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
-_FLOW = re.compile(r"""[{,]\s{0,20}["']?([\w.-]{1,120})["']?\s{0,4}:\s{0,4}["']?([^\s,'"{}\[\]]{4,400})""")
-_DEFINE = re.compile(r"""^\s*(?:#define|set)\s+(\w+)\s+"([^"\\\n]{6,})"\s*$""")
-_TYPED = re.compile(
+_JSON = late(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_XML = late(r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|(?<![\w.:-])([\w.:-]{1,120})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""")
+_NAMED = late(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
+_FLOW = late(r"""[{,]\s{0,20}["']?([\w.-]{1,120})["']?\s{0,4}:\s{0,4}["']?([^\s,'"{}\[\]]{4,400})""")
+_DEFINE = late(r"""^\s*(?:#define|set)\s+(\w+)\s+"([^"\\\n]{6,})"\s*$""")
+_TYPED = late(
     r"""(?<![\w.-])([\w.-]{1,120})(?:\s{1,4}As\s{1,4}\w{1,30}|\??\s{0,4}:\s{0,4}[\w<>?&\[\]]{1,30})\s{0,4}=\s{0,4}(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
 )
 """``const apiKey: string = "..."``, ``Const Password As String = "..."``."""
-_LITERAL = re.compile(
-    r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
-)
+_LITERAL = late(r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
 
 
-_INLINE = re.compile(r"""(?<![\w.$-])((?:-D)?[\w.-]{0,120})=["']?([^\s,;&'"<>]{6,})""")
-_SPACED = re.compile(
+_INLINE = late(r"""(?<![\w.$-])((?:-D)?[\w.-]{0,120})=["']?([^\s,;&'"<>]{6,})""")
+_SPACED = late(
     r"""^\s*(?:ENV\s+|ARG\s+)?([A-Za-z][\w.-]*)[ \t]+(?:--\w+\s+)?"""
     r"""(?:"([^"\s]{4,})"|'([^'\s]{4,})'|([^\s"'=:]\S{3,}))\s*;?\s*$"""
 )
-_ENTRY = re.compile(r"""<\w+\s[^<>]*\b(?:key|name)\s*=\s*["']([^"']+)["'][^<>]*>([^<]+)<""")
-_JSON_NAMED = re.compile(r'"(?:key|name)"\s*:\s*"([^"]+)"\s*,\s*"value"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_WHOLE_URL = re.compile(r"[a-z]://[^\s'\"<>]*$")
+_ENTRY = late(r"""<\w+\s[^<>]*\b(?:key|name)\s*=\s*["']([^"']+)["'][^<>]*>([^<]+)<""")
+_JSON_NAMED = late(r'"(?:key|name)"\s*:\s*"([^"]+)"\s*,\s*"value"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_WHOLE_URL = late(r"[a-z]://[^\s'\"<>]*$")
 MAX_URL = 300
-_DOTTED = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+_DOTTED = late(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 """``support.class.actionscript.2``: the name of something, not a secret."""
 GENERATED = 1000
 """Characters of a line of a program that no person wrote: its names are those of parsers and grammars."""
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
+_CDATA = late(r"<!\[CDATA\[(.*?)\]\]>")
 _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (
         ("@tcp(", "@udp(", "@unix("),
-        re.compile(r"""["'`][\w.-]+:([^@\s"'`:/]{4,})@(?:tcp|udp|unix)\("""),
+        late(r"""["'`][\w.-]+:([^@\s"'`:/]{4,})@(?:tcp|udp|unix)\("""),
         "a password in a connection string",
     ),
     (
         ("convertto-securestring",),
-        re.compile(r"""(?i)ConvertTo-SecureString\s+(?:-String\s+)?["']([^"'$]+)["'].*-AsPlainText"""),
+        late(r"""(?i)ConvertTo-SecureString\s+(?:-String\s+)?["']([^"'$]+)["'].*-AsPlainText"""),
         "a plain password",
     ),
-    (("/user:",), re.compile(r"(?i)\bnet\s+use\s.*/user:\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
-    (("insecure-password",), re.compile(r"\binsecure-password\s+(\S{4,})"), "a password in clear"),
+    (("/user:",), late(r"(?i)\bnet\s+use\s.*/user:\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
+    (("insecure-password",), late(r"\binsecure-password\s+(\S{4,})"), "a password in clear"),
     (
         ("<value>",),
-        re.compile(r"(?i)<\w*Password>\s*<Value>([^<]{4,})</Value>"),
+        late(r"(?i)<\w*Password>\s*<Value>([^<]{4,})</Value>"),
         "a password in an answer file",
     ),
     (
         ("jdbc:oracle:",),
-        re.compile(r"jdbc:oracle:\w+:[\w.-]+/([^@\s\"'/]{4,})@"),
+        late(r"jdbc:oracle:\w+:[\w.-]+/([^@\s\"'/]{4,})@"),
         "a password in a connection string",
     ),
     (
         ("sqlcmd", "osql", "bcp"),
-        re.compile(r"(?i)\b(?:sqlcmd|osql|bcp)\b.{1,400}\s-P\s?([^\s%\"-]{4,})"),
+        late(r"(?i)\b(?:sqlcmd|osql|bcp)\b.{1,400}\s-P\s?([^\s%\"-]{4,})"),
         "a password of a database",
     ),
-    (("cmdkey",), re.compile(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
+    (("cmdkey",), late(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
     (
         ("auth",),
-        re.compile(r"""\bauth\s*=\s*\(\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']\s*\)"""),
+        late(r"""\bauth\s*=\s*\(\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']\s*\)"""),
         "a password for basic authentication",
     ),
-    (("d-i",), re.compile(r"(?i)^\s*d-i\s+\S*password\S*\s+password\s+(\S{4,})"), "a password in a preseed file"),
+    (("d-i",), late(r"(?i)^\s*d-i\s+\S*password\S*\s+password\s+(\S{4,})"), "a password in a preseed file"),
     (
         ("createuser",),
-        re.compile(r"""(?i)^\s*createUser\s+\S+\s+(?:MD5|SHA\S*)\s+"?([^\s"]{4,})"""),
+        late(r"""(?i)^\s*createUser\s+\S+\s+(?:MD5|SHA\S*)\s+"?([^\s"]{4,})"""),
         "an SNMP passphrase",
     ),
 )
@@ -183,8 +179,13 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
             yield Secret(name, value, "a secret", code, worth=worth if worth == "real" or not _is_data(place) else "")
 
 
+_OF_A_FORM = late("|".join(re.escape(word) for words, _, _ in _FORMS for word in words))
+
+
 def _by_form(line: str) -> Iterator[tuple[str, str]]:
     lower = line.lower()
+    if not _OF_A_FORM.search(lower):
+        return
     for words, form, what in _FORMS:
         if any(word in lower for word in words):
             for match in form.finditer(line):
@@ -211,9 +212,14 @@ def _is_data(place: str) -> bool:
     return place.endswith((".json", ".xml", ".yaml", ".yml", ".toml", ".tf", ".hcl")) or is_code(place)
 
 
+@lru_cache(maxsize=1 << 10)
+def _plain_name(place: str) -> str:
+    return re.sub(r"\.(example|sample|dist|template|tmpl|j2|erb|in|bak|old|orig|save|mako)$", "", place.rpartition("/")[2])
+
+
 def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     """The keys and values of a line, by the kind of file."""
-    name = re.sub(r"\.(example|sample|dist|template|tmpl|j2|erb|in|bak|old|orig|save|mako)$", "", place.rpartition("/")[2])
+    name = _plain_name(place)
     if name.endswith((".json", ".tfstate", ".ipynb")):
         yield from _JSON_NAMED.findall(line)
         yield from ((k, v.replace("\\/", "/")) for k, v in _JSON.findall(line))

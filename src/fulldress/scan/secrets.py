@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from fulldress.formats.late import late
+
 HIDDEN = "<redacted>"
 Worth = Literal["", "weak", "real"]
 """What a value is: no secret, one that is in every list of passwords (or may be a word), or a secret."""
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_NAMES = re.compile(
+_WORDS = late(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_NAMES = late(
     r"(passwords?|passwd|passwort|kennwort|motdepasse|contrasena|senha|wachtwoord|heslo|passphrase|passcode|pwd|secret|secrets|token|credentials?|bearer|apikey|authkey|secretkey|"
     r"accesskey|privatekey|(db|user|ftp|ssh|smtp|ldap|mail|admin|root|http|become|sudo|my|key|store)?pass)$"
 )
@@ -43,7 +45,7 @@ _PHRASES = {
         "contrase a",
     ),
 }
-_COUNTING = re.compile(
+_COUNTING = late(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
     r"start|end|marker|max|min|sync|cancel(lation)?|cli|dry|device|special|eos|bos|pad|unk|sep|mask|stop|idempotency|"
     r"delimiter|white|comma|word|string|number|keyword)_(\w+_)?tokens?$"
@@ -52,7 +54,7 @@ _COUNTING = re.compile(
     r"validate|verify|hash|encode|encrypt|decrypt)_(\w+_)?(tokens?|passwords?|passwd|secrets?|credentials?|key|pwd|pass|passphrase)$"
     r"|^load_credential(_encrypted)?s?$|(^|_)(dummy|fake|mock|masked?|placeholder|prefix|suffix|regexp?|pattern)_"
 )
-_NOT_A_VALUE = re.compile(
+_NOT_A_VALUE = late(
     r"""(?ix) ^(
       | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
@@ -68,7 +70,7 @@ _NOT_A_VALUE = re.compile(
       | (sha(1|256|384|512)|md5|pbkdf2|scram-sha|bcrypt|argon2)[-:$_].* | (bearer|basic|plain|token|oauth2?|jwt|md5)\s*
     )$"""
 )
-_CODE = re.compile(
+_CODE = late(
     r"^[A-Za-z_][\w.]*(\(.*\)?|\[.*\]?)[;,]?$|->|=>|::|\\[ntrux]|^\W+$|^[A-Za-z_]\w*\.[a-z]\w*\.\w+$|^self\.|^this\.|"
     r"\bfunction\b|\blambda\b|\\\$|',"
 )
@@ -85,7 +87,7 @@ DEFAULTS = frozenset(
     )
 )
 """Passwords that are tried first."""
-PROVIDER = re.compile(
+PROVIDER = late(
     r"(?<![A-Za-z0-9])("
     r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,}|gl[a-z]{2,5}-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{36}|"
     r"xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA|ABIA|ACCA)(?!IOSFODNN7EXAMPLE)[A-Z0-9]{16}|"
@@ -98,20 +100,20 @@ PROVIDER = re.compile(
     r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==|(?<=SharedAccessKey=)[A-Za-z0-9+/]{43}="
     r")(?![A-Za-z0-9])"
 )
-URL_USERINFO = re.compile(r"(?i)(?<![a-z])([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
-_USERINFO = re.compile(r"://[^\s/:@'\"<>$]*:[^\s/@'\"<>]+@")
+URL_USERINFO = late(r"(?i)(?<![a-z])([a-z][a-z0-9+.:-]{1,30}://)([^\s/:@'\"<>$]*):([^\s/@'\"<>]+)@")
+_USERINFO = late(r"://[^\s/:@'\"<>$]*:[^\s/@'\"<>]+@")
 MAX_SCHEME = 31
-URL_PARAMETER = re.compile(r"(?i)([?&;](?:password|passwd|pwd|secret|token|api_?key|access_token)=)([^\s&;'\"<>]+)")
+URL_PARAMETER = late(r"(?i)([?&;](?:password|passwd|pwd|secret|token|api_?key|access_token)=)([^\s&;'\"<>]+)")
 _WORD = r"""('[^']*'|"[^"]*"|[^\s'"]+)"""
 _ARGUMENTS = (
-    re.compile(rf"(sshpass\s+(?:-\S+\s+)*-p\s*){_WORD}"),
-    re.compile(r"""((?:-u|--user)[ =]?\s*["']?[^\s:'"]+:)([^\s'"]+)"""),
-    re.compile(rf"(mysql\w*\s(?:[^|;&]*\s)?-p){_WORD}"),
-    re.compile(rf"(?i)(--(?:[a-z-]*(?:password|token|secret|api-?key))[ =]\s*){_WORD}"),
-    re.compile(r"""(?i)(\bx-(?:api-key|auth-token)\s*:\s*)([^\s'"]+)"""),
-    re.compile(rf"(pass:){_WORD}"),
-    re.compile(r"((?:-U|--user)[ =]?\s*[\"']?[^\s%'\"]{1,64}%)([^\s'\"]+)"),
-    re.compile(rf"(ldap\w+\s(?:[^|;&]*\s)?-w\s*){_WORD}"),
+    late(rf"(sshpass\s+(?:-\S+\s+)*-p\s*){_WORD}"),
+    late(r"""((?:-u|--user)[ =]?\s*["']?[^\s:'"]+:)([^\s'"]+)"""),
+    late(rf"(mysql\w*\s(?:[^|;&]*\s)?-p){_WORD}"),
+    late(rf"(?i)(--(?:[a-z-]*(?:password|token|secret|api-?key))[ =]\s*){_WORD}"),
+    late(r"""(?i)(\bx-(?:api-key|auth-token)\s*:\s*)([^\s'"]+)"""),
+    late(rf"(pass:){_WORD}"),
+    late(r"((?:-U|--user)[ =]?\s*[\"']?[^\s%'\"]{1,64}%)([^\s'\"]+)"),
+    late(rf"(ldap\w+\s(?:[^|;&]*\s)?-w\s*){_WORD}"),
 )
 
 
@@ -180,18 +182,16 @@ def is_real(value: str) -> bool:
     return len(bare) >= 4 and not _NOT_A_VALUE.match(bare)
 
 
-_HINT = re.compile(
+_HINT = late(
     r"(?i)://|pass|kennwort|contrase|senha|wachtwoord|heslo|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}"
 )
-_AUTHORIZATION = re.compile(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
-_ASSIGNMENT = re.compile(
+_AUTHORIZATION = late(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
+_ASSIGNMENT = late(
     r"(?i)((?:passw(?:or)?d|passwd|passwort|kennwort|mot_?de_?passe|contrase[nñ]a|senha|wachtwoord|heslo|secret|token|api[_-]?key|secret[_-]?access[_-]?key)[\"']?\s*[=:]\s*)"
     r"([\"']?)([^\s\"'$<{]{4,})"
 )
-_STATEMENT = re.compile(
-    r"""(?i)\b((?:identified\s+(?:with\s+\S+\s+)?by|password)\s+(?:password\s+)?)(['"])([^'"]{4,})(['"])"""
-)
-_KEY_BLOCK = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----)[\s\S]*?(-----END|\Z)")
+_STATEMENT = late(r"""(?i)\b((?:identified\s+(?:with\s+\S+\s+)?by|password)\s+(?:password\s+)?)(['"])([^'"]{4,})(['"])""")
+_KEY_BLOCK = late(r"(-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----)[\s\S]*?(-----END|\Z)")
 
 
 def hidden(text: str) -> str:
@@ -209,11 +209,12 @@ def hidden(text: str) -> str:
         text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
     if "identified" in lower or "password" in lower:
         text = _STATEMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}{m[4]}" if is_real(m[3]) else m[0], text)
-    if "pass" in lower or "secret" in lower or "token" in lower or "key" in lower:
+    if any(word in lower for word in _ASSIGNED_WORDS):
         text = _ASSIGNMENT.sub(lambda m: f"{m[1]}{m[2]}{HIDDEN}" if is_real(m[3]) else m[0], text)
     return text
 
 
+_ASSIGNED_WORDS = ("pass", "secret", "token", "key", "kennwort", "contrase", "senha", "wachtwoord", "heslo")
 _ALL_WORDS = "authorization identified password secret token key"
 
 

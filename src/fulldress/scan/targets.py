@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.scan.endpoints import urls
 
-_REMOTE = re.compile(r"^(?:[\w.+-]+@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9][\w.-]*\.?)$")
-_COPY = re.compile(r"^(?:[\w.+-]+@)?([A-Za-z0-9][\w.-]*):")
+_REMOTE = late(r"^(?:[\w.+-]+@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9][\w.-]*\.?)$")
+_COPY = late(r"^(?:[\w.+-]+@)?([A-Za-z0-9][\w.-]*):")
 LOGINS = {
     "ssh": "BbcDEeFIiJLlmOopQRSWw",
     "sftp": "BbcDFiJloPRSsX",

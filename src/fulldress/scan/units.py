@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import unit
+from fulldress.formats.late import late
 from fulldress.formats.unit import Directive
 from fulldress.model.estate import Estate
 from fulldress.model.package import Entry
@@ -14,11 +15,9 @@ from fulldress.scan.reading import is_prose, is_vendored, memo
 from fulldress.scan.rule import Context
 
 SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".scope", ".swap")
-_DROPIN = re.compile(
-    r"(?:^|[!/])([^/!]+\.(?:service|socket|timer|target|path|mount|automount|slice|scope|swap))\.d/[^/]+\.conf$"
-)
-_FOLDER = re.compile(r"(?:^|[!/])(etc|run|usr/local/lib|usr/lib|lib)/systemd/(system|user)/")
-_EXAMPLE = re.compile(r"(^|[!/])(examples?|samples?|contrib|tests?|fixtures?|templates?)/")
+_DROPIN = late(r"(?:^|[!/])([^/!]+\.(?:service|socket|timer|target|path|mount|automount|slice|scope|swap))\.d/[^/]+\.conf$")
+_FOLDER = late(r"(?:^|[!/])(etc|run|usr/local/lib|usr/lib|lib)/systemd/(system|user)/")
+_EXAMPLE = late(r"(^|[!/])(examples?|samples?|contrib|tests?|fixtures?|templates?)/")
 
 
 class UnitFile(NamedTuple):

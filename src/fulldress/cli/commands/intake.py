@@ -107,7 +107,7 @@ def _contents(lock: PackageLock) -> str:
         ("sha256", lock.sha256),
         ("inside", f"{len(files)} files, {len(containers)} of them archives; {lock.bytes_inspected:,} bytes looked into"),
         *(("archive", f"{e.place} ({e.format}, {_members(lock, e.place)} members)") for e in containers[:20]),
-        *(("not inspected", f"{n.place}: {n.reason}") for n in lock.not_inspected[:20]),
+        *(("not inspected", f"{n.place or 'the package'}: {n.reason}") for n in lock.not_inspected[:20]),
         *(("remark", _remark(r)) for r in lock.remarks[:20]),
         *_times(lock),
     ]

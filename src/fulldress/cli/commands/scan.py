@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import click
 
-from fulldress.cli.before import read_before
-from fulldress.cli.curework import shown_cures
 from fulldress.cli.groups import Sectioned
-from fulldress.cli.peerwork import chosen, with_peers
 from fulldress.cli.progress import terminal_progress
-from fulldress.cli.releasework import release_context
 from fulldress.cli.scanout import FORMS, View, show
 from fulldress.cli.scanwork import ALONE, package_context
 from fulldress.cli.stagework import next_command, stage_work
@@ -27,6 +24,7 @@ from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, UsageError
 from fulldress.intake.budgets import Budgets, raised
 from fulldress.model.finding import SEVERITIES, FindingsReport, Severity
 from fulldress.model.package import PackageLock
+from fulldress.report.cure import ShownCure
 from fulldress.report.text import summary
 from fulldress.scan.lineage import Before, only_new
 from fulldress.scan.rule import Context
@@ -123,7 +121,7 @@ def command(
     """
     _can_write(output)
     _spare(output, package, baseline, waivers, vendor)
-    ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, chosen(peers))
+    ask = Ask(View(form=form, everything=everything, diff=diff, output=output), baseline, waivers, _chosen(peers))
     if package is not None:
         report = _alone(package, ask, vendor, raised(ALONE, limits), sandboxed=not no_sandbox)
     else:
@@ -132,6 +130,22 @@ def command(
         return EXIT_BROKE  # what a rule did not look at is not known to be fine, whatever --fail-on says
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on else ()
     return EXIT_FINDINGS if any(finding.severity in failing for finding in report.findings) else EXIT_OK
+
+
+def _chosen(peers: str) -> tuple[str, ...]:
+    if peers == "none":
+        return ()
+    from fulldress.cli.peerwork import chosen  # noqa: PLC0415 - loaded when needed: most scans ask nobody
+
+    return chosen(peers)
+
+
+def _before(baseline: Path | None, *, sandboxed: bool = True) -> Before | None:
+    if baseline is None:
+        return None
+    from fulldress.cli.before import read_before  # noqa: PLC0415 - loaded when needed: as above
+
+    return read_before(baseline, sandboxed=sandboxed)
 
 
 def _spare(output: Path | None, *read: Path | None) -> None:
@@ -156,7 +170,7 @@ def _can_write(output: Path | None) -> None:
 
 def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sandboxed: bool) -> FindingsReport:
     progress = terminal_progress()
-    before = read_before(ask.baseline, sandboxed=sandboxed) if ask.baseline else None
+    before = _before(ask.baseline, sandboxed=sandboxed)
     with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress, budgets=budgets) as context:
         context.known_hosts = before.hosts if before is not None else None
         report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
@@ -167,7 +181,9 @@ def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sa
 
 
 def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
-    before = read_before(ask.baseline) if ask.baseline else None
+    from fulldress.cli.releasework import release_context  # noqa: PLC0415 - loaded when needed: it knows the inventory
+
+    before = _before(ask.baseline)
     with stage_work(folder, "scan") as work:
         lock = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
         context = release_context(folder, lock, BlobStore(state_dir() / "blobs"))
@@ -193,6 +209,8 @@ def _swept(context: Context, waivers: Path | None, peers: tuple[str, ...]) -> Fi
     active = split.active if split else ()
     report = sweep(context, waivers=active, progress=terminal_progress())
     if peers:
+        from fulldress.cli.peerwork import with_peers  # noqa: PLC0415 - loaded when needed: most scans ask nobody
+
         report = with_peers(report, context, peers, active)
     return split.told(report) if split else report
 
@@ -202,4 +220,9 @@ def _listed(report: FindingsReport, context: Context, before: Before | None) -> 
 
 
 def _show(report: FindingsReport, context: Context, view: View) -> None:
-    show(report, context.package, view, shown_cures(context, report.findings) if view.with_cures else {})
+    cures: Mapping[str, ShownCure] = {}
+    if view.with_cures:
+        from fulldress.cli.curework import shown_cures  # noqa: PLC0415 - loaded when needed: it knows the patches
+
+        cures = shown_cures(context, report.findings)
+    show(report, context.package, view, cures)

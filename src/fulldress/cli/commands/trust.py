@@ -26,7 +26,7 @@ from fulldress.intake import dossier as dossiers
 from fulldress.intake import escalate as escalating
 from fulldress.model.advisory import ChannelReport
 from fulldress.model.package import Acceptance, PackageLock, TrustReport
-from fulldress.model.vendor import Outcome, Reason
+from fulldress.model.vendor import Escalation, Outcome, Reason
 from fulldress.report.columns import columns, shown
 from fulldress.store import folder as f
 from fulldress.store.blobs import BlobStore
@@ -94,13 +94,16 @@ def explain(folder: f.ReleaseFolder, form: str = "text") -> None:
     accepted = _acceptance(folder)
     if accepted is not None and accepted.package_sha256 == trust.package_sha256:
         state = "accepted" if accepted.covers(trust) else "one more person is needed"
+        state = "VOID, for the vendor denied it" if asked and asked.refused else state
         rows.append(("accepted by", f"{', '.join(accepted.by)}: {state}"))
     if rows:
         click.echo(columns(("what", "state"), rows, widest=90))
-    next_command(_next(trust, accepted, asked is not None))
+    next_command(_next(trust, accepted, asked))
 
 
-def _next(trust: TrustReport, accepted: Acceptance | None, asked: bool) -> str:
+def _next(trust: TrustReport, accepted: Acceptance | None, asked: Escalation | None) -> str:
+    if asked is not None and asked.refused:
+        return "ask for a release that is theirs, then fulldress intake"
     if trust.verdict == "pinned-ok" or (accepted is not None and accepted.covers(trust)):
         return "fulldress inventory"
     return "fulldress trust dossier" if asked else "fulldress trust escalate --by NAME"
@@ -230,7 +233,7 @@ def dossier(folder: f.ReleaseFolder, second: Path | None, previous: Path | None,
     trust, lock = work.trust_of(folder), read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
     channels = read_json(folder.path(f.CHANNELS), ChannelReport) if folder.path(f.CHANNELS).is_file() else None
     record = work.vendor_record(folder)
-    held = [k.encode() for k in (record.keys if record else ())] + [_small(path) for path in keys]
+    held = [k.encode() for k in (record.keys if record else ())] + [_key(path) for path in keys]
     made = dossiers.dossier(
         dossiers.Material(
             trust=trust,
@@ -261,10 +264,12 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _small(path: Path) -> bytes:
+def _key(path: Path) -> bytes:
     if _there(path).stat().st_size > MAX_KEY:
         raise UsageError(f"{path} is too large for a key", fix="name the public key alone")
-    return path.read_bytes()
+    if not OpenPgp().certificates(data := path.read_bytes()):
+        raise UsageError(f"{path} holds no OpenPGP public key", fix="name the file that `gpg --export` wrote")
+    return data
 
 
 def _previous(path: Path) -> PackageLock:

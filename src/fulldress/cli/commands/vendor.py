@@ -5,7 +5,7 @@ Joins the vendor record, its approvals, its channels and the package. Only ``ven
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -143,8 +143,16 @@ def _noted(start: Path, what: str, by: str, now: vendors.Standing) -> None:
 @command.command(epilog="Example:  fulldress vendor fetch --since 2026-01-31")
 @click.option("--channel", "names", multiple=True, help="Only this channel of the record (repeatable).")
 @click.option("--offline", is_flag=True, help="Only channels that are folders; the network is not touched.")
-@click.option("--since", default="", help="Leave out documents that were last changed before this day (2026-01-31).")
-@click.option("--most", default=reading.MOST, show_default=True, help="Documents of one channel at most, newest first.")
+@click.option(
+    "--since", default="", help="Leave out documents that a feed says were last changed before this day (2026-01-31)."
+)
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    default=reading.MOST,
+    show_default=True,
+    help="Documents of one channel at most, newest first.",
+)
 @click.pass_obj
 def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most: int) -> None:
     """Read the vendor's channels and compare them with the package. The only command that asks the network.
@@ -153,6 +161,7 @@ def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most:
     advisories.json into 01-package/.
     """
     release = f.ReleaseFolder.find(folder)
+    _is_day(since)
     record = trustwork.required_record(release)
     chosen = _chosen(record, names, offline)
     base = release.path(release.release().vendor).parent
@@ -172,6 +181,16 @@ def fetch(folder: Path, names: tuple[str, ...], offline: bool, since: str, most:
     click.echo("\n" + _matches_text(_matched(release, report, record)))
     _heard(fresh)
     next_command("fulldress trust dossier, or fulldress scan")
+
+
+def _is_day(since: str) -> None:
+    """UsageError for a --since that is no day: compared as it is it would leave out anything, or nothing."""
+    try:
+        valid = not since or date.fromisoformat(since).isoformat() == since
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError(f"--since {since!r} is no day", fix="write it as 2026-01-31")
 
 
 def _heard(fresh: ChannelReport) -> None:

@@ -161,6 +161,10 @@ def _known_constant(expr: Any, catalogue: Catalogue) -> bool:
 
 def _add_column(name: str, column: Any, catalogue: Catalogue, effects: Effects) -> None:
     kind, _ = type_of(column.type_name)
+    if not column.constraints:
+        if kind in SERIALS:
+            effects.rewrites.add(name)
+        return
     stored = any(c.generated_kind != "v" for c in constraints(column, pb.CONSTR_GENERATED))
     if kind in SERIALS or stored or constraints(column, pb.CONSTR_IDENTITY) or volatile_default(column, catalogue):
         effects.rewrites.add(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.late import late
 from fulldress.formats.sql.altering import commands, constraints
 from fulldress.formats.sql.dynamic import AT_RUN_TIME
 from fulldress.formats.sql.kinds import Hazard, HazardKind, rows_of
@@ -26,14 +27,14 @@ _ALONE = {
 }
 """Statements that PostgreSQL refuses in a transaction block."""
 _WHOLE = {pb.REINDEX_OBJECT_SCHEMA, pb.REINDEX_OBJECT_SYSTEM, pb.REINDEX_OBJECT_DATABASE}
-_KNOWN = re.compile(
+_KNOWN = late(
     r"(?:pg_\w+|set_config|setval|nextval|currval|lastval|now|clock_timestamp|version|current_\w+|count|max|min|sum|avg|coalesce|"
     r"json\w*|jsonb\w*|array\w*|string_agg|format|concat\w*|lower|upper|length|to_\w+|generate_series|exists|has_\w+|"
     r"quote_\w+|md5|random|gen_random_uuid|unnest|row_number|date_\w+|extract|round|txid_\w+|obj_description|col_description|"
     r"regexp_\w+|replace|substr\w*|split_part|bool_\w+|every|greatest|least|nullif|uuid_\w+|inet_\w+|lo_\w+)\Z",
     re.IGNORECASE,
 )
-_OUTSIDE = re.compile(r"(?:dblink\w*|http_\w+|pg_read_server_files|lo_export|pg_execute\w*)\Z", re.IGNORECASE)
+_OUTSIDE = late(r"(?:dblink\w*|http_\w+|pg_read_server_files|lo_export|pg_execute\w*)\Z", re.IGNORECASE)
 _GONE = {
     pb.OBJECT_TABLE: "table",
     pb.OBJECT_VIEW: "view",

@@ -12,6 +12,7 @@ from typing import Any
 
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.late import late
 from fulldress.formats.sql.grammar import Unreadable, parse, plpgsql
 from fulldress.formats.sql.names import dotted
 from fulldress.formats.sql.nodes import find_nodes
@@ -21,7 +22,7 @@ AT_RUN_TIME = "fd_run_time"
 MAX_DEPTH = 4
 """Functions that call functions are followed so far."""
 
-_PLACE = re.compile(r"%(?:(\d+)\$)?[-\d*$]*([IsL%])")
+_PLACE = late(r"%(?:(\d+)\$)?[-\d*$]*([IsL%])")
 Found = tuple[str, str, Any]
 """(kind, text, node) of a statement; ``("hidden", text, None)`` when it cannot be read."""
 

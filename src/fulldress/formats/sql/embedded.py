@@ -8,32 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from fulldress.formats.late import late
 from fulldress.formats.sql.changelog import read_xml, read_yaml
 from fulldress.formats.sql.programs import read_ruby, read_strings
 from fulldress.formats.sql.python import read_python
 from fulldress.formats.sql.shadow import Shadow
 
-_DOWN_MARK = re.compile(
-    r"(?im)^[^\S\n]*--\s*(?:\+goose\s+Down|migrate:down|\+migrate\s+Down|rollback\b|\+micrate\s+Down|//@UNDO)"
-)
-_UP_MARK = re.compile(r"(?im)^[^\S\n]*--\s*(?:\+goose\s+Up|migrate:up|\+migrate\s+Up|changeset\s)")
+_DOWN_MARK = late(r"(?im)^[^\S\n]*--\s*(?:\+goose\s+Down|migrate:down|\+migrate\s+Down|rollback\b|\+micrate\s+Down|//@UNDO)")
+_UP_MARK = late(r"(?im)^[^\S\n]*--\s*(?:\+goose\s+Up|migrate:up|\+migrate\s+Up|changeset\s)")
 _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("goose", re.compile(r"(?im)^[^\S\n]*--\s*\+goose\s")),
-    ("dbmate", re.compile(r"(?im)^[^\S\n]*--\s*migrate:up")),
-    ("sql-migrate", re.compile(r"(?im)^[^\S\n]*--\s*\+migrate\s")),
-    ("Liquibase", re.compile(r"(?i)\A\s*--\s*liquibase formatted sql")),
-    ("drizzle", re.compile(r"-->\s*statement-breakpoint")),
+    ("goose", late(r"(?im)^[^\S\n]*--\s*\+goose\s")),
+    ("dbmate", late(r"(?im)^[^\S\n]*--\s*migrate:up")),
+    ("sql-migrate", late(r"(?im)^[^\S\n]*--\s*\+migrate\s")),
+    ("Liquibase", late(r"(?i)\A\s*--\s*liquibase formatted sql")),
+    ("drizzle", late(r"-->\s*statement-breakpoint")),
 )
-_ALONE = re.compile(
+_ALONE = late(
     r"(?im)^[^\S\n]*--.*(?:NO TRANSACTION|transaction:\s*false|notransaction|no-transaction|runInTransaction:false)"
 )
 _PLACES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("Flyway", re.compile(r"(?:^|/)[VRB][\d._]*__[^/]+\.sql$")),
-    ("Prisma", re.compile(r"(?:^|/)\d+\w*/migration\.sql$")),
-    ("drizzle", re.compile(r"(?i)(?:^|/)drizzle/\d+_[^/]+\.sql$")),
-    ("golang-migrate", re.compile(r"(?:^|/)\d+_[^/]+\.up\.sql$")),
+    ("Flyway", late(r"(?:^|/)[VRB][\d._]*__[^/]+\.sql$")),
+    ("Prisma", late(r"(?:^|/)\d+\w*/migration\.sql$")),
+    ("drizzle", late(r"(?i)(?:^|/)drizzle/\d+_[^/]+\.sql$")),
+    ("golang-migrate", late(r"(?:^|/)\d+_[^/]+\.up\.sql$")),
 )
-_CONCURRENT = re.compile(r"(?i)\bconcurrently\b")
+_CONCURRENT = late(r"(?i)\bconcurrently\b")
 Reader = Callable[[str, str], Shadow | None]
 
 
@@ -70,14 +69,14 @@ def _forward(text: str) -> str:
 
 
 _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = (
-    (re.compile(r"(?:^|/)(?:migrations|versions|alembic)/(?:[^/]+/)?[^/]+\.py$"), read_python),
-    (re.compile(r"(?:^|/)db/(?:post_)?migrate/[^/]+\.rb$"), read_ruby),
-    (re.compile(r"(?i)(?:^|/)(?:[^/]*changelog[^/]*|[^/]*changeset[^/]*)/?[^/]*\.xml$|(?:^|/)liquibase/.*\.xml$"), read_xml),
+    (late(r"(?:^|/)(?:migrations|versions|alembic)/(?:[^/]+/)?[^/]+\.py$"), read_python),
+    (late(r"(?:^|/)db/(?:post_)?migrate/[^/]+\.rb$"), read_ruby),
+    (late(r"(?i)(?:^|/)(?:[^/]*changelog[^/]*|[^/]*changeset[^/]*)/?[^/]*\.xml$|(?:^|/)liquibase/.*\.xml$"), read_xml),
     (
-        re.compile(r"(?i)(?:^|/)(?:[^/]*changelog[^/]*|[^/]*changeset[^/]*)/?[^/]*\.ya?ml$|(?:^|/)liquibase/.*\.ya?ml$"),
+        late(r"(?i)(?:^|/)(?:[^/]*changelog[^/]*|[^/]*changeset[^/]*)/?[^/]*\.ya?ml$|(?:^|/)liquibase/.*\.ya?ml$"),
         read_yaml,
     ),
-    (re.compile(r"(?i)(?:^|/)migrations?/[^/]+\.(?:js|ts|cjs|mjs|cs)$"), read_strings),
+    (late(r"(?i)(?:^|/)migrations?/[^/]+\.(?:js|ts|cjs|mjs|cs)$"), read_strings),
 )
 
 

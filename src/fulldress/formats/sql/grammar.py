@@ -12,15 +12,17 @@ from typing import Any
 import postgast
 from google.protobuf.message import DecodeError
 
+from fulldress.formats.late import late
+
 MAX_LINKS = 10_000
 """Operators and set operations in one statement; the library still stands twice as many."""
 
-_STRING = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_LINK = re.compile(
+_STRING = late(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+_LINK = late(
     r"[-+*/<>=~!@#%^&|?]+|::|\[|\b(?:union|intersect|except|join|collate|zone|is|isnull|notnull|not|like|ilike|in|between)\b",
     re.IGNORECASE,
 )
-_BLOCK = re.compile(r"\b(?:if|loop|begin|case)\b", re.IGNORECASE)
+_BLOCK = late(r"\b(?:if|loop|begin|case)\b", re.IGNORECASE)
 
 
 class Unreadable(ValueError):
@@ -29,7 +31,7 @@ class Unreadable(ValueError):
 
 def parse(text: str) -> Any:
     """The statements of an SQL text (``.stmts``). Raises Unreadable."""
-    for piece in _STRING.sub("''", text).split(";"):
+    for piece in _STRING.sub("''", text).split(";") if len(text) > MAX_LINKS else ():
         if len(piece) > MAX_LINKS and sum(1 for _ in _LINK.finditer(piece)) > MAX_LINKS:
             raise Unreadable("nested too deeply")
     try:
@@ -40,7 +42,8 @@ def parse(text: str) -> Any:
 
 def plpgsql(text: str) -> Any:
     """The tree of a DO block's body. Raises Unreadable."""
-    if sum(1 for _ in _BLOCK.finditer(text)) > MAX_LINKS // 10:
+    most = MAX_LINKS // 10
+    if len(text) > most and sum(1 for _ in _BLOCK.finditer(text)) > most:
         raise Unreadable("nested too deeply")
     try:
         return postgast.parse_plpgsql(text)

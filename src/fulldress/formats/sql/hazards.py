@@ -8,6 +8,7 @@ from typing import Any
 
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.late import late
 from fulldress.formats.sql.altering import commands, constraints
 from fulldress.formats.sql.breaks import other_hazards
 from fulldress.formats.sql.catalogue import Catalogue
@@ -21,9 +22,9 @@ SMALL_ROWS = 10_000
 """Tables with fewer rows are scanned, rewritten and indexed within milliseconds."""
 PATIENT_MS = 10_000.0
 """A longer lock_timeout is none: everybody queues behind the waiting statement meanwhile."""
-_KEYS = re.compile(r"(?:\w*_)?(?:id|key|uuid|code|name|version|slug)\Z", re.IGNORECASE)
+_KEYS = late(r"(?:\w*_)?(?:id|key|uuid|code|name|version|slug)\Z", re.IGNORECASE)
 _INDEXED = {pb.CONSTR_UNIQUE, pb.CONSTR_PRIMARY, pb.CONSTR_EXCLUSION}
-_MUTEX = re.compile(r"\bpg_(?:try_)?advisory_(?:xact_)?lock\s*\(|\block\s+table\s+\S*(?:migration|version)", re.IGNORECASE)
+_MUTEX = late(r"\bpg_(?:try_)?advisory_(?:xact_)?lock\s*\(|\block\s+table\s+\S*(?:migration|version)", re.IGNORECASE)
 
 
 def small(rows: Mapping[str, int], name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import postgast
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.late import late
 from fulldress.formats.sql.grammar import Unreadable, parse
 from fulldress.formats.sql.nodes import find_nodes
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
+_PLAIN = late(r"[a-z_][a-z0-9_$]*\Z")
 _STEADY_WORDS = """
     now transaction_timestamp current_date date to_timestamp to_char to_date lower upper btrim ltrim
     rtrim trim md5 sha256 encode decode coalesce nullif length substr substring replace left right lpad

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.late import late
 from fulldress.formats.sql.dynamic import bodies, called, sent_text
 from fulldress.formats.sql.grammar import Unreadable, parse
 from fulldress.formats.sql.names import dotted
@@ -19,7 +20,7 @@ from fulldress.formats.sql.nodes import find_nodes
 from fulldress.formats.sql.psql import Meta, Plain, plain
 
 _UNITS = {"us": 0.001, "ms": 1.0, "": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
-_COMMITS = re.compile(r"(?i)\b(?:commit|rollback)\s*(?:;|work|and)")
+_COMMITS = late(r"(?i)\b(?:commit|rollback)\s*(?:;|work|and)")
 _BEGINS = {pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START}
 _ENDS = {pb.TRANS_STMT_COMMIT, pb.TRANS_STMT_ROLLBACK, pb.TRANS_STMT_PREPARE}
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from fulldress.formats.late import late
 from fulldress.formats.sql.shadow import Shadow, Sheet, default, name, names
 
-_CALL = re.compile(
+_CALL = late(
     r"^\s*(?:safety_assured\s*\{\s*)?(add_index|remove_index|add_column|remove_column|rename_column|rename_table|"
     r"change_column_null|change_column|add_foreign_key|validate_foreign_key|add_reference|add_belongs_to|"
     r"create_table|drop_table|add_check_constraint|execute)\b\s*\(?(.*)$"
 )
-_SYMBOL = re.compile(r""":(\w+)(?![\w:])|["']([\w.]+)["']""")
-_OPTION = re.compile(r"""(\w+):\s*(\{[^}]*\}|\[[^\]]*\]|:\w+|"[^"]*"|'[^']*'|[\w.\-]+)""")
+_SYMBOL = late(r""":(\w+)(?![\w:])|["']([\w.]+)["']""")
+_OPTION = late(r"""(\w+):\s*(\{[^}]*\}|\[[^\]]*\]|:\w+|"[^"]*"|'[^']*'|[\w.\-]+)""")
 _TYPES = {
     "string": "varchar",
     "datetime": "timestamp",
@@ -22,10 +23,10 @@ _TYPES = {
     "float": "double precision",
     "decimal": "numeric",
 }
-_QUERY = re.compile(
+_QUERY = late(
     r"""\.(?:query|raw|sql|executeSql|Sql|ExecuteSqlRaw|addSql)\s*\(\s*(?:sql)?(?:`([^`]*)`|@"((?:[^"]|"")*)"|"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)')"""
 )
-_DOWN_HALF = re.compile(
+_DOWN_HALF = late(
     r"(?m)(?:exports\.down|async\s+down\s*\(|\bdown\s*[:=]\s*(?:async|function|\()|void\s+Down\s*\(|public\s+async\s+down)"
 )
 

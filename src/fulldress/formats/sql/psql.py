@@ -9,9 +9,11 @@ import re
 
 import msgspec
 
-_DOLLAR = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$")
-_VARIABLE = re.compile(r":(?:'[^'\n]*'|\"[^\"\n]*\"|[A-Za-z_]\w*)")
-_COPY = re.compile(r"\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*\Z", re.IGNORECASE)
+from fulldress.formats.late import late
+
+_DOLLAR = late(r"\$(?:[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*)?\$")
+_VARIABLE = late(r":(?:'[^'\n]*'|\"[^\"\n]*\"|[A-Za-z_]\w*)")
+_COPY = late(r"\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*\Z", re.IGNORECASE)
 _SENDS = {"g", "gx", "gexec", "gset", "gdesc", "crosstabview", "watch"}
 
 
@@ -37,11 +39,11 @@ def plain(text: str) -> Plain:
     return _Lexer(text).run()
 
 
-_STOPS = re.compile(r"--|/\*|['\"$\\:()\[\];]")
+_STOPS = late(r"--|/\*|['\"$\\:()\[\];]")
 """What the lexer looks at; everything between is passed over."""
-_NESTING = re.compile(r"/\*|\*/")
-_ESCAPED = re.compile(r"\\.|'", re.DOTALL)
-_WITHIN = re.compile(r"[^\n]+")
+_NESTING = late(r"/\*|\*/")
+_ESCAPED = late(r"\\.|'", re.DOTALL)
+_WITHIN = late(r"[^\n]+")
 
 
 class _Lexer:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from postgast import pg_query_pb2 as pb
 
+from fulldress.formats.late import late
 from fulldress.formats.sql import online
 from fulldress.formats.sql.catalogue import Catalogue
 from fulldress.formats.sql.hazards import concurrently, script_hazards, small, unbounded
@@ -35,9 +36,7 @@ from fulldress.formats.sql.parse import Script, Statement, script
 from fulldress.formats.sql.partitions import index_pieces, partition_pieces
 from fulldress.formats.sql.tables import Pieces, alter
 
-VERSION_TABLE = re.compile(
-    r"(?:^|[._])(?:schema_)?(?:migrations?|versions?|changelog|history)\Z|schema_\w+\Z", re.IGNORECASE
-)
+VERSION_TABLE = late(r"(?:^|[._])(?:schema_)?(?:migrations?|versions?|changelog|history)\Z|schema_\w+\Z", re.IGNORECASE)
 _OUTSIDE = {"vacuum_stmt", "createdb_stmt", "dropdb_stmt", "alter_system_stmt", "create_tablespace_stmt"}
 _ROWS = {"insert_stmt", "update_stmt", "delete_stmt", "select_stmt", "copy_stmt", "call_stmt", "do_stmt"}
 _ONCE = {

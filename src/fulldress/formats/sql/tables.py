@@ -51,8 +51,7 @@ class _Alter:
     def command(self, cmd: Any) -> None:
         effects = Effects(MODES)
         command(self.name, cmd, self.catalogue, effects)
-        busy = (effects.rewrites | effects.scans) - {n for n in self.catalogue.tables if self.catalogue.fresh(n)}
-        busy = {n for n in busy if not small(self.rows, n)}
+        busy = {n for n in effects.rewrites | effects.scans if not self.catalogue.fresh(n) and not small(self.rows, n)}
         if cmd.subtype == pb.AT_ValidateConstraint or not busy:
             self._light(cmd)
         elif cmd.subtype == pb.AT_AddColumn:

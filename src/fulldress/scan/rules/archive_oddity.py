@@ -1,9 +1,10 @@
 """Archives that are unusual, and have one meaning only.
 
 ## What it does
-Reports what was read with a remark: padding behind the end of a ZIP, names with backslashes for slashes, names that do not
-say their code page or are no UTF-8, volume labels and listings of incremental backups in a TAR, shell scripts with an
-archive behind them. One finding for each archive and remark. What could be read in two ways is refused before any rule runs.
+Reports what was read with a remark: padding behind the end of a ZIP, its comments, bytes in the padding of a TAR, names
+with backslashes for slashes, names that do not say their code page or are no UTF-8, volume labels and listings of
+incremental backups in a TAR, shell scripts with an archive behind them. One finding for each archive and remark. What could
+be read in two ways is refused before any rule runs.
 
 ## Why it matters
 Tools differ in what they make of such an archive: a name with a backslash is a folder and a file for one, and a file with

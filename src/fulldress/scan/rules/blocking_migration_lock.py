@@ -29,6 +29,7 @@ from collections.abc import Iterator
 import msgspec
 
 from fulldress.formats import sql
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.sql.online import polled_lock
 from fulldress.model.finding import Cure, Finding
@@ -49,9 +50,9 @@ META = RuleMeta(
 
 BLOCKING = Pattern(r"(?i)\bpg_advisory_lock(_shared)?\s{0,4}\(")
 LOOKS_FOR = (BLOCKING,)
-_WAITS = re.compile(r"(?i)\bpg_advisory_lock(?:_shared)?\s*\(")
-_CONCURRENT = re.compile(r"(?i)\b(?:index|reindex[^;]*|refresh\s+materialized\s+view)\s+concurrently\b")
-_STATEMENT = re.compile(r"(?im)^[ \t]*SELECT\s+pg_advisory_lock\s*\(([^;()]*)\)\s*;")
+_WAITS = late(r"(?i)\bpg_advisory_lock(?:_shared)?\s*\(")
+_CONCURRENT = late(r"(?i)\b(?:index|reindex[^;]*|refresh\s+materialized\s+view)\s+concurrently\b")
+_STATEMENT = late(r"(?im)^[ \t]*SELECT\s+pg_advisory_lock\s*\(([^;()]*)\)\s*;")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -28,10 +28,10 @@ belongs to the early boot.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from fulldress.formats import calendar
+from fulldress.formats.late import late
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
 from fulldress.scan.reading import scripts
@@ -139,7 +139,7 @@ def _awaited(one: UnitFile, target: str) -> bool:
     return target not in after
 
 
-_LINK = re.compile(r"(?:^|[!/])systemd/system/([^/!]+\.target)\.(?:wants|requires)/([^/!]+\.\w+)$")
+_LINK = late(r"(?:^|[!/])systemd/system/([^/!]+\.target)\.(?:wants|requires)/([^/!]+\.\w+)$")
 
 
 def _links(context: Context, by_name: Mapping[str, UnitFile]) -> Iterator[tuple[str, str]]:

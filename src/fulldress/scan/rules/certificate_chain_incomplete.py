@@ -2,7 +2,7 @@
 
 ## What it does
 Takes every end-entity certificate of the package and looks for its issuer: in the package, and among what the estate's
-trust store already holds.
+trust store already holds. A file with a server's certificate and its issuers must hold them in order, the server's first.
 
 ## Why it matters
 A server that sends only its own certificate is refused by every client that has not met the intermediate by chance: the
@@ -14,9 +14,10 @@ connection works on one machine and fails on the next. A signature by such a cer
 ```
 
 ## Fix
-Get the intermediate from the vendor through a channel that is not this package. Declare it in `release.toml` under
-`[estate] replacements` by the issuer's name (or its SHA-256), with the PEM text as value: `fulldress adapt` checks that it
-really signed the certificate and puts the chain beside it. The trust store is not touched.
+Get the intermediate from the vendor through a channel that is not this package. Put it into the release folder as a PEM
+file and declare it in `release.toml`: `chain = ["intermediate.pem"]` under `[estate]`. `fulldress adapt` checks that it
+really signed the certificate and puts the chain beside it. The trust store is not touched. A chain out of order is put in
+order.
 
 ## References
 - RFC 8446, section 4.4.2
@@ -24,10 +25,12 @@ really signed the certificate and puts the chain beside it. The trust store is n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
@@ -36,6 +39,7 @@ from fulldress.scan.certificates import Found, issued_by, self_signed
 from fulldress.scan.reading import current_text, encode, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
+_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 META = RuleMeta(
     slug="certificate-chain-incomplete",
     family="tls",
@@ -47,9 +51,64 @@ META = RuleMeta(
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each end-entity certificate whose issuer is nowhere."""
+    files: dict[str, list[Found]] = {}
     for found in certificates.certificates(context):
         if _incomplete(context, found):
             yield _finding(context, found)
+        files.setdefault(found.entry.place, []).append(found)
+    for listed in files.values():
+        right = _in_order(listed)
+        if right is not None and [f.line for f in right] != [f.line for f in listed]:
+            yield _disorder(listed)
+
+
+def _in_order(listed: list[Found]) -> list[Found] | None:
+    """A server's chain as it must be sent: the leaf, then each one's issuer; what belongs to nobody follows as it was.
+
+    None where the file is no chain: without exactly one leaf, or without its issuer.
+    """
+    leaves = [f for f in listed if not certificates.is_ca(f.certificate)]
+    if len(listed) < 2 or len(leaves) != 1:
+        return None
+    right, rest = leaves, [f for f in listed if f is not leaves[0]]
+    while (above := issued_by(right[-1].certificate, (f.certificate for f in rest))) is not None:
+        following = next(f for f in rest if f.certificate is above)
+        right, rest = [*right, following], [f for f in rest if f is not following]
+    return [*right, *rest] if len(right) > 1 else None
+
+
+def _disorder(listed: list[Found]) -> Finding:
+    first = listed[0]
+    leaf = next(f for f in listed if not certificates.is_ca(f.certificate))
+    return Finding(
+        rule=META.slug,
+        severity="medium",
+        confidence="certain",
+        title=f"certificate of {certificates.name(leaf.certificate)}: its chain is not in order",
+        place=first.entry.place,
+        line=first.line,
+        excerpt=", ".join(certificates.name(f.certificate) for f in listed[:6]),
+        consequence="A server sends them as they stand: strict clients refuse the connection, and nginx does not start when"
+        " the first one is not the certificate of its key.",
+        fix="Put the server's own first, and behind each one the one that issued it.",
+        curable=True,
+    )
+
+
+def _ordered(context: Context, finding: Finding, text: str) -> Cure | None:
+    """The blocks of the file in order, everything between them where it was."""
+    listed = [f for f in certificates.certificates(context) if f.entry.place == finding.place]
+    right = _in_order(listed)
+    blocks = list(_BLOCK.finditer(text))
+    if right is None or len(blocks) != len(listed):
+        return None
+    by_line = {f.line: block.group() for f, block in zip(listed, blocks, strict=True)}
+    parts, done = [], 0
+    for block, wanted in zip(blocks, right, strict=True):
+        parts += [text[done : block.start()], by_line[wanted.line]]
+        done = block.end()
+    made = "".join([*parts, text[done:]])
+    return Cure(edits={finding.place: encode(made)}, note="chain in order: each certificate before the one that issued it")
 
 
 def _incomplete(context: Context, found: Found) -> bool:
@@ -82,7 +141,7 @@ def _finding(context: Context, found: Found) -> Finding:
         consequence=f"Whoever has not met the issuer by chance refuses the connection; {used} uses it as it is."
         if used
         else "Nothing that it signs or serves can be checked by whoever has not met the issuer by chance.",
-        fix=f"Get the certificate of “{issuer}” through another channel than this package; declare it.",
+        fix=f"Get the certificate of “{issuer}” through another channel than this package; then `chain` of release.toml.",
         curable=bool(_chain(context, found.certificate)),
     )
 
@@ -95,7 +154,7 @@ def _installed(context: Context, found: Found) -> str:
 
 def _chain(context: Context, leaf: x509.Certificate) -> list[x509.Certificate]:
     """Declared intermediates from the leaf upwards, without the root (which clients must have themselves)."""
-    values = context.estate.replacements.values() if context.estate is not None else ()
+    values = (*context.chain, *(context.estate.replacements.values() if context.estate is not None else ()))
     declared = [certificate for value in values for certificate in certificates.load(value)]
     chain: list[x509.Certificate] = []
     current: x509.Certificate | None = leaf
@@ -113,6 +172,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
         (f for f in certificates.certificates(context) if (f.entry.place, f.line) == (finding.place, finding.line)), None
     )
     text = current_text(context, finding.place)
+    if text is not None and finding.title.endswith("not in order"):
+        return _ordered(context, finding, text)
     chain = _chain(context, found.certificate) if found is not None else []
     if found is None or text is None or not chain:
         return None
@@ -149,11 +210,14 @@ INSTALL = "#!/bin/sh\ninstall -m 0644 certs/api.pem /etc/app/api.pem\n"
 DECLARED = Estate(taken="2026-10-01T00:00:00Z", hosts=(), replacements={"Sample Issuing CA": INTERMEDIATE})
 
 BAD = (
+    {"certs/api.pem": "# issuer\n" + INTERMEDIATE + "# own\n" + LEAF},
+    {"certs/api.cer": load_pem_x509_certificate(LEAF.encode()).public_bytes(Encoding.DER)},
     {"certs/api.pem": LEAF},
     Sample(files={"certs/api.pem": LEAF, "install.sh": INSTALL}, estate=DECLARED),
     Sample(files={"certs/signing.pem": LEAF}, estate=DECLARED),
 )
 GOOD = (
+    {"certs/store.pem": INTERMEDIATE + INTERMEDIATE},
     {"certs/api.pem": LEAF + INTERMEDIATE},
     {"certs/api.pem": LEAF, "certs/ca.pem": INTERMEDIATE},
     {"certs/ca.pem": INTERMEDIATE},

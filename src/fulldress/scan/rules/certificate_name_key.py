@@ -32,6 +32,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
@@ -50,8 +51,8 @@ META = RuleMeta(
 _KEY = Pattern(r"-----BEGIN ((RSA|EC) )?PRIVATE KEY-----", once=True)
 _SERVER = Pattern(r"^\s{0,40}server_name\s{1,9}[^;]{1,300};")
 LOOKS_FOR = (_KEY, _SERVER)
-_PEM = re.compile(rb"-----BEGIN (?:(?:RSA|EC) )?PRIVATE KEY-----.*?-----END (?:(?:RSA|EC) )?PRIVATE KEY-----", re.DOTALL)
-_STEM = re.compile(r"(?i)([._-](key|cert|crt|chain|fullchain|privkey|private|public))*\.(pem|crt|cer|cert|key|der)$")
+_PEM = late(rb"-----BEGIN (?:(?:RSA|EC) )?PRIVATE KEY-----.*?-----END (?:(?:RSA|EC) )?PRIVATE KEY-----", re.DOTALL)
+_STEM = late(r"(?i)([._-](key|cert|crt|chain|fullchain|privkey|private|public))*\.(pem|crt|cer|cert|key|der)$")
 MAX_KEY = 64 << 10
 
 

@@ -43,9 +43,8 @@ from fulldress.scan.rule import Context, RuleMeta, Sample
 
 SOON = timedelta(days=90)
 _SERVER = Pattern(
-    r"(?i)^\s{0,40}[<\w.-]{0,40}"
-    r"(ssl_?certificate|SSLCertificateFile|ssl_cert_file|cert_?file|certificate-?file|tls_?cert|server_?cert)[\w.-]{0,20}"
-    r"[\s=:\"']{1,8}[^\n]{1,200}"
+    r"(?i)(ssl_?certificate|SSLCertificateFile|ssl_cert_file|cert_?file|certificate-?file|tls_?cert|server_?cert)[\w.-]{0,20}"
+    r"[\s=:\"']"
 )
 LOOKS_FOR = (_SERVER,)
 

@@ -28,12 +28,12 @@ import binascii
 import csv
 import hashlib
 import posixpath
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import checksums
 from fulldress.formats.checksums import Listed
+from fulldress.formats.late import late
 from fulldress.formats.links import leads_to
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -48,13 +48,11 @@ META = RuleMeta(
     confidence="certain",
 )
 MAX_HASHED = 64 << 20
-_RECORD = re.compile(r"(^|[/!])[^/!]+\.dist-info/RECORD$")
-_MD5SUMS = re.compile(r"(^|[/!])DEBIAN/md5sums$")
-_NAME = re.compile(r"(?i)sum|sha\d|md5|^RECORD$")
+_RECORD = late(r"(^|[/!])[^/!]+\.dist-info/RECORD$")
+_MD5SUMS = late(r"(^|[/!])DEBIAN/md5sums$")
+_NAME = late(r"(?i)sum|sha\d|md5|^RECORD$")
 """Passes every name of a list, in one look at each of very many names."""
-_UNLISTED = re.compile(
-    r"\.dist-info/(RECORD(\.jws|\.p7s)?|direct_url\.json|INSTALLER|REQUESTED)$|\.pyc$|(^|/)DEBIAN(/|$)|^etc/"
-)
+_UNLISTED = late(r"\.dist-info/(RECORD(\.jws|\.p7s)?|direct_url\.json|INSTALLER|REQUESTED)$|\.pyc$|(^|/)DEBIAN(/|$)|^etc/")
 _SIGNATURE = (".asc", ".sig", ".p7s", ".minisig", ".sign", ".gpg", ".sigstore", ".sigstore.json", ".pub")
 
 

@@ -21,9 +21,9 @@ Decode it without running it, read it, and ask the vendor why it is hidden.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
@@ -44,14 +44,14 @@ LOOKS_FOR = (
     Pattern(r"base64\s{1,4}(-d|-D|--decode)[^\n|]{0,80}\|"),
 )
 _DECODES = r"(?:base64_decode|(?:base64\.)?b64decode|atob|(?:Base64\.)?decode64|unbase64|gzinflate|gzuncompress|str_rot13)"
-_RUNS = re.compile(
+_RUNS = late(
     rf"\b(?:eval|exec|assert|create_function|Function|instance_eval|system|shell_exec|os\.system)\s*\(\s*"
     rf"(?:(?:zlib\.decompress|bytes|compile|str|gzinflate|gzuncompress|str_rot13|codecs\.decode)\s*\(\s*)*@?{_DECODES}\s*\("
     r"|base64\s+(?:-d|-D|--decode)\b[^\n|]{0,80}\|\s*(?:(?:sudo|gunzip|zcat|gzip\s+-d)\b[^|]*\|?\s*)*(?:ba|da|z|k)?sh\b"
     r"|base64\s+(?:-d|-D|--decode)\b[^\n|]{0,80}\|\s*(?:python3?|perl|php|node)\b"
 )
 
-_LITERAL = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_LITERAL = late(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 """What is encoded may hold a secret: it is not shown."""
 
 

@@ -3,8 +3,9 @@
 ## What it does
 Reads the recipes of Makefiles, and the literals that programs hand to a shell (`system`, `exec`, `shell_exec`, `os.system`,
 `subprocess` with a string, `execSync`, `popen`, `passthru`): recursive removal of a path that begins with a variable or is
-the system's, `chmod` for everybody, `mkfs`, `dd` to a device, and `curl` or `wget` that do not check the certificate.
-Comments, tests and third-party libraries do not count.
+the system's, `chmod` for everybody, `mkfs`, `dd` to a device, firewalls and SELinux switched off, and `curl` or `wget` that
+do not check the certificate. A list of words (`["chmod", "-R", "777", x]`) counts as the command that it is. Comments, tests
+and third-party libraries do not count.
 
 ## Why it matters
 It is the same command as in a shell script, but no linter of shell scripts ever sees it; an empty variable is as empty here.
@@ -27,6 +28,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -51,20 +53,20 @@ LOOKS_FOR = (
     ),
     Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
 )
-_CALL = re.compile(
+_CALL = late(
     r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"
     r"\s*\(\s*[rf]?([\"'`])\s*(?P<command>.*)"
     r"|(?:=|^|;|\()\s*`\s*(?P<tick>(?:sudo\s+)?(?:rm|chmod|mkfs)\b[^`]*)`"
 )
-_WORDS = re.compile(r"""\[\s*(?:(?:"[^"\\]*"|'[^'\\]*')\s*,?\s*){2,40}\]""")
-_WORD = re.compile(r""""([^"\\]*)"|'([^'\\]*)'""")
-_DEFENCES = re.compile(r"^(?:sudo\s+)?(?:setenforce\s+0|ufw\s+disable|ip6?tables\s+-F)\b")
-_REMOVES = re.compile(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*\\*(.+)")
-_WHOLE = re.compile(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?(?=[\s\"'`;)]|$)")
-_BEGINS = re.compile(r"^[\"']?(?:\$\{?\w|\{\w|%s|[\"'`]\s*[.+]|#\{)")
-_OPENS = re.compile(r"^(?:sudo\s+)?chmod\s+(?:-\w+\s+)*(?:0?777|[0-7]?[0-7][0-7][2367]|(?:a|o|ugo)\+\w*w\w*)\b")
-_WRECKS = re.compile(r"^(?:sudo\s+)?(?:mkfs(?:\.\w+)?\s|dd\s.*\bof=/dev/(?!null|zero|stdout))")
-_BLIND = re.compile(r"^(?:curl\s(?:.*\s)?(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s|wget\s(?:.*\s)?--no-check-certificate\b)")
+_WORDS = late(r"""\[\s*(?:(?:"[^"\\]*"|'[^'\\]*')\s*,?\s*){2,40}\]""")
+_WORD = late(r""""([^"\\]*)"|'([^'\\]*)'""")
+_DEFENCES = late(r"^(?:sudo\s+)?(?:setenforce\s+0|ufw\s+disable|ip6?tables\s+-F)\b")
+_REMOVES = late(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*\\*(.+)")
+_WHOLE = late(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?(?=[\s\"'`;)]|$)")
+_BEGINS = late(r"^[\"']?(?:\$\{?\w|\{\w|%s|[\"'`]\s*[.+]|#\{)")
+_OPENS = late(r"^(?:sudo\s+)?chmod\s+(?:-\w+\s+)*(?:0?777|[0-7]?[0-7][0-7][2367]|(?:a|o|ugo)\+\w*w\w*)\b")
+_WRECKS = late(r"^(?:sudo\s+)?(?:mkfs(?:\.\w+)?\s|dd\s.*\bof=/dev/(?!null|zero|stdout))")
+_BLIND = late(r"^(?:curl\s(?:.*\s)?(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s|wget\s(?:.*\s)?--no-check-certificate\b)")
 
 
 class _Bad(NamedTuple):
@@ -96,7 +98,7 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
-_MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+_MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 
 
 def _called(line: str) -> _Bad | None:

@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.estate import ChangedFile, Estate, HostFacts, OwnedFiles
 from fulldress.model.finding import Cure, Finding
@@ -45,7 +46,7 @@ META = RuleMeta(
     needs=("estate",),
 )
 BESIDE = ".vendor"
-_DEBIAN = re.compile(r"\.deb!/")
+_DEBIAN = late(r"\.deb!/")
 _COPIES = ("cp", "mv", "install")
 
 

@@ -24,10 +24,10 @@ Ask the vendor which one is meant, and keep only that.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan import secrets
@@ -44,12 +44,12 @@ META = RuleMeta(
 _ENDS = (".yaml", ".yml", ".properties", ".ini", ".env", ".cfg")
 MAX_BYTES = 128 << 10
 MAX_FILES = 300
-_YAML = re.compile(r"^( *)(?:([A-Za-z_][\w.-]*)|\"([^\"]+)\"|'([^']+)'):(?:\s+(.*))?$")
-_ITEM = re.compile(r"^( *)- ")
-_FLAT = re.compile(r"^\s*([A-Za-z_][\w.-]*)\s*[=:]\s*(.*?)\s*$")
-_SECTION = re.compile(r"^\s*\[([^\]]+)\]\s*$")
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|@[A-Z_]{3,}@")
-_BLOCK = re.compile(r"(?:^|\s)[|>][+-]?\d?\s*(?:#.*)?$")
+_YAML = late(r"^( *)(?:([A-Za-z_][\w.-]*)|\"([^\"]+)\"|'([^']+)'):(?:\s+(.*))?$")
+_ITEM = late(r"^( *)- ")
+_FLAT = late(r"^\s*([A-Za-z_][\w.-]*)\s*[=:]\s*(.*?)\s*$")
+_SECTION = late(r"^\s*\[([^\]]+)\]\s*$")
+_TEMPLATE = late(r"\{\{|\{%|<%|@[A-Z_]{3,}@")
+_BLOCK = late(r"(?:^|\s)[|>][+-]?\d?\s*(?:#.*)?$")
 
 
 class _Twice(NamedTuple):

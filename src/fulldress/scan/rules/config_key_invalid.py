@@ -123,7 +123,15 @@ BAD = (
     Sample(files={"R": "x"}, impacts=(), matrix=_ROWS, estate=_estate(("log.level", "waring"))),
     Sample(files={"lims.deb!/etc/app/app.conf": "[log]\nlevel = debgu\n"}, impacts=(), matrix=_ROWS),
 )
+_NGINX = ConfigKey(file="/etc/nginx/nginx.conf", key="http.sendfile", value="on", line=3, format="nginx")
+_BOTH = (*_estate(("http.port", "8080")).hosts[0].config, _NGINX)
 GOOD = (
+    Sample(
+        files={"R": "x"},
+        impacts=(),
+        matrix=_ROWS,
+        estate=Estate(taken="", hosts=(HostFacts(name="h", hostname="h", os="debian", os_version="12", config=_BOTH),)),
+    ),
     Sample(
         files={"R": "x"},
         impacts=(),

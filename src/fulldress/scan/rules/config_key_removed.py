@@ -49,12 +49,13 @@ def check(context: Context) -> Iterator[Finding]:
         fate = f"renamed to {row.instead}" if row.change == "renamed" else "removed"
         yield Finding(
             rule=META.slug,
-            severity=META.severity,
+            severity="high" if row.silent_fallback else META.severity,
             confidence=META.confidence,
             title=f"{use.key} is {fate} in {row.since}; {use.file}:{use.line} sets it",
             place="",
             excerpt=f"{use.file}: {use.key} = {use.value}",
-            consequence=f"{_sentence(row.consequence) or 'The new version ignores it without a word.'}",
+            consequence=("The product starts without a word, and does something else: " if row.silent_fallback else "")
+            + (_sentence(row.consequence) or "The new version ignores it without a word."),
             fix=impact.cure[:1].upper() + impact.cure[1:] + ".",
             curable=not use.format and (row.change == "removed" or use.value != SECRET),
         )

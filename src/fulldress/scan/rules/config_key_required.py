@@ -62,7 +62,9 @@ def _answered(context: Context, impact: KeyImpact) -> bool:
 
 def _finding(context: Context, impact: KeyImpact) -> Finding:
     row, required = impact.row, impact.row.change == "required"
-    state = f"is “{impact.uses[0].value}” in {impact.uses[0].file}" if impact.uses else "is not set"
+    wrong = [use for use in impact.uses if row.value and use.value.strip().lower() != row.value.lower()]
+    lacking = [place.removesuffix(": not set") for place in impact.places if place.endswith(": not set")]
+    state = f"is “{wrong[0].value}” in {wrong[0].file}" if wrong else f"is not set{_on(lacking)}"
     value = f" = {row.value}" if row.value else ""
     return Finding(
         rule=META.slug,
@@ -70,13 +72,17 @@ def _finding(context: Context, impact: KeyImpact) -> Finding:
         confidence=META.confidence,
         title=f"{row.key}{value} is required since {row.since} and {state}"
         if required
-        else f"the default of {row.key} changes in {row.since}, and this estate relies on it",
+        else f"the default of {row.key} changes in {row.since}, and this estate relies on it{_on(lacking)}",
         place="",
         excerpt=f"{row.product} {row.since}: {row.key}{value}",
         consequence=_consequence(impact),
         fix=impact.cure[:1].upper() + impact.cure[1:] + ".",
         curable=required and bool(row.value) and bool(_files(context, impact)),
     )
+
+
+def _on(hosts: list[str]) -> str:
+    return f" on {', '.join(hosts[:4])}{' …' if len(hosts) > 4 else ''}" if hosts else ""
 
 
 def _consequence(impact: KeyImpact) -> str:
@@ -115,7 +121,10 @@ _ROW = MatrixRow(
 )
 _DEFAULT = MatrixRow(product="app", key="http.threads", change="default-changed", since="5.0", value="8")
 
+_RIGHT = ConfigKey(file="/etc/app/app.conf", key="hybrid.enable", value="true", line=3)
+_ONE_LACKS = KeyImpact(row=_ROW, uses=(_RIGHT,), cure="set it", places=("ssh:a:/etc/app/app.conf:3", "ssh:b: not set"))
 BAD = (
+    Sample(files={"R": "x"}, impacts=(_ONE_LACKS,)),
     Sample(
         files={"R": "x"}, impacts=(KeyImpact(row=_ROW, uses=(), cure="set hybrid.enable = true"),), estate=_estate(_NEAR)
     ),

@@ -83,9 +83,11 @@ _MODE = MatrixRow(
     product="app", key="hybrid.mode", change="known", since="0", values=("active-active", "read-only"), silent_fallback=True,
     consequence="every result is refused",
 )  # fmt: skip
+_POOLS = MatrixRow(product="app", key="pool.*.mode", change="known", since="0", values=("a", "b"), silent_fallback=True)
 _PLAIN = MatrixRow(product="app", key="http.mode", change="known", since="0", values=("a", "b"))
 
 BAD = (
+    Sample(files={"R": "x"}, impacts=(), matrix=(_POOLS,), estate=_estate(("pool.0.mode", "a"), ("pool.1.mode", "c"))),
     Sample(files={"R": "x"}, impacts=(), matrix=(_MODE,), estate=_estate(("hybrid.mode", "active-activ"))),
     Sample(files={"R": "x"}, impacts=(), matrix=(_MODE,), estate=_estate(("hybrid.mode", "both"))),
     Sample(files={"R": "x"}, impacts=(), matrix=(_MODE,), estate=_estate(("hybrid.modes", "active-active"))),

@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
@@ -44,17 +45,17 @@ _SWITCH = (
     r"(?:use[._-]?|enable[._-]?|require[._-]?)?(?:tls|ssl|starttls|encrypt(?:ion)?)(?:[._-]?(?:enabled?|required?|on|mode))?"
 )
 _OFF = r"(?:false|off|no|0|none|null|disabled?)"
-_LINE = re.compile(rf"(?i)^(\s*)[\"']?([\w.-]*?)[._-]?(?<![a-z]){_SWITCH}[\"']?\s*[:=]\s*[\"']?{_OFF}[\"']?\s*,?\s*$")
+_LINE = late(rf"(?i)^(\s*)[\"']?([\w.-]*?)[._-]?(?<![a-z]){_SWITCH}[\"']?\s*[:=]\s*[\"']?{_OFF}[\"']?\s*,?\s*$")
 LOOKS_FOR = (
     Pattern(
         r"(?i)(tls|ssl|encrypt)[\w.-]{0,12}[\"']?\s{0,4}[:=]\s{0,4}"
         r"[\"']?(false|off|no|0|none|null|disabled?)[\"']?\s{0,4},?\s{0,4}$"
     ),
 )
-_OTHER = re.compile(
+_OTHER = late(
     r"(?i)smtp|mail|ldap|redis|amqp|rabbit|kafka|mongo|postgres|mysql|maria|(^|[._-])(db|database)([._-]|$)|elastic|mqtt"
 )
-_HERE = re.compile(r"(?i)\b(localhost|127\.\d+\.\d+\.\d+|::1)\b|\.sock\b")
+_HERE = late(r"(?i)\b(localhost|127\.\d+\.\d+\.\d+|::1)\b|\.sock\b")
 NEAR = 8
 """Lines above and below that belong to the same connection."""
 

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan import secrets
@@ -43,29 +44,33 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
-    Pattern(r"^\s{0,40}privileged\s{0,4}:\s{0,4}[\"']?true"),
+    Pattern(r"\bprivileged[\"']?\s{0,4}:\s{0,4}[\"']?true"),
+    Pattern(r"[\[,]\s{0,4}[\"']?/:/"),
+    Pattern(r"\b(cap_)?add\s{0,4}:\s{0,4}\[[^\]\n]{0,80}(SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)\b"),
     Pattern(r"/docker\.sock\b|/containerd\.sock\b"),
     Pattern(r"^\s{0,40}-\s{0,4}[\"']?/:/"),
     Pattern(r"^\s{0,40}(pid|network_mode|ipc|userns_mode|hostPID|hostNetwork|hostIPC)\s{0,4}:\s{0,4}[\"']?(host|true)\b"),
     Pattern(r"^\s{0,40}-\s{0,4}[\"']?(CAP_)?(SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)[\"']?\s{0,4}$"),
 )
 _KINDS: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
-    (re.compile(r"^\s*privileged\s*:\s*[\"']?true"), "high", "is privileged"),
+    (late(r"(?:^\s*|[{,]\s*)[\"']?privileged[\"']?\s*:\s*[\"']?true"), "high", "is privileged"),
     (
-        re.compile(r"^\s*(?:-\s*|source:\s*|path:\s*)[\"']?/(?:var/)?run/(?:docker|containerd/containerd)\.sock"),
+        late(
+            r"(?:^\s*(?:-\s*|source:\s*|path:\s*)|[\[,{]\s*(?:path:\s*)?)[\"']?/(?:var/)?run/(?:docker|containerd/containerd)\.sock"
+        ),
         "high",
         "gets docker.sock",
     ),
-    (re.compile(r"^\s*-\s*[\"']?/:/"), "high", "gets the host's root directory"),
-    (re.compile(r"^\s*(?:pid|hostPID)\s*:"), "medium", "sees the host's processes"),
-    (re.compile(r"^\s*(?:network_mode|hostNetwork)\s*:"), "low", "uses the host's network"),
+    (late(r"(?:^\s*-|[\[,])\s*[\"']?/:/"), "high", "gets the host's root directory"),
+    (late(r"^\s*(?:pid|hostPID)\s*:"), "medium", "sees the host's processes"),
+    (late(r"^\s*(?:network_mode|hostNetwork)\s*:"), "low", "uses the host's network"),
     (
-        re.compile(r"^\s*-\s*[\"']?(?:CAP_)?(?:SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)\b"),
+        late(r"(?:^\s*-|\badd\s*:\s*\[.*|cap_add\s*:\s*\[.*)\s*[\"']?(?:CAP_)?(?:SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)\b"),
         "medium",
         "gets a capability that is as good as root",
     ),
 )
-_CONTAINERS = re.compile(
+_CONTAINERS = late(
     r"(?m)^[^\S\n]*(services[^\S\n]*:|kind[^\S\n]*:[^\S\n]*[\"']?(Deployment|StatefulSet|DaemonSet|Pod|Job|CronJob)\b)"
 )
 
@@ -109,6 +114,9 @@ def _run(argv: tuple[str, ...]) -> str:
         return "is privileged"
     if any(m.startswith("/:/") for m in mounts) or any(w.startswith("--mount") and "source=/," in w for w in argv):
         return "gets the host's root directory"
+    added = [b for a, b in pairwise(argv) if a == "--cap-add"] + [w[10:] for w in argv if w.startswith("--cap-add=")]
+    if any(re.fullmatch(r"(?i)(cap_)?(all|sys_admin|sys_module|sys_ptrace)", w) for w in added):
+        return "gets a capability that is as good as root"
     return "gets docker.sock" if any("docker.sock:" in m for m in mounts) else ""
 
 
@@ -127,12 +135,18 @@ def _finding(place: str, line: int, text: str, title: str, severity: Severity) -
 
 
 BAD = (
+    {"docker-compose.yml": 'services:\n  a:\n    volumes: ["./x:/x", "/:/host"]\n    cap_add: [NET_RAW, SYS_ADMIN]\n'},
+    {"docker-compose.yml": "services:\n  a:\n    volumes: ['/var/run/docker.sock:/var/run/docker.sock']\n"},
+    {"k8s/a.yaml": "kind: Pod\nspec:\n  containers:\n  - {name: a, securityContext: {privileged: true}}\n"},
+    {"up.sh": "#!/bin/sh\nset -e\npodman run --cap-add=SYS_ADMIN x\n"},
     {"docker-compose.yml": "services:\n  a:\n    privileged: true\n"},
     {"docker-compose.yml": "services:\n  a:\n    volumes:\n      - /var/run/docker.sock:/var/run/docker.sock\n"},
     {"k8s/a.yaml": "kind: Deployment\nspec:\n  hostPID: true\n"},
     {"up.sh": "#!/bin/sh\nset -e\ndocker run --rm -v /:/host alpine chroot /host sh\n"},
 )
 GOOD = (
+    {"docker-compose.yml": 'services:\n  a:\n    volumes: ["x:/x"]\n    cap_drop: [ALL]\n    cap_add: [NET_RAW]\n'},
+    {"k8s/a.yaml": "kind: Pod\nspec:\n  securityContext: {capabilities: {drop: [ALL]}, privileged: false}\n"},
     {"docker-compose.yml": "services:\n  a:\n    privileged: false\n    cap_drop:\n      - ALL\n"},
     {"conf/a.yaml": "user:\n  privileged: true\n", "README.md": "docker run --privileged x\n"},
     {"up.sh": "#!/bin/sh\nset -e\ndocker run --rm -v /srv/a:/a x\n"},

@@ -23,9 +23,9 @@ onto the host by your own means.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
@@ -45,9 +45,7 @@ META = RuleMeta(
 _ACCOUNT = Pattern(r'"private_key"\s{0,4}:\s{0,4}"-----BEGIN', once=True)
 LOOKS_FOR = (_ACCOUNT,)
 MAX_BYTES = 1 << 20
-_PERSONAL = re.compile(
-    r"(^|[/!])[._](pgpass|netrc|git-credentials|npmrc|pypirc|my\.cnf|s3cfg|boto|aws/|docker/|kube/|dockercfg)"
-)
+_PERSONAL = late(r"(^|[/!])[._](pgpass|netrc|git-credentials|npmrc|pypirc|my\.cnf|s3cfg|boto|aws/|docker/|kube/|dockercfg)")
 
 
 def check(context: Context) -> Iterator[Finding]:

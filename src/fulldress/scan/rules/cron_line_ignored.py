@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 from fulldress.formats import cronlint
 from fulldress.formats.cronlint import Flaw
+from fulldress.formats.late import late
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan.callgraph import short
@@ -45,8 +46,8 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-_FOLDER = re.compile(r"(?:^|[!/])etc/cron\.(d|hourly|daily|weekly|monthly)/([^/]+)$")
-_LEFT_BEHIND = re.compile(r"^\.|~$|\.(dpkg-\w+|rpm\w+|orig|bak|disabled|placeholder|README)$", re.IGNORECASE)
+_FOLDER = late(r"(?:^|[!/])etc/cron\.(d|hourly|daily|weekly|monthly)/([^/]+)$")
+_LEFT_BEHIND = late(r"^\.|~$|\.(dpkg-\w+|rpm\w+|orig|bak|disabled|placeholder|README)$", re.IGNORECASE)
 _SAYS = {
     "newline": "the last line has no newline: cron drops the whole file",
     "user": "there is no user before the command: cron drops the whole file",

@@ -2,8 +2,8 @@
 
 ## What it does
 Reads the rows that SQL files insert into tables of users and finds passwords in clear, in `md5('...')` or `crypt('...')`,
-hashes of common passwords, and hashes that every installation shares; and comparisons of a password with a literal in
-programs.
+hashes of common passwords, and hashes that every installation shares; and, in programs, comparisons of a password with a
+literal, or of anything with a word that is nothing but a password (`admin123`).
 
 ## Why it matters
 After the upgrade there is an account that anyone who knows the product can use, at every customer.
@@ -29,6 +29,7 @@ from functools import cache
 from itertools import pairwise
 
 from fulldress.formats.calls import split
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
@@ -69,19 +70,17 @@ _KNOWN = Pattern(
     rf"[\"']({'|'.join(_WELL_KNOWN)})[\"']\s{{0,3}}(===?|\.equals\s?\()"
 )
 LOOKS_FOR = (_INSERT, _COMPARED, _TURNED, _COPIED, _KNOWN)
-_KNOWN_LITERAL = re.compile(rf"(?i)[\"']({'|'.join(map(re.escape, _WELL_KNOWN))})[\"']")
-_STATEMENT = re.compile(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
-_COLUMN = re.compile(
-    r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
-)
-_LITERAL = re.compile(r"(?is)^\s*(?:(?P<call>\w+)\s*\(\s*)?[eEnN]?'(?P<value>[^']{3,})'")
-_HASH = re.compile(
+_KNOWN_LITERAL = late(rf"(?i)[\"']({'|'.join(map(re.escape, _WELL_KNOWN))})[\"']")
+_STATEMENT = late(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
+_COLUMN = late(r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$")
+_LITERAL = late(r"(?is)^\s*(?:(?P<call>\w+)\s*\(\s*)?[eEnN]?'(?P<value>[^']{3,})'")
+_HASH = late(
     r"^(\$2[aby]\$|\$argon2|\$6\$|\$5\$|\$1\$|pbkdf2|scrypt|\{bcrypt\}|\{SSHA|sha1\$)|^[0-9a-f]{32}$|^[0-9a-f]{40}$|^[0-9a-f]{64}$"
 )
-_COMPARISON = re.compile(
+_COMPARISON = late(
     r"""(?i)(?:password|passwd|pwd)\w{0,12}[\])"']{0,3}\s{0,3}(?:===?|\.equals\s*\(|\beq\b)\s*["']([^"']{4,})["']"""
 )
-_TURNED_COMPARISON = re.compile(
+_TURNED_COMPARISON = late(
     r"""(?i)["']([^\s"']{4,60})["']\s{0,3}(?:===?\s{0,3}|\.equals\s?\(\s?)[\w.$>\["'-]{0,40}(?:password|passwd|pwd)\b"""
 )
 MAX_ROWS = 200

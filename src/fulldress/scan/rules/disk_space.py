@@ -22,11 +22,11 @@ Make room before the window, or move the table's rewrite online in batches.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.model.estate import DatabaseFacts, Estate, HostFacts, Volume
 from fulldress.model.finding import Finding
 from fulldress.scan import migrations
@@ -42,9 +42,9 @@ META = RuleMeta(
     confidence="likely",
     needs=("estate",),
 )
-_DEB = re.compile(r"\.deb!/(?!DEBIAN/)(.+)$")
+_DEB = late(r"\.deb!/(?!DEBIAN/)(.+)$")
 _DATA = ("/var/lib/postgresql", "/var/lib", "/var", "/")
-_UNPACKED = re.compile(r"^/[\w./-]+$")
+_UNPACKED = late(r"^/[\w./-]+$")
 RESERVE = 0.05
 """Of a file system: below that much free space nothing works well any more."""
 

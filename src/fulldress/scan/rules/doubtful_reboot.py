@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
@@ -42,8 +43,8 @@ META = RuleMeta(
     confidence="likely",
 )
 _VAGUE = r"(recommended|advised|suggested|optional|maybe|may be (?:required|needed)|might|should|if needed)"
-_JSON = re.compile(rf'(?i)"[\w-]*(?:reboot|restart)[\w-]*"\s*:\s*"[^"]*{_VAGUE}[^"]*"')
-_TEXT = re.compile(rf"(?i)\breboot\b[^.\n]{{0,60}}\b{_VAGUE}|\b{_VAGUE}\b[^.\n]{{0,30}}\b(?:a |to )?reboot\b")
+_JSON = late(rf'(?i)"[\w-]*(?:reboot|restart)[\w-]*"\s*:\s*"[^"]*{_VAGUE}[^"]*"')
+_TEXT = late(rf"(?i)\breboot\b[^.\n]{{0,60}}\b{_VAGUE}|\b{_VAGUE}\b[^.\n]{{0,30}}\b(?:a |to )?reboot\b")
 _SETTING = Pattern(r'(?i)(reboot|restart)[\w-]{0,60}"\s{0,20}:\s{0,20}"')
 _WORD = Pattern(r"(?i)\breboot\b")
 LOOKS_FOR = (_SETTING, _WORD)

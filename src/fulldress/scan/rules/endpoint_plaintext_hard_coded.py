@@ -23,12 +23,12 @@ place.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import msgspec
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan import endpointuse, secretlines, secrets
@@ -46,7 +46,7 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (endpointuse.URL,)
-_PRIVATE = re.compile(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
+_PRIVATE = late(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
 
 
 FEW = 3

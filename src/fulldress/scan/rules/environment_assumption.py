@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
@@ -56,8 +57,8 @@ _BUILTIN = """
     log_success_msg pidofproc killproc start_daemon status_of_proc dpkg-maintscript-helper
 """
 BUILTIN = frozenset(_BUILTIN.split())
-_NAME = re.compile(r"[A-Za-z_][\w.+-]*")
-_OWNER = re.compile(r"([a-z_][a-z0-9_-]*\$?)?(?:[:.]([a-z_][a-z0-9_-]*)?)?")
+_NAME = late(r"[A-Za-z_][\w.+-]*")
+_OWNER = late(r"([a-z_][a-z0-9_-]*\$?)?(?:[:.]([a-z_][a-z0-9_-]*)?)?")
 _NOBODY = frozenset(
     ("root", "nobody", "nogroup", "daemon", "bin", "sys", "adm", "tty", "www-data", "mail", "wheel", "staff")
 )

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import unit
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Confidence, Finding, Severity
@@ -46,7 +47,7 @@ META = RuleMeta(
 )
 ELF = Pattern(r"\A\x7fELF", once=True)
 LOOKS_FOR = (ELF,)
-_ON_PATH = re.compile(r"^/(usr/)?(local/)?s?bin/[^/]+$")
+_ON_PATH = late(r"^/(usr/)?(local/)?s?bin/[^/]+$")
 _VENDORS = ("/opt/", "/srv/", "/usr/local/", "/home/", "/var/")
 """Folders that vendors fill alone; programs of the others may come with any other package."""
 _MACHINES = {0x03: "i386", 0x28: "arm", 0x3E: "amd64", 0xB7: "arm64", 0xF3: "riscv64", 0x15: "ppc64", 0x16: "s390x"}
@@ -112,7 +113,7 @@ def check(context: Context) -> Iterator[Finding]:
                 )
 
 
-_INTERPRETER = re.compile(r"/(?:java|python[\d.]*|perl|ruby|node|php[\d.]*|(?:ba|da)?sh)$")
+_INTERPRETER = late(r"/(?:java|python[\d.]*|perl|ruby|node|php[\d.]*|(?:ba|da)?sh)$")
 
 
 def _given(command: str, path: str) -> str:

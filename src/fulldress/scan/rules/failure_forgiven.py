@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.reading import Script, edited, script_at, scripts, stops_on_errors
@@ -47,7 +48,7 @@ _VITAL = """
     tar unzip rsync borg restic dpkg rpm
 """
 VITAL = frozenset(_VITAL.split())
-_INSTALLS = re.compile(r"(apt|apt-get|dnf|yum|zypper|pip3?)$")
+_INSTALLS = late(r"(apt|apt-get|dnf|yum|zypper|pip3?)$")
 _LOCAL = frozenset(["rm", "cp", "mv", "tar", "chmod", "chown", "unzip", "find", "ln"])
 
 

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Confidence, Finding
@@ -45,22 +46,22 @@ META = RuleMeta(
 )
 FETCHERS = {"curl", "wget", "fetch"}
 RUNNERS = shell.SHELLS | {"python", "python3", "perl", "ruby", "node", "php", "sudo", "xargs", "env"}
-_SUBSTITUTED = re.compile(r"(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
+_SUBSTITUTED = late(r"(?:<\(|\$\(|`)\s*(?:curl|wget)\b")
 CONSEQUENCE = "What runs on the day is not what was scanned and rehearsed."
 FIX = "Have the vendor ship it inside the package, and install it from there."
 _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|FROM\s)")
 _PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
 LOOKS_FOR = (_IMAGE, _PIPED)
-_ACTS = re.compile(
+_ACTS = late(
     r"^\s*(?:-\s*)?(?:[\w.]*(?:shell|command|cmd|raw|run|script|exec\w*|runcmd)\w*\s*[:=]|RUN\s|-\s+[\"'\[]?\s*(?:sudo\s+)?(?:curl|wget)\b|"
     r"(?:sudo\s+)?(?:curl|wget)\s)|\b(?:system|exec|shell_exec|popen|Popen|check_call|run)\s*\(\s*f?[\"'`]\s*(?:curl|wget)",
     re.IGNORECASE,
 )
 """What makes a line of another format run a command: a key of a playbook or workflow, RUN of an image, a call."""
-_MOVING = re.compile(
+_MOVING = late(
     r"""^\s*(?:-\s*)?(?:image\s*:|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::latest)?)["']?\s*(?:AS\s.*)?$"""
 )
-_LOCAL = re.compile(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
+_LOCAL = late(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -83,11 +84,9 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, what, certain)
 
 
-_WRAPPER = re.compile(
-    r"(?m)^[^\S\n]*(?:function\s+)?(\w+)\s*(?:\(\s*\))?\s*\{[^}\n]*(?:\n[^}]{0,300})?\b(?:curl|wget)\s[^}]*\$"
-)
+_WRAPPER = late(r"(?m)^[^\S\n]*(?:function\s+)?(\w+)\s*(?:\(\s*\))?\s*\{[^}\n]*(?:\n[^}]{0,300})?\b(?:curl|wget)\s[^}]*\$")
 """A function of the script that downloads what it is told."""
-_INSECURE_INDEX = re.compile(r"--(?:extra-)?index-url[ =][\"']?http://|\s-i\s+[\"']?http://|--registry[ =][\"']?http://")
+_INSECURE_INDEX = late(r"--(?:extra-)?index-url[ =][\"']?http://|\s-i\s+[\"']?http://|--registry[ =][\"']?http://")
 """A registry in plain text: whoever is on the way chooses what is installed."""
 
 

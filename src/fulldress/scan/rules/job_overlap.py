@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.callgraph import Reach, reaches
 from fulldress.scan.job import Job
@@ -46,7 +47,7 @@ _SLOW = """
     rsync scp sftp lftp ftp ssh curl wget psql mysql mariadb pg_dump mysqldump pg_basebackup tar gzip zip borg restic
 """
 SLOW = frozenset(_SLOW.split())
-_LOCKS = re.compile(
+_LOCKS = late(
     r"\b(flock|lockfile(?:-create)?|setlock|run-one|solo|chronic-lock|dotlockfile|pg_try_advisory_lock|pidof|pgrep|lockrun)\b"
     r"|\.(pid|lock)\b|fcntl\.|FileLock|LockFile"
 )

@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.model.package import Entry
@@ -51,20 +52,20 @@ class _Kind(NamedTuple):
 
 
 _KINDS = (
-    _Kind("a version control folder", re.compile(r"(^|[/!])\.(git|svn|hg|bzr)/"), "medium"),
+    _Kind("a version control folder", late(r"(^|[/!])\.(git|svn|hg|bzr)/"), "medium"),
     _Kind(
         "a history of commands",
-        re.compile(r"(^|[/!])\.(bash|zsh|sh|psql|mysql|python|node_repl|rediscli|sqlite)_history$"),
+        late(r"(^|[/!])\.(bash|zsh|sh|psql|mysql|python|node_repl|rediscli|sqlite)_history$"),
         "medium",
     ),
     _Kind(
         "a backup of an editor or a patch",
-        re.compile(r"\.(bak|orig|rej|old|save|dpkg-(old|dist|new)|rpm(save|new))$|~$"),
+        late(r"\.(bak|orig|rej|old|save|dpkg-(old|dist|new)|rpm(save|new))$|~$"),
         "low",
     ),
-    _Kind("an editor's swap file", re.compile(r"(^|[/!])\.[^/]+\.sw[op]$"), "low"),
-    _Kind("a desktop's litter", re.compile(r"(^|[/!])(\.DS_Store|Thumbs\.db|desktop\.ini|__MACOSX/[^!]*)$"), "info"),
-    _Kind("a log", re.compile(r"(^|[/!])(nohup\.out|hs_err_pid\d+\.log|npm-debug\.log|yarn-error\.log)$"), "low"),
+    _Kind("an editor's swap file", late(r"(^|[/!])\.[^/]+\.sw[op]$"), "low"),
+    _Kind("a desktop's litter", late(r"(^|[/!])(\.DS_Store|Thumbs\.db|desktop\.ini|__MACOSX/[^!]*)$"), "info"),
+    _Kind("a log", late(r"(^|[/!])(nohup\.out|hs_err_pid\d+\.log|npm-debug\.log|yarn-error\.log)$"), "low"),
 )
 _ENDS = (
     *("~", ".bak", ".orig", ".rej", ".old", ".save", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".rpmsave", ".rpmnew"),
@@ -74,7 +75,7 @@ _HISTORIES = (".git/", ".svn/", ".hg/", ".bzr/")
 _CORE = Pattern(r"\A\x7fELF[\x00-\xff]{12}\x04\x00", once=True)
 """An ELF file of type 4: a memory dump."""
 LOOKS_FOR = (_CORE,)
-_DOC = re.compile(r"(^|[/!])usr/share/(doc|man)/|(^|/)(changelog|news)[^/]*\.old$", re.IGNORECASE)
+_DOC = late(r"(^|[/!])usr/share/(doc|man)/|(^|/)(changelog|news)[^/]*\.old$", re.IGNORECASE)
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts
 from fulldress.model.finding import Finding
@@ -47,19 +48,19 @@ META = RuleMeta(
     needs=("estate",),
 )
 _NAME = r"([a-z]{2,3}_[A-Z]{2}(?:\.[\w-]+)?(?:@\w+)?)"
-_SET = re.compile(rf"\b(?:LC_ALL|LC_CTYPE|LC_NUMERIC|LC_COLLATE|LC_MESSAGES|LANG)\s*=\s*[\"']?{_NAME}")
-_DATABASE = re.compile(
+_SET = late(rf"\b(?:LC_ALL|LC_CTYPE|LC_NUMERIC|LC_COLLATE|LC_MESSAGES|LANG)\s*=\s*[\"']?{_NAME}")
+_DATABASE = late(
     rf"(?i:\b(?:LC_COLLATE|LC_CTYPE|LOCALE|ICU_LOCALE)\s*=?\s*')({_NAME})'"
     rf"|(?:--locale|--lc-collate|--lc-ctype|\s-l)[ =][\"']?({_NAME})"
 )
-_MAKES = re.compile(r"(?i)\b(initdb|createdb|pg_createcluster|create\s+(database|collation)|lc_collate)\b")
+_MAKES = late(r"(?i)\b(initdb|createdb|pg_createcluster|create\s+(database|collation)|lc_collate)\b")
 LOOKS_FOR = (
     Pattern(r"\b(LC_ALL|LC_CTYPE|LC_NUMERIC|LC_COLLATE|LC_MESSAGES|LANG)\s{0,2}=\s{0,2}[\"']?[a-z]{2,3}_[A-Z]{2}"),
     Pattern(r"(?i)\b(initdb|createdb|pg_createcluster|create\s{1,4}(database|collation))\b[^\n]{0,200}[a-z]{2}_[A-Z]{2}\b"),
     Pattern(r"(?i)\blc_(collate|ctype)\s{0,4}=?\s{0,4}'[a-z]{2}_[A-Z]{2}"),
 )
 _READ = (".service", ".sql", ".conf", ".env", ".properties", ".ini", "/environment")
-_GENERATED = re.compile(r"\blocale-gen\b|\blocaledef\b|/etc/locale\.gen|\blocales-all\b")
+_GENERATED = late(r"\blocale-gen\b|\blocaledef\b|/etc/locale\.gen|\blocales-all\b")
 
 
 class _Use(NamedTuple):

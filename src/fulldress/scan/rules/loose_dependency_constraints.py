@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding
@@ -45,7 +46,7 @@ META = RuleMeta(
 _KEYS = {"req", "reqs", "require", "requires", "requirements", "dependencies", "depends", "deps", "engines", "prerequisites"}
 _STATED = Pattern(rf'(?i)"({"|".join(sorted(_KEYS))})"\s{{0,200}}:\s{{0,200}}\{{', once=True)
 LOOKS_FOR = (_STATED,)
-_LOOSE = re.compile(r"^\s*(|\*|~|\^|x|latest|any|>=?\s*[\w.+~-]+)\s*$")
+_LOOSE = late(r"^\s*(|\*|~|\^|x|latest|any|>=?\s*[\w.+~-]+)\s*$")
 
 
 def check(context: Context) -> Iterator[Finding]:

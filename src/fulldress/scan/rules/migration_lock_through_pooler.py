@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding
 from fulldress.scan.migration_runs import ADVISORY, RUNS_A_TOOL, runs, takes_lock, tool_runs
 from fulldress.scan.rule import Context, RuleMeta
@@ -38,7 +39,7 @@ META = RuleMeta(
 )
 LOOKS_FOR = (RUNS_A_TOOL, ADVISORY)
 
-_POOLER = re.compile(
+_POOLER = late(
     r"(?i)(?:-p\s*|--port[ =]|PGPORT=|:|port=)6432\b"
     r"|(?:-h\s*|--host[ =]|PGHOST=|@|host=)[\w.-]*(?:pgbouncer|pgcat|odyssey|pooler)"
     r"|pgbouncer=true"

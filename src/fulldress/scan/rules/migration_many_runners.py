@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.migration_runs import RUNS_A_TOOL, ToolRun, tool_runs
@@ -45,10 +46,10 @@ _DDL_AUTO = Pattern(
 )
 LOOKS_FOR = (RUNS_A_TOOL, _DDL_AUTO)
 
-_ENTRY = re.compile(r"(?i)(^|/)([\w-]*entry-?point[\w.-]*|docker-start[\w.-]*|procfile)$")
-_DOCKER = re.compile(r"(?i)(^|/)(dockerfile|containerfile)[^/]*$")
-_WORKLOAD = re.compile(r"(?m)^kind:\s*(Deployment|StatefulSet|DaemonSet|ReplicaSet)\b")
-_REPLICAS = re.compile(r"(?m)^[^\S\n]*replicas:\s*[\"']?(\d+)")
+_ENTRY = late(r"(?i)(^|/)([\w-]*entry-?point[\w.-]*|docker-start[\w.-]*|procfile)$")
+_DOCKER = late(r"(?i)(^|/)(dockerfile|containerfile)[^/]*$")
+_WORKLOAD = late(r"(?m)^kind:\s*(Deployment|StatefulSet|DaemonSet|ReplicaSet)\b")
+_REPLICAS = late(r"(?m)^[^\S\n]*replicas:\s*[\"']?(\d+)")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -88,8 +88,10 @@ def _is_there(context: Context, name: str) -> bool:
 
 
 def _foreign(context: Context) -> Iterator[Finding]:
-    """One finding for all scripts of other databases: said, not judged."""
-    scripts = foreign(context)
+    """One finding for all scripts of other databases: said, not judged. MySQL's are, where the estate has its tables."""
+    databases = [d for h in (context.estate.hosts if context.estate is not None else ()) for d in h.databases]
+    judged = any(database.engine == "mysql" and database.tables for database in databases)
+    scripts = [script for script in foreign(context) if not (judged and script.dialect == "MySQL")]
     if scripts:
         kinds = ", ".join(sorted({script.dialect for script in scripts}))
         named = ", ".join(script.entry.place for script in scripts[:4]) + " ..." * (len(scripts) > 4)

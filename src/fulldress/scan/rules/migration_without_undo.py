@@ -23,10 +23,10 @@ Ask the vendor for the down script; `fulldress adapt` writes the derived one whe
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 
 from fulldress.formats import sql
+from fulldress.formats.late import late
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.migration_files import is_down, stem
 from fulldress.scan.migrations import Migration, migrations, series_of
@@ -62,7 +62,7 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _empty(context)
 
 
-_NOTHING = re.compile(
+_NOTHING = late(
     r"(?m)^[^\S\n]*def down(?:grade)?\b[^\n]*\n(?:[^\S\n]*(?:#[^\n]*|\"{3}[^\"]*\"{3})?\n)*"
     r"[^\S\n]+(?P<what>pass|\.\.\.|raise (?:NotImplementedError|ActiveRecord::IrreversibleMigration)\b[^\n]*)"
     r"[^\S\n]*(?:\n|\Z)"

@@ -23,11 +23,13 @@ Ask the vendor for other names; until then quote every expansion and write `./*`
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding, Severity
+from fulldress.model.package import Entry
+from fulldress.scan.placeindex import PlaceIndex
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -39,9 +41,11 @@ META = RuleMeta(
 )
 _SEPARATORS = frozenset("\u2044\u2215\u29f8\u2571\uff0f\u2024\uff0e\u2025\u2026\ufe52\u29f5\u2216\ufe68\uff3c")
 """Letters that look like a slash, a backslash or dots, or become them when a name is normalised (NFKC)."""
-_RESERVED = re.compile(r"(?i)^(con|prn|nul|com\d|lpt\d)(\..*)?$")
-_SHORT = re.compile(r"^[^~]{1,6}~\d(\.[^.]{1,3})?$")
-_OPTION = re.compile(r"^-[A-Za-z-]")
+_RESERVED = late(r"(?i)^(con|prn|nul|com\d|lpt\d)(\..*)?$")
+_SHORT = late(r"^[^~]{1,6}~\d(\.[^.]{1,3})?$")
+_RESERVED_PART = late(r"(?i)/(?:con|prn|nul|com\d|lpt\d)[./!\n]")
+_ENDINGS = ("./", " /", ".!/", " !/")
+_OPTION = late(r"^-[A-Za-z-]")
 _WINDOWS = (".exe", ".dll", ".msi", ".bat", ".cmd", ".ps1")
 
 
@@ -52,7 +56,7 @@ def check(context: Context) -> Iterator[Finding]:
     judged: dict[str, str] = {"": ""}
     folders: dict[str, list[str]] = {"": []}
     """Folders occur again and again, and so do names: each is judged once."""
-    for entry in context.package.entries:
+    for entry in _suspects(context.package.entries, windows):
         folder, _, name = entry.place.rpartition("/")
         ways = _above(folder, windows, judged, folders)
         way = _judged(name, windows, judged)
@@ -60,6 +64,18 @@ def check(context: Context) -> Iterator[Finding]:
             found.setdefault(told, []).append(entry.place)
     for way, places in found.items():
         yield _finding(way, list(dict.fromkeys(places)))
+
+
+def _suspects(entries: Sequence[Entry], windows: bool) -> list[Entry]:
+    """Those whose place holds what every misleading name holds: most packages have very many names, and none such."""
+    places = [f"/{entry.place}/" for entry in entries]
+    found = set(PlaceIndex(places).holding("~", "/-", *(_ENDINGS if windows else ())))
+    whole = "\n".join(places)
+    if not whole.isascii():
+        found.update(n for n, place in enumerate(places) if not place.isascii())
+    if windows and _RESERVED_PART.search(whole):
+        found.update(n for n, place in enumerate(places) if _RESERVED_PART.search(place))
+    return [entries[n] for n in sorted(found)]
 
 
 def _above(folder: str, windows: bool, judged: dict[str, str], folders: dict[str, list[str]]) -> list[str]:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan import secrets
@@ -49,15 +50,15 @@ LOOKS_FOR = (
         r"\b(ufw\s{1,4}allow|firewall-cmd\s[^\n]{0,80}--add-(port|service)|iptables\s[^\n]{0,80}-[AI]\s{1,4}INPUT[^\n]{0,80}ACCEPT)"
     ),
 )
-_SOCKET = re.compile(r"^Listen(?:Stream|Datagram)\s*=\s*(?:\S*:)?(\d{1,5})\s*$")
-_SOCKET_LOCAL = re.compile(r"=\s*(127\.|\[::1\])")
-_NGINX = re.compile(r"^\s*listen\s+(?!unix:|127\.|\[::1\]|localhost)(?:\S*:)?(\d{1,5})\b[^;]*;")
-_BOUND = re.compile(
+_SOCKET = late(r"^Listen(?:Stream|Datagram)\s*=\s*(?:\S*:)?(\d{1,5})\s*$")
+_SOCKET_LOCAL = late(r"=\s*(127\.|\[::1\])")
+_NGINX = late(r"^\s*listen\s+(?!unix:|127\.|\[::1\]|localhost)(?:\S*:)?(\d{1,5})\b[^;]*;")
+_BOUND = late(
     rf"(?i)\b(?:bind|listen|host|address|addr|interface|http_?host|server|inet)[\w.-]*[\"']?[\s:=(,\[]+[\"'(]*{_ANY}[\"']?(?:\s*[:,]\s*(\d{{1,5}}))?"
     rf"|(?:--bind|--host|--listen|-b|-H|-l)[ =]{_ANY}(?::(\d{{1,5}}))?|{_ANY}:(\d{{1,5}})"
 )
-_CALL = re.compile(r"\.listen\(\s*(\d{2,5})\s*,\s*[\"'](?:0\.0\.0\.0|::)[\"']")
-_FIREWALL = re.compile(r"\b(ufw\s+allow|firewall-cmd\s.*--add-(?:port|service)|iptables\s.*-[AI]\s+INPUT.*ACCEPT)")
+_CALL = late(r"\.listen\(\s*(\d{2,5})\s*,\s*[\"'](?:0\.0\.0\.0|::)[\"']")
+_FIREWALL = late(r"\b(ufw\s+allow|firewall-cmd\s.*--add-(?:port|service)|iptables\s.*-[AI]\s+INPUT.*ACCEPT)")
 _SENSITIVE = {
     "23",
     "2375",

@@ -22,10 +22,10 @@ Write the directive as nginx spells it. `fulldress adapt` writes the patch.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from functools import cache
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.places import standing
@@ -42,8 +42,8 @@ META = RuleMeta(
 _SERVES = Pattern(r"^\s{0,20}(server|upstream\s{1,4}[\w.-]{1,60}|location\s[^\n{]{1,200})\s{0,4}\{", once=True)
 """Only nginx writes these blocks so."""
 LOOKS_FOR = (_SERVES,)
-_DIRECTIVE = re.compile(r"^\s*([a-z][a-z0-9_]{4,})\s+[^{}\n]*;\s*(?:#.*)?$")
-_PLACE = re.compile(r"(^|[!/])nginx[^!]*$|\.(nginx|vhost)$")
+_DIRECTIVE = late(r"^\s*([a-z][a-z0-9_]{4,})\s+[^{}\n]*;\s*(?:#.*)?$")
+_PLACE = late(r"(^|[!/])nginx[^!]*$|\.(nginx|vhost)$")
 CLOSE = 0.9
 """So much alike (1 is equal): a letter too many, too few, or wrong."""
 

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.scan import secrets
@@ -44,8 +45,8 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-_DATA = re.compile(r"^(-d|--data.*|--json|-F|--form.*|-T|--upload-file|--post-(?:data|file).*|--body-(?:data|file).*)$")
-_REMOTE = re.compile(r"^(?:[^\s@:/]+@)?([A-Za-z0-9.-]+\.[A-Za-z]{2,}):")
+_DATA = late(r"^(-d|--data.*|--json|-F|--form.*|-T|--upload-file|--post-(?:data|file).*|--body-(?:data|file).*)$")
+_REMOTE = late(r"^(?:[^\s@:/]+@)?([A-Za-z0-9.-]+\.[A-Za-z]{2,}):")
 
 
 class Call(NamedTuple):

@@ -29,6 +29,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding, Severity
@@ -44,7 +45,7 @@ META = RuleMeta(
     confidence="certain",
 )
 _EVERYTHING = frozenset(("upgrade", "dist-upgrade", "full-upgrade", "update", "distro-sync", "system-upgrade"))
-_FORCE = re.compile(
+_FORCE = late(
     r"^(--force-(all|depends|conflicts|overwrite|bad-verify|downgrade)|--nodeps|--allow-downgrades|--allow-unauthenticated|"
     r"--force-yes|--allow-remove-essential|--allow-change-held-packages|--break-system-packages|--nogpgcheck|--nosignature)$"
 )

@@ -24,12 +24,12 @@ Agree with the owners of what depends on it; lift a hold on purpose and in the p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.errors import UsageError
 from fulldress.formats import shell, version
+from fulldress.formats.late import late
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.reading import Script, scripts
@@ -44,8 +44,8 @@ META = RuleMeta(
     confidence="certain",
     needs=("estate",),
 )
-_FIELD = re.compile(r"(?m)^([A-Z][A-Za-z-]+):[ \t]*(.*(?:\n[ \t]+.*)*)")
-_CLAUSE = re.compile(r"\s*([a-z0-9][a-z0-9+.-]+)(?::\w+)?\s*(?:\((<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?")
+_FIELD = late(r"(?m)^([A-Z][A-Za-z-]+):[ \t]*(.*(?:\n[ \t]+.*)*)")
+_CLAUSE = late(r"\s*([a-z0-9][a-z0-9+.-]+)(?::\w+)?\s*(?:\((<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?")
 _MANAGERS = ("apt", "apt-get", "aptitude")
 MAX_SHOWN = 5
 

@@ -24,10 +24,10 @@ Ask the vendor which calls can be switched off and what happens without an answe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding
 from fulldress.scan import endpointuse, secrets
 from fulldress.scan.endpoints import outside, replacement
@@ -43,20 +43,18 @@ META = RuleMeta(
 )
 LOOKS_FOR = (endpointuse.URL,)
 _PURPOSE = {
-    "telemetry": re.compile(
+    "telemetry": late(
         r"(?i)telemetry|analytics|(^|[./-])(stats?|metrics|collect(or)?|tracking|tracker|usage)([./:-]|$)|segment\.(io|com)|"
         r"mixpanel|amplitude\.com|google-analytics|matomo|heap\.io|posthog"
     ),
-    "licence check": re.compile(r"(?i)licen[cs](e|ing)([./:?-]|s?$)|activation|entitlement|(^|[./-])activate([./]|$)"),
-    "updater": re.compile(
+    "licence check": late(r"(?i)licen[cs](e|ing)([./:?-]|s?$)|activation|entitlement|(^|[./-])activate([./]|$)"),
+    "updater": late(
         r"(?i)(^|[./-])(auto-?)?updat(e|er|es)([./:?-]|$)|appcast|(^|[./-])releases?/latest|version-?check|/latest\.json"
     ),
-    "crash reports": re.compile(
-        r"(?i)sentry\.io|bugsnag|rollbar|(^|[./-])crash(es|-?reports?)?([./:-]|$)|raygun|honeybadger"
-    ),
-    "heartbeat": re.compile(r"(?i)heartbeat|phone-?home|call-?home|(^|[./-])beacon([./:-]|$)|(^|[./-])checkin([./:-]|$)"),
+    "crash reports": late(r"(?i)sentry\.io|bugsnag|rollbar|(^|[./-])crash(es|-?reports?)?([./:-]|$)|raygun|honeybadger"),
+    "heartbeat": late(r"(?i)heartbeat|phone-?home|call-?home|(^|[./-])beacon([./:-]|$)|(^|[./-])checkin([./:-]|$)"),
 }
-_ABOUT = re.compile(r"(?i)/licen[cs]es?(/|/[\w.-]*|-[\d.]+.*|\.(html|txt))?$|opensource|/legal|gnu\.org|/terms")
+_ABOUT = late(r"(?i)/licen[cs]es?(/|/[\w.-]*|-[\d.]+.*|\.(html|txt))?$|opensource|/legal|gnu\.org|/terms")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -75,7 +73,7 @@ def check(context: Context) -> Iterator[Finding]:
         yield _finding(called)
 
 
-_TELLING = re.compile(
+_TELLING = late(
     "telemetry|analytics|stat|metrics|collect|track|usage|segment|mixpanel|amplitude|matomo|heap|posthog|licen|activat|"
     "entitlement|updat|appcast|release|version|latest|sentry|bugsnag|rollbar|crash|raygun|honeybadger|heartbeat|home|"
     "beacon|checkin"

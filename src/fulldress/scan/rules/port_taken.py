@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts, Listener
 from fulldress.model.finding import Finding
@@ -48,7 +49,7 @@ META = RuleMeta(
 )
 _ROLES = "server|listen|listener|https?|management|admin|metrics|web|ui|api|shutdown|ajp|jmx|bind"
 _KEYS = rf"(?:{_ROLES})[._-]?(?:server[._-])?port"
-_PORT = re.compile(
+_PORT = late(
     r"^\s*Listen(?:Stream|Datagram)?\s*=?\s*(?P<a1>\S*:)?(?P<p1>\d{2,5})\s*(?:ssl|https?)?\s*$"
     r"|^\s*listen\s+(?!unix:)(?P<a2>\S*:)?(?P<p2>\d{2,5})\b[^;]*;"
     r"|<Connector\b[^>]*?\bport\s*=\s*[\"'](?P<p3>\d{2,5})[\"']"
@@ -66,10 +67,10 @@ LOOKS_FOR = (
     Pattern(r"\s--(http-|listen-|server[.-])?(port|listen|bind)[ =][\w.\[\]*]{0,40}:?\d{2,5}"),
 )
 _PUBLISHED = Pattern(r"^\s{1,20}-\s{1,4}[\"']?[\d.:]{2,30}:\d{2,5}(/(tcp|udp))?[\"']?\s{0,4}$")
-_COMPOSE = re.compile(r"(^|/)(docker-)?compose[\w.-]*\.ya?ml$")
+_COMPOSE = late(r"(^|/)(docker-)?compose[\w.-]*\.ya?ml$")
 _LOCAL = ("127.", "[::1]", "::1", "localhost")
 _ANY = ("0.0.0.0", "::", "*", "[::]", "")
-_WORD = re.compile(r"[a-z0-9]{3,}")
+_WORD = late(r"[a-z0-9]{3,}")
 
 
 class _Wish(NamedTuple):

@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import keymaterial
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -49,12 +50,12 @@ _DER = Pattern(
     once=True,
 )
 LOOKS_FOR = (_HEAD, _DER)
-_KEY = re.compile(
+_KEY = late(
     rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY|PGP PRIVATE KEY BLOCK)-----"
     rb"(?P<body>(?:[\s\"'+,;]|\\[nrt]){0,40}(?:[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,120}(?:\n|\\n)\s{0,9}){0,9}"
     rb"(?:[A-Za-z0-9+/=]|[\s\"',;]|\\[nrt\n]){60})|(PuTTY-User-Key-File-[23]): (?P<putty>[^\n]{3,40})"
 )
-_BEGINS = (re.compile(b"-----BEGIN "), re.compile(b"PuTTY-User-Key-File-"))
+_BEGINS = (late(b"-----BEGIN "), late(b"PuTTY-User-Key-File-"))
 """How every match of ``_KEY`` begins."""
 MAX_DER = 64 << 10
 

@@ -23,10 +23,10 @@ Revoke the token at the provider and look at its audit log; give each installati
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 
 from fulldress.formats import shell, tokens
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
@@ -49,7 +49,7 @@ _CONSEQUENCE = "It works from anywhere for everyone who has the package, until i
 _FIX = "Revoke it at the provider, look at its audit log, and read a new one from outside the package."
 CHECKED = ("GitHub token", "npm token")
 """Kinds with a checksum: nobody writes such a value as an example by accident."""
-_SHOWN = re.compile(r"""(?i)^\s*["']?(placeholder|examples?|helper_?text|hint|tooltip)["']?\s*[:=]|\be\.g\.\s""")
+_SHOWN = late(r"""(?i)^\s*["']?(placeholder|examples?|helper_?text|hint|tooltip)["']?\s*[:=]|\be\.g\.\s""")
 """Lines of a form that show how a value looks."""
 LOOKS_FOR = tuple(Pattern(regex) for regex in tokens.LOOKS_LIKE)
 
@@ -137,7 +137,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
     )
 
 
-_KEY = re.compile(r"""([\w.-]*\w)["']?\]?\s{0,9}(?:=>|:=|[:=])\s{0,9}[\[({]?\s{0,9}["']?(?:\w{1,10}\s)?[^\s"'=:]{0,80}$""")
+_KEY = late(r"""([\w.-]*\w)["']?\]?\s{0,9}(?:=>|:=|[:=])\s{0,9}[\[({]?\s{0,9}["']?(?:\w{1,10}\s)?[^\s"'=:]{0,80}$""")
 """The key before a value, where the line as a whole is no pair: ``{"auth": "Bearer ``, ``?access_token=``."""
 
 

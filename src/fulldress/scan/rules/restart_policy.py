@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import calendar, unit
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.reading import current_text, edited
@@ -45,7 +46,7 @@ META = RuleMeta(
 )
 NOTIFIES = Pattern(r"(?:NOTIFY_SOCKET|sd_notify|systemd-notify)", once=True)
 LOOKS_FOR = (NOTIFIES,)
-_DRAIN = re.compile(r"--(?:graceful|shutdown|drain|stop)[-_]?(?:timeout|wait|grace)?[-_a-z]*[= ](\d+)")
+_DRAIN = late(r"--(?:graceful|shutdown|drain|stop)[-_]?(?:timeout|wait|grace)?[-_a-z]*[= ](\d+)")
 
 
 class _Bad(NamedTuple):

@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Finding
@@ -46,12 +47,12 @@ META = RuleMeta(
 )
 _CLASS_OFFSET = 44
 """Java N compiles to class file version N + 44."""
-_JAVA_PACKAGE = re.compile(
+_JAVA_PACKAGE = late(
     r"^(?:openjdk|temurin|zulu|java|msopenjdk|bellsoft-java)-?(\d+)(?:-(?:jre|jdk|openjdk|jre-headless).*)?$"
 )
 _PROGRAMS = {"java": ("java",), "node": ("node",), "python3": ("python3",)}
-_BOUND = re.compile(r"(>=|>|~=|===?|!=|\^|~|<=|<|=)?\s*v?(\d+)(?:\.(\d+))?")
-_WHEEL = re.compile(r"-(cp3(\d+))-(cp3\d+|abi3)-[\w.]+\.whl$")
+_BOUND = late(r"(>=|>|~=|===?|!=|\^|~|<=|<|=)?\s*v?(\d+)(?:\.(\d+))?")
+_WHEEL = late(r"-(cp3(\d+))-(cp3\d+|abi3)-[\w.]+\.whl$")
 MAX_JSON = 1 << 20
 MAX_SHOWN = 6
 

@@ -29,6 +29,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.libraries import Library, libraries, plain
@@ -41,7 +42,7 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-_NAME = re.compile(r"(?i)(^|[/!])([^/]*\.(cdx|spdx)\.json|bom\.json|[^/]*sbom[^/]*\.json|[^/]*\.cyclonedx\.json)$")
+_NAME = late(r"(?i)(^|[/!])([^/]*\.(cdx|spdx)\.json|bom\.json|[^/]*sbom[^/]*\.json|[^/]*\.cyclonedx\.json)$")
 MAX_SIZE = 8 << 20
 
 

@@ -24,13 +24,13 @@ and on again after it. Move the package's job away from the backup.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.formats import calendar, crontab
+from fulldress.formats.late import late
 from fulldress.model.estate import CronJob, Estate, HostFacts, Timer
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.release import Declared, Release, Window
@@ -47,7 +47,7 @@ META = RuleMeta(
     confidence="certain",
     needs=("estate", "release"),
 )
-_BACKUP = re.compile(
+_BACKUP = late(
     r"(?i)\b(pg_dump(all)?|pg_basebackup|mysqldump|mariadb-dump|pgbackrest|barman|wal-g|borg(matic)?|restic|rsnapshot|duplicity|"
     r"bacula|bareos|xtrabackup|mariabackup|tarsnap|rdiff-backup|vzdump)\b|backup|back-up|snapshot"
 )

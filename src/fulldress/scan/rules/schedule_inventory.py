@@ -23,10 +23,10 @@ Nothing by itself: read the list, and ask the vendor about jobs that you did not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fulldress.formats.cronlint import PARTS_NAME
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding
 from fulldress.scan import scheduled_code
 from fulldress.scan.callgraph import hosts, short
@@ -42,7 +42,7 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = scheduled_code.LOOKS_FOR
-_PARTS = re.compile(r"(^|/)etc/cron\.(hourly|daily|weekly|monthly)/([^/]+)$")
+_PARTS = late(r"(^|/)etc/cron\.(hourly|daily|weekly|monthly)/([^/]+)$")
 
 
 def check(context: Context) -> Iterator[Finding]:

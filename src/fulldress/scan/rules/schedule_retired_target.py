@@ -1,8 +1,8 @@
 """A scheduled job reaches a server that no longer exists.
 
 ## What it does
-Follows every cron job and systemd timer of the package through the scripts and configuration files that it calls, and
-reports those that reach a server which `release.toml` declares as retired.
+Follows every cron job, systemd timer and CronJob of the package through the scripts, services, make targets, modules and
+configuration files that it calls, and reports those that reach a server which `release.toml` declares as retired.
 
 ## Why it matters
 The job fires at its hour whether or not anyone remembers it: it fails every night, keeps a lock or a half-written
@@ -14,7 +14,8 @@ import behind, or, when the name was taken over by someone else, sends credentia
 ```
 
 ## Fix
-Disable the job until the vendor names a successor of the server; `fulldress adapt` comments it out with the reason.
+Disable the job until the vendor names a successor of the server; `fulldress adapt` comments it out with the reason, or
+suspends the CronJob.
 
 ## References
 - crontab(5), systemd.timer(5)
@@ -22,6 +23,7 @@ Disable the job until the vendor names a successor of the server; `fulldress ada
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fulldress.model.estate import Estate
@@ -41,6 +43,10 @@ META = RuleMeta(
     confidence="certain",
     needs=("estate",),
 )
+
+
+_SAYS = re.compile(r"\s*(?:echo|printf|logger|log|warn|die|info)\s[^|>;&]*$")
+"""A line of a shell script that tells a person something, and does nothing."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -77,7 +83,8 @@ def _retired(context: Context, job: Job) -> tuple[str, str] | None:
         ]
         texts += [(r.entry.place, 0, context.text(r.entry) or "", r.steps) for r in found if r.entry is not None]
         for place, at, text, steps in texts:
-            line = next((at or number for number, line in command_lines(text) if pattern.search(line)), 0)
+            named = (at or number for number, line in command_lines(text) if pattern.search(line) and not _SAYS.match(line))
+            line = next(named, 0)
             if line:
                 there = "" if at else f" → {short(place)}:{line}"
                 return host, " → ".join(f"{short(s.place)}:{s.line}" for s in steps) + f"{there} → {host}"
@@ -147,6 +154,13 @@ BAD = (
     ),
 )
 GOOD = (
+    Sample(
+        files={
+            "etc/cron.d/a": "0 3 * * * root /opt/x/run\n",
+            "opt/x/run": '#!/bin/sh\necho "moved away from sftp.old.example"\nsftp lab@sftp.new.example\n',
+        },
+        estate=ESTATE,
+    ),
     Sample(files={"etc/cron.d/app": "# was: sftp.old.example\n0 3 * * * app /usr/lib/app/import\n"}, estate=ESTATE),
     Sample(
         files={

@@ -24,11 +24,11 @@ Keep the secret in a file that only the job's user may read, and let the command
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fulldress.formats import cronlint
 from fulldress.formats.cronlint import Setting
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding
 from fulldress.scan.callgraph import short
 from fulldress.scan.endpoints import outside
@@ -43,9 +43,9 @@ META = RuleMeta(
     severity="high",
     confidence="likely",
 )
-_SECRET = re.compile(r"(?i)(pass(word|wd|phrase)?|secret|token|api_?key|credential|access_?key)$|^(pgpassword|mysql_pwd)$")
-_HARMLESS = re.compile(r"^(\$|/|$|<|\{\{|@[A-Z_]+@|changeme$|x+$|\*+$)")
-_KEPT = re.compile(r">|\|\s*(logger|systemd-cat|tee|mail|chronic)|\b(chronic|logger|systemd-cat)\b")
+_SECRET = late(r"(?i)(pass(word|wd|phrase)?|secret|token|api_?key|credential|access_?key)$|^(pgpassword|mysql_pwd)$")
+_HARMLESS = late(r"^(\$|/|$|<|\{\{|@[A-Z_]+@|changeme$|x+$|\*+$)")
+_KEPT = late(r">|\|\s*(logger|systemd-cat|tee|mail|chronic)|\b(chronic|logger|systemd-cat)\b")
 
 
 def check(context: Context) -> Iterator[Finding]:

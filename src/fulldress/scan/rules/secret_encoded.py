@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import layers
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
@@ -48,9 +49,9 @@ _SECRET = Pattern(r"^\s{0,8}[\"']?kind[\"']?\s{0,4}:\s{0,4}[\"']?Secret\b")
 _HINTS = tuple(Pattern(regex) for regex in layers.HINTS)
 LOOKS_FOR = (_SECRET, *_HINTS)
 MAX_MANIFEST = 1 << 20
-_DATA = re.compile(r"""^(\s*)["']?(data|stringData)["']?\s*:\s*\{?\s*$""")
-_ITEM = re.compile(r"""^(\s*)["']?([\w.-]+)["']?\s*:\s*["']?([^"'\s,}]+)["']?\s*,?\s*$""")
-_BASIC = re.compile(r"(?i)basic\s+([A-Za-z0-9+/]{8,}={0,2})")
+_DATA = late(r"""^(\s*)["']?(data|stringData)["']?\s*:\s*\{?\s*$""")
+_ITEM = late(r"""^(\s*)["']?([\w.-]+)["']?\s*:\s*["']?([^"'\s,}]+)["']?\s*,?\s*$""")
+_BASIC = late(r"(?i)basic\s+([A-Za-z0-9+/]{8,}={0,2})")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import binaries
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Confidence, Finding, Severity
 from fulldress.model.package import Entry
@@ -47,7 +48,7 @@ _WIDE = Pattern(r"(?i)p\x00a\x00s\x00s\x00w\x00(o\x00r\x00)?d\x00=\x00[!-~]\x00[
 _CLASS = Pattern(r"\A\xca\xfe\xba\xbe\x00\x00\x00[\x2d-\x60]", once=True)
 _SQLITE = Pattern(r"\ASQLite format 3\x00", once=True)
 LOOKS_FOR = (_URL, _ASSIGNED, _WIDE, _CLASS, _SQLITE)
-_TELLING = re.compile(r"(?i)passw|pwd.|secret|[a-z_]pass$")
+_TELLING = late(r"(?i)passw|pwd.|secret|[a-z_]pass$")
 MAX_BYTES = 64 << 20
 MAX_CLASS = 4 << 20
 MAX_HITS = 200

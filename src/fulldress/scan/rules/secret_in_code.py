@@ -26,6 +26,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats.calls import split
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.scan import secrets
@@ -66,13 +67,11 @@ _KEYED = Pattern(
     r"([pP]ass(w(or)?d)?|PASS(WORD|WD)?|PWD|[sS]ecret|SECRET|[tT]oken|TOKEN|CREDENTIALS|_KEY)[\"']?\s{0,2},\s{0,2}[\"'][^\"']{4}"
 )
 LOOKS_FOR = (Pattern(rf"({_ANY})\s{{0,4}}\("), _KEYED)
-_PAIR = re.compile(
+_PAIR = late(
     r"""\b(?:setProperty|put|set|addProperty|option|setHeader|setAttribute|define)\s*\(\s*["']?([\w.-]{1,80})["']?\s*,\s*["']([^"'\\]{4,})["']"""
 )
-_FINDERS = tuple((re.compile(rf"(?:{regex})\s{{0,4}}\("), position) for regex, position in _CALLS)
-_LITERAL = re.compile(
-    r"""^\s*[bBuUrR]?(?:"([^"\\]*)"|'([^'\\]*)')(?:\.toCharArray\(\)|\.encode\([^)]*\)|\.to_string\(\))?\s*$"""
-)
+_FINDERS = tuple((late(rf"(?:{regex})\s{{0,4}}\("), position) for regex, position in _CALLS)
+_LITERAL = late(r"""^\s*[bBuUrR]?(?:"([^"\\]*)"|'([^'\\]*)')(?:\.toCharArray\(\)|\.encode\([^)]*\)|\.to_string\(\))?\s*$""")
 MAX_CALL = 600
 
 

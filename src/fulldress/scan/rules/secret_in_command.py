@@ -3,8 +3,8 @@
 ## What it does
 Reads shell scripts by their syntax tree and knows which argument of which program is a secret: `sshpass -p`, `curl
 -u` and authorization headers, `mysql -p`, `PGPASSWORD=`, `--password`, `smbclient -U user%password`, `ldapsearch -w`,
-`openssl -passin pass:`, `echo user:password | chpasswd`, cloud logins, passwords in URLs, provider tokens. Commands in
-crontabs are read too.
+`openssl -passin pass:`, `echo user:password | chpasswd`, `sudo -S <<< password`, what `expect` types in, cloud logins,
+passwords in URLs, provider tokens. Commands in crontabs are read too.
 
 ## Why it matters
 Everyone who has the package has the secret; while the command runs, every user of the host reads it in the process
@@ -30,6 +30,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
@@ -52,15 +53,15 @@ META = RuleMeta(
 _EXEC = Pattern(r"^Exec[A-Z][A-Za-z]{2,12}\s{0,2}=[^\n]{0,400}(pass|token|secret|key|\s-u\s?|\s-p|://)")
 _RECIPE = Pattern(r"(?i)^\t[^\n]{0,300}(pass|pwd|\s-p\S|\s-u\s?\S{1,60}:|token|secret|://)")
 LOOKS_FOR = (_EXEC, _RECIPE)
-_MAKEFILE = re.compile(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+_MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 _HISTORIES = (".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history")
 MAX_HISTORY = 1 << 20
 CONSEQUENCE = "Everyone who has the package, and every user of the host while it runs, can read and use it."
 FIX = "Rotate it, and read it from a secret file instead."
 
-_DEFINED = re.compile(r"""-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken)=([^\s"'$]+)""")
-_ASSIGNS = re.compile(r"\s*(export\s+)?\w+=")
-_ASSIGNED = re.compile(r"""^\s*([A-Za-z_]\w*)=("[^"$`]*"|'[^']*'|[^\s"'$`;&|()]+)\s*(?:#.*)?$""")
+_DEFINED = late(r"""-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken)=([^\s"'$]+)""")
+_ASSIGNS = late(r"\s*(export\s+)?\w+=")
+_ASSIGNED = late(r"""^\s*([A-Za-z_]\w*)=("[^"$`]*"|'[^']*'|[^\s"'$`;&|()]+)\s*(?:#.*)?$""")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
@@ -63,11 +64,11 @@ LOOKS_FOR = (
     Pattern(r"(?i)(key|name)\s?=\s?[\"'][^\"']{0,60}(pass|secret|token|key)[^\"']{0,20}[\"']\s{1,8}value\s?="),
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
 )
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_WRAPPED = re.compile(r"(?m)^[^\S\n]*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
+_COMMENT = late(r"<!--.*?-->", re.DOTALL)
+_WRAPPED = late(r"(?m)^[^\S\n]*[\"']?kind[\"']?\s*:\s*[\"']?(Secret|SealedSecret)\b")
 _ASSIGNMENTS = r"""\"[^\"]*\"|'[^']*'|\S+"""
 """The words of a unit's ``Environment=``."""
-_EXPLAINS = re.compile(
+_EXPLAINS = late(
     r"""(?i)^([^\S\n]*(?:-\s+)?)["']?(?:descriptions?|help|documentation|docs?|details|notes?|examples?|summary|title)["']?\s*:\s*[|>][+0-9-]*\s*$"""
 )
 MAX_MARKUP = 2 << 20
@@ -76,7 +77,7 @@ MAX_MARKUP = 2 << 20
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each line with a secret, or one for the file."""
     by_place: dict[str, list[Spot]] = {}
-    for entry, number, line in acting_lines(context, *LOOKS_FOR):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=_is_read):
         if number in _not_read(context, entry):
             continue
         spot = _spot(entry.place, number, line) or _below(context, entry, number, line)
@@ -86,8 +87,8 @@ def check(context: Context) -> Iterator[Finding]:
         yield from findings(META.slug, place, spots)
 
 
-_NAME = re.compile(r"""^\s*(?:-\s+)?["']?(?:name|key)["']?\s?:\s*["']?([\w.-]+)["']?\s*,?\s*$""")
-_VALUE = re.compile(r"""^\s*["']?value["']?\s?:\s*(?:"([^"]*)"|'([^']*)'|([^\s"'{\[&*!|>][^\s#]*))\s*,?\s*$""")
+_NAME = late(r"""^\s*(?:-\s+)?["']?(?:name|key)["']?\s?:\s*["']?([\w.-]+)["']?\s*,?\s*$""")
+_VALUE = late(r"""^\s*["']?value["']?\s?:\s*(?:"([^"]*)"|'([^']*)'|([^\s"'{\[&*!|>][^\s#]*))\s*,?\s*$""")
 
 
 def _below(context: Context, entry: Entry, number: int, line: str) -> Spot | None:
@@ -118,10 +119,13 @@ def _spot(place: str, number: int, line: str) -> Spot | None:
     return Spot(number, f"{first.what}{under}", shown, severity, first.confidence, not is_code(place))
 
 
+def _is_read(entry: Entry) -> bool:
+    """False for what another rule reads whole (credential files), or nobody."""
+    return standing(entry.place) not in ("silent", "library") and not is_whole(entry.place)
+
+
 def _not_read(context: Context, entry: Entry) -> frozenset[int] | range:
-    """Lines that another rule reads (scripts, credential files, Kubernetes secrets) or nobody (comments in markup)."""
-    if standing(entry.place) == "silent" or standing(entry.place) == "library" or is_whole(entry.place):
-        return range(1 << 40)
+    """Lines that another rule reads (scripts, Kubernetes secrets) or nobody (comments in markup)."""
     return memo(context, (META.slug, entry.sha256, entry.place), lambda: _skipped(context, entry))
 
 
@@ -176,8 +180,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 def _spots(context: Context, place: str) -> Iterator[Spot]:
-    for entry, number, line in acting_lines(context, *LOOKS_FOR):
-        if entry.place == place and number not in _not_read(context, entry):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: e.place == place and _is_read(e)):
+        if number not in _not_read(context, entry):
             spot = _spot(place, number, line)
             if spot is not None:
                 yield spot

@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import migration_programs, secrets
@@ -52,24 +53,22 @@ _STATEMENTS = (
     Pattern(r"(?i)\bset\s{1,9}password\s{1,9}(for\s{1,9}[^\s=]{1,60}\s{0,9})?=\s{0,9}(password\s{0,4}\()?\s{0,4}'"),
 )
 _FORMS = (
-    re.compile(
+    late(
         r"(?is)\b(?:role|user|group|mapping|options|server|login|add)\b[^;]{0,300}?[\s,(]password\s*=?\s*"
         r"(?:[eEnN]?'(?P<v>[^']{3,})'|(?<=[\s=])''(?P<w>[^']{3,})'')"
     ),
-    re.compile(
+    late(
         r"(?is)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?(?:'(?P<v>[^']+)'|\"(?P<w>[^\"]+)\"|"
         r"(?P<x>(?!values\b|externally\b|globally\b|password\b|random\b)[A-Za-z]\w*\d\w*)\b)"
     ),
-    re.compile(r"(?is)\bdblink\w*\s*\([^;]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
-    re.compile(r"(?is)\b(?:connection|primary_conninfo|conninfo)\s*=?\s*'[^';]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
-    re.compile(r"(?is)\bset\s+password\s+(?:for\s+[^\s=]+\s*)?=\s*(?:password\s*\()?\s*'(?P<v>[^']{3,})'"),
+    late(r"(?is)\bdblink\w*\s*\([^;]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
+    late(r"(?is)\b(?:connection|primary_conninfo|conninfo)\s*=?\s*'[^';]{0,200}?password\s*=\s*(?P<v>[^\s';]{3,})"),
+    late(r"(?is)\bset\s+password\s+(?:for\s+[^\s=]+\s*)?=\s*(?:password\s*\()?\s*'(?P<v>[^']{3,})'"),
 )
 _ROW = Pattern(r"(?i)'[\w.-]{0,40}(passw(or)?d|passwd|secret|api_?key|token)'\s{0,4},\s{0,4}[eEnN]?'[^'\s]{8}")
-_SETTING = re.compile(
-    r"(?i)'(?P<k>[\w.-]{0,40}(?:passw(?:or)?d|passwd|secret|api_?key|token))'\s*,\s*[en]?'(?P<v>[^'\s]{8,})'"
-)
+_SETTING = late(r"(?i)'(?P<k>[\w.-]{0,40}(?:passw(?:or)?d|passwd|secret|api_?key|token))'\s*,\s*[en]?'(?P<v>[^'\s]{8,})'")
 LOOKS_FOR = (*_STATEMENTS, _ROW, *migration_programs.LOOKS_FOR)
-_VERIFIER = re.compile(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
+_VERIFIER = late(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
 _FIX = "Create the role without it, and set the password on the host from a secret."
 
 

@@ -30,6 +30,7 @@ import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan.reading import edited, memo, script_at, scripts
@@ -43,18 +44,18 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
-_GUARDS = re.compile(
+_GUARDS = late(
     r"^(firewalld|ufw|nftables|iptables|apparmor|auditd|fail2ban|rsyslog|clamav\S*|falcon\S*|wazuh\S*)(\.service)?$"
 )
-_KERNEL = re.compile(
+_KERNEL = late(
     r"(kernel\.randomize_va_space|kernel\.yama\.ptrace_scope|kernel\.kptr_restrict|kernel\.dmesg_restrict|fs\.protected_\w+|"
     r"net\.ipv4\.conf\.\w+\.rp_filter|kernel\.unprivileged_bpf_disabled|vm\.mmap_min_addr)\s*=\s*0"
 )
-_ROUTES = re.compile(
+_ROUTES = late(
     r"(net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|send_redirects|accept_source_route)))\s*=\s*1"
 )
-_SHELL = re.compile(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
-_SYSTEM_DIR = re.compile(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
+_SHELL = late(r"/(\w*sh|python[\d.]*|perl|find|vim?|less|env|awk|tar|cp|nmap|node)$")
+_SYSTEM_DIR = late(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(/|$)")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -24,11 +24,11 @@ Ask the vendor which build the files come from, and whether they belong to this 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
 from fulldress.scan.reading import is_prose
@@ -41,7 +41,7 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-_PROGRAM = re.compile(r"\.(jar|war|ear|so(\.\d+)*|exe|dll|class|sh|py|pl|sql|whl|deb|rpm)$")
+_PROGRAM = late(r"\.(jar|war|ear|so(\.\d+)*|exe|dll|class|sh|py|pl|sql|whl|deb|rpm)$")
 STALE = timedelta(days=2 * 365)
 
 

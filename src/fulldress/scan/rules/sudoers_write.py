@@ -23,10 +23,10 @@ Allow the few commands by name, in a file of its own, checked with `visudo -cf` 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fulldress.formats import sudoers
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import SudoRule
 from fulldress.model.finding import Finding, Severity
@@ -41,9 +41,9 @@ META = RuleMeta(
     severity="high",
     confidence="certain",
 )
-_FILE = re.compile(r"(^|[!/])etc/sudoers(\.d/[^/]+)?$")
-_TARGET = re.compile(r"/etc/sudoers(\.d/|\b)")
-_SHELLS = re.compile(r"(^|/)(ba|da|k|z)?sh$|(^|/)(vi|vim|less|find|python3?|perl|awk|tar|env|cp|tee|chmod|chown|systemctl)$")
+_FILE = late(r"(^|[!/])etc/sudoers(\.d/[^/]+)?$")
+_TARGET = late(r"/etc/sudoers(\.d/|\b)")
+_SHELLS = late(r"(^|/)(ba|da|k|z)?sh$|(^|/)(vi|vim|less|find|python3?|perl|awk|tar|env|cp|tee|chmod|chown|systemctl)$")
 
 
 def check(context: Context) -> Iterator[Finding]:

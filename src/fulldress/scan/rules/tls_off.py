@@ -4,7 +4,7 @@
 Reads commands by their syntax (`curl -k`, `wget --no-check-certificate`, `ssh -o StrictHostKeyChecking=no`, `git -c
 http.sslVerify=false`, `sslmode=` below `verify-full`), settings and programs (`verify=False`, `rejectUnauthorized: false`,
 `NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers). Calls to this host itself, Unix sockets and
-libraries do not count. One finding for each kind in a file.
+libraries do not count. One finding for each kind in a file, which names the further lines.
 
 ## Why it matters
 The connection is encrypted to whoever answers: anyone on the way reads the credential and changes what is downloaded.
@@ -27,7 +27,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
@@ -44,8 +47,8 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-_SSLMODE = re.compile(r"(?i)\b(sslmode\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
-_SETTINGS = re.compile(
+_SSLMODE = late(r"(?i)\b(sslmode\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
+_SETTINGS = late(
     r"""(?ix) \bverify\s*=\s*False\b
     | NODE_TLS_REJECT_UNAUTHORIZED["']?\s*[=:]\s*["']?0 | rejectUnauthorized["']?\s*:\s*false
     | InsecureSkipVerify\s*:\s*true | \bssl[._]?verify(?:peer|host)?["']?\s*(?:=>|=|:)\s*["']?(?:false|0|off|no)\b
@@ -54,7 +57,9 @@ _SETTINGS = re.compile(
     | CERT_NONE\b | VERIFY_NONE\b | _create_unverified_context | check_hostname\s*=\s*False
     | StrictHostKeyChecking[ =]+no\b
     | ALLOW_ALL_HOSTNAME_VERIFIER | NoopHostnameVerifier | TrustAllStrategy
-    | ServerCertificateValidationCallback\s*=.{0,80}true
+    | ServerCertificate(?:Custom)?ValidationCallback\s*=.{0,80}true | DangerousAcceptAnyServerCertificateValidator
+    | checkServerTrusted\s*\([^)]*\)\s*(?:throws\s[\w.,\s]{1,80})?\{\s*\}
+    | Verify-(?:Peer|Host)["']?\s+["']?false | ^\s*TLS_REQCERT\s+(?:never|allow) | [?&;]useSSL=false
     | PYTHONHTTPSVERIFY\s*=\s*["']?0 | GIT_SSL_NO_VERIFY\s*=\s*["']?(?:1|true) | trustServerCertificate\s*=\s*true
     | \bssl_?ca_?verify\s*=\s*(?:off|false) | AutoAddPolicy\(\) | tls_?insecure["']?\s*[=:]\s*["']?true
     | insecure_skip_verify["']?\s*[=:]\s*true
@@ -74,7 +79,8 @@ LOOKS_FOR = (
         r"|StrictHostKeyChecking[ =]{1,4}no"
     ),
     Pattern(
-        r"ALLOW_ALL_HOSTNAME_VERIFIER|NoopHostnameVerifier|TrustAllStrategy|ServerCertificateValidationCallback|AutoAddPolicy\(\)"
+        r"ALLOW_ALL_HOSTNAME_VERIFIER|NoopHostnameVerifier|TrustAllStrategy|ServerCertificate(Custom)?ValidationCallback|AutoAddPolicy\(\)"
+        r"|DangerousAcceptAnyServerCertificate|checkServerTrusted\s{0,2}\(|Verify-(Peer|Host)|TLS_REQCERT\s|[?&;]useSSL=false"
     ),
     Pattern(
         r"(proxy|uwsgi|grpc)_ssl_verify\s{1,8}off|^\s{0,20}ssl_protocols\s|PERL_LWP_SSL_VERIFY_HOSTNAME|verify_hostname\s{0,4}=>"
@@ -82,11 +88,9 @@ LOOKS_FOR = (
     Pattern(r"Hostname[Vv]erifier[^\n]{0,60}->\s{0,4}true"),
     Pattern(r"PYTHONHTTPSVERIFY|GIT_SSL_NO_VERIFY|trustServerCertificate\s{0,2}="),
 )
-_LOOPBACK = re.compile(
-    r"(?i)(^|[/@.=\s])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)([:/\s'\"?]|$)|host=/|unix:|/var/run/|\.sock\b"
-)
+_LOOPBACK = late(r"(?i)(^|[/@.=\s])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)([:/\s'\"?]|$)|host=/|unix:|/var/run/|\.sock\b")
 _SWITCHES = {
-    "curl": (re.compile(r"^-[a-zA-Z]*k[a-zA-Z]*$"), ("--insecure", "--proxy-insecure")),
+    "curl": (late(r"^-[a-zA-Z]*k[a-zA-Z]*$"), ("--insecure", "--proxy-insecure")),
     "wget": (None, ("--no-check-certificate",)),
     "aws": (None, ("--no-verify-ssl",)),
     "pip": (None, ("--trusted-host",)),
@@ -111,16 +115,28 @@ def check(context: Context) -> Iterator[Finding]:
                 seen.add((script.entry.place, what))
                 severity = "high" if _exposes(command, what) else META.severity
                 yield _finding(script.entry.place, command.line, what, command.text, severity, curable=_curable(command))
+    lines: dict[tuple[str, str], list[tuple[int, str, bool]]] = {}
     for entry, number, line in acting_lines(context, *LOOKS_FOR):
         if standing(entry.place) != "acting" or script_at(context, entry.place) is not None or _LOOPBACK.search(line):
             continue
         mode, setting = _SSLMODE.search(line), _SETTINGS.search(line)
         what = f"sslmode={mode[2].lower()}" if mode else " ".join(setting[0].split()) if setting else ""
-        if what and (entry.place, what) not in seen and not _declared(line):
-            seen.add((entry.place, what))
-            code = is_code(entry.place)
-            severity = "low" if code else META.severity
-            yield _finding(entry.place, number, what, line, severity, curable=mode is not None and not code)
+        if what and not _declared(line):
+            lines.setdefault((entry.place, what), []).append((number, line, mode is not None))
+    for (place, what), found in lines.items():
+        number, line, raised = found[0]
+        code = is_code(place)
+        finding = _finding(place, number, what, line, "low" if code else META.severity, curable=raised and not code)
+        yield _also(finding, [n for n, _, _ in found[1:]])
+
+
+def _also(finding: Finding, lines: list[int]) -> Finding:
+    """The finding with the further lines that do the same."""
+    if not lines:
+        return finding
+    said = ", ".join(str(n) for n in lines[:8]) + (" ..." if len(lines) > 8 else "")
+    also = f"{finding.consequence} So does line {said}." if len(lines) == 1 else f"{finding.consequence} So do lines {said}."
+    return msgspec.structs.replace(finding, consequence=also)
 
 
 def _exposes(command: Command, what: str) -> bool:
@@ -232,6 +248,11 @@ def _dropped(command: Command, text: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"etc/apt/apt.conf.d/10x": 'Acquire::https::Verify-Peer "false";\n'},
+    {"etc/ldap/ldap.conf": "URI ldaps://ldap1\nTLS_REQCERT never\n"},
+    {"conf/db.properties": "u=jdbc:mysql://db.lab.example/x?useSSL=false&a=b\n"},
+    {"src/T.java": "public void checkServerTrusted(X509Certificate[] c, String a) throws CertificateException { }\n"},
+    {"src/C.cs": "handler.ServerCertificateCustomValidationCallback = (m, c, ch, e) => true;\n"},
     {"bin/a.sh": "#!/bin/sh\ncurl -sSk https://h.partner.example/x -o f\ncurl -k -u $U:$P https://h.partner.example/x\n"},
     {"bin/b.sh": "#!/bin/sh\nwget --no-check-certificate https://h.partner.example/x\n"},
     {"bin/c.sh": "#!/bin/sh\nssh -o StrictHostKeyChecking=no imp@files.partner.example ls\n"},
@@ -241,6 +262,8 @@ BAD = (
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=NODE_TLS_REJECT_UNAUTHORIZED=0\nExecStart=/usr/bin/a\n"},
 )
 GOOD = (
+    {"src/T.java": "public void checkServerTrusted(X509Certificate[] c, String a) {\n  t.checkServerTrusted(c, a);\n}\n"},
+    {"etc/ldap/ldap.conf": "TLS_REQCERT demand\n#TLS_REQCERT never\n", "a.conf": 'Acquire::https::Verify-Peer "true";\n'},
     {"bin/a.sh": "#!/bin/sh\ncurl -k https://localhost:8443/health\ncurl -K conf https://h.partner.example/\n"},
     {"bin/b.sh": "#!/bin/sh\ncurl -okeep https://h.partner.example/x\npsql 'host=/var/run/postgresql sslmode=disable'\n"},
     {

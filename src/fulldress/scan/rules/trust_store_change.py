@@ -24,10 +24,10 @@ that only the product reads.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan import certificates
@@ -41,11 +41,11 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-_STORE = re.compile(
+_STORE = late(
     r"(^|[/!])(usr/local/share/ca-certificates/|usr/share/ca-certificates/|etc/pki/ca-trust/source/|etc/ssl/certs/|"
     r"usr/share/pki/ca-trust-source/|etc/ca-certificates/trust-source/)"
 )
-_KEYRING = re.compile(
+_KEYRING = late(
     r"(^|[/!])(etc/apt/trusted\.gpg(\.d/[^/]+)?|etc/apt/keyrings/[^/]+|usr/share/keyrings/[^/]+|etc/pki/rpm-gpg/[^/]+)$"
 )
 FEW = 3

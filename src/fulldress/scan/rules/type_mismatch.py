@@ -22,9 +22,9 @@ Ask the vendor what it is and who runs it. Do not install it until that is answe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -41,9 +41,49 @@ META = RuleMeta(
 _PROGRAM = Pattern(r"\A(\x7fELF|MZ|\xcf\xfa\xed\xfe|\xca\xfe\xba\xbe\x00\x00\x00[\x2d-\x50])", once=True)
 _SCRIPT = Pattern(r"\A#! ?/[a-z/]{3,30}", once=True)
 LOOKS_FOR = (_PROGRAM, _SCRIPT)
-_PICTURE = re.compile(r"(?i)\.(png|jpe?g|gif|bmp|ico|webp|tiff?|mp[34]|wav|ogg|woff2?|ttf|otf|pdf|docx?|xlsx?|pptx?|rtf)$")
-_TEXT = re.compile(r"(?i)\.(txt|md|rst|csv|tsv|log|json|xml|ya?ml|ini|conf|cfg|properties|sql|html?|css|pem|crt|asc|toml)$")
-_OFFICE = re.compile(r"(?i)\.(docx|xlsx|pptx|od[tsp])$")
+_PICTURE = late(r"(?i)\.(png|jpe?g|gif|bmp|ico|webp|tiff?|mp[34]|wav|ogg|woff2?|ttf|otf|pdf|docx?|xlsx?|pptx?|rtf)$")
+_ELSE = frozenset(
+    (
+        *(
+            "png",
+            "jpg",
+            "jpeg",
+            "gif",
+            "bmp",
+            "ico",
+            "webp",
+            "tif",
+            "tiff",
+            "mp3",
+            "mp4",
+            "wav",
+            "ogg",
+            "woff",
+            "woff2",
+            "ttf",
+        ),
+        *("otf", "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "rtf", "txt", "md", "rst", "csv", "tsv", "log", "json"),
+        *(
+            "xml",
+            "yml",
+            "yaml",
+            "ini",
+            "conf",
+            "cfg",
+            "properties",
+            "sql",
+            "htm",
+            "html",
+            "css",
+            "pem",
+            "crt",
+            "asc",
+            "toml",
+        ),
+    )
+)
+"""Suffixes of pictures, sounds, documents and texts."""
+_OFFICE = late(r"(?i)\.(docx|xlsx|pptx|od[tsp])$")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -61,7 +101,8 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _named_else(place: str) -> bool:
-    return _PICTURE.search(place) is not None or _TEXT.search(place) is not None
+    _, dot, end = place.rpartition(".")
+    return bool(dot) and end.lower() in _ELSE
 
 
 def _is_program(context: Context, entry: Entry) -> bool:

@@ -2,9 +2,10 @@
 
 ## What it does
 Finds `rm -r`, `chown -R`, `chmod -R`, `find -delete` and `shred` whose path begins with a variable that nothing
-guards: an empty value turns `"$OLD"/var/*` into `/var/*`. Also `rm -rf` of a system directory by name, and what leaves
-nothing behind: `mkfs`, `wipefs`, `dd` onto a device, `dropdb`, `DROP DATABASE` and `DROP SCHEMA` in a command or
-here-document.
+guards: an empty value turns `"$OLD"/var/*` into `/var/*`. Also `rm -rf` of a system directory by name or of a folder in
+which a database or others' files lie, and what leaves nothing behind: `mkfs`, `wipefs`, `dd` onto a device, `dropdb`, `DROP
+DATABASE`, `DROP SCHEMA`, `DROP TABLE` and `TRUNCATE` in a command or here-document (tables that the same text makes, or that
+are there for the moment by their name, do not count).
 
 ## Why it matters
 The variable is empty exactly when something else went wrong, and then the command destroys what it was not meant for.
@@ -33,6 +34,7 @@ from typing import NamedTuple
 import msgspec
 
 from fulldress.formats import shell, shellflow
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.destruction import bare_find, folder_lost, tables_lost
@@ -47,12 +49,12 @@ META = RuleMeta(
     severity="critical",
     confidence="likely",
 )
-_VARIABLE = re.compile(r"^\$(?:\{(\w+)\}|(\w+))(?=/|$)")
-_SYSTEM = re.compile(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?$")
-_PRECIOUS = re.compile(
+_VARIABLE = late(r"^\$(?:\{(\w+)\}|(\w+))(?=/|$)")
+_SYSTEM = late(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?$")
+_PRECIOUS = late(
     r"^/+(?:[*.]|(?:bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|root|run|s?bin|srv|sys|usr|var)(?:/|\*|$)|$)"
 )
-_LIKELY_DATA = re.compile(r"^/+(?:data|backups?|apps?|export|storage|shares?|db|database|www|logs?|archive)(?:/|\*|$)")
+_LIKELY_DATA = late(r"^/+(?:data|backups?|apps?|export|storage|shares?|db|database|www|logs?|archive)(?:/|\*|$)")
 
 
 class _Verdict(NamedTuple):
@@ -106,8 +108,8 @@ def _lost(script: Script, command: Command) -> Iterator[Finding]:
         )
 
 
-_CHECKED = re.compile(r"[^\S\n]*(\|\||&&|;?[^\S\n]*then\b)")
-_EMPTIES = re.compile(
+_CHECKED = late(r"[^\S\n]*(\|\||&&|;?[^\S\n]*then\b)")
+_EMPTIES = late(
     r"(?m)^[^\S\n]*(?::[^\S\n]*|cat /dev/null[^\S\n]*|truncate -s ?0[^\S\n]+)?(?:>[^\S\n]*)?(/var/log/[\w./-]+)[^\S\n]*$"
 )
 
@@ -159,7 +161,7 @@ def _emptied(script: Script) -> Iterator[Finding]:
             )
 
 
-_SHARED = re.compile(
+_SHARED = late(
     r"^[\"'^]*(?:\S*/)?(?:python[\d.]*|java|node|perl|ruby|php[\d.]*|bash|sh|postgres|nginx|sshd|uwsgi|gunicorn|celery|\.\*|\.)[\"'$]*$"
 )
 
@@ -192,7 +194,7 @@ def _kill(place: str, command: Command, name: str) -> Finding:
     )
 
 
-_ROOM = re.compile(r"^(.*/)\$(?:\{(\w+)\}|(\w+))/?\*?$")
+_ROOM = late(r"^(.*/)\$(?:\{(\w+)\}|(\w+))/?\*?$")
 
 
 def _hole(context: Context, command: Command, script: Script) -> str:
@@ -208,7 +210,7 @@ def _hole(context: Context, command: Command, script: Script) -> str:
     return ""
 
 
-_SETS = re.compile(r"\b(?:read|for|getopts\s+\S+|select|mapfile|readarray|printf\s+-v)\s+(?:-\w+\s+)*(\w+)|\b(\w+)\+?=")
+_SETS = late(r"\b(?:read|for|getopts\s+\S+|select|mapfile|readarray|printf\s+-v)\s+(?:-\w+\s+)*(\w+)|\b(\w+)\+?=")
 _ENVIRONMENT = frozenset(("HOME", "PWD", "OLDPWD", "USER", "LOGNAME", "TMPDIR", "HOSTNAME", "DESTDIR", "REPLY", "RANDOM"))
 
 
@@ -305,7 +307,7 @@ def wrecked(command: Command) -> str:
     return ""
 
 
-_DROPS = re.compile(r"(?i)\bDROP\s+(DATABASE|SCHEMA)\s+(?:IF\s+EXISTS\s+)?([\w.\"$-]+)")
+_DROPS = late(r"(?i)\bDROP\s+(DATABASE|SCHEMA)\s+(?:IF\s+EXISTS\s+)?([\w.\"$-]+)")
 
 
 def _targets(command: Command) -> tuple[str, ...]:
@@ -352,7 +354,7 @@ def _always_set(name: str, text: str, command: Command) -> bool:
     return bool(values) and all(_FULL.match(value) for value in values)
 
 
-_FULL = re.compile(
+_FULL = late(
     r"""["']?(?:[\w./~@%+-]|\$\(\s*(?:mktemp|pwd|dirname|realpath|cd)\b|\$\{?(?:HOME|PWD|TMPDIR|RUNNER_TEMP)\b|\$\{\w+:-[^}\s$])"""
 )
 """Values that are never empty: text before any variable, the script's own folder, a fresh one, a default."""

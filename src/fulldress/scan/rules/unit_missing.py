@@ -2,7 +2,8 @@
 
 ## What it does
 Collects the units that scripts hand to `systemctl`, `service` and `invoke-rc.d`, and those that the package's own units
-depend on, and looks for them in the estate and in the package. Templates count for their instances.
+depend on, and looks for them in the estate and in the package. Templates count for their instances; a variable stands for
+the values that the script gives it.
 
 ## Why it matters
 `systemctl stop` of a unit that does not exist fails, and scripts without `set -e` go on: the old worker keeps running
@@ -29,6 +30,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow, unit
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Cure, Finding
@@ -72,7 +74,7 @@ _FIRM = frozenset(("Requires", "BindsTo", "Requisite", "Unit"))
 _VALUED = frozenset(("-s", "--signal", "-H", "--host", "-M", "--machine", "-t", "--type", "-p", "--property", "-n", "-o"))
 _GENERATED = (".device", ".mount", ".swap", ".scope", ".slice", ".automount")
 """Made by systemd itself from fstab, devices and sessions: absent from a list of unit files."""
-_WORDS = re.compile(r"[-_.@]+")
+_WORDS = late(r"[-_.@]+")
 
 
 class Mention(NamedTuple):
@@ -165,7 +167,7 @@ def _mentions(context: Context) -> Iterator[Mention]:
             yield Mention(found.name, found.entry.place, 1, 1, f"drop-in of {found.name}", False)
 
 
-_REQUIRED = re.compile(r"^#\s*Required-St(?:art|op):\s*(.*)$")
+_REQUIRED = late(r"^#\s*Required-St(?:art|op):\s*(.*)$")
 
 
 def _facilities(context: Context) -> Iterator[Mention]:
@@ -201,7 +203,7 @@ def _commanded(command: Command) -> Iterator[str]:
             yield name if name.endswith(SUFFIXES) else f"{name}.service"
 
 
-_WORD = re.compile(r"^\$(?:\{(\w+)\}|(\w+))(\.service)?$")
+_WORD = late(r"^\$(?:\{(\w+)\}|(\w+))(\.service)?$")
 
 
 def _meant(command: Command, text: str) -> Iterator[tuple[str, int]]:

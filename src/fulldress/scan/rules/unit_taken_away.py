@@ -21,10 +21,10 @@ Have the owners of those units change them first, or leave the old unit until th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
@@ -41,7 +41,7 @@ META = RuleMeta(
     confidence="certain",
     needs=("estate",),
 )
-_FILE = re.compile(r"/systemd/system/([\w@.:\\-]+\.[a-z]+)$")
+_FILE = late(r"/systemd/system/([\w@.:\\-]+\.[a-z]+)$")
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ RELEASE = Release(
 )
 
 
-AT_LEAST = {"java": (47, 51), "python": (49, 56), "perl": (43, 48)}
+AT_LEAST = {"java": (48, 52), "python": (50, 57), "perl": (44, 49)}
 """Hazards found that a change may not fall below: without and with the estate."""
 
 

@@ -83,8 +83,28 @@ def test_other_databases_are_named_once() -> None:
     files: dict[str, str | bytes] = {f"mysql/{n}.sql": "ALTER TABLE `t` MODIFY a bigint;\n" for n in range(9)}
     assert len(foreign(context_of(Sample(files=files)))) == 9
     found = findings(files)
-    assert [(f.rule, f.severity) for f in found] == [("migration-unreadable", "info")]
-    assert "MySQL" in found[0].title and "lock analysis not made" in found[0].title
+    assert [(f.rule, f.severity) for f in found] == [("other-database-stops", "medium"), ("migration-unreadable", "info")]
+    assert "MySQL" in found[1].title and "lock analysis not made" in found[1].title
+    assert found[0].place == "mysql/8.sql" and found[0].title.startswith("9 scripts of MySQL")
+
+
+def test_changelogs_of_liquibase_lie_anywhere_in_any_of_three_forms() -> None:
+    change = '{"dropColumn": {"tableName": "a", "columnName": "b"}}'
+    body = f'{{"databaseChangeLog": [{{"changeSet": {{"id": "1", "changes": [{change}]}}}}]}}'
+    xml = "<databaseChangeLog><changeSet id='1'><createIndex tableName='t' indexName='i'><column name='a'/></createIndex>"
+    files: dict[str, str | bytes] = {
+        "db/7.4/x.xml": xml + "</changeSet></databaseChangeLog>",
+        "db/7.4/y.json": body,
+        "db/z.xml": "<project/>",
+    }
+    found = {(s.entry.place, s.tool) for s in sources(context_of(Sample(files=files)))}
+    assert found == {("db/7.4/x.xml", "Liquibase"), ("db/7.4/y.json", "Liquibase")}
+
+
+def test_what_a_program_does_besides_sql_is_said() -> None:
+    text = "from django.db import migrations\nclass M(migrations.Migration):\n  operations = [migrations.RunPython(f)]\n"
+    found = findings({"app/migrations/0042_x.py": text})
+    assert [(f.rule, f.line) for f in found] == [("migration-hides-statements", 3)]
 
 
 def test_order_and_versions() -> None:

@@ -76,7 +76,7 @@ def test_jobs_through_tee_at_and_systemd_run() -> None:
     found = jobs(context_of({"up.sh": text}))
     assert [(j.kind, j.schedule, j.command) for j in found] == [
         ("cron", "0 3 * * *", "/bin/a"),
-        ("at", "", "/bin/b"),
+        ("at", "0 3 * * *", "/bin/b"),
         ("timer", "Sun 03:00", "/bin/c"),
     ]
 

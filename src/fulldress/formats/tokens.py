@@ -153,7 +153,7 @@ _FORMS = (
     _Form("Atlassian token", r"ATATT3[A-Za-z0-9_=-]{180,220}", _long),
     _Form("age key", r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}", lambda t: len(set(t[16:])) > 12),
     _Form("JSON web token", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{0,700}", _jwt),
-    _Form("live key", r"[a-z]{2,10}_(?:live|prod)_[A-Za-z0-9]{16,}(?:-[A-Za-z0-9]+)*", _long),
+    _Form("live key", r"(?!pk_)[a-z]{2,10}_(?:live|prod)_[A-Za-z0-9]{16,}(?:-[A-Za-z0-9]+)*", _long),
 )
 _ANY = late("(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<f{n}>{f.regex})" for n, f in enumerate(_FORMS)) + ")")
 

@@ -13,6 +13,9 @@ from fulldress.scan import secrets
 
 _HEADER = late(r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$")
 _LONG = late(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
+_ANSWERED = late(r"""passw\w*\s+password\s+([^\s"'$]{4,})""")
+_SET = late(r"(?i)^(?:[\w.,=-]*,)?[\w.-]*(?:password|passwd|secret|token|apikey)=([^\s,$]{4,})$")
+_SUPERUSER = late(r"""create_superuser\(\s*["'][^"']*["']\s*,\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']""")
 _MYSQL = late(r"^(mysql|mariadb)\w*$")
 
 _DEFINED = late(r"^-D[\w.]*(?:[pP]assword|[sS]ecret|[tT]oken|[pP]ass)=([^\s$]+)$")
@@ -44,7 +47,12 @@ _SPLIT: dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(("sqlcmd", "osql", "isql", "bcp"), _after("-P")),
     **dict.fromkeys(("redis-cli",), _after("-a", "--pass")),
     **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore"), _after("-p", "--password")),
-    **dict.fromkeys(("docker", "podman", "helm", "oc"), _after("-p", "--password")),
+    **dict.fromkeys(("docker", "podman", "oc"), _after("-p", "--password")),
+    "helm": lambda previous, word: (
+        (m[1] if (m := _SET.match(word)) else "")
+        if previous in ("--set", "--set-string")
+        else _after("-p", "--password")(previous, word)
+    ),
     **dict.fromkeys(("az",), _after("-p", "--password", "--client-secret", "--account-key")),
     **dict.fromkeys(("openssl",), _after("-k")),
     **dict.fromkeys(("lftp",), lambda previous, word: word.partition(",")[2] if previous == "-u" else ""),
@@ -120,6 +128,9 @@ def _candidates(command: Command) -> Iterator[Secret]:
         and secrets.worth(command.argv[-1]) == "real"
     ):
         yield Secret(len(command.argv) - 1, command.argv[-1], "a password")
+    if "debconf-set-selections" in (name, command.pipes_to) and (answer := _ANSWERED.search(command.text)) is not None:
+        at = next((index for index, word in enumerate(command.argv) if answer[1] in word), HANDED)
+        yield Secret(at, answer[1], "an answer to debconf")
     for index, word in enumerate(command.argv[start + 1 :], start + 1):
         previous = command.argv[index - 1]
         yield from _by_program(name, previous, word, index)
@@ -195,6 +206,8 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, word, f"the value of --{before[1]}")
     if word.startswith("pass:"):
         yield Secret(index, word[5:], "a passphrase")
+    if "create_superuser(" in word and (superuser := _SUPERUSER.search(word)) is not None:
+        yield Secret(index, superuser[1], "an administrator's password")
     if "=" in word:
         yield from _assigned(word, index)
     for match in secrets.userinfos(word):

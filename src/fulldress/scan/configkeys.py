@@ -23,7 +23,7 @@ from fulldress.scan.rule import Context
 MAX_BYTES = 1 << 20
 ALIKE = 0.86
 """Two names at least this similar are one name, mistyped."""
-_CONFIGURATION = late(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)$")
+_CONFIGURATION = late(r"(^|[!/])(etc|conf|config)/|\.(conf|cfg|ini|properties|toml|ya?ml|env)(\.(j2|erb|dist))?$")
 
 
 class Source(NamedTuple):
@@ -59,6 +59,15 @@ def problems(context: Context) -> list[Problem]:
         return [p for s in sources for p in _of(s, rows, ours=not told or any(rows.of(key.key) for key in s.keys))]
 
     return memo(context, "configkeys", found)
+
+
+def shipped(context: Context) -> list[Source]:
+    """The package's own configuration files that speak of a key of the matrix."""
+
+    def found() -> list[Source]:
+        return [source for source in _sources(context, _Rows(context.matrix)) if source.entry is not None]
+
+    return memo(context, "configuration shipped", found)
 
 
 def _sources(context: Context, rows: _Rows) -> Iterator[Source]:

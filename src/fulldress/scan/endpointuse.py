@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from fulldress.formats import shell, shellflow
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.scan.endpoints import Url, urls
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, is_code, memo
+from fulldress.scan.reading import Script, acting_lines, is_code, memo, scripts
 from fulldress.scan.rule import Context
 
 URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
@@ -59,10 +60,49 @@ def _uses(context: Context) -> Iterator[Use]:
             bare = _NAMESPACE.sub("", line) if "://" in line and _may_name_a_space(line) else line
             text = line.strip()  # once: a line of a minified file is long, and holds many
             yield from (Use(entry.place, number, text, url) for url in urls(bare))
+    yield from _put_together(context)
     for hit in context.hits(URL, among=lambda e: context.is_binary(e) and standing(e.place) == "acting"):
         match = _IN_BINARY.search(context.around(hit, before=32, after=200))
         for url in urls(match[0].decode("ascii")) if match is not None else ():
             yield Use(hit.entry.place, 0, url.text, url)
+
+
+def _put_together(context: Context) -> Iterator[Use]:
+    """URLs of scripts whose host stands in a variable that the script itself sets."""
+    for script in scripts(context):
+        if ("://$" not in script.text and "@$" not in script.text) or standing(script.entry.place) != "acting":
+            continue
+        for line, text, full in spelled_out(context, script):
+            found = [url for url in urls(full) if url.text not in text]
+            yield from (Use(script.entry.place, line, text, url) for url in found)
+
+
+MAX_VALUE, MAX_WORDS = 500, 4000
+"""Characters of a value, and of a command, that are looked at: names of hosts are short, and values may grow without end."""
+
+
+def spelled_out(context: Context, script: Script) -> list[tuple[int, str, str]]:
+    """(line, words as written, words with what the script sets filled in) of assignments and commands that use variables."""
+
+    def make() -> list[tuple[int, str, str]]:
+        values: dict[str, str] = {}
+        found = []
+        data, at, line = shell.encode(script.text), 0, 1
+        for event in shellflow.events(script.text):
+            if isinstance(event, shellflow.Assignment):
+                value = shellflow.expand(event.value, values)[:MAX_VALUE]
+                values[event.name] = value
+                if value != event.value:
+                    line, at = line + data.count(b"\n", at, event.start), event.start
+                    found.append((line, event.value, value))
+            else:
+                words = " ".join((*event.argv, *event.redirects))[:MAX_WORDS]
+                full = shellflow.expand(words, values)
+                if full != words:
+                    found.append((event.line, words, full))
+        return found
+
+    return memo(context, ("spelled out", script.entry.sha256), make) if "=" in script.text and "$" in script.text else []
 
 
 def _may_name_a_space(line: str) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-JobKind = Literal["cron", "timer", "at", "pg_cron", "quartz", "spring", "celery", "kubernetes", "windows", "ansible"]
+JobKind = Literal[
+    "cron", "timer", "at", "pg_cron", "quartz", "spring", "celery", "kubernetes", "windows", "ansible", "program"
+]
 
 
 class Job(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from fulldress.formats.late import late
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.sql import embedded
 from fulldress.model.package import Entry
 from fulldress.scan.reading import is_prose, is_vendored, memo
@@ -18,6 +19,9 @@ from fulldress.scan.rule import Context
 
 MAX_SQL = 1 << 20
 """Larger scripts are dumps, not migrations."""
+
+CHANGELOG = Pattern(r"\bdatabaseChangeLog\b", once=True)
+"""Liquibase's changelogs lie anywhere and have any name."""
 
 Role = Literal["migration", "possible", "fresh", "down", "foreign", "other"]
 """``possible``: it may be one; ``fresh``: for a database that is made new; ``foreign``: another database's dialect."""
@@ -140,6 +144,11 @@ def role(place: str, text: str) -> Role:
     return "fresh" if _FRESH_PLACE.search(place) else "possible"
 
 
+def is_upgrade(place: str) -> bool:
+    """True where the place or name of a script says that it changes a database that is there."""
+    return _MIGRATES.search(place) is not None and _FRESH_PLACE.search(place) is None
+
+
 def dialect(place: str, text: str) -> str:
     """The other database whose dialect it is; "" for PostgreSQL, or when nothing tells."""
     head = text[:200_000]
@@ -199,8 +208,11 @@ def _sources(context: Context) -> Iterator[Source]:
     for entry, text, what in _being(context, "migration", "possible"):
         tool, single, up = embedded.section(entry.place, text)
         yield Source(entry, up, tool, what == "migration", single)
-    for entry in context.ending(*embedded.PROGRAMS):
-        reader = embedded.reader(entry.place)
+    changelogs = context.matching(CHANGELOG, among=lambda e: e.place.endswith(embedded.CHANGELOGS))
+    programs = {entry.place: entry for entry in (*context.ending(*embedded.PROGRAMS), *changelogs)}
+    named = {entry.place for entry in changelogs}
+    for entry in programs.values():
+        reader = embedded.changelog_reader(entry.place) if entry.place in named else embedded.reader(entry.place)
         if reader is None or entry.size > MAX_SQL or _OTHER.search(entry.place):
             continue
         program = context.text(entry)

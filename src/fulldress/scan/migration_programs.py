@@ -12,13 +12,13 @@ from fulldress.formats import sql
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
-from fulldress.scan.migration_files import sources
+from fulldress.scan.migration_files import CHANGELOG, sources
 from fulldress.scan.migration_runs import RUNS_A_TOOL, runs, tool_runs
 from fulldress.scan.reading import acting_lines, memo
 from fulldress.scan.rule import Context
 
 NAMES_SQL = Pattern(r"\.sql\b")
-LOOKS_FOR = (NAMES_SQL, RUNS_A_TOOL)
+LOOKS_FOR = (NAMES_SQL, RUNS_A_TOOL, CHANGELOG)
 _PROGRAM = late(r"(?i)\.(php|phtml|inc|py|rb|js|mjs|cjs|ts|java|kt|groovy|scala|go|pl|pm|cs|vb|cgi|lua|ex|exs)$")
 _PACKING = late(r"(?i)(^|/)(setup|conftest|noxfile|fabfile)\.py$|(^|/)(gulpfile|gruntfile|webpack[\w.]*)\.[cm]?[jt]s$")
 _INTERPRETER = late(r"\A#![^\n]*\b(php|python|perl|ruby|node)")

@@ -42,6 +42,7 @@ class Tool(NamedTuple):
 TOOLS: tuple[Tool, ...] = (
     Tool("Alembic", late(r"\balembic\b[^\n;|&]*\bupgrade\b|\bflask\s+db\s+upgrade\b"), False),
     Tool("Django", late(r"(?:\bmanage\.py|\bdjango-admin)\s+migrate\b"), False),
+    Tool("Doctrine", late(r"\bdoctrine:migrations:migrate\b"), False),
     Tool("TypeORM", late(r"\btypeorm\b[^\n;|&]*\bmigration:run\b"), False),
     Tool("drizzle", late(r"\bdrizzle-kit\s+(?:migrate|push)"), False),
     Tool("Entity Framework", late(r"\bdotnet\s+ef\s+database\s+update\b|\befbundle\b"), False),
@@ -59,7 +60,7 @@ TOOLS: tuple[Tool, ...] = (
 )
 RUNS_A_TOOL = Pattern(
     r"""(alembic|flask)[^\n]*upgrade|(manage\.py|django-admin|artisan|drizzle-kit|prisma|sqlx)[\s"',]+(migrate|push)|migration:run"""
-    r"""|ef[\s"',]+database[\s"',]+update|efbundle|db:(migrate|prepare)|migrate:latest|dbmate[^\n]*(up|migrate)"""
+    r"""|ef[\s"',]+database[\s"',]+update|efbundle|db:(migrate|prepare)|migrate:latest|doctrine:migrations:migrate|dbmate[^\n]*(up|migrate)"""
     r"""|goose[^\n]*\bup\b|flyway[^\n]*migrate|liquibase[^\n]*update|\bmigrate[\s"',]+-[^\n]*\bup\b"""
 )
 """Lines that may start a migration tool."""

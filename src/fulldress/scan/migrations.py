@@ -136,10 +136,20 @@ def _migrations(context: Context) -> Iterator[Migration]:
         state.known.settle()
         if applied(context, source):
             continue
+        found += _unread(source, state)
         hurt = {h.relation for h in found if not h.mild and h.relation}
         made = {name for name in hurt & before if sql.rows_of(counted, name) is None}
         shelved = source.plain and place not in named and folder in old
         yield Migration(source, tuple(found), bool(made) or shelved)
+
+
+def _unread(source: Source, state: _Series) -> Iterator[Hazard]:
+    """What a migration does besides, and could not be read; in a series that makes the tables itself it is worth a note."""
+    for line, what in source.unread:
+        statement = sql.Statement(text=what, line=line, kind="unparsed")
+        detail = f"is not SQL that could be read: {what}"
+        kind: HazardKind = "migration-hides-statements"
+        yield Hazard(kind=kind, relation="", statement=statement, detail=detail, mild=bool(state.made))
 
 
 def _shelves(context: Context) -> frozenset[str]:

@@ -30,6 +30,8 @@ _EXAMPLE = late(
     r"(?i)\.(example|sample|dist|tmpl|tpl|template|mako|j2|jinja2?|erb|in|default|orig)$"
     r"|[._-](example|sample|template|dist)\.\w+$|^examples?-\d[^/]*\.json$"
 )
+_DEPLOYED = late(r"(?i)(^|[!/])((charts?|helm)[\w.-]*/([^/]+/)*templates|roles/[^/]+/templates)/$")
+"""Templates that are filled in on the day: Helm's and Ansible's."""
 _EXAMPLE_ENDS = (".tmpl", ".tpl", ".mako", ".j2", ".jinja", ".jinja2", ".erb", ".in", ".default", ".orig")
 _SCHEMA = late(
     r"(?i)(\.schema\.json|(^|/)(openapi|swagger|paginators|service|waiters|examples?-\d|endpoint-rule-set|schemas?)[^/]*\.(json|ya?ml)|"
@@ -64,6 +66,8 @@ def is_test(place: str) -> bool:
 def is_example(place: str) -> bool:
     """True for examples, templates and what is filled in later."""
     folder, _, name = place.rpartition("/")
+    if "templates" in folder and _DEPLOYED.search(f"{folder}/"):
+        return False
     if folder_kinds(folder) & EXAMPLE:
         return True
     lower = name.lower()

@@ -32,6 +32,25 @@ _PROSE_NAMES = (
     *("readme", "changelog", "changes", "news", "copying", "license", "licence", "copyright", "notice", "authors"),
     *("todo", "history", "faq"),
 )
+_ACTS = (
+    ".py",
+    ".js",
+    ".php",
+    ".rb",
+    ".pl",
+    ".pm",
+    ".java",
+    ".cs",
+    ".go",
+    ".ts",
+    ".sh",
+    ".bash",
+    ".sql",
+    ".ps1",
+    ".bat",
+    ".cmd",
+)
+"""Programs may be named like prose: ``licence.py``, ``history.js``."""
 _PROSE_ENDS = (
     *(".md", ".rst", ".adoc", ".htm", ".html", ".css", ".svg", ".asc", ".pem", ".crt", ".sig", ".sha256", ".sum"),
     *(".po", ".pot", ".csv", ".txt.gz", ".cdx.json", ".spdx.json", ".cdx.xml", ".spdx.xml"),
@@ -39,7 +58,13 @@ _PROSE_ENDS = (
 _PROSE_HEADS = frozenset(name[:3] for name in _PROSE_NAMES)
 _PROSE_TAILS = frozenset(end[-3:] for end in _PROSE_ENDS)
 _CRON = late(r"(^|/)etc/(cron\.d/[A-Za-z0-9_-]+|crontab)$")
+_MAYBE_CRON = late(r"(^|[!/])(cron|crontabs?)/[\w-]+$|(^|[!/])(cron\.d/[\w-]+|crontab([._-]\w+)?|[\w-]+\.cron(tab)?)$")
+"""Names of what a vendor means for cron; it is a crontab when every line is one of it."""
+_FIELD_USER = late(r"\s*(?:@\w+|(?:\S+\s+){4}\S+)\s+[a-z_][a-z0-9_-]*\s+\S")
 _USER_CRON = late(r"(^|/)var/spool/cron/(crontabs/)?[^/]+$|\.crontab$")
+
+
+_CRON_SETTING = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 
 
 class Script(NamedTuple):
@@ -165,10 +190,22 @@ def crontabs(context: Context) -> list[Crontab]:
     return memo(context, "crontabs", lambda: list(_crontabs(context)))
 
 
+def in_crons_place(place: str) -> bool:
+    """True where cron itself looks; other crontabs are known by their name and content, or by who copies them."""
+    return _CRON.search(place) is not None or _USER_CRON.search(place) is not None
+
+
 def _crontabs(context: Context) -> Iterator[Crontab]:
     for entry in context.holding("cron"):
         system, user = bool(_CRON.search(entry.place)), bool(_USER_CRON.search(entry.place))
-        text = context.text(entry) if system or user else None
+        maybe = not system and not user and _MAYBE_CRON.search(entry.place) is not None and not is_prose(entry.place)
+        text = context.text(entry) if system or user or (maybe and entry.size <= MAX_PARSED) else None
+        if text is not None and maybe:
+            acting = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("#")]
+            lines = [line for line in acting if not _CRON_SETTING.match(line)]
+            system = 2 * sum(1 for line in lines if _FIELD_USER.match(line)) > len(lines)
+            if not lines or len(crontab.jobs("\n".join(lines), file=entry.place, system=False)) < len(lines):
+                continue  # a script, or a folder of something else
         if text is not None:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
@@ -178,7 +215,7 @@ def is_prose(place: str) -> bool:
     folder, _, name = place.rpartition("/")
     name = name.lower()
     return (
-        (name[:3] in _PROSE_HEADS and name.startswith(_PROSE_NAMES))
+        (name[:3] in _PROSE_HEADS and name.startswith(_PROSE_NAMES) and not name.endswith(_ACTS))
         or (name[-3:] in _PROSE_TAILS and name.endswith(_PROSE_ENDS))
         or name in ("metadata", "pkg-info")
         or folder_kinds(folder) & PROSE != 0
@@ -191,6 +228,7 @@ CODE = (
     *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
 )
 """Suffixes of programs: their lines are examples and constants more often than settings."""
+_LEFT_OVER = (".bak", ".old", ".orig", ".save")
 
 
 def is_vendored(place: str) -> bool:
@@ -200,13 +238,15 @@ def is_vendored(place: str) -> bool:
 
 def is_code(place: str) -> bool:
     """True for the source of a program (shell scripts are read by their syntax instead)."""
-    return place.endswith(CODE)
+    return place.endswith(CODE) or (place.endswith(_LEFT_OVER) and place.rpartition(".")[0].endswith(CODE))
 
 
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
     bare = line.lstrip()
-    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "!")) and not bare.startswith("#define ")
+    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")) and not bare.startswith(
+        "#define "
+    )
 
 
 _REMARK = late(r"""\s(?:\#|//)\s""")

@@ -19,6 +19,8 @@ _TEST = late(
 )
 _INIT = late(r"(^|[!/])etc/(init\.d|rc\w*\.d|sv|s6|runit)/")
 _PROGRAM = late(r"(^|[!/])(usr|sbin|lib|libexec|opt|etc)/|![/]?s?bin/")
+_IMAGE = late(r"(?i)(^|[!/])([\w-]+[.-])?(docker|container)file([.-][\w.-]+)?$|\.dockerfile$")
+"""What builds an image: its commands change the image, not the host."""
 _MAINTAINER = late(r"(^|[!/])(pre|post)(inst|rm)$|(^|[!/])DEBIAN/|%(pre|post)")
 
 
@@ -30,6 +32,8 @@ def role(context: Context, place: str) -> Role:
         return "library"
     if _INIT.search(place):
         return "init"
+    if _IMAGE.search(place):
+        return "program"
     if _PROGRAM.search(place):
         return "upgrade" if place in _sourced(context) else "program"
     return "upgrade"

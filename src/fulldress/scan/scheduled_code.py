@@ -14,24 +14,30 @@ from fulldress.formats import crontab, quartz
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
+from fulldress.scan import program_jobs
 from fulldress.scan.job import Job
 from fulldress.scan.reading import acting_lines, is_vendored
 from fulldress.scan.rule import Context
 
 PG_CRON = Pattern(r"(?i)\bcron\.schedule(?:_in_database)?\s*\(")
 JAVA = Pattern(r"(?i)(?:@Scheduled\s*\([^)\n]{0,80}cron\s*=|cronSchedule\s*\(\s*\"|cron[-_.]?expression)")
-CELERY = Pattern(r"[\x22']schedule[\x22']\s*:\s*crontab\(")
+CELERY = Pattern(r"([\x22']schedule[\x22']\s*:|add_periodic_task\(|\brun_every\s*=)\s*crontab\(")
+BEAT = Pattern(r"[\x22']schedule[\x22']\s*:\s*(\d|timedelta\(|datetime\.timedelta\()")
 KUBERNETES = Pattern(r"^kind:\s*[\x22']?CronJob\b", once=True)
 KUBERNETES_KIND = late(r"(?m)^kind:\s*[\"']?CronJob\b")
 SUSPENDED = late(r"(?m)^[ \t]+suspend:\s*true\b")
 WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
 ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
-LOOKS_FOR = (PG_CRON, JAVA, CELERY, KUBERNETES, WINDOWS, ANSIBLE)
+LOOKS_FOR = (PG_CRON, JAVA, CELERY, BEAT, KUBERNETES, WINDOWS, ANSIBLE, *program_jobs.LOOKS_FOR)
 
 _QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
 _PG_CALL = late(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
 _CRON_STRING = late(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
 _KEYWORD = late(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
+_BEAT = late(r"['\"]schedule['\"]\s*:\s*(?:(\d+(?:\.\d+)?)\b|(?:datetime\.)?timedelta\()")
+_SPAN = late(r"timedelta\(\s*(seconds|minutes|hours)\s*=\s*(\d+)")
+_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
+_CELERY_ZONE = late(r"""(?i)\b(?:celery_)?timezone\s*=\s*['"]([A-Z]\w+(?:/[\w+-]+)*)['"]""")
 _TASK = late(r"['\"]task['\"]\s*:\s*['\"]([\w.]+)['\"]")
 _DAYS = {"MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6", "SUN": "0"}
 
@@ -39,7 +45,7 @@ _DAYS = {"MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6",
 def in_code(context: Context) -> Iterator[Job]:
     """Every job that a program of the package schedules by itself."""
     seen: set[str] = set()
-    for entry, number, line in acting_lines(context, PG_CRON, JAVA, CELERY, WINDOWS, ANSIBLE):
+    for entry, number, line in acting_lines(context, PG_CRON, JAVA, CELERY, BEAT, WINDOWS, ANSIBLE):
         if is_vendored(entry.place):
             continue
         lower = line.lower()
@@ -49,6 +55,8 @@ def in_code(context: Context) -> Iterator[Job]:
             yield from _windows(entry, number, line)
         elif "crontab(" in lower:
             yield from _celery(context, entry, number)
+        elif _BEAT.search(line):
+            yield from _beat(context, entry, number, line)
         elif lower.rstrip().endswith("cron:"):
             yield from _ansible(context, entry, number)
         else:
@@ -99,6 +107,7 @@ def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
     """``"schedule": crontab(minute=0, hour=3)``; celery's clock is UTC unless it is told otherwise."""
     lines = (context.text(entry) or "").split("\n")
     nearby = "\n".join(lines[max(0, number - 4) : number + 3])
+    zone = _CELERY_ZONE.search("\n".join(lines))
     inside = lines[number - 1].partition("crontab(")[2].partition(")")[0]
     given = {name: text or digits for name, text, digits in _KEYWORD.findall(inside)}
     plain = [word.strip(" '\"") for word in inside.split(",") if word.strip() and "=" not in word]
@@ -117,8 +126,21 @@ def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
             False,
             lines[number - 1].strip(),
             kind="celery",
-            zone="UTC",
+            zone=zone[1] if zone is not None else "UTC",
         )
+
+
+def _beat(context: Context, entry: Entry, number: int, line: str) -> Iterator[Job]:
+    """``"schedule": 300.0`` of celery beat: so many seconds after the last time."""
+    text = context.text(entry) or ""
+    every, span = _BEAT.search(line), _SPAN.search(line)
+    if every is None or not re.search(r"(?i)beat_schedule|CELERYBEAT", text):
+        return
+    seconds = float(every[1]) if every[1] else float(span[2]) * _SECONDS[span[1]] if span is not None else 0.0
+    task = _TASK.search("\n".join(text.split("\n")[max(0, number - 4) : number + 3]))
+    if seconds:
+        shown = f"every {seconds:g} s"
+        yield Job(entry.place, number, shown, task[1] if task else "", False, line.strip(), kind="celery", period=seconds)
 
 
 _SETTING = late(r"""^\s+(minute|hour|day|month|weekday|job|special_time|state|user):\s*["']?(.*?)["']?\s*$""")
@@ -141,10 +163,22 @@ def _ansible(context: Context, entry: Entry, number: int) -> Iterator[Job]:
         return
     special = given.get("special_time", "")
     parts = (given.get(name, "*") for name in ("minute", "hour", "day", "month", "weekday"))
-    schedule = f"@{special}" if special else " ".join(part.replace(" ", "") for part in parts)
+    schedule = f"@{special}" if special else " ".join(_value(context, part).replace(" ", "") for part in parts)
     if crontab.parse_schedule(schedule) is not None:
         text, user = lines[number - 1].strip(), given.get("user", "")
         yield Job(entry.place, number, schedule, given.get("job", ""), False, text, kind="ansible", user=user)
+
+
+def _value(context: Context, text: str) -> str:
+    """A setting; a variable is looked up where the package's playbooks set it."""
+    variable = re.fullmatch(r"\{\{\s*(\w+)[^}]*\}\}", text)
+    if variable is None:
+        return text
+    setting = re.compile(
+        rf"""(?m)^\s+{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$|^{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$"""
+    )
+    found = {m[1] or m[2] for _, body in context.texts(".yml", ".yaml") for m in setting.finditer(body)}
+    return found.pop() if len(found) == 1 else text
 
 
 def suspended(text: str, line: int, reason: str) -> str:

@@ -18,8 +18,10 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
+from fulldress.scan.embedded_shell import embedded
 from fulldress.scan.job import Job
-from fulldress.scan.reading import Crontab, Script, crontabs, memo, named, scripts, without_remark
+from fulldress.scan.program_jobs import in_programs
+from fulldress.scan.reading import Crontab, Script, crontabs, in_crons_place, memo, named, scripts, without_remark
 from fulldress.scan.rule import Context
 from fulldress.scan.scheduled_code import in_code, suspended
 from fulldress.scan.services import service_named, started
@@ -36,7 +38,7 @@ def jobs(context: Context) -> list[Job]:
     """Every cron job and timer of the package, the jobs that its scripts write, and the schedules in its programs."""
 
     def make() -> list[Job]:
-        return [*_cron_jobs(context), *_written_jobs(context), *_timers(context), *in_code(context)]
+        return [*_cron_jobs(context), *_written_jobs(context), *_timers(context), *in_code(context), *in_programs(context)]
 
     return memo(context, "schedules", make)
 
@@ -140,7 +142,7 @@ def tables(context: Context) -> list[Crontab]:
         for script in scripts(context):
             for command in script.commands:
                 for table in _copied(context, script, command):
-                    found.setdefault(table.entry.place, table)
+                    found[table.entry.place] = table
         return list(found.values())
 
     return memo(context, "cron tables", make)
@@ -169,7 +171,7 @@ def _of_table(context: Context, place: str, text: str, found: list[CronJob], off
 
 def _written_jobs(context: Context) -> Iterator[Job]:
     """Jobs in here-documents and echoed lines that go into a crontab, and in files that scripts copy there."""
-    for script in scripts(context):
+    for script in (*scripts(context), *embedded(context)):
         lines = script.text.split("\n")
         for command in script.commands:
             yield from _at(script, command)
@@ -197,7 +199,9 @@ def _copied(context: Context, script: Script, command: Command) -> Iterator[Cron
         return
     folder = script.entry.place.rpartition("/")[0]
     wanted = source.rpartition("/")[2]
-    known = memo(context, "crontab places", lambda: {table.entry.place for table in crontabs(context)})
+    known = memo(
+        context, "crontab places", lambda: {t.entry.place for t in crontabs(context) if in_crons_place(t.entry.place)}
+    )
     for entry in named(context, wanted):
         if entry.place in known:
             continue
@@ -210,15 +214,29 @@ def _copied(context: Context, script: Script, command: Command) -> Iterator[Cron
 def _at(script: Script, command: Command) -> Iterator[Job]:
     """``echo CMD | at 03:00`` and ``systemd-run --on-calendar=... CMD``."""
     if command.pipes_to == "at" and command.name in ("echo", "printf"):
-        yield Job(script.entry.place, command.line, "", " ".join(command.argv[1:]), False, command.text, kind="at")
+        run, when = " ".join(command.argv[1:]), _clock(command.pipes_args)
+        yield Job(script.entry.place, command.line, when, run, False, command.text, kind="at")
     elif command.name in ("at", "batch") and "-f" in command.argv[:-1]:
         run = command.argv[command.argv.index("-f") + 1]
-        yield Job(script.entry.place, command.line, "", run, False, command.text, kind="at")
+        yield Job(script.entry.place, command.line, _clock(command.argv[1:]), run, False, command.text, kind="at")
+    elif command.name == "at" and command.heredoc:
+        run = " ".join(command.heredoc.split())
+        yield Job(script.entry.place, command.line, _clock(command.argv[1:]), run, False, command.text, kind="at")
     elif command.name == "systemd-run":
         when = next((w.partition("=")[2] for w in command.argv if w.startswith("--on-calendar=")), "")
         if when:
             run = " ".join(shell.unwrapped(command))
             yield Job(script.entry.place, command.line, when, run, False, command.text, kind="timer")
+
+
+_OF_DAY = late(r"([01]?\d|2[0-3]):([0-5]\d)")
+
+
+def _clock(words: tuple[str, ...]) -> str:
+    """The time of day of ``at 23:45``, as cron writes it; "" for ``now + 5 minutes``, ``noon tomorrow`` and the like."""
+    plain = [w for w in words if not w.startswith("-")]
+    found = _OF_DAY.fullmatch(plain[0]) if len(plain) == 1 else None
+    return f"{int(found[2])} {int(found[1])} * * *" if found is not None else ""
 
 
 def silenced(context: Context, finding: Finding, reason: str) -> str | None:

@@ -45,7 +45,7 @@ _EXAMPLE_WORD = late(
     r"(?i)^(pass(word|wd|phrase)?|pwd|pw|secret|tiger|custom|test|user|example|foo|bar|p|b|mypass(word)?|token)\d?$"
 )
 _PAIR = late(
-    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]{1,120}?)["']?\s{0,40}(?:=>|[:=])\s{0,40}"""
+    r"""^\s*(?:-\s+)?(?:Environment\s*=\s*["']?|export\s+|set\s+|ENV\s+|ARG\s+|\$env:)?["']?([\w.:\[\]/-]{1,120}?)["']?\s{0,40}(?:=>|[:?]=|[:=])\s{0,40}"""
     r"""(?:"([^"]*)"|'([^']*)'|([^"'#\s](?:[^"#]|(?<!\s)#)*?))["']?\s*[,;]?\s*(?:\s[#;].*)?$"""
 )
 _JSON = late(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
@@ -57,6 +57,11 @@ _TYPED = late(
     r"""(?<![\w.-])([\w.-]{1,120})(?:\s{1,4}As\s{1,4}\w{1,30}|\??\s{0,4}:\s{0,4}[\w<>?&\[\]]{1,30})\s{0,4}=\s{0,4}(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
 )
 """``const apiKey: string = "..."``, ``Const Password As String = "..."``."""
+_FALLBACK = late(
+    r"""\b(?:getenv|environ\.get|ENV\.fetch|env)\(\s*["']([\w.]+)["']\s*,\s*(?:default\s*=\s*)?["']([^"'\\\n]{4,})["']"""
+)
+_JS_FALLBACK = late(r"""\bprocess\.env\.(\w+)\s*(?:\|\||\?\?)\s*["'`]([^"'`\\\n$]{4,})["'`]""")
+_ENVIRONMENT = late(r"""["'](\w+)=([^"']*)["']""")
 _LITERAL = late(r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
 
 
@@ -84,6 +89,23 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         ("convertto-securestring",),
         late(r"""(?i)ConvertTo-SecureString\s+(?:-String\s+)?["']([^"'$]+)["'].*-AsPlainText"""),
         "a plain password",
+    ),
+    (("/user:",), late(r"(?i)\bnet\s+use\s+\S+\s+\\\\\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
+    (("/add",), late(r"(?i)\bnet\s+user\s+[^\s/]+\s+([^\s/*%]\S{3,})\s.*/add"), "a password of an account"),
+    (
+        ("validationkey",),
+        late(r"""(?i)\b(?:validation|decryption)Key=["']([0-9A-F]{32,})["']"""),
+        "a key of the sessions",
+    ),
+    (
+        ("crypt",),
+        late(r"""'crypt'\s*=>\s*(?:\[|array\()\s*['"]key['"]\s*=>\s*['"]([^'"]{16,})['"]"""),
+        "an encryption key",
+    ),
+    (
+        ("auth",),
+        late(r"""(?i)--?(?:http[_-])?basic[_-]auth[=\s"',]+[\w.-]+:([^\s"',:]{4,})"""),
+        "a password for basic authentication",
     ),
     (("/user:",), late(r"(?i)\bnet\s+use\s.*/user:\S+\s+([^\s/*]\S{3,})"), "a password of a network drive"),
     (("insecure-password",), late(r"\binsecure-password\s+(\S{4,})"), "a password in clear"),
@@ -128,7 +150,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 """(words of which one must occur, in lower case; the form; what it is)."""
 FORMS_LOOK_LIKE = (
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
-    r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}use\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
+    r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
     r"[ \t]{1,8}[^\s=:{(]",
     r"\bcurl\b[^\n]{0,200}\s(-u|--user)[ =][^\s]{1,80}:",
@@ -136,6 +158,10 @@ FORMS_LOOK_LIKE = (
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
     r"(?i)^\s{0,8}(#define|set)\s{1,8}\w{0,40}(passw(or)?d|pwd|secret|token|key)\w{0,10}\s{1,20}\"",
+    r"(?i)\b(validation|decryption)Key=|[\"']crypt[\"']\s{0,4}=>|basic[_-]auth[=\s\"',]",
+    r"\"Key\"\s{0,2}:\s{0,2}\"[^\"\n]{16,200}\"",
+    r"(?i)\b(getenv|environ\.get|ENV\.fetch|env)\(\s{0,4}[\"'][\w.]{0,60}(pass|pwd|secret|token|key)\w{0,20}[\"']\s{0,4},",
+    r"(?i)\bprocess\.env\.\w{0,60}(pass|pwd|secret|token|key)\w{0,20}\s{0,4}(\|\||\?\?)\s{0,4}[\"'`]",
     r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}[\"A-Za-z0-9]|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
 )
 
@@ -235,6 +261,8 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
     if name.endswith((".json", ".tfstate", ".ipynb")):
         yield from _JSON_NAMED.findall(line)
         yield from ((k, v.replace("\\/", "/")) for k, v in _JSON.findall(line))
+        if name.startswith("appsettings"):  # where ASP.NET's {"Jwt": {"Key": ...}} stands
+            yield from (("SigningKey", v) for k, v in _JSON.findall(line) if k == "Key")
     elif name.endswith(MARKUP):
         yield from _NAMED.findall(line)
         line = _CDATA.sub(r"\1", line)
@@ -243,10 +271,14 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
             yield (tag, text.strip()) if tag else (attribute, double or single)
     elif is_code(name):
         made = len(line) > GENERATED
+        yield from _FALLBACK.findall(line)
+        yield from _JS_FALLBACK.findall(line)
         literals = [*_LITERAL.findall(line), *_TYPED.findall(line), *((k, a, "") for k, a in _DEFINE.findall(line))]
         found = ((k, a or b) for k, a, b in literals if re.search(r"\d", a or b))
         yield from ((k, value) for k, value in found if _mixed(value) or not (made or _DOTTED.fullmatch(value)))
     elif is_settings(place):
+        if line.startswith("Environment=") and line.count("=") > 2:
+            yield from _ENVIRONMENT.findall(line)
         pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None
         if pair is not None:
             value = (pair[2] or pair[3] or pair[4] or "").strip()

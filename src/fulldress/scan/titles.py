@@ -13,9 +13,9 @@ _WORDS = frozenset(
     re.findall(
         r"\w+",
         "a all also an another backups certificate certificates cloud every it its job jobs keystore many more most "
-        "no nobody one package password passwords plain port private several some that the there these this those two adds "
-        "changes disables enables flushes gives goes installs leaves lets lifts makes opens reads removes rewrites "
-        "runs sends sets stops switches takes turns writes ",
+        "no nobody old one package password passwords plain port private several some that the there these this those two "
+        "adds changes disables enables flushes gives goes installs leaves lets lifts makes opens reads removes replaces "
+        "rewrites runs sends sets stops switches takes turns writes ",
     )
 )
 """First words of titles that are no names."""

@@ -122,16 +122,17 @@ def lines(shadow: Shadow) -> dict[int, list[str]]:
 
 def test_alembic() -> None:
     made = read("alembic/versions/1_x.py", ALEMBIC)
-    assert (made.tool, made.single) == ("Alembic", True)
+    assert (made.tool, made.single) == ("Alembic", False)
     assert lines(made) == {
-        6: ["ALTER TABLE result ADD COLUMN flag varchar(10) DEFAULT 'normal' NOT NULL"],
+        6: ["BEGIN", "ALTER TABLE result ADD COLUMN flag varchar(10) DEFAULT 'normal' NOT NULL"],
         8: ["CREATE INDEX result_flag ON result (flag)"],
         9: ["ALTER TABLE result ALTER COLUMN note SET NOT NULL"],
         13: ["UPDATE result SET flag = 'flag'"],
         14: ["COMMIT"],
         15: ["CREATE INDEX CONCURRENTLY late ON result (note)", "BEGIN"],
-        16: ["ALTER TABLE result ADD CONSTRAINT fk FOREIGN KEY (sample_id) REFERENCES sample"],
+        16: ["ALTER TABLE result ADD CONSTRAINT fk FOREIGN KEY (sample_id) REFERENCES sample", "COMMIT"],
     }
+    assert not [h for h in script_hazards(script(made.text), {}) if h.kind == "migration-cannot-run"]
     assert {line for line, _ in made.unread} == {17, 18}
 
 
@@ -229,3 +230,16 @@ def test_sections_of_sql_files(place: str, text: str, tool: str, single: bool, k
     assert kept in made[2]
     assert "B;" not in made[2]
     assert made[2].count("\n") == text.count("\n")
+
+
+def test_each_changeset_of_liquibases_sql_is_a_transaction_of_its_own() -> None:
+    text = (
+        "--liquibase formatted sql\n--changeset a:1\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
+        "--changeset a:2 runInTransaction:false\nCREATE INDEX CONCURRENTLY j ON t (b);\n"
+    )
+    tool, single, up = section("db/003.sql", text)
+    found = [(h.kind, h.statement.line) for h in script_hazards(script(up), {})]
+    assert (tool, single) == ("Liquibase", False)
+    assert ("concurrently-in-transaction", 3) in found
+    assert ("concurrently-in-transaction", 5) not in found
+    assert "migration-cannot-run" not in {kind for kind, _ in found}

@@ -165,7 +165,12 @@ class Alembic:
         if "upgrade" not in functions:
             return None
         self._body(functions["upgrade"].body)
-        return self.sheet.made("Alembic", single=True)
+        pieces = self.sheet.pieces
+        if not any(sql == "COMMIT" for _, sql in pieces):
+            return self.sheet.made("Alembic", single=True)
+        # An autocommit_block ends Alembic's transaction and begins another: all three are written out.
+        self.sheet.pieces = [(pieces[0][0], "BEGIN"), *pieces, (pieces[-1][0], "COMMIT")]
+        return self.sheet.made("Alembic", single=False)
 
     def _body(self, body: list[ast.stmt]) -> None:
         for stmt in body:

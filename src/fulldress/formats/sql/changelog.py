@@ -1,4 +1,4 @@
-"""Liquibase changelogs in XML and YAML: their changes as the SQL that they send. Pure.
+"""Liquibase changelogs in XML, YAML and JSON: their changes as the SQL that they send. Pure.
 
 XML is read by expat alone: no external entity is ever opened, and a document with its own entities is refused.
 """
@@ -47,7 +47,7 @@ def read_xml(_place: str, text: str) -> Shadow | None:
 
 
 def read_yaml(_place: str, text: str) -> Shadow | None:
-    """A changelog in YAML."""
+    """A changelog in YAML, or in JSON, which is YAML too."""
     if "databaseChangeLog" not in text:
         return None
     from ruamel.yaml import YAML  # noqa: PLC0415 - loaded when needed: heavy, few packages have such files
@@ -122,6 +122,8 @@ def _read(root: _Element) -> Shadow | None:
             handler = _CHANGES.get(change.tag)
             if handler is not None:
                 handler(sheet, change)
+            elif change.tag == "sqlFile" and change.get("path").endswith(".sql"):
+                continue  # it is read as the script that it is
             elif change.tag in ("sqlFile", "customChange", "executeCommand", "loadData"):
                 sheet.doubt(change.line, change.tag)
         if single and changes:
@@ -213,6 +215,18 @@ def _not_null(sheet: Sheet, change: _Element) -> None:
     sheet.put(change.line, f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL")
 
 
+def _update(sheet: Sheet, change: _Element) -> None:
+    where = next((w.text.strip() for w in change.all("where")), "")
+    sets = ", ".join(f"{name(c.get('name') or 'fd_run_time')} = NULL" for c in change.all("column"))
+    if sets:
+        sheet.put(change.line, f"UPDATE {_table(change)} SET {sets}" + (f" WHERE {where}" if where else ""))
+
+
+def _delete(sheet: Sheet, change: _Element) -> None:
+    where = next((w.text.strip() for w in change.all("where")), "")
+    sheet.put(change.line, f"DELETE FROM {_table(change)}" + (f" WHERE {where}" if where else ""))
+
+
 def _keyed(kind: str) -> Callable[[Sheet, _Element], None]:
     def handler(sheet: Sheet, change: _Element) -> None:
         keys = ", ".join(name(k.strip()) for k in change.get("columnNames").split(",") if k.strip())
@@ -242,6 +256,8 @@ _NAMES = (
 )
 _CHANGES: dict[str, Callable[[Sheet, _Element], None]] = {
     "sql": _sql,
+    "update": _update,
+    "delete": _delete,
     "createTable": _create_table,
     "addColumn": _add_column,
     "createIndex": _create_index,

@@ -44,7 +44,24 @@ def section(place: str, text: str) -> tuple[str, bool, str]:
         return "", False, text
     # Flyway and Prisma leave the transaction away for a file that cannot have one.
     single = not _ALONE.search(text) and not (tool in ("Flyway", "Prisma") and _only_concurrent(text))
-    return tool, single and tool != "Liquibase", _forward(text)
+    if tool == "Liquibase":
+        return tool, False, _changesets(_forward(text))
+    return tool, single, _forward(text)
+
+
+_CHANGESET = re.compile(r"(?i)^\s*--\s*changeset\s")
+
+
+def _changesets(text: str) -> str:
+    """Each changeset is a transaction of its own, unless it says otherwise; written out where its comment stands."""
+    lines, opened = [], False
+    for line in text.split("\n"):
+        if _CHANGESET.match(line):
+            close = "COMMIT; " if opened else ""
+            opened = re.search(r"(?i)runInTransaction\s*:\s*false", line) is None
+            line = close + ("BEGIN;" if opened else "")
+        lines.append(line)
+    return "\n".join(lines) + (" COMMIT;" if opened and not lines[-1] else "\nCOMMIT;" if opened else "")
 
 
 def _only_concurrent(text: str) -> bool:
@@ -80,6 +97,8 @@ _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = (
 )
 
 
+CHANGELOGS = (".xml", ".yml", ".yaml", ".json")
+"""Suffixes of changelogs, which lie anywhere: their content tells."""
 PROGRAMS = (".py", ".rb", ".xml", ".yml", ".yaml", ".js", ".ts", ".cjs", ".mjs", ".cs")
 
 
@@ -88,3 +107,8 @@ def reader(place: str) -> Reader | None:
     if not place.endswith(PROGRAMS):
         return None
     return next((read for pattern, read in _READERS if pattern.search(place)), None)
+
+
+def changelog_reader(place: str) -> Reader | None:
+    """Who reads a changelog of Liquibase, wherever it lies."""
+    return (read_xml if place.endswith(".xml") else read_yaml) if place.endswith(CHANGELOGS) else None

@@ -116,13 +116,19 @@ class _Django:
         self.sheet.put(line, f"ALTER TABLE {self._table(args.get(0, 'model_name'))} ADD {label}{body}")
 
     def _RunSQL(self, line: int, args: Args) -> None:
-        sql = args.get(0, "sql")
-        for one in sql if isinstance(sql, (list, tuple)) else [sql]:
-            text = one[0] if isinstance(one, (list, tuple)) and one else one
+        node = args.node(0, "sql")
+        listed = node.elts if isinstance(node, (ast.List, ast.Tuple)) else [node]
+        for one in listed:
+            first = one.elts[0] if isinstance(one, (ast.List, ast.Tuple)) and one.elts else one
+            text, at = constant(first), line if len(listed) == 1 or first is None else first.lineno
             if isinstance(text, str):
-                self.sheet.put(line, text)
+                self.sheet.put(at, text)
             else:
-                self.sheet.doubt(line, "RunSQL with SQL that the program puts together")
+                self.sheet.doubt(at, "RunSQL with SQL that the program puts together")
+
+    def _AlterField(self, line: int, args: Args) -> None:
+        # Whether its type changes, and from what, only the state before it tells.
+        self.sheet.doubt(line, f"AlterField of {args.get(0, 'model_name')}.{args.get(1, 'name')}")
 
     def _RunPython(self, line: int, args: Args) -> None:
         target = args.node(0, "code")

@@ -3,9 +3,10 @@
 ## What it does
 Reads the recipes of Makefiles, and the literals that programs hand to a shell (`system`, `exec`, `shell_exec`, `os.system`,
 `subprocess` with a string, `execSync`, `popen`, `passthru`): recursive removal of a path that begins with a variable or is
-the system's, `chmod` for everybody, `mkfs`, `dd` to a device, firewalls and SELinux switched off, and `curl` or `wget` that
-do not check the certificate. A list of words (`["chmod", "-R", "777", x]`) counts as the command that it is. Comments, tests
-and third-party libraries do not count.
+the system's (also by `rmtree`), or ends with one that a Makefile never sets, `chmod` for everybody, `chown -R` of the
+system, `mkfs`, `dd` to a device, firewalls and SELinux switched off, and `curl` or `wget` that do not check the certificate.
+A list of words (`["chmod", "-R", "777", x]`) counts as the command that it is. Comments, tests and third-party libraries do
+not count.
 
 ## Why it matters
 It is the same command as in a shell script, but no linter of shell scripts ever sees it; an empty variable is as empty here.
@@ -46,10 +47,11 @@ META = RuleMeta(
     confidence="likely",
 )
 LOOKS_FOR = (
-    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(r"\brmtree\(\s{0,4}[\"']/|\bremove_tree\(\s{0,4}[\"']/"),
     Pattern(
-        r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|mkfs|dd\s{1,4}if=|curl\s|wget\s|setenforce\s{1,4}0|"
-        r"ufw\s{1,4}disable|ip6?tables\s{1,4}-F)"
+        r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s|"
+        r"setenforce\s{1,4}0|ufw\s{1,4}disable|ip6?tables\s{1,4}-F)"
     ),
     Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
 )
@@ -64,6 +66,10 @@ _DEFENCES = late(r"^(?:sudo\s+)?(?:setenforce\s+0|ufw\s+disable|ip6?tables\s+-F)
 _REMOVES = late(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*\\*(.+)")
 _WHOLE = late(r"^/(?:\*|(?:bin|boot|etc|home|lib|opt|root|srv|usr|var)(?:/\*?)?)?(?=[\s\"'`;)]|$)")
 _BEGINS = late(r"^[\"']?(?:\$\{?\w|\{\w|%s|[\"'`]\s*[.+]|#\{)")
+_TREE = late(r"\b(?:rmtree|remove_tree)\(\s*[\"'](/(?:etc|usr|var|home|opt|srv|root|boot|var/log|var/lib|usr/lib)?/?)[\"']")
+_ENDS = late(r"^(?:sudo\s+)?rm\s+(?:-\w+\s+)*-\w*[rR]\w*\s+(?:-\w+\s+)*/\S*/\$\{?(\w+)\}?/?\*?\s*$")
+_GIVEN = frozenset(("DESTDIR", "HOME", "PWD", "CURDIR", "TMPDIR", "USER", "MAKE"))
+_TAKES = late(r"^(?:sudo\s+)?chown\s+(?:-\w+\s+)*(?:-\w*R\w*|--recursive)\s+(?:-\w+\s+)*\S+\s+(.+)")
 _OPENS = late(r"^(?:sudo\s+)?chmod\s+(?:-\w+\s+)*(?:0?777|[0-7]?[0-7][0-7][2367]|(?:a|o|ugo)\+\w*w\w*)\b")
 _WRECKS = late(r"^(?:sudo\s+)?(?:mkfs(?:\.\w+)?\s|dd\s.*\bof=/dev/(?!null|zero|stdout))")
 _BLIND = late(r"^(?:curl\s(?:.*\s)?(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s|wget\s(?:.*\s)?--no-check-certificate\b)")
@@ -103,6 +109,9 @@ _MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 
 def _called(line: str) -> _Bad | None:
     line = line[:1000]
+    tree = _TREE.search(line)
+    if tree is not None:
+        return _Bad("high", f"removes {tree[1]} of the system", "What every other program keeps there is gone.")
     words = _WORDS.search(line)
     if words is not None:  # a list of words is what a shell would have made of the line
         line = line[: words.start()] + '"' + " ".join(a or b for a, b in _WORD.findall(words[0])) + '"' + line[words.end() :]
@@ -116,7 +125,15 @@ def _recipe(context: Context, entry: Entry, line: str) -> _Bad | None:
     for name in re.findall(r"\$[({](\w+)[)}]", command):
         if re.search(rf"(?m)^[^\S\n]*(?:export[^\S\n]+)?{name}[^\S\n]*[:?+]?=[^\S\n]*\S", context.text(entry) or ""):
             command = re.sub(rf"\$[({{]{name}[)}}]", "/set", command)
-    return _judged(re.sub(r"\$\((\w+)\)", r"$\1", command))
+    command = re.sub(r"\$\((\w+)\)", r"$\1", command)
+    ends = _ENDS.match(command)
+    if ends is not None and ends[1] not in _GIVEN:
+        return _Bad(
+            "medium",
+            f"removes a path that ends with $({ends[1]}), which nothing sets",
+            "When it is empty, the folder above goes.",
+        )
+    return _judged(command)
 
 
 def _program(context: Context, place: str) -> bool:
@@ -136,6 +153,10 @@ def _judged(command: str) -> _Bad | None:
         return _Bad(
             "high", "removes a path that begins with a variable, through a shell", "When it is empty, the path begins at /."
         )
+    takes = _TAKES.match(command)
+    everything = _WHOLE.match(takes[1]) if takes is not None else None
+    if everything is not None:
+        return _Bad("high", f"gives {everything[0] or '/'} to another owner", "sudo, ssh and cron stop working.")
     if _WRECKS.match(command):
         return _Bad("high", "overwrites a device through a shell", "What was there is gone.")
     if _DEFENCES.match(command):
@@ -152,6 +173,8 @@ BAD = (
     {"install.pl": 'my $b = shift;\nsystem("rm -rf $b/spool/*");\nsystem("chmod -R 777 $b");\n'},
     {"setup.py": 'import os\nos.system(f"rm -rf {base}/cache")\n'},
     {"app/cleanup.php": "<?php\nshell_exec('rm -rf ' . $dir . '/*');\n"},
+    {"install.pl": 'system("chown -R www-data /");\n', "a.py": 'import shutil\nshutil.rmtree("/var/log")\n'},
+    {"Makefile": "PREFIX ?= /opt/x\ninstall:\n\trm -rf $(PREFIX)/$(OLD)/*\n"},
     {"tools/up.js": "execSync(`rm -rf ${dir}/x`);\n"},
     {"Makefile": "install:\n\trm -rf $(OUT)/*\n\tchmod -R 777 /var/www/x\n"},
     {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
@@ -162,5 +185,6 @@ GOOD = (
     {"setup.py": 'import os\nos.system("chmod 755 bin/x")\nprint("curl -k is wrong")\n'},
     {"tests/clean.py": 'os.system(f"rm -rf {tmp}")\n', "node_modules/x/a.js": "execSync(`rm -rf ${d}`)\n"},
     {"Makefile": "OUT ?= build\nclean:\n\trm -rf $(OUT)/x\n\t@echo 'rm -rf $(Y)'\n"},
-    {"README.md": 'system("rm -rf $base")\n'},
+    {"README.md": 'system("rm -rf $base")\n', "a.py": 'shutil.rmtree("/opt/x/cache")\nshutil.rmtree(tmp)\n'},
+    {"Makefile": "P ?= /opt/x\nV = 1\nclean:\n\trm -rf $(P)/$(V)/* $(P)/build\n", "b.pl": 'system("chown -R x /srv/x");\n'},
 )

@@ -2,7 +2,7 @@
 
 ## What it does
 Joins the matrix of configuration keys to the estate's files and reports every key that is removed or renamed between the
-installed and the offered version and is set on a host.
+installed and the offered version and is set on a host, or in a configuration file that the package itself brings.
 
 ## Why it matters
 Products rarely complain about an unknown key: they ignore it, and the behaviour that it asked for is gone.
@@ -26,6 +26,8 @@ from collections.abc import Iterator
 
 from fulldress.model.estate import ConfigKey, KeyImpact, MatrixRow
 from fulldress.model.finding import Cure, Finding, StepDraft
+from fulldress.scan.callgraph import short
+from fulldress.scan.configkeys import shipped
 from fulldress.scan.configuration import answered, remove_key, set_key
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
@@ -42,6 +44,7 @@ SECRET = "<secret>"
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each place where the estate sets a key that is removed or renamed."""
+    yield from _shipped(context)
     for impact, use in _uses(context):
         row = impact.row
         if all(answered(context, step) for step in _steps(row, use)):
@@ -59,6 +62,31 @@ def check(context: Context) -> Iterator[Finding]:
             fix=impact.cure[:1].upper() + impact.cure[1:] + ".",
             curable=not use.format and (row.change == "removed" or use.value != SECRET),
         )
+
+
+def _shipped(context: Context) -> Iterator[Finding]:
+    """Keys that the package's own files set, although the version that comes with them ignores the key."""
+    fates = {row.key: row for row in context.matrix if row.change in ("removed", "renamed")}
+    for source in shipped(context):
+        known = [key for key in source.keys if key.key in fates]
+        for key in known[:MOST]:
+            row = fates[key.key]
+            fate = f"renamed to {row.instead}" if row.change == "renamed" else "removed"
+            yield Finding(
+                rule=META.slug,
+                severity=META.severity,
+                confidence="likely",
+                title=f"{key.key} is {fate} in {row.since}; the package's own {short(source.file)} sets it",
+                place=source.file,
+                line=key.line,
+                excerpt=key.key,
+                consequence=f"{_sentence(row.consequence) or 'The new version ignores it without a word.'}",
+                fix=f"Write {row.instead} instead." if row.instead else "Take it out.",
+            )
+
+
+MOST = 5
+"""Keys of one file that are told."""
 
 
 def _sentence(text: str) -> str:
@@ -92,11 +120,13 @@ _ROW = MatrixRow(product="app", key="hybrid.legacy_mode", change="removed", sinc
 _RENAMED = MatrixRow(product="app", key="hybrid.legacy_mode", change="renamed", since="5.0", instead="hybrid.mode")
 
 BAD = (
+    Sample(files={"conf/app.conf": "a = 1\nhybrid.legacy_mode = on\n"}, matrix=(_RENAMED,), impacts=()),
     Sample(files={"README": "x"}, impacts=(KeyImpact(row=_ROW, uses=(_IN_YAML,), cure="remove hybrid.legacy_mode"),)),
     Sample(files={"README": "x"}, impacts=(KeyImpact(row=_ROW, uses=(_USE,), cure="remove hybrid.legacy_mode"),)),
     Sample(files={"README": "x"}, impacts=(KeyImpact(row=_RENAMED, uses=(_USE,), cure="rename it to hybrid.mode"),)),
 )
 GOOD = (
+    Sample(files={"conf/app.conf": "hybrid.mode = on\n"}, matrix=(_RENAMED,), impacts=()),
     Sample(files={"README": "x"}, impacts=()),
     Sample(
         files={"README": "x"},

@@ -35,7 +35,7 @@ from fulldress.formats.late import late
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
 from fulldress.scan.callgraph import short
-from fulldress.scan.reading import current_text, edited, with_line
+from fulldress.scan.reading import current_text, edited, scripts, with_line
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.schedules import is_debian, is_system, tables
 
@@ -67,7 +67,7 @@ class _Ignored(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each file with the same trouble."""
-    for hit in (*_lines(context), *_files(context)):
+    for hit in (*_lines(context), *_files(context), *_targets(context)):
         yield Finding(
             rule=META.slug,
             severity=META.severity,
@@ -107,6 +107,20 @@ def _files(context: Context) -> Iterator[_Ignored]:
             yield _Ignored(entry, 0, f"mode {entry.mode & 0o777:o}: run-parts passes over what is not executable", "", False)
 
 
+_DOTTED = late(r"/etc/cron\.(?:d|hourly|daily|weekly|monthly)/([\w-]*\.[\w.-]*\w)[\"']?$")
+
+
+def _targets(context: Context) -> Iterator[_Ignored]:
+    """Files that a script writes for cron under a name that cron passes over."""
+    for script in scripts(context):
+        for command in script.commands if is_debian(context, script.entry.place) else ():
+            written = [command.argv[-1]] if command.name in ("cp", "install", "mv", "ln", "tee") else []
+            for target in (*written, *command.redirects, *(command.pipes_args if command.pipes_to == "tee" else ())):
+                named = _DOTTED.search(target)
+                if named is not None and not _LEFT_BEHIND.search(named[1]):
+                    yield _Ignored(script.entry, command.line, f"cron passes over {named[1]}: a dot", command.text, False)
+
+
 def cure(context: Context, finding: Finding) -> Cure | None:
     """The missing user (root unless another job of the file names one), the newline, the escaped %."""
     text = current_text(context, finding.place)
@@ -141,6 +155,8 @@ BAD = (
         "up.sh": "#!/bin/sh\nset -e\ninstall -m 644 cron/acme /etc/cron.d/acme\n",
         "cron/acme": "30 2 * * * /opt/bin/report --all\n*/5 * * * * acme date +%F\n",
     },
+    {"postinst": "#!/bin/sh\nset -e\ncp /usr/share/app/cron /etc/cron.d/app.conf\n"},
+    {"app/cron/jobs": "0 1 * * * app /opt/bin/x\n0 2 * * * /opt/bin/report\n0 3 * * * app /opt/bin/y\n"},
     {"app.deb!/etc/cron.d/app": "30 1 * * * /usr/bin/backup\n"},
     {"app.deb!/etc/cron.d/app": "30 1 * * * root /usr/bin/backup"},
     {"app.deb!/etc/cron.d/app": "30 1 * * * root tar -cf /b/$(date +%F).tar /srv\n"},
@@ -154,5 +170,6 @@ GOOD = (
     {"app.deb!/etc/cron.d/.placeholder": "# keep this folder\n"},
     {"app.deb!/etc/cron.d/app": "*/5 * * * * www-data [ -x /usr/bin/x ] && /usr/bin/x\n@reboot root /usr/bin/x\n"},
     {"app.rpm!/etc/cron.d/app.x": "30 1 * * * root /usr/bin/backup\n"},
+    {"postinst": "#!/bin/sh\nset -e\ncp /usr/share/app/cron /etc/cron.d/app\nrm -f /etc/cron.d/app.conf\n"},
     {"var/spool/cron/crontabs/app": "30 1 * * * /usr/bin/backup\n"},
 )

@@ -72,7 +72,9 @@ _KNOWN = Pattern(
 LOOKS_FOR = (_INSERT, _COMPARED, _TURNED, _COPIED, _KNOWN)
 _KNOWN_LITERAL = late(rf"(?i)[\"']({'|'.join(map(re.escape, _WELL_KNOWN))})[\"']")
 _STATEMENT = late(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
-_COLUMN = late(r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$")
+_COLUMN = late(
+    r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|(pw|pwd|pass(word|wd)?)_?(md5|sha\d*|crypt|digest)|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
+)
 _LITERAL = late(r"(?is)^\s*(?:(?P<call>\w+)\s*\(\s*)?[eEnN]?'(?P<value>[^']{3,})'")
 _HASH = late(
     r"^(\$2[aby]\$|\$argon2|\$6\$|\$5\$|\$1\$|pbkdf2|scrypt|\{bcrypt\}|\{SSHA|sha1\$)|^[0-9a-f]{32}$|^[0-9a-f]{40}$|^[0-9a-f]{64}$"

@@ -35,8 +35,18 @@ from fulldress.model.package import Entry
 from fulldress.scan import secrets
 from fulldress.scan.callgraph import short
 from fulldress.scan.endpoints import names_host, redirected, replacement
+from fulldress.scan.endpointuse import spelled_out
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, current_text, encode, is_comment, script_at, with_line, without_remark
+from fulldress.scan.reading import (
+    acting_lines,
+    current_text,
+    encode,
+    is_comment,
+    script_at,
+    scripts,
+    with_line,
+    without_remark,
+)
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -129,8 +139,21 @@ def looks_for(context: Context) -> tuple[Pattern, ...]:
 
 def _places(context: Context, host: str) -> list[Hit]:
     patterns = [names_host(form) for form in _forms(host)]
-    found = acting_lines(context, _named(host))
-    return [hit for hit in found if any(p.search(without_remark(hit[2])) for p in patterns)]
+    lines = acting_lines(context, _named(host))
+    found = [hit for hit in lines if any(p.search(without_remark(hit[2])) for p in patterns)]
+    named = {(entry.place, number) for entry, number, _ in found}
+    for script in scripts(context) if _pieces(context, host) else ():
+        for line, text, full in spelled_out(context, script):
+            put = any(p.search(full) and not p.search(text) for p in patterns)
+            if put and (script.entry.place, line) not in named and standing(script.entry.place) == "acting":
+                found.append((script.entry, line, text))
+    return found
+
+
+def _pieces(context: Context, host: str) -> bool:
+    """True when a script may put the name together: it holds pieces of it, and uses variables."""
+    words = [word for word in re.split(r"[.-]", host.lower()) if len(word) > 2]
+    return any("$" in s.text and sum(word in s.text.lower() for word in words) > 1 for s in scripts(context))
 
 
 def _in_binaries(context: Context, host: str) -> Iterator[Finding]:
@@ -152,7 +175,12 @@ def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | Non
     """New contents by place: redirected where a successor is declared, else single calls taken out of shell scripts."""
     texts: dict[str, str] = {}
     known = replacement(estate.replacements, host)
-    for entry, number, _ in _places(context, host):
+    spelled = [names_host(form) for form in _forms(host)]
+    made = set()
+    for entry, number, line in _places(context, host):
+        if not any(pattern.search(line) for pattern in spelled):
+            made.add(entry.place)  # put together from variables: a person has to see from which
+            continue
         text = texts.get(entry.place) or current_text(context, entry.place) or ""
         if known is not None:
             old, new = known
@@ -163,7 +191,7 @@ def _edits(context: Context, estate: Estate, host: str) -> dict[str, bytes | Non
                 texts[entry.place] = without
         elif entry.place.endswith(COMMENTED):
             texts[entry.place] = with_line(text, number, lambda line: f"# taken out by fulldress ({META.slug}): {line}")
-    texts = {place: text for place, text in texts.items() if not _still(text, host)}
+    texts = {place: text for place, text in texts.items() if place not in made and not _still(text, host)}
     return {place: encode(text) for place, text in texts.items()}
 
 
@@ -198,6 +226,10 @@ REPLACED = Estate(
 )
 BAD = (
     Sample(
+        files={"scripts/x.sh": '#!/bin/bash\nD=old.example\nH=sftp\nscp /a "imp@${H}.${D}:/in"\n'},
+        estate=RETIRED,
+    ),
+    Sample(
         files={"conf/app.ini": "[a]\nhost = files.example\n"},
         estate=Estate(
             taken="2026-10-01T00:00:00Z",
@@ -219,6 +251,7 @@ BAD = (
     Sample(files={"conf/app.ini": "[a]\nhost = sftp.old.example\n"}, estate=RETIRED),
 )
 GOOD = (
+    Sample(files={"s/x.sh": '#!/bin/bash\nD=old.example\nH=${1}\nscp /a "imp@${H}.${D}:/in"\n'}, estate=RETIRED),
     Sample(files={"bin/tool": b"\x7fELF\0\0\0my-sftp.old.example\0"}, estate=RETIRED),
     Sample(files={"README.md": "Formerly sftp.old.example\n"}, estate=RETIRED),
     Sample(files={"conf/app.ini": "# host = sftp.old.example\nhost = sftp.old.example.net\n"}, estate=RETIRED),

@@ -80,7 +80,11 @@ def check(context: Context) -> Iterator[Finding]:
         seen: set[str] = set()
         for directive, prefix, command, line in unit.execs(found.text):
             path = command.split(None, 1)[0].strip("\"'") if command.strip() else ""
-            if path in seen or not path.startswith("/") or re.search(r"[%$*]", path):
+            if path in seen or re.search(r"[%$*]", path):
+                continue
+            if not path.startswith("/"):
+                seen.add(path)
+                yield from _by_name(context, found, path, line)
                 continue
             seen.add(path)
             trouble = _trouble(context, path, found)
@@ -111,6 +115,26 @@ def check(context: Context) -> Iterator[Finding]:
                     consequence="The service fails as soon as it is started, after its predecessor was stopped.",
                     fix="Correct the path, or have the vendor ship the file.",
                 )
+
+
+def _by_name(context: Context, found: UnitFile, name: str, line: int) -> Iterator[Finding]:
+    """A program without a path: systemd looks for it in a fixed list of folders, not in PATH of the unit."""
+    hosts = [h for h in context.estate.hosts if h.commands] if context.estate is not None else []
+    lacking = [h.hostname or h.name for h in hosts if name not in h.commands]
+    shipped = any(_ON_PATH.match(path) and path.endswith(f"/{name}") for path in _shipped(context))
+    if not re.fullmatch(r"[\w.+-]+", name) or not lacking or shipped or name in _ALWAYS:
+        return
+    yield Finding(
+        rule=META.slug,
+        severity="medium",
+        confidence="likely",
+        title=f"{found.name}: {name} is no path, and on {', '.join(lacking)} no program of that name",
+        place=found.entry.place,
+        line=line,
+        excerpt=name,
+        consequence="The service fails with 203/EXEC when it is started, after its predecessor was stopped.",
+        fix="Write the whole path; systemd does not look where the unit's PATH says.",
+    )
 
 
 _INTERPRETER = late(r"/(?:java|python[\d.]*|perl|ruby|node|php[\d.]*|(?:ba|da)?sh)$")

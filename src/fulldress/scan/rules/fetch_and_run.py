@@ -2,8 +2,9 @@
 
 ## What it does
 Finds downloads that are piped into a shell or interpreter or saved and then run, `eval` and process substitution of a
-download, package managers that install by name from a public registry (pip, npm, gem, apt, dnf, docker pull), and container
-images by a tag that moves.
+download, package managers that install by name from a public registry (pip, npm, gem, apt, dnf, docker pull), container
+images by a tag that moves (charts' too), files that an image adds without a digest, dependencies from a branch or from two
+indexes, package sources whose signatures nobody checks.
 
 ## Why it matters
 What runs on the day is not what was scanned and rehearsed; the day's network decides, and nobody has signed it.
@@ -31,7 +32,9 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Confidence, Finding
+from fulldress.model.package import Entry
 from fulldress.scan import secrets
+from fulldress.scan.embedded_shell import CONTAINERFILE
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, scripts
 from fulldress.scan.roles import role
@@ -51,7 +54,11 @@ CONSEQUENCE = "What runs on the day is not what was scanned and rehearsed."
 FIX = "Have the vendor ship it inside the package, and install it from there."
 _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|FROM\s)")
 _PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
-LOOKS_FOR = (_IMAGE, _PIPED)
+_MOVES = Pattern(
+    r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|^--extra-index-url"
+    r"|^\s{0,20}(repo_)?gpgcheck\s{0,4}[=:]\s{0,4}[\"']?(0|[nN]o|[fF]alse)\b"
+)
+LOOKS_FOR = (_IMAGE, _PIPED, _MOVES)
 _ACTS = late(
     r"^\s*(?:-\s*)?(?:[\w.]*(?:shell|command|cmd|raw|run|script|exec\w*|runcmd)\w*\s*[:=]|RUN\s|-\s+[\"'\[]?\s*(?:sudo\s+)?(?:curl|wget)\b|"
     r"(?:sudo\s+)?(?:curl|wget)\s)|\b(?:system|exec|shell_exec|popen|Popen|check_call|run)\s*\(\s*f?[\"'`]\s*(?:curl|wget)",
@@ -67,6 +74,7 @@ _LOCAL = late(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each command that brings code in from the network."""
     yield from _images(context)
+    yield from _moving(context)
     yield from _embedded(context)
     for script in scripts(context):
         saved: set[str] = set()
@@ -151,13 +159,65 @@ def _images(context: Context) -> Iterator[Finding]:
         )
 
 
+_ADDED = late(r"(?i)^\s*ADD\s+(?!.*--checksum=)(?:--\S+\s+)*(https?://\S+)")
+_TAG = late(r"""^\s+tag:\s*["']?latest["']?\s*$""")
+_BRANCH = late(
+    r"""(?i)(?:@\s*|["'])(?:git\+)(?:https?|ssh|git)://(?:[^\s"'#@/]+@)?[^\s"'#@]+(?:@(?:main|master|develop|HEAD))?"""
+    r"""(?:#(?:main|master|develop))?["']?\s*,?\s*$"""
+)
+_UNSIGNED = late(r"(?i)^\s*(?:repo_)?gpgcheck\s*[=:]\s*[\"']?(?:0|no|false|off)\b")
+_MANIFEST = late(r"(?i)(^|[!/])(requirements[^/]*\.(txt|in)|package\.json|composer\.json|pyproject\.toml|Pipfile)$")
+_ELSEWHERE = late(r"^\s*--extra-index-url[ =]\S+")
+
+
+def _moving(context: Context) -> Iterator[Finding]:
+    """What manifests fetch that moves: files by ADD, charts' tag latest, branches, a second index beside the first."""
+    told: set[tuple[str, str]] = set()
+    for found in context.lines(_MOVES):  # in requirements two hyphens begin an option, no comment
+        entry, number, line = found.entry, found.number, found.text
+        what = _moves(context, entry, number, line) if not line.lstrip().startswith("#") else ""
+        if not what or (entry.place, what) in told or standing(entry.place) not in ("acting", "silent"):
+            continue
+        if role(context, entry.place) == "library":
+            continue
+        told.add((entry.place, what))
+        yield Finding(
+            rule=META.slug,
+            severity="medium",
+            confidence="certain",
+            title=f"{entry.place.rpartition('/')[2]} {what}",
+            place=entry.place,
+            line=number,
+            excerpt=secrets.hidden(line.strip())[:200],
+            consequence=CONSEQUENCE,
+            fix="Pin it by version and digest, and have the vendor ship it inside the package.",
+        )
+
+
+def _moves(context: Context, entry: Entry, number: int, line: str) -> str:
+    place, name = entry.place, entry.place.rpartition("/")[2]
+    if CONTAINERFILE.search(place) and _ADDED.match(line):
+        return "adds a file from the network without a digest"
+    if place.endswith((".yml", ".yaml")) and _TAG.match(line):
+        near = (context.text(entry) or "").split("\n")[max(0, number - 4) : number + 3]
+        return "names an image by the tag latest" if any("repository:" in one for one in near) else ""
+    if place.endswith((".yml", ".yaml", ".repo")) and _UNSIGNED.match(line):
+        return "takes packages whose signature nobody checks"
+    if _MANIFEST.search(place):
+        if _BRANCH.search(line):
+            return "takes a dependency from a branch that moves"
+        if name.lower().startswith("requirements") and _ELSEWHERE.match(line):
+            return "takes packages from two indexes: whoever has the higher version wins"
+    return ""
+
+
 def _saves(command: Command) -> set[str]:
     """The files into which a command downloads."""
     argv = shell.unwrapped(command)
     name = argv[0].rpartition("/")[2] if argv else ""
     if name not in FETCHERS:
         return set()
-    option = re.compile(r"-[a-zA-Z]*o|--output" if name == "curl" else r"-[a-zA-Z]*O|--output-document")
+    option = late(r"-[a-zA-Z]*o|--output" if name == "curl" else r"-[a-zA-Z]*O|--output-document")
     outputs = {word for before, word in pairwise(argv) if option.fullmatch(before)}
     outputs |= {r.lstrip("> ") for r in command.redirects if r.startswith(">")}
     if name == "curl" and {"-O", "--remote-name"} & set(argv):
@@ -195,11 +255,28 @@ _MANAGERS = (*("pip", "npm", "gem", "yarn", "pnpm", "python", "apt", "dnf", "yum
 """How the names of package managers begin."""
 
 
+_VALUED = frozenset(
+    (
+        "--trusted-host",
+        "--index-url",
+        "--extra-index-url",
+        "-i",
+        "-f",
+        "--find-links",
+        "-t",
+        "--target",
+        "--registry",
+        "--proxy",
+    )
+)
+"""Options of package managers whose value is no package."""
+
+
 def _from_registry(name: str, rest: tuple[str, ...]) -> str:
     """What a package manager would get from the network, or ``""``."""
     if not name.startswith(_MANAGERS):
         return ""
-    names = [w for w in rest if not w.startswith("-")]
+    names = [w for before, w in pairwise(("", *rest)) if not w.startswith("-") and before not in _VALUED]
     offline = any(w.startswith(("--no-index", "--no-download", "--offline")) for w in rest)
     if not names or offline:
         return ""
@@ -221,6 +298,12 @@ def _from_registry(name: str, rest: tuple[str, ...]) -> str:
 
 
 BAD = (
+    {"roles/x/tasks/main.yml": "- yum_repository:\n    gpgcheck: false\n", "etc/yum.repos.d/x.repo": "[x]\ngpgcheck=0\n"},
+    {"Dockerfile": "FROM x@sha256:0\nADD https://dl.partner.example/a.tgz /srv/\n"},
+    {"chart/values.yaml": "image:\n  repository: registry.partner.example/web\n  tag: latest\n"},
+    {"requirements.txt": "requests @ git+https://github.com/psf/requests@main\n"},
+    {"requirements.txt": "--extra-index-url https://pypi.partner.example/simple\ntool\n"},
+    {"package.json": '{"dependencies": {\n "a": "git+http://git.partner.example/a.git"\n}}\n'},
     {"up.sh": '#!/bin/sh\nget() { wget -q "$1" -O "$2"; }\nget https://files.partner.example/t /tmp/t && sh /tmp/t\n'},
     {"deploy/site.yml": "- hosts: a\n  tasks:\n    - shell: curl -s https://get.partner.example/i | sh\n"},
     {"Dockerfile": "FROM x@sha256:0\nRUN curl -fsSL https://get.partner.example/i.sh | bash -s -- -y\n"},
@@ -235,6 +318,10 @@ BAD = (
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\npip install --trusted-host pypi.partner.example ./x.whl\n"},
+    {"Dockerfile": "FROM x@sha256:0\nADD --checksum=sha256:0 https://dl.partner.example/a.tgz /srv/\nADD a.tgz /srv/\n"},
+    {"chart/values.yaml": "image:\n  repository: r.partner.example/web\n  tag: 9.1.0\n", "a.yml": "x:\n  tag: latest\n"},
+    {"requirements.txt": "x @ git+https://github.com/x/x@0123456789abcdef0123456789abcdef01234567\ncelery==5.3\n"},
     {"site.yml": "- debug:\n    msg: 'never run curl https://x.example/i | sh'\n# RUN curl https://x.example/i | sh\n"},
     {"cli.py": 'HELP = "curl https://get.partner.example/i | sh"\nprint("curl https://x.example | sh")\n'},
     {"deploy/compose.yml": "services:\n  a:\n    image: partner/a:1.2.3\n  b:\n    image: ${IMAGE}\n"},

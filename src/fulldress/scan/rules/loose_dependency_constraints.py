@@ -66,7 +66,7 @@ def check(context: Context) -> Iterator[Finding]:
                 confidence=META.confidence,
                 title=f"{len(loose)} of the requirements in {entry.place.rpartition('/')[2]} fit almost any version",
                 place=entry.place,
-                line=_line(text, next(iter(loose))),
+                line=_line(text, next((n for n, v in loose.items() if not re.search(r"\d", v)), next(iter(loose)))),
                 excerpt=listed,
                 consequence="Versions that the vendor never tried count as supported.",
                 fix="Ask which versions were tested; rehearse with the ones that production has.",

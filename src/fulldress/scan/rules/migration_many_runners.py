@@ -108,7 +108,22 @@ def _manifest(context: Context, run: ToolRun, *, strong: bool) -> tuple[str, Sev
             if many:
                 return (f"each replica of the {kind.group(1)}", "high" if strong else "low")
         at += lines
-    return None
+    return _service(text, run, strong=strong)
+
+
+_COPIES = late(r"\b(?:replicas|scale)[\"']?\s*:\s*[\"']?(\d+)")
+
+
+def _service(text: str, run: ToolRun, *, strong: bool) -> tuple[str, Severity] | None:
+    """A service of a compose file of which there are several."""
+    lines = text.split("\n")
+    if not any(line.startswith("services:") for line in lines):
+        return None
+    heads = [n for n, line in enumerate(lines, 1) if re.match(r"  \S[^#]*:\s*$", line)]
+    start = max((n for n in heads if n <= run.line), default=0)
+    end = min((n for n in heads if n > run.line), default=len(lines) + 1)
+    counts = [int(m[1]) for line in lines[start : end - 1] for m in _COPIES.finditer(line)]
+    return ("each replica of the service", "high" if strong else "low") if any(n > 1 for n in counts) else None
 
 
 def _finding(run: ToolRun, who: str, severity: Severity) -> Finding:
@@ -131,6 +146,10 @@ def _finding(run: ToolRun, who: str, severity: Severity) -> Finding:
 
 
 BAD = (
+    {
+        "docker-compose.yml": 'services:\n  web:\n    command: sh -c "python manage.py migrate && gunicorn a"\n'
+        "    deploy: {replicas: 3}\n  db:\n    image: x\n"
+    },
     {"a.war!/WEB-INF/classes/application.properties": "spring.jpa.hibernate.ddl-auto=update\n"},
     {"conf/application.yml": "spring:\n  jpa:\n    hibernate:\n      ddl-auto: create\n"},
     {"entrypoint.sh": "#!/bin/sh\npython manage.py migrate\nexec gunicorn app\n"},
@@ -141,6 +160,10 @@ BAD = (
     },
 )
 GOOD = (
+    {
+        "docker-compose.yml": "services:\n  job:\n    command: python manage.py migrate\n  web:\n    deploy:\n"
+        "      replicas: 3\n"
+    },
     {"application.properties": "spring.jpa.hibernate.ddl-auto=validate\n#spring.jpa.hibernate.ddl-auto=update\n"},
     {"src/test/resources/application.properties": "spring.jpa.hibernate.ddl-auto=create-drop\n"},
     {"deploy.sh": "#!/bin/sh\npython manage.py migrate\n"},

@@ -27,12 +27,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding, Severity
+from fulldress.scan.embedded_shell import MAKEFILE, embedded
 from fulldress.scan.reading import edited, script_at, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
@@ -45,6 +47,7 @@ META = RuleMeta(
     confidence="certain",
 )
 _EVERYTHING = frozenset(("upgrade", "dist-upgrade", "full-upgrade", "update", "distro-sync", "system-upgrade"))
+_VALUED = ("--trusted-host", "--index-url", "--extra-index-url", "-i", "-f", "--find-links", "-t", "--target", "--proxy")
 _FORCE = late(
     r"^(--force-(all|depends|conflicts|overwrite|bad-verify|downgrade)|--nodeps|--allow-downgrades|--allow-unauthenticated|"
     r"--force-yes|--allow-remove-essential|--allow-change-held-packages|--break-system-packages|--nogpgcheck|--nosignature)$"
@@ -53,8 +56,8 @@ _FORCE = late(
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such command of the upgrade's scripts."""
-    for script in scripts(context):
-        if role(context, script.entry.place) != "upgrade":
+    for script in (*scripts(context), *embedded(context)):
+        if role(context, script.entry.place) != "upgrade" or MAKEFILE.search(script.entry.place):
             continue
         for command in script.commands:
             hit = _judged(context, command)
@@ -70,7 +73,7 @@ def check(context: Context) -> Iterator[Finding]:
                     excerpt=command.text[:200],
                     consequence="What is installed tonight is not what was scanned and rehearsed.",
                     fix="Install named packages in named versions.",
-                    curable=_removable(command),
+                    curable=_removable(command) and script_at(context, script.entry.place) is not None,
                 )
 
 
@@ -88,7 +91,8 @@ def _judged(context: Context, command: Command) -> tuple[Severity, str] | None:
     if name == "apt-mark" and plain[:1] == ["unhold"]:
         return "high", f"lifts the hold of {', '.join(plain[1:4])}"
     if re.fullmatch(r"pip3?(\.\d+)?", name) and plain[:1] == ["install"] and any(w in ("-U", "--upgrade") for w in words):
-        loose = [p for p in plain[1:] if not re.search(r"==|/|\.(whl|txt|tar\.gz)$|\$", p)]
+        named = [w for before, w in pairwise(words) if not w.startswith("-") and before not in _VALUED]
+        loose = [p for p in named if p != "install" and not re.search(r"==|/|\.(whl|txt|tar\.gz)$|\$", p)]
         return ("medium", f"pip takes the newest {', '.join(loose[:3])}") if loose else None
     return None
 

@@ -121,6 +121,11 @@ BAD = (
     Sample(files={"lib/systemd/system/a.timer": "[Timer]\nOnCalendar=02:00\nRandomizedDelaySec=1h\n"}, release=RELEASE),
     Sample(files={"lib/systemd/system/a.timer": "[Timer]\nOnBootSec=2min\nOnUnitActiveSec=10min\n"}, release=RELEASE),
     Sample(files={"a.rpm!/etc/cron.d/a": "CRON_TZ=UTC\n0 2 * * * app /usr/lib/app/import\n"}, release=RELEASE),
+    Sample(
+        files={"c.py": 'app.conf.timezone = "Europe/Vienna"\nadd_periodic_task(crontab(hour="*/3", minute=10), f)\n'},
+        release=RELEASE,
+    ),
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nat 03:00 <<E\n/bin/x\nE\n"}, release=RELEASE),
     Sample(files={"j.java": '@Scheduled(cron = "0 45 2 * * 7")\n'}, release=RELEASE),
 )
 GOOD = (
@@ -133,5 +138,9 @@ GOOD = (
     Sample(files={"etc/cron.d/app": "0 3 * * 1-5 app /usr/lib/app/import\n"}, release=RELEASE),
     Sample(files={"a.rpm!/etc/cron.d/a": "CRON_TZ=UTC\n0 3 * * * app /usr/lib/app/import\n"}, release=RELEASE),
     Sample(files={"lib/systemd/system/a.timer": "[Timer]\nOnCalendar=Sun 02:45 UTC\n"}, release=RELEASE),
+    Sample(
+        files={"c.py": 'app.conf.timezone = "UTC"\nadd_periodic_task(crontab(hour="*/3", minute=10), f)\n'}, release=RELEASE
+    ),
+    Sample(files={"up.sh": "#!/bin/sh\nset -e\nat 05:00 <<E\n/bin/x\nE\n"}, release=RELEASE),
     Sample(files={"etc/cron.d/app": "@reboot app /usr/lib/app/import\n"}, release=RELEASE),
 )

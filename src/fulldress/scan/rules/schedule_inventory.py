@@ -2,7 +2,8 @@
 
 ## What it does
 Lists every job that the package brings: crontabs, lines that its scripts write into one, files copied to `/etc/cron.d`,
-run-parts folders, systemd timers, `at`, pg_cron, Quartz and Spring, celery beat, Kubernetes CronJobs, Windows tasks; and
+run-parts folders, systemd timers, `at`, pg_cron, Quartz and Spring, celery beat, Kubernetes CronJobs, Windows tasks, calls
+of node-cron, Laravel, APScheduler and their like, Oracle's and MySQL's schedulers; crontabs by name and content; and
 for each the hosts that it reaches through the scripts it calls.
 
 ## Why it matters
@@ -76,6 +77,18 @@ def check(context: Context) -> Iterator[Finding]:
 
 BAD = (
     {"app.deb!/etc/cron.d/app": "0 3 * * * app /usr/lib/app/import\n"},
+    {"lib/sync.js": "cron.schedule('50 23 * * *', () => sync(), { timezone: 'America/New_York' });\n"},
+    {"db/jobs.sql": "dbms_scheduler.create_job(job_name => 'N',\n repeat_interval => 'FREQ=DAILY;BYHOUR=2;BYMINUTE=10');\n"},
+    {"db/mysql.sql": "CREATE EVENT p ON SCHEDULE EVERY 1 DAY STARTS '2026-01-01 23:40:00' DO DELETE FROM log;\n"},
+    {"win/a.ps1": "$t = New-ScheduledTaskTrigger -Daily -At 2:20am\n"},
+    {"app/Console/Kernel.php": "<?php\n$schedule->command('sync')->dailyAt('02:30');\n"},
+    {"app/jobs.py": 'scheduler.add_job(night, "cron", hour=2, minute=30)\n'},
+    {"tools/up.pl": 'open(my $c, "|-", "crontab -");\nprint $c "5 0 * * * /usr/lib/x/nightly\\n";\n'},
+    {"Makefile": "install:\n\techo '0 0 * * * root /opt/x' > /etc/cron.d/x\n"},
+    {"x.spec": "Name: x\n%post\ncat >> /var/spool/cron/root <<E\n30 2 * * 0 /opt/x\nE\n%files\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nat 23:45 <<E\n/usr/lib/x/reindex\nE\n"},
+    {"cron/app": "SHELL=/bin/sh\n0 3 * * * app /usr/lib/app/import\n"},
+    {"app/celeryconf.py": 'app.conf.beat_schedule = {"t": {"task": "a.b", "schedule": 300.0}}\n'},
     {"app.deb!/etc/cron.daily/app": "#!/bin/sh\nexec /usr/lib/app/import\n"},
     {"app.deb!/lib/systemd/system/a.timer": "[Timer]\nOnUnitActiveSec=5min\n"},
     {"db/010.sql": "SELECT cron.schedule('nightly', '30 2 * * *',\n  $$DELETE FROM log WHERE t < now()$$);\n"},
@@ -91,6 +104,10 @@ BAD = (
 )
 GOOD = (
     {"docs/crontab.md": "0 3 * * * app /usr/lib/app/import\n"},
+    {"win/a.bat": "@echo off\r\nrem schtasks /create /tn a /tr c:\\a.exe /sc daily /st 02:00\r\n"},
+    {"lib/x.js": "// cron.schedule('50 23 * * *', f)\nconst s = '0 3 * * *';\nschedule('a', '* * * * * x');\n"},
+    {"x.spec": "Name: x\n%build\necho '0 0 * * * root x' > /etc/cron.d/x\n%files\n"},
+    {"cron/README": "0 3 * * * app /usr/lib/app/import\n", "cron/run": "#!/bin/sh\nexec x\n"},
     {"etc/cron.d/app": "# 0 3 * * * app /usr/lib/app/import\n"},
     {"etc/cron.daily/.placeholder": "# keep\n"},
     {"app/beat.py": '"""Example:\n  "schedule": crontab(hour=3)\n"""\n# "schedule": crontab(hour=3)\n'},

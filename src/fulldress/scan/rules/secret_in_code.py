@@ -44,7 +44,7 @@ META = RuleMeta(
 )
 _CALLS: tuple[tuple[str, int], ...] = (
     (r"getConnection", 2),
-    (r"mysqli_connect|mysql_p?connect|mysqli_real_connect|new\s{1,4}mysqli", 2),
+    (r"mysqli_connect|mysql_p?connect|mysqli_real_connect|new\s{1,4}\\?mysqli", 2),
     (r"new\s{1,4}\\?PDO|DBI->connect|odbc_connect|oci_p?connect|db2_connect", 2),
     (r"(MySQLdb|pymysql|mysql\.connector)\.connect", 2),
     (r"(cx_Oracle|oracledb)\.connect", 1),
@@ -58,6 +58,7 @@ _CALLS: tuple[tuple[str, int], ...] = (
         1,
     ),
     (r"set(Db|User|Admin|Proxy|KeyStore|TrustStore|Key)?(Password|Passwd|Pwd|Secret)|\.password|\.clientSecret", 0),
+    (r"create_superuser", 2),
     (r"\bFTP(_TLS)?|ftplib\.FTP", 2),
     (r"new\s{1,4}(Client|Connection|Session)", 2),
 )
@@ -112,6 +113,7 @@ def _arguments(text: str, number: int) -> Iterator[tuple[str, str]]:
 
 
 BAD = (
+    {"old/wp-config.php.bak": "<?php\ndefine('DB_PASSWORD', 'geheim1');\n$d = new \\mysqli('h', 'u', 'geheim1', 'd');\n"},
     {"src/Tls.java": 'System.setProperty("javax.net.ssl.keyStorePassword", "geheim1");\n'},
     {"src/Db.java": 'class Db { void x() { c = DriverManager.getConnection(url, "app", "geheim1"); } }\n'},
     {"src/Pool.java": 'c = DriverManager\n  .getConnection("jdbc:x:y", user(1, 2),\n   "geheim1");\n'},

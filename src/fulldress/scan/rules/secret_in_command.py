@@ -244,6 +244,9 @@ def _referring(raw: str, value: str, name: str) -> str:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\npython manage.py shell -c \"User.objects.create_superuser('a', 'a@b.test', 'geheim1')\"\n"},
+    {"postinst": "#!/bin/sh\ndebconf-set-selections <<< 'x x/root_password password geheim1'\n"},
+    {"up.sh": "#!/bin/sh\nhelm upgrade x ./chart --set db.password=geheim1\n"},
     {"a.sh": "#!/bin/sh\nsudo -S -p '' systemctl stop x <<< 'geheim1'\nmc alias set a https://s3.x.example k geheim1x9\n"},
     {"b.sh": "#!/bin/sh\nchpasswd <<EOF\nroot:geheim1\nEOF\n"},
     {"c.sh": '#!/bin/sh\nexpect -c \'spawn ssh imp@x; expect "assword:"; send "geheim1\\r"; interact\'\n'},

@@ -3,7 +3,8 @@
 ## What it does
 Finds commands that switch a protection off or leave a way in: SELinux, AppArmor, firewall rules flushed or firewalls and
 audit stopped, kernel protections, a second user with uid 0, keys added to root's or others' `authorized_keys`, PAM,
-passwords set, setuid bits, files that everyone may write, file capabilities.
+passwords set, setuid bits, files that everyone may write, file capabilities. Also in the scriptlets of RPM specs and the
+`RUN` of container files, and the like of it in batch files and PowerShell (virus scanner, firewall, script policy).
 
 ## Why it matters
 Switched off "for the installation", it stays off: nobody remembers in the morning. The rehearsal and the release see a green
@@ -28,14 +29,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fulldress.formats import shell
 from fulldress.formats.late import late
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan.reading import edited, memo, script_at, scripts
+from fulldress.scan.embedded_shell import embedded
+from fulldress.scan.places import standing
+from fulldress.scan.reading import acting_lines, edited, memo, script_at, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.secrets import hidden
 
 META = RuleMeta(
     slug="side-door",
@@ -51,6 +57,33 @@ _KERNEL = late(
     r"(kernel\.randomize_va_space|kernel\.yama\.ptrace_scope|kernel\.kptr_restrict|kernel\.dmesg_restrict|fs\.protected_\w+|"
     r"net\.ipv4\.conf\.\w+\.rp_filter|kernel\.unprivileged_bpf_disabled|vm\.mmap_min_addr)\s*=\s*0"
 )
+_WINDOWS: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
+    (
+        late(r"(?i)\bSet-ExecutionPolicy\s+(?:-ExecutionPolicy\s+)?(?:Bypass|Unrestricted)\b(?!.*-Scope\s+Process)"),
+        "medium",
+        "lets every script run (Set-ExecutionPolicy)",
+    ),
+    (late(r"(?i)\bSet-MpPreference\s.*-Disable\w+\s+(?:\$true|1)"), "high", "switches the virus scanner off"),
+    (late(r"(?i)\bAdd-MpPreference\s.*-Exclusion\w+"), "medium", "hides a place from the virus scanner"),
+    (
+        late(r"(?i)\bnetsh\s+(?:advfirewall\s.*\bstate\s+off|firewall\s.*\bdisable)"),
+        "high",
+        "switches the firewall off",
+    ),
+    (late(r"(?i)\bSet-NetFirewallProfile\s.*-Enabled\s+(?:False|0)"), "high", "switches the firewall off"),
+    (
+        late(r"(?i)\bnet\s+localgroup\s+\"?Administrat\w+\"?\s.*/add|Add-LocalGroupMember\s.*Administrat"),
+        "high",
+        "makes an account an administrator",
+    ),
+    (late(r"(?i)\breg\s+add\s.*EnableLUA.*/d\s+0"), "high", "switches user account control off"),
+)
+_ON_WINDOWS = Pattern(
+    r"(?i)\b(Set-ExecutionPolicy|(Set|Add)-MpPreference|netsh\s{1,4}(adv)?firewall|Set-NetFirewallProfile|net\s{1,4}localgroup"
+    r"|Add-LocalGroupMember|reg\s{1,4}add\s[^\n]{0,200}EnableLUA)\b"
+)
+LOOKS_FOR = (_ON_WINDOWS,)
+_REPLACED = late(r"^(/usr)?/bin/(sh|bash|env|python3?|perl|sudo|su|login|systemctl)$")
 _ROUTES = late(
     r"(net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|send_redirects|accept_source_route)))\s*=\s*1"
 )
@@ -60,7 +93,8 @@ _SYSTEM_DIR = late(r"^/(etc|usr|bin|sbin|lib|opt|var|srv|home|root|tmp/?$|run)?(
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such command of the upgrade's scripts; for programs that are installed, at most medium."""
-    for script in scripts(context):
+    yield from _on_windows(context)
+    for script in (*scripts(context), *embedded(context)):
         what = role(context, script.entry.place)
         if what in ("library", "init"):
             continue
@@ -79,8 +113,31 @@ def check(context: Context) -> Iterator[Finding]:
                 excerpt=command.text[:200],
                 consequence="What is switched off for the installation stays off; nobody looks after the window.",
                 fix="Ask the vendor which single permission is needed, and give that one.",
-                curable=_chmod_word(command) > 0,
+                curable=_chmod_word(command) > 0 and script_at(context, script.entry.place) is not None,
             )
+
+
+def _on_windows(context: Context) -> Iterator[Finding]:
+    """The same in batch files and PowerShell, line by line."""
+    for entry, number, line in acting_lines(context, _ON_WINDOWS, among=lambda e: e.place.endswith(_WINDOWS_SCRIPTS)):
+        what = role(context, entry.place)
+        hit = next(((severity, title) for form, severity, title in _WINDOWS if form.search(line)), None)
+        if hit is None or what in ("library", "init") or standing(entry.place) != "acting":
+            continue
+        yield Finding(
+            rule=META.slug,
+            severity=hit[0],
+            confidence=META.confidence,
+            title=hit[1],
+            place=entry.place,
+            line=number,
+            excerpt=hidden(line.strip())[:200],
+            consequence="What is switched off for the installation stays off; nobody looks after the window.",
+            fix="Ask the vendor which single permission is needed, and give that one.",
+        )
+
+
+_WINDOWS_SCRIPTS = (".ps1", ".psm1", ".bat", ".cmd", ".vbs")
 
 
 def _own_service(context: Context, command: Command, title: str) -> bool:
@@ -115,6 +172,8 @@ def _protection(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | Non
         return "high", "switches SELinux to permissive"
     if name == "sed" and any(re.search(r"SELINUX=(disabled|permissive)", w) for w in words):
         return "high", "switches SELinux off for good"
+    if name == "semanage" and first == "permissive" and {"-a", "--add"} & set(words):
+        return "high", f"switches SELinux to permissive for {words[-1]}"
     if name in ("aa-teardown", "aa-disable", "aa-complain"):
         return "high", f"takes AppArmor's protection away ({name})"
     if (name == "ufw" and first in ("disable", "reset")) or (name == "ufw" and words[:2] == ("--force", "reset")):
@@ -162,6 +221,9 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         if re.fullmatch(r"0?[4-7][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", mode) and not mode.lstrip("0").startswith(("2", "g+")):
             own = all(re.match(r"/usr/(lib\w*|libexec|s?bin)/", p) and not _SHELL.search(p) for p in paths)
             return "medium" if own else "high", f"makes {where} run with its owner's rights (setuid)"
+    mode = next((b for a, b in pairwise(words) if a in ("-m", "--mode")), "") if name == "install" else ""
+    if re.fullmatch(r"0?[4-7][0-7]{3}", mode) and not mode.lstrip("0").startswith("2"):
+        return "high", f"makes {words[-1]} run with its owner's rights (setuid)"
     if name == "setcap" and words and not words[0].startswith("-"):
         harmless = re.match(r"['\"]?cap_net_bind_service\b", words[0]) and "," not in words[0]
         return ("low" if harmless else "medium"), f"gives {words[-1]} the capability {words[0]}"
@@ -188,6 +250,9 @@ def _files(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severit
     written += list(command.pipes_args) if command.pipes_to == "tee" else []
     if name in ("cp", "install", "mv", "tee") or (name == "sed" and any(w.startswith("-i") for w in words)):
         written.append(words[-1] if words else "")
+    replaced = next((w for w in (*words[-1:],) if name in ("ln", "cp", "install", "mv") and _REPLACED.match(w)), "")
+    if replaced:
+        return "high", f"replaces {replaced} of the system"
     for target in written:
         if "authorized_keys" in target:
             return "high", "adds a key to authorized_keys: someone else can log in"
@@ -228,7 +293,6 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 BAD = (
-    {"up.sh": "#!/bin/sh\nset -e\nsysctl -w net.ipv4.ip_forward=1\n"},
     {"up.sh": "#!/bin/sh\nset -e\numask 000\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho net.ipv4.ip_forward=1 >> /etc/sysctl.conf\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config\n"},
@@ -239,11 +303,23 @@ BAD = (
     {"up.sh": "#!/bin/sh\nset -e\nuseradd -o -u 0 vendor\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho 'ssh-ed25519 AAAA v' >> /root/.ssh/authorized_keys\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsysctl -w kernel.randomize_va_space=0\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nsemanage permissive -a httpd_t\n"},
+    {"up.sh": "#!/bin/sh\nset -e\ninstall -m 4755 h /usr/local/bin/h\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nsysctl -w net.ipv4.ip_forward=1\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nln -sf /bin/bash /bin/sh\n"},
+    {"x.spec": "Name: x\n%post\nsetenforce 0\n%files\n/opt/x\n"},
+    {"Dockerfile": "FROM x:1\nRUN mkdir /a \\\n && chmod 777 /a\n"},
+    {"win/a.ps1": "Set-ExecutionPolicy Bypass -Scope LocalMachine\nSet-MpPreference -DisableRealtimeMonitoring $true\n"},
+    {"win/a.bat": "netsh advfirewall set allprofiles state off\r\nnet localgroup Administrators svc /add\r\n"},
     {"postinst": "#!/bin/sh\nset -e\nsu -c 'sed -i s/x/y/ /etc/pam.d/common-auth'\n"},
 )
 GOOD = (
     {"up.sh": "#!/bin/sh\nset -e\numask 022\numask 077\ncat /etc/sysctl.conf /etc/ssh/sshd_config\n"},
     {"up.sh": "#!/bin/sh\nset -e\n# setenforce 0\nchmod 755 /opt/app/bin/x\nchmod 1777 /var/app/tmp\nchmod g+s /srv/app\n"},
+    {"win/a.ps1": "# netsh advfirewall set allprofiles state off\nSet-ExecutionPolicy Bypass -Scope Process\n"},
+    {"x.spec": "Name: x\n%build\nchmod 777 /a\n%install\ninstall -m 0755 h /usr/bin/h\n%files\n"},
+    {"Dockerfile": "FROM x:1\n# RUN chmod 777 /a\nCOPY chmod 777 /b\n"},
+    {"up.sh": "#!/bin/sh\nset -e\ninstall -m 0755 x /usr/local/bin/x\nln -sf /opt/x/bin/sh /usr/local/bin/xsh\n"},
     {"up.sh": "#!/bin/sh\nset -e\nufw allow 8080/tcp\nsysctl -w vm.swappiness=10\nuseradd -r -u 980 app\n"},
     {"x.deb!/usr/share/doc/x/examples/a.sh": "#!/bin/sh\nchmod -R 777 /opt/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsystemctl stop app\ncat /etc/pam.d/common-auth\n"},

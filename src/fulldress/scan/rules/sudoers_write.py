@@ -25,11 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from fulldress.formats import sudoers
 from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import SudoRule
 from fulldress.model.finding import Finding, Severity
+from fulldress.scan.embedded_shell import embedded
 from fulldress.scan.reading import Script, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
@@ -52,6 +55,7 @@ def check(context: Context) -> Iterator[Finding]:
         if _FILE.search(entry.place) and role(context, entry.place) != "library":
             text = context.text(entry) or ""
             wide = [rule for rule in sudoers.rules({entry.place: text}) if _wide(rule)]
+            yield from _unasked(entry.place, text)
             name = entry.place.rpartition("/")[2]
             if "." in name or name.endswith("~"):
                 yield _finding(entry.place, 0, "low", f"sudo passes over {name}: there is a dot in its name", name)
@@ -64,9 +68,20 @@ def check(context: Context) -> Iterator[Finding]:
                 if rules:
                     title = f"the package brings {len(rules)} sudo rule{'s' if len(rules) > 1 else ''} ({name})"
                     yield _finding(entry.place, rules[0].line, "low", title, _line(text, rules[0].line))
-    for script in scripts(context):
+    for script in (*scripts(context), *embedded(context)):
         if role(context, script.entry.place) != "library":
             yield from _written(script)
+
+
+_UNASKED = late(r"(?m)^[^\S\n]*Defaults(\S*)[^\n#]*!authenticate\b")
+
+
+def _unasked(place: str, text: str) -> Iterator[Finding]:
+    """``Defaults:app !authenticate``: every rule is one without a password."""
+    for match in _UNASKED.finditer(text):
+        who = match[1].lstrip(":@>!") or "everyone"
+        line = text.count("\n", 0, match.start()) + 1
+        yield _finding(place, line, "high", f"sudo never asks {who} for a password", match[0].strip())
 
 
 def _written(script: Script) -> Iterator[Finding]:
@@ -75,13 +90,20 @@ def _written(script: Script) -> Iterator[Finding]:
         return
     first = writes[0]
     checked = any("visudo" in c.argv[0] or "visudo" in c.text for c in script.commands)
-    text = "\n".join(t for c in writes for t in (c.heredoc, *(c.argv[1:] if c.name in ("echo", "printf") else ())))
-    wide = [rule for rule in sudoers.rules({"x": text + "\n"}) if _wide(rule)]
+    wide = [(c, rule) for c in writes for rule in sudoers.rules({"x": _put(c)}) if _wide(rule)]
     if wide:
-        yield _finding(script.entry.place, first.line, "high", _says(wide[0]), first.text)
+        finding = _finding(script.entry.place, wide[0][0].line, "high", _says(wide[0][1]), wide[0][0].text)
+        lines = ", ".join(str(c.line) for c in writes)
+        more = f" The script writes there {len(writes)} times (lines {lines})." if len(writes) > 1 else ""
+        yield msgspec.structs.replace(finding, consequence=finding.consequence + more)
     elif not checked:
         title = f"writes into sudoers without visudo -c ({len(writes)}×)"
         yield _finding(script.entry.place, first.line, "medium", title, first.text)
+
+
+def _put(command: Command) -> str:
+    """What a command writes, as far as it says so itself."""
+    return "\n".join((command.heredoc, *(command.argv[1:] if command.name in ("echo", "printf") else ()), ""))
 
 
 def _writes(command: Command) -> bool:
@@ -129,6 +151,9 @@ BAD = (
     {"up.sh": '#!/bin/sh\nset -e\necho "app ALL=(ALL) NOPASSWD: ALL" >> /etc/sudoers\n'},
     {"up.sh": '#!/bin/sh\nset -e\necho "app ALL=(root) /usr/bin/systemctl restart app" | tee /etc/sudoers.d/app\n'},
     {"up.sh": "#!/bin/sh\nset -e\ncat > /etc/sudoers.d/a <<EOF\n%app ALL=(root) NOPASSWD: /bin/bash\nEOF\nvisudo -c\n"},
+    {"x.deb!/etc/sudoers.d/app": "Defaults:app !authenticate\n"},
+    {"Dockerfile": "FROM x:1\nRUN echo 'app ALL=(ALL) NOPASSWD:ALL' >> /etc/sudoers\n"},
+    {"x.spec": "Name: x\n%post\nsed -i '/requiretty/d' /etc/sudoers\n%files\n"},
     {"x.deb!/etc/sudoers.d/app.conf": "app ALL=(root) NOPASSWD: /usr/bin/app-ctl\n"},
 )
 GOOD = (

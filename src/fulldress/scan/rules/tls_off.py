@@ -3,8 +3,9 @@
 ## What it does
 Reads commands by their syntax (`curl -k`, `wget --no-check-certificate`, `ssh -o StrictHostKeyChecking=no`, `git -c
 http.sslVerify=false`, `sslmode=` below `verify-full`), settings and programs (`verify=False`, `rejectUnauthorized: false`,
-`NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers). Calls to this host itself, Unix sockets and
-libraries do not count. One finding for each kind in a file, which names the further lines.
+`NODE_TLS_REJECT_UNAUTHORIZED`, `InsecureSkipVerify`, trust-all managers), and
+protocols and ciphers that are broken (`SSLProtocol`, `ssl_protocols`, Tomcat's, Spring's). Calls to this host itself, Unix
+sockets and libraries do not count. One finding for each kind in a file, which names the further lines.
 
 ## Why it matters
 The connection is encrypted to whoever answers: anyone on the way reads the credential and changes what is downloaded.
@@ -35,6 +36,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan import secrets
+from fulldress.scan.embedded_shell import embedded
 from fulldress.scan.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, current_text, edited, is_code, script_at, scripts, with_line
@@ -47,7 +49,7 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-_SSLMODE = late(r"(?i)\b(sslmode\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
+_SSLMODE = late(r"(?i)\b(ssl_?mode[\"']?\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
 _SETTINGS = late(
     r"""(?ix) \bverify\s*=\s*False\b
     | NODE_TLS_REJECT_UNAUTHORIZED["']?\s*[=:]\s*["']?0 | rejectUnauthorized["']?\s*:\s*false
@@ -57,19 +59,34 @@ _SETTINGS = late(
     | CERT_NONE\b | VERIFY_NONE\b | _create_unverified_context | check_hostname\s*=\s*False
     | StrictHostKeyChecking[ =]+no\b
     | ALLOW_ALL_HOSTNAME_VERIFIER | NoopHostnameVerifier | TrustAllStrategy
-    | ServerCertificate(?:Custom)?ValidationCallback\s*=.{0,80}true | DangerousAcceptAnyServerCertificateValidator
+    | ServerCertificate(?:Custom)?ValidationCallback\s*\+?=.{0,80}true | DangerousAcceptAnyServerCertificateValidator
     | checkServerTrusted\s*\([^)]*\)\s*(?:throws\s[\w.,\s]{1,80})?\{\s*\}
     | Verify-(?:Peer|Host)["']?\s+["']?false | ^\s*TLS_REQCERT\s+(?:never|allow) | [?&;]useSSL=false
+    | verify_peer(?:_name)?["']?\s*=>\s*(?:false|0)
     | PYTHONHTTPSVERIFY\s*=\s*["']?0 | GIT_SSL_NO_VERIFY\s*=\s*["']?(?:1|true) | trustServerCertificate\s*=\s*true
     | \bssl_?ca_?verify\s*=\s*(?:off|false) | AutoAddPolicy\(\) | tls_?insecure["']?\s*[=:]\s*["']?true
     | insecure_skip_verify["']?\s*[=:]\s*true
-    | ^\s*(?:proxy|uwsgi|grpc)_ssl_verify\s+off\b | ^\s*ssl_protocols\s[^;#]*\b(?:SSLv[23]|TLSv1(?:\.1)?)(?![.\d])
+    | \b(?:proxy|uwsgi|grpc)_ssl_verify\s+off\b | ^\s*SSLProxyVerify\s+none\b
+    | ^\s*SSLProtocol\s[^#]*(?<!-)\b(?:SSLv[23]|TLSv1(?:\.1)?)(?![.\d])
+    | ^\s*SSLProtocol\s+all(?:\s+-(?!TLSv1(?:\.1)?(?![.\d]))\S+)*\s*$
+    | ^\s*(?:SSLCipherSuite|ssl_ciphers)\s[^#]*(?<![!\w-])(?:RC4|DES-CBC|EXP(?:ORT)?|NULL|aNULL|LOW|MD5)\b
+    | \b(?:protocols|sslEnabledProtocols|enabled-protocols|sslProtocols?)["']?\s*[=:]
+      \s*["']?[^"'<>]*\b(?:SSLv[23]|TLSv1(?:\.1)?)(?![.\d])
+    | \b(?:validate_certs|sslverify|ssl_verify_peer)["']?\s*[=:]\s*["']?(?:no|false|off|0)\b
+    | \bstrict-ssl["']?\s*[=:\s]\s*["']?false\b | \btrust_?all(?:_?cert\w*)?["']?\s*[=:]\s*["']?true\b
+    | \bSslMode["']?\s*[=:]\s*["']?(?:None|Disabled)\b
+    | ^\s*ssl_protocols\s[^;#]*\b(?:SSLv[23]|TLSv1(?:\.1)?)(?![.\d])
     | Hostname(?:Verifier|verifier)\W{1,4}\(?\s*\w+\s*,\s*\w+\s*\)?\s*->\s*true
     | PERL_LWP_SSL_VERIFY_HOSTNAME\W{1,6}0\b | \bverify_hostname["']?\s*=>\s*0\b
     """
 )
 LOOKS_FOR = (
-    Pattern(r"(?i)\bsslmode\s{0,4}[=:]\s{0,4}[\"']?(disable|allow|prefer|require|verify-ca)\b"),
+    Pattern(r"(?i)\bssl_?mode[\"']?\s{0,4}[=:]\s{0,4}[\"']?(disable|allow|prefer|require|verify-ca|none)\b"),
+    Pattern(r"^\s{0,40}(SSLProxyVerify\s{1,4}none|SSLProtocol\s|SSLCipherSuite\s|ssl_ciphers\s)"),
+    Pattern(
+        r"\b(protocols|sslEnabledProtocols|enabled-protocols|sslProtocols?)[\"']?\s{0,4}[=:][^\n]{0,60}(SSLv[23]|TLSv1)\b"
+    ),
+    Pattern(r"\b(validate_certs|sslverify|ssl_verify_peer|strict-ssl|trust_?all(_?cert\w{0,12})?)[\"']?\s{0,4}[=:]"),
     Pattern(
         r"\bverify\s{0,2}=\s{0,2}False\b|NODE_TLS_REJECT_UNAUTHORIZED|rejectUnauthorized|InsecureSkipVerify|CURLOPT_SSL_VERIFY"
     ),
@@ -83,7 +100,7 @@ LOOKS_FOR = (
         r"|DangerousAcceptAnyServerCertificate|checkServerTrusted\s{0,2}\(|Verify-(Peer|Host)|TLS_REQCERT\s|[?&;]useSSL=false"
     ),
     Pattern(
-        r"(proxy|uwsgi|grpc)_ssl_verify\s{1,8}off|^\s{0,20}ssl_protocols\s|PERL_LWP_SSL_VERIFY_HOSTNAME|verify_hostname\s{0,4}=>"
+        r"(proxy|uwsgi|grpc)_ssl_verify\s{1,8}off|\bverify_peer(_name)?[\"']?\s{0,4}=>|^\s{0,20}ssl_protocols\s|PERL_LWP_SSL_VERIFY_HOSTNAME|verify_hostname\s{0,4}=>"
     ),
     Pattern(r"Hostname[Vv]erifier[^\n]{0,60}->\s{0,4}true"),
     Pattern(r"PYTHONHTTPSVERIFY|GIT_SSL_NO_VERIFY|trustServerCertificate\s{0,2}="),
@@ -99,6 +116,7 @@ _SWITCHES = {
     "helm": (None, ("--insecure-skip-tls-verify",)),
     "kubectl": (None, ("--insecure-skip-tls-verify", "--insecure-skip-tls-verify=true")),
 }
+_WEAK = late(r"(?i)protocol|cipher")
 _VALUED = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
 """Short options of curl that take a value: a ``k`` behind one of them is part of the value."""
 _CONSEQUENCE = "Anyone on the way reads and changes what is sent, the credential included."
@@ -108,13 +126,14 @@ _FIX = "Take the switch out, and preinstall the issuer's certificate or the host
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind of switch in a file."""
     seen: set[tuple[str, str]] = set()
-    for script in scripts(context):
+    for script in (*scripts(context), *embedded(context)):
         for command in script.commands:
             what = _switched(command)
             if what and standing(script.entry.place) == "acting" and (script.entry.place, what) not in seen:
                 seen.add((script.entry.place, what))
                 severity = "high" if _exposes(command, what) else META.severity
-                yield _finding(script.entry.place, command.line, what, command.text, severity, curable=_curable(command))
+                curable = _curable(command) and script_at(context, script.entry.place) is not None
+                yield _finding(script.entry.place, command.line, what, command.text, severity, curable=curable)
     lines: dict[tuple[str, str], list[tuple[int, str, bool]]] = {}
     for entry, number, line in acting_lines(context, *LOOKS_FOR):
         if standing(entry.place) != "acting" or script_at(context, entry.place) is not None or _LOOPBACK.search(line):
@@ -149,6 +168,8 @@ def _exposes(command: Command, what: str) -> bool:
 
 def _declared(line: str) -> bool:
     """True for a parameter's default or a comparison: it says what could be, and does nothing."""
+    if re.match(r"\s*\"(pre|post)?(test|lint|dev)[\w:-]*\"\s*:", line):
+        return True  # npm's scripts for developers
     return re.search(r"^\s*(def|if|elif|return|assert|case|while)\b|==|\bhelp\s*=|isinstance\(|\braise\b", line) is not None
 
 
@@ -157,7 +178,7 @@ def _finding(place: str, line: int, what: str, text: str, severity: Severity, *,
         rule=META.slug,
         severity=severity,
         confidence=META.confidence if severity != "low" else "likely",
-        title=f"certificates are not checked: {what}",
+        title=f"{'old TLS is allowed' if _WEAK.search(what) else 'certificates are not checked'}: {what}",
         place=place,
         line=line,
         excerpt=secrets.hidden(text.strip()),
@@ -182,8 +203,10 @@ def _switched(command: Command) -> str:
             r"(?i)StrictHostKeyChecking[= ]no", word
         ):
             return "StrictHostKeyChecking=no"
-        if name == "git" and re.search(r"(?i)http\.sslVerify=(false|0)", word):
+        if name == "git" and re.search(r"(?i)http\.sslVerify( |=)(false|0)", " ".join(argv)):
             return "git http.sslVerify=false"
+        if name in ("npm", "yarn", "pnpm") and re.search(r"\bstrict-ssl[ =](?:\"|')?false", " ".join(argv)):
+            return f"{name} strict-ssl=false"
         if (mode := _SSLMODE.search(word)) is not None and not _LOOPBACK.search(word):
             return f"sslmode={mode[2].lower()}"
     for assignment in (*command.assignments, *(argv[1:] if name in ("export", "env") else ())):
@@ -248,6 +271,15 @@ def _dropped(command: Command, text: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"apache/a.conf": "SSLProxyVerify none\n", "apache/b.conf": "SSLProtocol all -TLSv1.2\n"},
+    {"apache/a.conf": "SSLCipherSuite RC4-SHA:DES-CBC3-SHA\n", "nginx/b.conf": "location / { proxy_ssl_verify off; }\n"},
+    {"tomcat/server.xml": '<SSLHostConfig protocols="SSLv3,TLSv1.2">\n'},
+    {"app/application.properties": "server.ssl.enabled-protocols=TLSv1,TLSv1.2\n"},
+    {"site.yml": "- get_url:\n    validate_certs: no\n", "x/.npmrc": "strict-ssl=false\n"},
+    {"bin/e.sh": "#!/bin/sh\ngit config --global http.sslVerify false\nnpm config set strict-ssl false\n"},
+    {"a/x.cs": "h.ServerCertificateCustomValidationCallback = (m, c, n, e) => true;\n"},
+    {"a/x.php": "<?php curl_setopt_array($c, [CURLOPT_SSL_VERIFYHOST => 0]);\n$s = ['ssl' => ['verify_peer' => false]];\n"},
+    {"app/s.py": 'O = {"sslmode": "prefer"}\n', "chart/values.yaml": "db:\n  sslMode: disable\n"},
     {"etc/apt/apt.conf.d/10x": 'Acquire::https::Verify-Peer "false";\n'},
     {"etc/ldap/ldap.conf": "URI ldaps://ldap1\nTLS_REQCERT never\n"},
     {"conf/db.properties": "u=jdbc:mysql://db.lab.example/x?useSSL=false&a=b\n"},
@@ -262,9 +294,13 @@ BAD = (
     {"lib/systemd/system/a.service": "[Service]\nEnvironment=NODE_TLS_REJECT_UNAUTHORIZED=0\nExecStart=/usr/bin/a\n"},
 )
 GOOD = (
+    {"package.json": '{"scripts": {\n"test": "NODE_TLS_REJECT_UNAUTHORIZED=0 jest"\n}}\n'},
     {"src/T.java": "public void checkServerTrusted(X509Certificate[] c, String a) {\n  t.checkServerTrusted(c, a);\n}\n"},
     {"etc/ldap/ldap.conf": "TLS_REQCERT demand\n#TLS_REQCERT never\n", "a.conf": 'Acquire::https::Verify-Peer "true";\n'},
     {"bin/a.sh": "#!/bin/sh\ncurl -k https://localhost:8443/health\ncurl -K conf https://h.partner.example/\n"},
+    {"apache/a.conf": "SSLProtocol all -SSLv3 -TLSv1 -TLSv1.1\nSSLProtocol TLSv1.2 TLSv1.3\nSSLProxyVerify require\n"},
+    {"apache/a.conf": "SSLCipherSuite HIGH:!aNULL:!MD5:!RC4\n# SSLProtocol SSLv3\n", "a.yml": "validate_certs: yes\n"},
+    {"tomcat/server.xml": '<SSLHostConfig protocols="TLSv1.2+TLSv1.3">\n', "x/.npmrc": "strict-ssl=true\n"},
     {"bin/b.sh": "#!/bin/sh\ncurl -okeep https://h.partner.example/x\npsql 'host=/var/run/postgresql sslmode=disable'\n"},
     {
         "conf/db.ini": "url = postgresql://db/app?sslmode=verify-full\n# sslmode=disable\nlocal = postgresql://localhost/x?sslmode=disable\n"

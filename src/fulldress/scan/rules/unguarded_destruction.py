@@ -5,7 +5,8 @@ Finds `rm -r`, `chown -R`, `chmod -R`, `find -delete` and `shred` whose path beg
 guards: an empty value turns `"$OLD"/var/*` into `/var/*`. Also `rm -rf` of a system directory by name or of a folder in
 which a database or others' files lie, and what leaves nothing behind: `mkfs`, `wipefs`, `dd` onto a device, `dropdb`, `DROP
 DATABASE`, `DROP SCHEMA`, `DROP TABLE` and `TRUNCATE` in a command or here-document (tables that the same text makes, or that
-are there for the moment by their name, do not count).
+are there for the moment by their name, do not count); a Redis that
+is emptied, and data that the scriptlets of an RPM spec remove.
 
 ## Why it matters
 The variable is empty exactly when something else went wrong, and then the command destroys what it was not meant for.
@@ -38,9 +39,11 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.destruction import bare_find, folder_lost, tables_lost
+from fulldress.scan.embedded_shell import CONTAINERFILE, MAKEFILE, embedded
 from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.secrets import hidden
 
 META = RuleMeta(
     slug="unguarded-destruction",
@@ -66,12 +69,16 @@ class _Verdict(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such command."""
+    yield from _in_scriptlets(context)
     for script in scripts(context):
         what = role(context, script.entry.place)
         for command in script.commands:
             many = _killed(command) if what == "upgrade" else ""
             if many:
                 yield _kill(script.entry.place, command, many)
+                continue
+            if what == "upgrade" and _flushed(command):
+                yield _flush(script.entry.place, command)
                 continue
             name = unguarded(command, script.text)
             verdict = _verdict(command, script.text, name, what) if name else None
@@ -92,6 +99,41 @@ def check(context: Context) -> Iterator[Finding]:
         if what == "upgrade":
             yield from _elsewhere(script)
             yield from _emptied(script)
+
+
+_DATA = late(r"^/(?:var/lib|srv|var/www|home)/[\w.-]+/?")
+
+
+def _in_scriptlets(context: Context) -> Iterator[Finding]:
+    """Scriptlets of specs and commands of images: what is destroyed for certain."""
+    for script in embedded(context):
+        if MAKEFILE.search(script.entry.place):
+            continue  # what make sets is not known here; another rule reads recipes
+        for command in script.commands:
+            system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
+            lost = system or wrecked(command)
+            data = "" if lost or CONTAINERFILE.search(script.entry.place) else _data(command)
+            if lost:
+                yield _finding(script.entry.place, command, "", _Verdict("high", "likely", lost))
+            elif data:
+                yield Finding(
+                    rule=META.slug,
+                    severity="medium",
+                    confidence="likely",
+                    title=f"a scriptlet removes {data} with all that is in it",
+                    place=script.entry.place,
+                    line=command.line,
+                    excerpt=command.text[:200],
+                    consequence="What the product wrote there is gone with the package, and no way back brings it again.",
+                    fix="Keep a copy before the package is removed or replaced; ask the vendor to leave data alone.",
+                )
+
+
+def _data(command: Command) -> str:
+    """A folder of data that a scriptlet removes."""
+    argv = shell.unwrapped(command)
+    removes = bool(argv) and argv[0].rpartition("/")[2] == "rm"
+    return next((w for w in _targets(command) if removes and _DATA.match(w)), "")
 
 
 def _lost(script: Script, command: Command) -> Iterator[Finding]:
@@ -191,6 +233,27 @@ def _kill(place: str, command: Command, name: str) -> Finding:
         excerpt=command.text,
         consequence="What runs under that name and is not the product's is ended with it, by root.",
         fix="Stop the product's own units, or name the process by its unit, user or PID file.",
+    )
+
+
+def _flushed(command: Command) -> bool:
+    """True for ``redis-cli FLUSHALL`` and its like."""
+    argv = shell.unwrapped(command)
+    name = argv[0].rpartition("/")[2] if argv else ""
+    return name in ("redis-cli", "valkey-cli", "keydb-cli") and bool({"FLUSHALL", "FLUSHDB"} & {w.upper() for w in argv})
+
+
+def _flush(place: str, command: Command) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="medium",
+        confidence="certain",
+        title="every key of a Redis is thrown away",
+        place=place,
+        line=command.line,
+        excerpt=hidden(command.text)[:200],
+        consequence="Sessions and queued jobs that live there go with the cache; everything is cold at once.",
+        fix="Delete the keys that the upgrade makes stale, by their prefix.",
     )
 
 
@@ -342,9 +405,9 @@ def unguarded(command: Command, text: str) -> str:
 
 def _always_set(name: str, text: str, command: Command) -> bool:
     """True when every assignment gives a value, or something before the command stops on an empty one."""
-    if re.search(rf"\$\{{{name}:[?=]", text):
-        return True
     before = shell.encode(text)[: command.start].decode("utf-8", "replace")
+    if re.search(rf"\$\{{{name}:[?=]", before + command.text):
+        return True
     test = rf"(?:\[\[?|\btest)\s+(?:!\s+)?-[nzdefrwxLhs]\s+\"?\$\{{?{name}\b"
     if re.search(test, before) or re.search(rf"(?:\[\[?|\btest)\s+\"?\$\{{?{name}\}}?\"?\s*(?:!=|=|==|\])", before):
         return True
@@ -390,15 +453,18 @@ def _tolerant(text: str, name: str) -> Iterator[Edit]:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\nredis-cli -h cache1 flushall\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrm -rf /var/lib/postgresql/15/main\n"},
     {"up.sh": "#!/bin/sh\nset -e\npsql lims <<SQL\n-- DROP TABLE x\nDROP TABLE audit CASCADE;\nSQL\n"},
     {"up.sh": "#!/bin/sh\nset -e\nfind $LOGS -mtime +7 -delete\n"},
     {"up.sh": "#!/bin/sh\nset -e\ndocker system prune -af --volumes\n"},
     {"up.sh": "#!/bin/sh\ncd /srv/app/data\nrm -rf old-*\n"},
+    {"x.spec": "Name: x\n%preun\nif [ $1 -eq 0 ]; then\n rm -rf /var/lib/pgsql/x\nfi\n%files\n"},
     {"up.sh": "#!/bin/sh\nset -e\n> /var/log/messages\n"},
     {"up.sh": "#!/bin/sh\nset -e\npkill -9 -f python\n"},
     {"a/up.sh": "#!/bin/sh\nset -e\n. ./lib/functions\nend\n", "a/lib/functions": "end() {\n  pkill java\n}\n"},
     {"up.sh": '#!/bin/sh\nset -e\nBASE=/srv/app\nrm -rf "$BASE/$STALE_RELEASE"\n'},
+    {"up.sh": '#!/bin/bash\nrm -rf "${CACHE}"/\nrm -rf "${CACHE:?}/tpl"\n'},
     {"up.sh": "#!/bin/bash\nset -e\nmkfs.ext4 -F /dev/sdb1\n"},
     {"up.sh": "#!/bin/bash\nset -e\nsu postgres -c 'psql -c \"DROP DATABASE app\"'\n"},
     {"up.sh": "#!/bin/bash\nset -e\npsql app <<EOF\nBEGIN;\nDROP SCHEMA old CASCADE;\nEOF\n"},
@@ -408,6 +474,8 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\nif [ -d x ]; then\n  find "$DIR"/ -mtime +3 -delete\nfi\n'},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\nredis-cli DEL app:cache\n"},
+    {"x.spec": "Name: x\n%install\nrm -rf /var/lib/x\n%files\n", "Dockerfile": "RUN rm -rf /var/lib/apt/lists/*\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrm -rf /var/lib/postgresql/15/main.old /etc/nginx/sites-enabled/app /usr/lib/app\n"},
     {
         "up.sh": "#!/bin/sh\nset -e\npsql lims <<SQL\nDROP TABLE IF EXISTS n;\nCREATE TABLE n (a int);\n"

@@ -162,10 +162,19 @@ def _mentions(context: Context) -> Iterator[Mention]:
             prefix, at, rest = name.partition("@")
             if at and "%" in rest:
                 name = f"{prefix}@.{rest.rpartition('.')[2]}"  # an instance that is named at run time needs the template
-            if directive in _STRONG and "%" not in name and name.endswith(SUFFIXES) and not name.endswith(_GENERATED):
-                yield Mention(name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM)
+            known = name.endswith(SUFFIXES) or _mistyped(name)
+            if directive in _STRONG and "%" not in name and known and not name.endswith(_GENERATED):
+                yield Mention(
+                    name, found.entry.place, line, line, f"{directive}={name}", directive in _FIRM or _mistyped(name)
+                )
         if found.dropin and "%" not in found.name:
             yield Mention(found.name, found.entry.place, 1, 1, f"drop-in of {found.name}", False)
+
+
+def _mistyped(name: str) -> bool:
+    """``multi-user.targets``: nearly a kind of unit, but none."""
+    kind = name.rpartition(".")[2]
+    return "." in name and any(kind != s[1:] and kind[:4] == s[1:5] and abs(len(kind) - len(s) + 1) < 3 for s in SUFFIXES)
 
 
 _REQUIRED = late(r"^#\s*Required-St(?:art|op):\s*(.*)$")

@@ -12,6 +12,7 @@ from tests.adapt.packages import package
 from tests.conftest import stand_aside
 
 from fulldress.adapt.apply import Curer, adapt
+from fulldress.cli.curework import hide_secrets
 from fulldress.formats.redact import redacted
 from fulldress.model.finding import Cure, Finding, StepDraft, cure_failure
 from fulldress.model.package import PackageLock
@@ -291,3 +292,20 @@ def test_an_adaptation_reads_back_from_its_toml(lab: tuple[PackageLock, BlobStor
         lock, store, [Curer("r", lambda _: [one], lambda *_: Cure(note="a\\b\n\x07", steps=(step, step)))]
     ).adaptations
     assert msgspec.toml.decode(dumps(to_plain(adaptation)), type=Adaptation) == adaptation
+
+
+def test_no_patch_shows_what_a_command_reads_from_the_script() -> None:
+    text = "#!/bin/sh\nchpasswd <<EOF\nimp:Kx8horse22\nEOF\nsudo -S true <<< 'Zw9tiger33'\ncurl -k https://x.partner.net/\n"
+    values = hide_secrets.values("up.sh", text)
+    assert {"Kx8horse22", "Zw9tiger33"} <= set(values)
+    assert hide_secrets.values("notes.txt", text.partition("\n")[2]) == set()
+
+
+def test_secrets_of_the_whole_file_are_hidden_in_its_patch(lab: tuple[PackageLock, BlobStore]) -> None:
+    lock, store = lab
+    text = "#!/bin/sh\nchpasswd <<EOF\nimp:Kx8horse22\nEOF\n"
+    first = adapt(lock, store, [_writer("one", {"up.sh": text.encode()})], hide=hide_secrets)
+    second = adapt(first.lock, store, [_writer("two", {"up.sh": f"{text}true\n".encode()})], hide=hide_secrets)
+    shown = (first.patches["0001-one.patch"] + second.patches["0001-two.patch"]).decode()
+    assert "+true" in shown
+    assert "Kx8horse22" not in shown

@@ -299,3 +299,10 @@ def test_a_declared_intermediate_completes_the_chain_without_any_inventory(
     Path("middle.pem").unlink()
     with pytest.raises(UsageError, match="chain names"):
         run(scan)
+
+
+def test_a_package_that_cures_leave_empty_is_adapted(release: f.ReleaseFolder, tmp_path: Path) -> None:
+    (tmp_path / "vendor.zip").write_bytes(stdlib_zip(**{"home/.pgpass": f"db:5432:*:lims:{SECRET}\n".encode()}))
+    for command, words in ((intake, WAIVE), (scan, ()), (adapt, ("--check",))):
+        run(command, *words)
+    assert read_json(release.path(f.ADAPTED_LOCK), PackageLock).entries == ()

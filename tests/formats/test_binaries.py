@@ -33,6 +33,15 @@ def test_a_class_gives_names_and_literals() -> None:
     assert found == binaries.Class((), binaries.Group(("app/Db", "pwd", "value"), ("value",)))
 
 
+def test_without_names_a_class_gives_its_literals_or_what_assigns() -> None:
+    names = b"\x01\0\x06app/Db\x01\0\x0c:user=geheim"
+    bare = binaries.of_class(b"\xca\xfe\xba\xbe\0\0\0\x3d" + struct.pack(">H", 3) + names, names=False)
+    assert bare == binaries.Class((), binaries.Group((), (":user=geheim",)))
+    pool = names + b"\x01\0\x05value\x08\0\x03"
+    found = binaries.of_class(b"\xca\xfe\xba\xbe\0\0\0\x3d" + struct.pack(">H", 5) + pool, names=False)
+    assert found == binaries.Class((), binaries.Group((), ("value",)))
+
+
 def test_compiled_python_gives_its_strings() -> None:
     code = compile('PASSWORD = "some text"\nconnect(user="app")', "x.py", "exec")
     found = binaries.of_pyc(bytes(16) + marshal.dumps(code))

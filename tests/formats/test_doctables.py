@@ -180,3 +180,8 @@ def test_asciidoc_columns_by_number_and_by_the_first_line() -> None:
 @given(text=st.text('|-=+`<table>rdhcols[],"*: \n.5', max_size=150))
 def test_any_text_is_read_without_an_error(file: str, text: str) -> None:
     assert isinstance(tables(text, file=file), list)
+
+
+def test_a_grid_whose_cells_span_rows_gives_what_it_can() -> None:
+    text = "+----+-----+\n| a  | b   |\n+====+=====+\n| 1  | x   |\n|    +-----+\n|    | y   |\n+----+-----+\n"
+    assert tables(text, file="a.rst")[0].rows == (("1", "x y"),)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulldress.formats.redact import redacted
+from fulldress.formats.redact import command_redacted, redacted
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,42 @@ def test_a_hostile_line_costs_no_more_than_its_length() -> None:
 @given(st.text())
 def test_hiding_twice_is_hiding_once(text: str) -> None:
     assert redacted(redacted(text)) == redacted(text)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mysqldump -u root -phunter2abc db",
+        "mariadb-dump --single-transaction -p'hunter2 abc' db | gzip",
+        "sshpass -p hunter2abc ssh x",
+        "ldapsearch -x -w hunter2abc -D cn=x",
+        "redis-cli -h x -a hunter2abc ping",
+        "smbclient //x/y -U user%hunter2abc -c ls",
+        "openssl enc -aes-256-cbc -k hunter2abc -in a",
+        "openssl rsa -passin pass:hunter2abc",
+        "echo hunter2abc | sudo -S reboot",
+        "/opt/x --pw hunter2abc",
+        "DB_PASS='hunter2abc' /opt/x",
+        "PGPASSWORD=hunter2abc psql",
+    ],
+)
+def test_passwords_of_well_known_programs_are_hidden(command: str) -> None:
+    assert "hunter2" not in command_redacted(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mysqldump -p$PASS db",
+        'mysql -p"$(cat /etc/pw)" db',
+        "mkdir -p /srv/a && psql -p 5433 -w lims",
+        "cp -a /x /y; ls -a /z",
+        "rsync -a /x /y",
+        "test -k /x",
+        "echo hello | mail -s x y",
+        "echo done | sudo tee /x",
+        "BYPASS=1 /opt/x",
+    ],
+)
+def test_letters_that_mean_something_else_stay(command: str) -> None:
+    assert command_redacted(command) == command

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.intake.poison import deb, good, many, nested, stdlib_zip, tar
+from tests.intake.poison import M, build, deb, good, many, nested, stdlib_zip, tar
 
 from fulldress.errors import PackageRefused
 from fulldress.intake.budgets import Budgets
@@ -110,3 +110,18 @@ def test_names_that_are_no_utf8_are_shown_where_the_package_is_only_looked_at(tm
     (tmp_path / "p.tar").write_bytes(raw)
     lock = unpack(tmp_path / "p.tar", BlobStore(tmp_path / "s"), budgets=Budgets(lenient=True), sandboxed=False)
     assert [(e.place, e.link) for e in lock.entries] == [("d\\xff/caf\\xe9.txt", ""), ("l", "d\\xff")]
+
+
+@pytest.mark.usefixtures("confined")
+def test_an_encrypted_archive_within_is_listed_where_the_package_is_only_looked_at(tmp_path: Path) -> None:
+    closed = build(M(flags=1))
+    data = stdlib_zip(**{"a.txt": b"a", "vault.zip": closed, "z.txt": b"z"})
+    (tmp_path / "p.zip").write_bytes(data)
+    lock = unpack(tmp_path / "p.zip", BlobStore(tmp_path / "s"), budgets=Budgets(lenient=True))
+    assert [(e.place, e.kind) for e in lock.entries] == [("a.txt", "file"), ("vault.zip", "container"), ("z.txt", "file")]
+    assert [(n.place, n.size, n.reason) for n in lock.not_inspected] == [
+        ("vault.zip", len(closed), "encrypted archive: not opened")
+    ]
+    with pytest.raises(PackageRefused) as caught:
+        unpack(tmp_path / "p.zip", BlobStore(tmp_path / "t"))
+    assert caught.value.slug == "encrypted"

@@ -149,3 +149,38 @@ def test_what_to_use_instead_is_a_name_and_no_word(prose: str, instead: str) -> 
 def test_before_and_after_with_a_dash_is_a_removal() -> None:
     text = "## Changes in 7.4\n|Parameter|Before|After|\n|-|-|-|\n|a.b|x|—|\n|c.d|1|2|\n"
     assert changes(text, "a.md") == [("a.b", "removed", "7.4", "", ""), ("c.d", "default-changed", "7.4", "1", "2")]
+
+
+DEFAULTS = """## Default Settings Changed in 7.3
+
+| **Property** | **7.2 Default** | **7.3 Default** |
+| --- | --- | --- |
+| disk.cache | true | false |
+| channel.properties.0= | see [value](https://docs.example/7.2) | jgroups.xml |
+"""
+SECTIONS = """## Removed keys in 4.0
+
+| Section | Legacy Key | New Key | Notes |
+| :--- | :--- | :--- | :--- |
+| `web` | `base`, `baseURL` | `baseUrl` | |
+"""
+
+
+def test_versions_in_the_names_of_columns() -> None:
+    assert changes(DEFAULTS, "d.md") == [
+        ("disk.cache", "default-changed", "7.3", "true", "false"),
+        ("channel.properties.0", "default-changed", "7.3", "", "jgroups.xml"),
+    ]
+
+
+def test_a_column_for_the_section() -> None:
+    assert changes(SECTIONS, "s.md") == [
+        ("web.base", "renamed", "4.0", "web.baseUrl", ""),
+        ("web.baseURL", "renamed", "4.0", "web.baseUrl", ""),
+    ]
+
+
+@pytest.mark.parametrize("cells", ["a.b | x |", "a.b | x | |"])
+def test_an_empty_cell_is_no_removal(cells: str) -> None:
+    found = read(f"|Setting|7.1|7.2|\n|-|-|-|\n|{cells}\n", file="a.md", product="")
+    assert found.rows == [] and len(found.left) == 1

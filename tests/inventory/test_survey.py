@@ -708,3 +708,11 @@ def test_ctrl_c_ends_what_other_threads_wait_for() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=25)
     assert "KeyboardInterrupt" in done.stderr
     assert time.monotonic() - begun < 15
+
+
+@pytest.mark.parametrize("end", ["-----END RSA PRIVATE KEY-----\n", ""])
+def test_no_part_of_a_private_key_becomes_the_name_of_a_setting(end: str) -> None:
+    block = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEabc' * 8}\nuyjxA6BTzBvE+Pa6fnjalAw==\n{end}"
+    assert config_keys(block, "/etc/ssh/ssh_host_rsa_key") == []
+    found = config_keys(f"a = 1\n{block}" + ("b = 2\n" if end else ""), "/etc/x.conf")
+    assert [(key.key, key.line) for key in found] == ([("a", 1), ("b", 6)] if end else [("a", 1)])

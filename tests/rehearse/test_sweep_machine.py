@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from tests.pgserver import postgres_server
 
 from fulldress.adapters.scope import Scope
 from fulldress.enginequeue import WorkQueue
+from fulldress.model.changes import WriteSet
 from fulldress.model.faults import Sweep
 from fulldress.model.plan import PlanLock, Step
 from fulldress.model.rehearsal import Act
@@ -44,17 +46,21 @@ def short(setting: Setting, *names: str, broken: bool = False) -> PlanLock:
     return lock
 
 
-def swept(setting: Setting, lock: PlanLock, name: str, **options: str | int) -> tuple[Act, Sweep]:
+class Played(NamedTuple):
+    back: Act
+    writes: WriteSet
+    found: Sweep
+    seen: Mapping[str, str]
+    """What the sweep met in the layers when something was broken."""
+
+
+def swept(setting: Setting, lock: PlanLock, name: str, **options: str | int) -> Played:
     asked = wanted([step.id for step in lock.plan.step], **options)  # type: ignore[arg-type]
     mine = setting._replace(id=f"{setting.id}{name}", wanted=asked, directory=setting.directory / name)
-    back, _ = forward_and_back(mine, lock, name="rollback", title="back")
+    back, writes = forward_and_back(mine, lock, name="rollback", title="back")
     found = crashsweep.sweep(mine, lock, back)
-    seen.update(found.seen)
-    return back, found.sweep
-
-
-seen: dict[str, str] = {}
-"""What the sweeps met in the layers when something was broken."""
+    assert writes is not None
+    return Played(back, writes, found.sweep, found.seen)
 
 
 def kill_one(url: str, work: str) -> None:
@@ -72,9 +78,9 @@ def test_two_workers_one_killed_and_everything_fired_and_is_equal(setting: Setti
     with postgres_server() as url:
         killer = threading.Thread(target=kill_one, args=(url, f"{setting.id}pair"))
         killer.start()
-        _, found = swept(
+        found = swept(
             setting, short(setting, "extra", "rows"), "pair", crash="inside", undo_at="each", workers=2, queue=url
-        )
+        ).found
         killer.join()
     assert undone_check(found, 2).judgement == "pass", found.undone
     assert crash_check(found).judgement == "pass", [i for i in found.injections if not i.good]
@@ -85,11 +91,10 @@ def test_two_workers_one_killed_and_everything_fired_and_is_equal(setting: Setti
 
 def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:
     lock = short(setting, "extra", "rows", broken=True)
-    back, found = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=2)
+    back, writes, found, _ = swept(setting, lock, "lost", crash="after", undo_at="each", faults="kill-runner", workers=2)
     assert "/etc/swept/extra.conf" in proof_check(back.proof).measured
     assert "postgres: public.item id=" in proof_check(back.proof).measured
-    assert back.write_set is not None
-    assert "/etc/swept/extra.conf" in {change.path for change in back.write_set.changes}
+    assert "/etc/swept/extra.conf" in {change.path for change in writes.changes}
     check = undone_check(found, 2)
     assert check.judgement == "fail", found.undone
     assert "after extra: file /etc/swept/extra.conf" in check.measured
@@ -101,14 +106,14 @@ def test_a_file_that_only_a_crash_meets_is_on_its_trail(setting: Setting) -> Non
     body = "echo half > /etc/swept/app.conf.half; sleep 1; rm /etc/swept/app.conf.half"
     step = Step(id="half", kind="script", title="half", params={"content": body, "undo": "rm -f /etc/swept/app.conf.half"})
     lock = locked(setting.mirror.host, (step,), setting.blobs)
-    back, found = swept(setting, lock, "trail", crash="inside", faults="kill-step")
+    _, writes, found, seen = swept(setting, lock, "trail", crash="inside", faults="kill-step")
     assert crash_check(found).judgement == "pass", [i for i in found.injections if not i.good]
-    assert back.write_set is None or "/etc/swept/app.conf.half" not in {c.path for c in back.write_set.changes}
+    assert "/etc/swept/app.conf.half" not in {change.path for change in writes.changes}
     assert seen["/etc/swept/app.conf.half"] == "half"
 
 
 def test_the_slower_faults_fire_too(setting: Setting) -> None:
     faults = "disk-full,kill-database,cut-link"
-    _, found = swept(setting, short(setting, "rows"), "slow", crash="inside", faults=faults, workers=2)
+    found = swept(setting, short(setting, "rows"), "slow", crash="inside", faults=faults, workers=2).found
     assert crash_check(found).judgement == "pass", [i for i in found.injections if not i.good]
     assert {i.fault for i in found.injections} == set(faults.split(","))

@@ -6,7 +6,7 @@ What runs are the blobs of the adapted package; the patch shows how they differ 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from fulldress.adapt.tree import Contents, changed_places
 from fulldress.formats.redact import SECRET
@@ -16,6 +16,18 @@ INEXACT = "this part shows and does not apply; `fulldress adapt --output FILE` w
 MAX_LINES = 20_000
 MAX_BYTES = 4 << 20
 """Larger files are shown by their digests."""
+
+
+class Hide:
+    """How secrets are taken out of what is shown: line by line, and by what the whole file says is one."""
+
+    def __init__(self, line: Callable[[str], str], values: Callable[[str, str], Collection[str]]) -> None:
+        """``values``: place, text -> secrets of the file that a single line does not show to be any."""
+        self._line, self.values = line, values
+
+    def __call__(self, text: str) -> str:
+        """The line without secrets."""
+        return self._line(text)
 
 
 def patch(before: PackageLock, after: PackageLock, blobs: Contents, hide: Callable[[str], str]) -> str:
@@ -35,7 +47,8 @@ def _one(place: str, old: Entry | None, new: Entry | None, blobs: Contents, hide
         yield from (f"# sha256 {name}: {e.sha256}\n" for name, e in ((left, old), (right, new)) if e and e.sha256)
         return
     # Compared as they are, hidden afterwards: a line that differs in its secret alone is still seen to differ.
-    hidden = _Hidden(hide)
+    known = {v for text in texts if text and isinstance(hide, Hide) for v in hide.values(place, "".join(text))}
+    hidden = _Hidden(hide, sorted(known, key=len, reverse=True))
     lines = [
         hidden(line) if number > 1 else _head(line)
         for number, line in enumerate(difflib.unified_diff(texts[0], texts[1], left, right))
@@ -53,8 +66,8 @@ def _head(line: str) -> str:
 class _Hidden:
     """Hides secrets line by line, and private keys as a block."""
 
-    def __init__(self, hide: Callable[[str], str]) -> None:
-        self._hide, self._in_key = hide, False
+    def __init__(self, hide: Callable[[str], str], known: Sequence[str] = ()) -> None:
+        self._hide, self._in_key, self._known = hide, False, known
         self.changed = 0
         """Lines that are shown otherwise than they are."""
 
@@ -70,7 +83,11 @@ class _Hidden:
         if "PRIVATE KEY-----" in text:
             self._in_key = "-----BEGIN" in text and "-----END" not in text
             return text.partition("-----BEGIN")[0] + SECRET if "-----BEGIN" in text else SECRET
-        return SECRET if self._in_key else self._hide(text)
+        if self._in_key:
+            return SECRET
+        for value in self._known:
+            text = text.replace(value, SECRET)
+        return self._hide(text)
 
 
 def _lines(entry: Entry | None, blobs: Contents) -> list[str] | None:

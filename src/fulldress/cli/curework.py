@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from fulldress.adapt.patch import patch
+from fulldress.adapt.patch import Hide, patch
 from fulldress.adapt.tree import Contents, edited
 from fulldress.errors import PackageRefused
+from fulldress.formats import shell
 from fulldress.formats.redact import redacted
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import PackageLock
 from fulldress.report.cure import ShownCure
 from fulldress.scan import secrets
+from fulldress.scan.commandsecrets import found_in
 from fulldress.scan.cures import cured
+from fulldress.scan.reading import MAX_PARSED
 from fulldress.scan.rule import Context
 from fulldress.scan.sweep import load_rules
 
@@ -21,12 +24,24 @@ MOST = 200
 """Cures that are worked out for one report; the rest is seen by ``adapt``."""
 
 
-def hide_secrets(text: str) -> str:
+def _line(text: str) -> str:
     """No secret value is ever kept or shown, not even on the removed side of a patch.
 
     A line with a variable in a secret's place is what a reviewer must see, so it is hidden by the finer of the two means.
     """
     return secrets.hidden(text) if "${" in text else redacted(secrets.hidden(text))
+
+
+def _values(place: str, text: str) -> set[str]:
+    """What the commands of a script are given: in a here-document or here-string, no line shows that it is a secret."""
+    if len(text) > MAX_PARSED or not shell.is_shell(place, text):
+        return set()
+    found = (secret.value for command in shell.commands(text) for secret in found_in(command))
+    return {value for value in found if secrets.worth(value) == "real"}
+
+
+hide_secrets = Hide(_line, _values)
+"""For every patch that is kept or shown."""
 
 
 class _Drafts:

@@ -6,6 +6,7 @@ Pure, bounded, and never loads anything: a stranger's bytes are read as data. Wh
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -35,7 +36,10 @@ class Class(NamedTuple):
 
 
 def of_class(data: bytes, *, names: bool = True) -> Class:
-    """Constants, names and literals of a Java class; ``names`` False: without the names where there are literals."""
+    """Constants, names and literals of a Java class.
+
+    ``names`` False: without the names; where there are no literals, only the texts that hold a colon or an equals sign.
+    """
     try:
         magic, count = struct.unpack_from(">I4xH", data)
         pool = _read_pool(data, count) if magic == 0xCAFEBABE and count < 65_535 else None
@@ -44,9 +48,12 @@ def of_class(data: bytes, *, names: bool = True) -> Class:
     if pool is None:
         return Class((), None)
     values = tuple([pool.text(n) for n in pool.literals.values() if n in pool.places])
-    texts = tuple(map(pool.text, pool.places)) if names or not values else ()
+    texts = tuple(map(pool.text, pool.places)) if names else ()
     constants = tuple(_constants(data, pool)) if b"ConstantValue" in data else ()
-    return Class(constants, Group(texts, values or texts))
+    return Class(constants, Group(texts, values or (texts if names else pool.assigning())))
+
+
+_SIGN = late(rb"[:=]")
 
 
 class _Pool(NamedTuple):
@@ -61,6 +68,14 @@ class _Pool(NamedTuple):
         """A text of the pool that is there."""
         data, at = self.data, self.places[index]
         return data[at + 3 : at + 3 + (data[at + 1] << 8 | data[at + 2])].decode("utf-8", "replace")
+
+    def assigning(self) -> tuple[str, ...]:
+        """The texts with a colon or an equals sign, which are few."""
+        starts = list(self.places.values())
+        found = dict.fromkeys(bisect_right(starts, sign.start()) - 1 for sign in _SIGN.finditer(self.data, 10, self.end))
+        indexes = list(self.places) if found else []
+        texts = (self.text(indexes[number]) for number in found if number >= 0)
+        return tuple([text for text in texts if ":" in text or "=" in text])
 
     def get(self, index: int) -> str | None:
         """A text of the pool, or None."""

@@ -36,7 +36,8 @@ class Listed(NamedTuple):
 
 def is_list(name: str) -> bool:
     """True when a file of this base name is a list of SHA-256 sums by custom."""
-    return bool(_NAME.match(name))
+    lower = name.lower()
+    return ("sha256" in lower or "checksum" in lower) and _NAME.match(name) is not None
 
 
 def is_any_list(name: str) -> bool:

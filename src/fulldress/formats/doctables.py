@@ -13,15 +13,17 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from typing import NamedTuple
 
+from fulldress.formats.late import late
+
 MAX_SPAN = 20
-_RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$")
-_HASHES = re.compile(r"\s{0,3}(#{1,6}|={1,6})\s+(?P<text>\S.*?)\s*[#=]*\s*$")
-_UNDERLINE = re.compile(r"(?P<sign>[=\-~^\"'`#*+.:_])(?P=sign){2,}\s*$")
-_GRID = re.compile(r"\s*\+([-=]+\+)+\s*$")
-_SIMPLE = re.compile(r"\s*=+(\s+=+)+\s*$")
-_DIRECTIVE = re.compile(r"(?P<indent>\s*)\.\. (?P<name>list-table|csv-table|table|tabularcolumns)::\s*(?P<title>.*)$")
-_OPTION = re.compile(r"\s*:(?P<name>[\w-]+):\s*(?P<value>.*)$")
-_FENCE = re.compile(r"\s*(```|~~~)")
+_RULE = late(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$")
+_HASHES = late(r"\s{0,3}(#{1,6}|={1,6})\s+(?P<text>\S.*?)\s*[#=]*\s*$")
+_UNDERLINE = late(r"(?P<sign>[=\-~^\"'`#*+.:_])(?P=sign){2,}\s*$")
+_GRID = late(r"\s*\+([-=]+\+)+\s*$")
+_SIMPLE = late(r"\s*=+(\s+=+)+\s*$")
+_DIRECTIVE = late(r"(?P<indent>\s*)\.\. (?P<name>list-table|csv-table|table|tabularcolumns)::\s*(?P<title>.*)$")
+_OPTION = late(r"\s*:(?P<name>[\w-]+):\s*(?P<value>.*)$")
+_FENCE = late(r"\s*(```|~~~)")
 
 
 class Table(NamedTuple):
@@ -173,6 +175,7 @@ def _grid(lines: Sequence[str], start: int) -> tuple[Table | None, int]:
             fresh = False
         for column, (left, right) in enumerate(pairwise(edges)):
             part = line[left + 1 : right].strip().strip("|").strip()
+            part = "" if re.fullmatch(r"[-=+]{3,}", part) else part  # the edge of a cell that ends while others go on
             rows[-1][1][column] = f"{rows[-1][1][column]} {part}".strip()
     return _made(rows, max(head, 1)), max(end, start + 1)
 
@@ -267,8 +270,8 @@ def _made(rows: Sequence[tuple[int, list[str]]], head: int) -> Table | None:
 # --- AsciiDoc
 
 
-_ASCIIDOC_ATTRIBUTES = re.compile(r"\[(?P<text>[^\]]*)\]\s*$")
-_SPECIFIER = re.compile(r"(?:^|(?<=\s))(?:(?P<times>\d+)\*)?(?:\d*\.?\d*\+)?[<^>.]*[aehlmdsv]?\|(?!\|)")
+_ASCIIDOC_ATTRIBUTES = late(r"\[(?P<text>[^\]]*)\]\s*$")
+_SPECIFIER = late(r"(?:^|(?<=\s))(?:(?P<times>\d+)\*)?(?:\d*\.?\d*\+)?[<^>.]*[aehlmdsv]?\|(?!\|)")
 
 
 def _asciidoc(text: str) -> Iterator[Table]:

@@ -29,6 +29,7 @@ _SSH = late(r"(^|/)sshd?_config(\.d/[^/]+\.conf)?$")
 _APACHE = late(r"(^|/)(apache2?|httpd2?)(/.*|\.conf)$|(^|/)\.htaccess$|(^|/)proftpd(/.*|\.conf)$")
 _BLOCK = late(r"<(?P<end>/)?(?P<name>[A-Za-z][\w:-]*)(?P<of>(\s[^>]*|))>\s*(#.*)?$")
 _SETTING = late(r"\s*(?P<key>[A-Za-z_][\w.]*)(?:\s*=\s*|\s+)(?P<value>'(?:[^'\\]|''|\\.)*'|[^\s#']+)\s*(#.*)?$")
+_PEM = late(r"-----BEGIN [A-Z0-9 ]{1,60}-----.*?(?:-----END [A-Z0-9 ]{1,60}-----|\Z)", re.DOTALL)
 
 
 class NotThatFormat(ValueError):
@@ -39,12 +40,18 @@ def keys(text: str, *, file: str) -> list[ConfigKey]:
     """Every key of a file in order, duplicates included; secrets too. Never raises."""
     form = kind(text, file)
     reader = READERS.get(form)
+    text = _without_blocks(text) if form == "words" else text
     if reader is not None:
         try:
             return [ConfigKey(file=file, key=k, value=v, line=n, format=form) for k, v, n in _bounded(reader(text))]
         except (NotThatFormat, RecursionError):
             pass
-    return config.keys(text, file=file)[:MAX_KEYS]
+    return config.keys(_without_blocks(text), file=file)[:MAX_KEYS]
+
+
+def _without_blocks(text: str) -> str:
+    """Keys and certificates are no settings: the last line of their base64 looks like one, and is part of a secret."""
+    return _PEM.sub(lambda block: "\n" * block[0].count("\n"), text) if "-----BEGIN " in text else text
 
 
 def kind(text: str, file: str) -> str:

@@ -13,8 +13,7 @@ from fulldress.formats.late import late
 NAMES = ("GNUmakefile", "makefile", "Makefile")
 """In the order in which make looks for them."""
 MAX_TARGETS = 100
-_SET = late(r"^(?:export\s+|override\s+)?([\w.-]+)\s*(?:[:?+]{0,2}=)\s*(.*?)\s*$")
-_RULE = late(r"^([^\s:#=][^:#=]*?)\s*::?(?!=)\s*([^;#]*?)(?:;\s*(.*))?\s*(?:#.*)?$")
+_SET = late(r"(?:export\s{1,9}|override\s{1,9})?([\w.-]{1,100})[ \t]{0,40}[:?+]{0,2}=(.*)")
 _VARIABLE = late(r"\$[({]([\w.-]+)[)}]")
 
 
@@ -57,13 +56,15 @@ def _read(text: str) -> tuple[dict[str, tuple[list[str], list[tuple[int, str]]]]
             for name in current:
                 rules[name][1].append((number, line.strip().lstrip("@-+ ")))
         elif (setting := _SET.match(line)) is not None:
-            values[setting[1]] = setting[2]
-        elif (rule := _RULE.match(line)) is not None:
-            current = rule[1].split()
+            values[setting[1]] = setting[2].strip()
+        elif ":" in line and not line[:1].isspace() and not line.startswith("#"):
+            names, _, rest = line.partition(":")
+            listed, _, inline = rest.lstrip(":").partition("#")[0].partition(";")
+            current = names.split()
             for name in current:
                 needs, lines = rules.setdefault(name, ([], []))
-                needs.extend(_filled(rule[2].replace("|", " "), values).split())
-                lines.extend([(number, rule[3].strip().lstrip("@-+ "))] if rule[3] else [])
+                needs.extend(_filled(listed.replace("|", " "), values).split())
+                lines.extend([(number, inline.strip().lstrip("@-+ "))] if inline.strip() else [])
         elif line.strip() and not line.lstrip().startswith("#"):
             current = []
     return rules, values

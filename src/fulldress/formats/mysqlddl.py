@@ -11,25 +11,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`", re.DOTALL)
-_COMMENT = re.compile(r"--(?=\s|$)[^\n]*|#[^\n]*|/\*(?!!).*?\*/", re.DOTALL)
-_DELIMITER = re.compile(r"\s*DELIMITER[ \t]+(\S+)[^\n]*(?:\n|$)", re.IGNORECASE)
+from fulldress.formats.late import late
+
+_QUOTED = late(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`", re.DOTALL)
+_COMMENT = late(r"--(?=\s|$)[^\n]*|#[^\n]*|/\*(?!!).*?\*/", re.DOTALL)
+_DELIMITER = late(r"\s*DELIMITER[ \t]+(\S+)[^\n]*(?:\n|$)", re.IGNORECASE)
 _NAME = r"(?:`[^`]+`|[\w$]+)(?:\s*\.\s*(?:`[^`]+`|[\w$]+))?"
-_ALTER = re.compile(
-    rf"ALTER\s+(?:ONLINE\s+|IGNORE\s+)*TABLE\s+(?:IF\s+EXISTS\s+)?(?P<table>{_NAME})\s*(?P<rest>.*)", re.I | re.S
-)
-_INDEX = re.compile(
-    rf"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>FULLTEXT|SPATIAL)\s+INDEX\b.*?\bON\s+(?P<table>{_NAME})", re.I | re.S
-)
-_MADE = re.compile(
-    rf"CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<table>{_NAME})", re.I
-)
-_LOCKED = re.compile(rf"LOCK\s+TABLES?\s+(?P<table>{_NAME})\s+(?:AS\s+\w+\s+)?(?:LOW_PRIORITY\s+)?WRITE", re.I)
-_ALL_ROWS = re.compile(rf"(?:UPDATE|DELETE\s+FROM)\s+(?:LOW_PRIORITY\s+|QUICK\s+|IGNORE\s+)*(?P<table>{_NAME})", re.I)
-_TYPE = re.compile(r"(?P<base>[a-z]+)\s*(?:\((?P<size>[^)]*)\))?(?P<rest>[^,]*)", re.I | re.S)
-_COLUMN = re.compile(
-    r"(?:MODIFY|CHANGE)\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?(?P<name>`[^`]+`|[\w$]+)\s+(?P<rest>.*)", re.I | re.S
-)
+_ALTER = late(rf"ALTER\s+(?:ONLINE\s+|IGNORE\s+)*TABLE\s+(?:IF\s+EXISTS\s+)?(?P<table>{_NAME})\s*(?P<rest>.*)", re.I | re.S)
+_INDEX = late(rf"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>FULLTEXT|SPATIAL)\s+INDEX\b.*?\bON\s+(?P<table>{_NAME})", re.I | re.S)
+_MADE = late(rf"CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<table>{_NAME})", re.I)
+_LOCKED = late(rf"LOCK\s+TABLES?\s+(?P<table>{_NAME})\s+(?:AS\s+\w+\s+)?(?:LOW_PRIORITY\s+)?WRITE", re.I)
+_ALL_ROWS = late(rf"(?:UPDATE|DELETE\s+FROM)\s+(?:LOW_PRIORITY\s+|QUICK\s+|IGNORE\s+)*(?P<table>{_NAME})", re.I)
+_TYPE = late(r"(?P<base>[a-z]+)\s*(?:\((?P<size>[^)]*)\))?(?P<rest>[^,]*)", re.I | re.S)
+_COLUMN = late(r"(?:MODIFY|CHANGE)\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?(?P<name>`[^`]+`|[\w$]+)\s+(?P<rest>.*)", re.I | re.S)
 _BYTES = {"utf8mb4": 4, "utf16": 4, "utf32": 4, "utf8": 3, "utf8mb3": 3, "ucs2": 2}
 _SAME = {
     "integer": "int",
@@ -42,7 +36,7 @@ _SAME = {
 _WIDTHLESS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 
 _BLOCKS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I | re.S), why)
+    (late(pattern, re.I | re.S), why)
     for pattern, why in (
         (r"ALGORITHM\s*=\s*COPY\b", "asks for a copy of the table"),
         (r"LOCK\s*=\s*(SHARED|EXCLUSIVE)\b", "asks for the lock itself"),

@@ -52,3 +52,35 @@ def redacted(text: str) -> str:
     for pattern, instead in _RULES:
         text = pattern.sub(instead, text)
     return text
+
+
+_VALUE = r"(?![\"']?[$`])(?:\"[^\"]*\"|'[^']*'|[^\s;|&'\"]+)"
+"""A word of a command line that is written out: what comes from a variable or another command is no secret yet."""
+_WITHIN = r"\b[^|;&\n]{0,400}?\s"
+_COMMANDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (late(pattern), instead)
+    for pattern, instead in (
+        (rf"(\b(?:mysql|mariadb)(?:dump|admin|import|show|check|-dump|-admin|-backup)?{_WITHIN}-p){_VALUE}", rf"\1{SECRET}"),
+        (rf"(\bsshpass{_WITHIN}-p\s*){_VALUE}", rf"\1{SECRET}"),
+        (rf"(\bldap(?:search|modify|add|delete|passwd|whoami|compare){_WITHIN}-w\s*){_VALUE}", rf"\1{SECRET}"),
+        (rf"(\bredis-cli{_WITHIN}(?:-a|--pass)\s+){_VALUE}", rf"\1{SECRET}"),
+        (rf"(\b(?:smbclient|rpcclient|smbget|net){_WITHIN}(?:-U|--user)[\s=]*[^\s%'\"]+%){_VALUE}", rf"\1{SECRET}"),
+        (rf"(\bopenssl{_WITHIN}(?:-k|-K)\s+){_VALUE}", rf"\1{SECRET}"),
+        (r"(\bpass(?:in|out)?\s+pass:)[^\s'\"]+", rf"\1{SECRET}"),
+        (
+            rf"(\b(?:echo|printf)\s+(?:-\w+\s+)*){_VALUE}(?=\s*\|\s*(?:sudo\b[^|;&]*\s-S|passwd\b|chpasswd\b))",
+            rf"\1{SECRET}",
+        ),
+        (rf"((?<!\S)--?(?:pw|pass|passwd)(?:\s+|=)){_VALUE}", rf"\1{SECRET}"),
+        (rf"(\b(?:\w{{0,60}}_)?(?:PASS|PW)=){_VALUE}", rf"\1{SECRET}"),
+    )
+)
+"""Where well-known programs take a password: their letters mean something else elsewhere, so only in command lines."""
+
+
+def command_redacted(text: str) -> str:
+    """As :func:`redacted`, for a command line: what programs are known to take as a password is hidden too."""
+    text = redacted(text)
+    for pattern, instead in _COMMANDS:
+        text = pattern.sub(instead, text)
+    return text

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from fulldress.formats import config
+from fulldress.formats.late import late
 
-_EVR = re.compile(r"(?P<name>.+?)-(?:\d+:)?[^-\s:]*\d[^-\s]*-[^-\s]+$")
+_EVR = late(r"(?P<name>.+?)-(?:\d+:)?[^-\s:]*\d[^-\s]*-[^-\s]+$")
 """``name-[epoch:]version-release[.arch]``, as dnf writes it; yum puts the epoch first."""
 
 

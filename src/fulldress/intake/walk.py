@@ -287,6 +287,11 @@ class _Walker:
             format_ = self._open(stream, kind, place, posixpath.basename(member.name))
         except Spent as spent:
             self._passed_over(spent, place, size)
+        except PackageRefused as error:
+            if not self.budgets.lenient or error.slug not in CLOSED:
+                raise
+            self.not_inspected.append(NotInspected(place=place, size=size, reason=f"{CLOSED[error.slug]}: not opened"))
+        if len(self.inside) > depth:
             self.meter.waste(before)
             del self.inside[depth:]
         self.give(_entry(member, place, kind="container", size=size, sha256=sha256, format=format_))
@@ -338,6 +343,9 @@ class _Walker:
         else:
             self.inspected += size
 
+
+CLOSED = {"encrypted": "encrypted archive", "unknown-method": "archive packed by a method that is not read"}
+"""Why an archive within the package cannot be opened, where the package is only looked at."""
 
 _PLAIN: dict[str, Callable[[BinaryIO], Iterator[Member]]] = {
     "tar": tarview.members,

@@ -5,11 +5,12 @@ Only what the import reads: the components with their names, versions, package U
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from xml.parsers import expat
 
-_NAMESPACE = re.compile(r"http://cyclonedx\.org/schema/bom/(\d\.\d+)$")
+from fulldress.formats.late import late
+
+_NAMESPACE = late(r"http://cyclonedx\.org/schema/bom/(\d\.\d+)$")
 _TEXTS = ("group", "name", "version", "purl")
 MAX_DEPTH = 200
 

@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 from fulldress.formats.doctables import tables
 from fulldress.formats.keycheck import TYPES
+from fulldress.formats.late import late
 from fulldress.formats.version import sort_key
 from fulldress.model.estate import MatrixRow
 
 _HEADINGS = (
+    ("section", r"^(section|stanza|block|table)s?$"),
     ("removed", r"remov(ed|al)|dropped|until|end of life"),
     ("deprecated", r"deprecat"),
     (
@@ -37,24 +39,24 @@ _HEADINGS = (
 _VERSION = r"v?(?P<version>\d+(?:\.\d+)*[\w.+~-]*?)"
 _NAME = r"[`'\"“]?(?P<name>[\w][\w.-]*[\w])[`'\"”]?"
 _END = r"(?=[\s,;:.)]|$)"
-_REMOVED = re.compile(
+_REMOVED = late(
     r"\b(?:removed|dropped|no longer (?:supported|available|read))\b(?: (?:in|since|from|with|as of))*"
     rf"(?: version)? {_VERSION}{_END}",
     re.I,
 )
-_RENAMED = re.compile(rf"\b(?:renamed|moved)(?: (?:in|since)(?: version)? v?[\d.]+)? to {_NAME}", re.I)
-_WHEN_RENAMED = re.compile(rf"\b(?:renamed|moved)\b[^;\n]{{0,120}}?\b(?:in|since)(?: version)? {_VERSION}{_END}", re.I)
-_REPLACED = re.compile(
+_RENAMED = late(rf"\b(?:renamed|moved)(?: (?:in|since)(?: version)? v?[\d.]+)? to {_NAME}", re.I)
+_WHEN_RENAMED = late(rf"\b(?:renamed|moved)\b[^;\n]{{0,120}}?\b(?:in|since)(?: version)? {_VERSION}{_END}", re.I)
+_REPLACED = late(
     r"\b(?:(?:replaced by|superseded by)\s+(?!(?:a|an|the|our)\s)[`'\"“]?(?P<name>\w[\w.-]*\w)"
     r"|use\s+[`'\"“]?(?P<marked>\w+(?:[._:-]\w+)+)|use\s+[`'\"“]?(?P<instead>\w[\w.-]*\w)[`'\"”]?\s+instead)",
     re.I,
 )
-_ADDED = re.compile(
+_ADDED = late(
     r"(?:\b(?:added|introduced|new|available)\b(?: (?:in|since|from|with|as of))*|(?:^|[.;(]\s*)(?:since|as of))"
     rf"(?: version)? {_VERSION}{_END}",
     re.I,
 )
-_DEPRECATED = re.compile(rf"\bdeprecated\b(?:(?: (?:in|since|as of|from|with))*(?: version)? {_VERSION}{_END})?", re.I)
+_DEPRECATED = late(rf"\bdeprecated\b(?:(?: (?:in|since|as of|from|with))*(?: version)? {_VERSION}{_END})?", re.I)
 _OVERHEAD = (
     ("removed", re.compile(r"\b(removed|removals?|dropped|deleted|no longer)\b", re.I)),
     ("renamed", re.compile(r"\b(renamed|moved|renam(ing|es))\b", re.I)),
@@ -64,19 +66,23 @@ _OVERHEAD = (
     ("added", re.compile(r"\b(new|added|introduced|additions?)\b", re.I)),
 )
 """What a heading says of all rows under it; the first that fits."""
-_DATED = re.compile(r"(?<![\w.])v?(?P<version>\d+(?:\.\d+)+[\w.+~-]*|\d+(?=\.x\b)|(?<=version )\d+)", re.I)
-_COLUMN = re.compile(r"v?(?P<version>\d+(?:\.(?:\d+|x))+|\d{2,4})", re.I)
-_REQUIRED = re.compile(rf"\b(?:required|mandatory)\b(?: (?:in|since|from|as of))+(?: version)? {_VERSION}{_END}", re.I)
-_DEFAULT = re.compile(
+_DATED = late(r"(?<![\w.])v?(?P<version>\d+(?:\.\d+)+[\w.+~-]*|\d+(?=\.x\b)|(?<=version )\d+)", re.I)
+_COLUMN = late(
+    r"(?:(?:default )?(?:value )?(?:in|for|until|from)? ?(?:version )?)v?(?P<version>\d+(?:\.(?:\d+|x))+|\d{2,4})"
+    r"(?: (?:default|value|default value)s?)?",
+    re.I,
+)
+_REQUIRED = late(rf"\b(?:required|mandatory)\b(?: (?:in|since|from|as of))+(?: version)? {_VERSION}{_END}", re.I)
+_DEFAULT = late(
     r"\bdefault (?:changed|changes) from [`'\"“]?(?P<old>[^\s`'\"”,;]+)[`'\"”]? to [`'\"“]?(?P<new>[^\s`'\"”,;]+?)[`'\"”]?"
     rf" (?:in|since|with)(?: version)? {_VERSION}{_END}", re.I)  # fmt: skip
-_FALLS_BACK = re.compile(
-    r"silent(ly)? (ignor|fall|default|revert)|falls? back|(unknown|invalid) values? (is|are) ignored", re.I
-)
-_KEY = re.compile(r"[A-Za-z_][\w.*:\[\]/-]*")
+_FALLS_BACK = late(r"silent(ly)? (ignor|fall|default|revert)|falls? back|(unknown|invalid) values? (is|are) ignored", re.I)
+_KEY = late(r"[A-Za-z_][\w.*:\[\]/-]*")
 _NOTHING = {"", "-", "–", "—", "n/a", "none", "no", "not applicable"}
-_ABSENT = re.compile(r"|-|–|—|n/a|none|removed|gone|dropped|not (available|supported|applicable)")
-_NAMED_SECTION = re.compile(r"^\[([\w.-]+)\]\s*([\w.-]+)$")
+_ABSENT = late(r"|-|–|—|n/a|none|removed|gone|dropped|not (available|supported|applicable)")
+_ELSEWHERE = late(r"(?i)^see\b.*$")
+"""A cell that only says where the value is told."""
+_NAMED_SECTION = late(r"^\[([\w.-]+)\]\s*([\w.-]+)$")
 _TYPES = {
     "bool": "boolean", "int": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number",
     "bytes": "size", "memory": "size", "time": "duration", "timespan": "duration", "uri": "url", "hostname": "host",
@@ -157,6 +163,10 @@ def _across(cells: Sequence[str], at: int, versions: Sequence[tuple[int, str]], 
     found: list[MatrixRow] = []
     told = [(version, cells[index].strip() if index < len(cells) else "") for index, version in versions]
     keys, why = _keys(cells[at] if at < len(cells) else "")
+    if keys and any(index >= len(cells) for index, _ in versions):
+        return [], f"{keys[0]} has no cell for each version"
+    if keys and any(_plain(old[1]) and not new[1] for old, new in pairwise(told)):
+        return [], f"{keys[0]} has an empty cell behind a full one: it is removed, or has no default"
     for key in keys:
         for (_, old), (version, new) in pairwise(told):
             was, now = _plain(old), _plain(new)
@@ -166,8 +176,11 @@ def _across(cells: Sequence[str], at: int, versions: Sequence[tuple[int, str]], 
             elif stays and not there:
                 found.append(MatrixRow(product=product, key=key, change="added", since=version, value=now))
             elif there and was != now:
+                old_value, value = (_ELSEWHERE.sub("", text) for text in (was, now))
                 found.append(
-                    MatrixRow(product=product, key=key, change="default-changed", since=version, instead=was, value=now)
+                    MatrixRow(
+                        product=product, key=key, change="default-changed", since=version, instead=old_value, value=value
+                    )
                 )
     return found, why
 
@@ -188,6 +201,10 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 
 def _rows(said: dict[str, str], product: str, over: _Over, since: str) -> tuple[list[MatrixRow], str]:
     keys, why = _keys(said.get("key", ""))
+    section = _name(said.get("section", ""))
+    if section:
+        keys = [f"{section}.{key}" for key in keys]
+        said = {**said, "instead": f"{section}.{_name(said['instead'])}"} if _name(said.get("instead", "")) else said
     form, prose = _form(said), _plain(said.get("description", ""))
     changes = list(_changes(said, prose, over, since))
     found = [
@@ -205,6 +222,7 @@ def _keys(cell: str) -> tuple[list[str], str]:
     """The settings that a cell names, one or several; why there is none. ``[smtp] host`` is ``smtp.host``."""
     cell = re.sub(r"\[([^\]]*)\]\(([^)]*)\)", r"\1", cell)  # links
     spans = re.findall(r"(`+)\s*(.+?)\s*\1", cell)
+    cell = re.sub(r"\s*[=:]\s*$", "", cell)
     bare = _NAMED_SECTION.sub(r"\1.\2", _plain(re.sub(r"(?<=\S)\s+\([^)]*\)\s*$", "", cell)))
     names = [_NAMED_SECTION.sub(r"\1.\2", name) for _, name in spans] if spans else re.split(r"\s*[,;]\s*|\s+/\s+", bare)
     between = re.sub(r"(`+)\s*(.+?)\s*\1", "", cell)

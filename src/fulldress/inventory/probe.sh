@@ -72,7 +72,7 @@ cat /var/lib/dpkg/status /var/lib/dpkg/status.d/* 2>/dev/null | awk '
   /^(Pre-)?Depends: / { sub(/^[^:]*: /, ""); needs = needs (needs == "" ? "" : ", ") $0 }
   /^Provides: / { sub(/^[^:]*: /, ""); gives = $0 } /^Multi-Arch: same/ { same = 1 } /^Status: / { state = substr($2, 1, 1) substr($4, 1, 1) } END { out() }'
 if have rpm; then
-  section rpm; within 10 rpm -qa --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' 2>/dev/null || cannot "rpm packages" "rpm -qa failed"
+  section rpm; within 10 rpm -qa --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' 2>/dev/null || [ -r /var/lib/dpkg/status ] || cannot "rpm packages" "rpm -qa failed"
   for file in /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /etc/dnf/versionlock.toml /etc/zypp/locks /etc/dnf/dnf.conf /etc/yum.conf; do
     show rpm-locks "$file"
   done
@@ -86,9 +86,9 @@ found=$(within 10 find "${places[@]}" -xdev -maxdepth 9 \( -name proc -o -name .
 [ $? = 124 ] && cannot "pip, npm and jar packages" "looking for them took more than its time: the list is not complete" && section libraries
 printf '%s\n' "$found" | grep -v '/package\.json$' | head -c 2097152
 section npm # each on one line: some are written so by their makers
-printf '%s\n' "$found" | grep -E '/node_modules/(@[^/]+/)?[^/]+/package\.json$' | head -n 3000 | while IFS= read -r file; do
-  [ -r "$file" ] && printf '%s\t%s\n' "$file" "$(head -c 16384 -- "$file" | tr -d '\000-\037')"
-done | head -c 8388608
+printf '%s\n' "$found" | grep -E '/node_modules/(@[^/]+/)?[^/]+/package\.json$' | head -n 20000 | within 8 xargs -r -d '\n' awk '
+  FNR == 1 { printf "\n%s\t", FILENAME; n = 0 }
+  n < 16384 { gsub(/[\001-\037]/, " "); printf "%s", substr($0, 1, 16384 - n); n += length($0) }' 2>/dev/null | head -c 33554432
 section jar # those whose file name tells no version: what their manifest and their Maven coordinates say
 open_jar=
 have unzip && open_jar='unzip -p'

@@ -10,19 +10,20 @@ from pathlib import PurePosixPath
 import msgspec
 
 from fulldress.formats import rpmlocks
+from fulldress.formats.late import late
 from fulldress.inventory.sections import Sections, whole
 from fulldress.model.estate import ChangedFile, InstalledPackage, OwnedFiles
 
 MAX_PATHS = 500
 """More unowned files are counted, not listed."""
 MAX_CHANGED = 2000
-_SAYS = re.compile(r"[A-Za-z-]+\s*[:=]")
-_BARE = re.compile(r"[\s(:\[<].*$")
-_JAR = re.compile(r"(?P<name>.+?)[-_](?P<version>v?\d[0-9A-Za-z.+_-]*)$")
-_METADATA = re.compile(r"(?P<name>[^/]+?)-(?P<version>\d[^-/]*)(-py[\d.]+)?(-[\w.-]+)?\.(dist|egg)-info$")
-_NPM = re.compile(r'"(?P<key>name|version)"\s*:\s*"(?P<value>[^"]*)"')
-_SUM = re.compile(r"\\?(?P<sum>[0-9a-f]{32,128}) [ *](?P<path>/.*)$")
-_OF_PACKAGE = re.compile(r"/var/lib/dpkg/info/(?P<package>[^:/]+(?::\w+)?)\.md5sums:(?P<sum>[0-9a-f]{32})  (?P<path>.*)$")
+_SAYS = late(r"[A-Za-z-]+\s*[:=]")
+_BARE = late(r"[\s(:\[<].*$")
+_JAR = late(r"(?P<name>.+?)[-_](?P<version>v?\d[0-9A-Za-z.+_-]*)$")
+_METADATA = late(r"(?P<name>[^/]+?)-(?P<version>\d[^-/]*)(-py[\d.]+)?(-[\w.-]+)?\.(dist|egg)-info$")
+_NPM = late(r'"(?P<key>name|version)"\s*:\s*"(?P<value>[^"]*)"')
+_SUM = late(r"\\?(?P<sum>[0-9a-f]{32,128}) [ *](?P<path>/.*)$")
+_OF_PACKAGE = late(r"/var/lib/dpkg/info/(?P<package>[^:/]+(?::\w+)?)\.md5sums:(?P<sum>[0-9a-f]{32})  (?P<path>.*)$")
 
 
 def packages(sections: Sections) -> tuple[InstalledPackage, ...]:

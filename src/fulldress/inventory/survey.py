@@ -21,7 +21,8 @@ import msgspec
 
 from fulldress.errors import FulldressError, NothingToDo
 from fulldress.formats import config, keyreader
-from fulldress.formats.redact import SECRET, redacted
+from fulldress.formats.late import late
+from fulldress.formats.redact import SECRET, command_redacted, redacted
 from fulldress.inventory import databases, software, system
 from fulldress.inventory.sections import Section, Sections, SurveyFailed
 from fulldress.model.estate import ConfigKey, Estate, HostFacts, NotSeen, Product
@@ -31,11 +32,11 @@ from fulldress.ports import Completed, Host, Progress
 PATIENCE_S = 60
 """The probe stops asking after 52 s and says what it left out."""
 MAX_KEYS = 200_000
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
-_SECRET_FILE = re.compile(r"secret|credential|password", re.IGNORECASE)
-_UPSTREAM = re.compile(r"(^|\.)(proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass$")
+_PEM = late(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
+_SECRET_FILE = late(r"secret|credential|password", re.IGNORECASE)
+_UPSTREAM = late(r"(^|\.)(proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass$")
 """nginx passes requests on with these; a password in the address is hidden as in any address."""
-_DOTTED = re.compile(r"(?<![\w.])(?P<version>v?(?:\d+:)?\d+(?:\.\d+)+[\w.+~:-]*)")
+_DOTTED = late(r"(?<![\w.])(?P<version>v?(?:\d+:)?\d+(?:\.\d+)+[\w.+~:-]*)")
 _HOLDERS = ("value", "val", "content", "text", "default")
 """Names that say nothing of what they hold: the name above does."""
 __all__ = ["SurveyFailed", "ask", "assembled", "config_keys", "survey", "survey_host"]
@@ -268,7 +269,7 @@ def _products(sections: Sections, declared: Declared) -> tuple[Product, ...]:
     found = []
     for section in sections.named("version"):
         if version := _version(section.text):
-            probe = redacted(commands.get(section.file, ""))
+            probe = command_redacted(commands.get(section.file, ""))
             found.append(Product(name=section.file, version=redacted(version), probe=probe))
     return tuple(sorted(found, key=lambda p: p.name != declared.product))
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from fulldress.formats import cronlint, crontab, sudoers, unit
-from fulldress.formats.redact import redacted
+from fulldress.formats.late import late
+from fulldress.formats.redact import command_redacted
 from fulldress.formats.systemctl import ListedFile, ListedUnit
 from fulldress.inventory.sections import MOST, Section, Sections, SurveyFailed, whole
 from fulldress.model.estate import Account, Certificate, CronJob, Listener, SudoRule, Timer, Unit, Volume
@@ -19,16 +20,16 @@ from fulldress.model.estate import Account, Certificate, CronJob, Listener, Sudo
 T = TypeVar("T")
 OURS = "fulldress-"
 """Units of our own commands on the host are not facts of the estate."""
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_PROPERTY = re.compile(r"\{ (?P<name>On\w+)=(?P<value>.*?) ; next_elapse=")
-_DROPIN = re.compile(r".*/(?P<unit>[^/]+)\.d/[^/]+\.conf$")
-_STAMP = re.compile(r"(?:\w{3} )?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?: UTC)?$")
-_AT = re.compile(r"[a-zA-Z=](?P<number>[0-9a-f]{5})(?P<minutes>[0-9a-f]{8})$")
-_PARTS = re.compile(r"/etc/cron\.(hourly|daily|weekly|monthly|yearly)\b")
+_BLOCK = late(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_PROPERTY = late(r"\{ (?P<name>On\w+)=(?P<value>.*?) ; next_elapse=")
+_DROPIN = late(r".*/(?P<unit>[^/]+)\.d/[^/]+\.conf$")
+_STAMP = late(r"(?:\w{3} )?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?: UTC)?$")
+_AT = late(r"[a-zA-Z=](?P<number>[0-9a-f]{5})(?P<minutes>[0-9a-f]{8})$")
+_PARTS = late(r"/etc/cron\.(hourly|daily|weekly|monthly|yearly)\b")
 _LAST_MINUTE = 1_000_000_000
 """In the year 3871: later ones are no dates."""
-_SS = re.compile(r'\(\("(?P<program>[^"]*)",pid=(?P<pid>\d+)')
-_PROC_ADDRESS = re.compile(r"(?P<address>[0-9A-F]{8}|[0-9A-F]{32}):(?P<port>[0-9A-F]{4})", re.I)
+_SS = late(r'\(\("(?P<program>[^"]*)",pid=(?P<pid>\d+)')
+_PROC_ADDRESS = late(r"(?P<address>[0-9A-F]{8}|[0-9A-F]{32}):(?P<port>[0-9A-F]{4})", re.I)
 _LISTENING = ("0A", "07")
 """States of /proc/net: LISTEN for TCP, unconnected for UDP."""
 _ACCEPTS = "00010000"
@@ -190,7 +191,7 @@ def cron(sections: Sections) -> tuple[CronJob, ...]:
         "at-job": _at_job,
     }
     found = [job for section in sections if (read := readers.get(section.name)) for job in read(section)]
-    return tuple(msgspec.structs.replace(job, command=redacted(job.command)) for job in found)
+    return tuple(msgspec.structs.replace(job, command=command_redacted(job.command)) for job in found)
 
 
 def _debians_cron(sections: Sections) -> bool:
@@ -383,7 +384,7 @@ def runtimes(sections: Sections) -> dict[str, str]:
 def sudo_rules(sections: Sections) -> tuple[SudoRule, ...]:
     """Who may run what as whom; passwords in commands are hidden."""
     found = sudoers.rules({section.file: section.text for section in sections.named("sudoers")})
-    return tuple(msgspec.structs.replace(rule, commands=tuple(map(redacted, rule.commands))) for rule in found)
+    return tuple(msgspec.structs.replace(rule, commands=tuple(map(command_redacted, rule.commands))) for rule in found)
 
 
 def certificates(sections: Sections) -> tuple[Certificate, ...]:

@@ -13,7 +13,10 @@ from fulldress.formats.shell import Command
 
 _CLIENTS = ("psql", "mysql", "mariadb", "sqlplus")
 _TABLES = late(
-    r"(?i)\b(?:DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?|TRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?)([\w.\"`$-]+)(?![^;]*\bDROP\s+COLUMN)"
+    r"(?i)\b(?:DROP\s{1,9}TABLE\s{1,9}(?:IF\s{1,9}EXISTS\s{1,9})?|TRUNCATE\s{1,9}(?:TABLE\s{1,9})?(?:ONLY\s{1,9})?)([\w.\"`$-]{1,200})"
+)
+_MADE = late(
+    r"(?i)\bCREATE\s{1,9}(?:\w{1,12}\s{1,9}){0,3}TABLE\s{1,9}(?:IF\s{1,9}NOT\s{1,9}EXISTS\s{1,9})?([\w.\"`$-]{1,200})"
 )
 _SPARE = late(
     r"(?i)(^|[._\"`])(_?(tmp|temp|stg|staging|bak|backup|old|import|scratch|work)(_|$|\")|\w+_(tmp|temp|bak|old)\b)"
@@ -41,11 +44,9 @@ def tables_lost(command: Command) -> str:
     if not argv or argv[0].rpartition("/")[2] not in _CLIENTS:
         return ""
     text = "\n".join((*argv[1:], re.sub(r"(?m)--.*$", "", command.heredoc)))
-    for match in _TABLES.finditer(text):
-        made = re.search(rf"(?i)\bCREATE\s+[\w\s]*TABLE\s+(IF\s+NOT\s+EXISTS\s+)?{re.escape(match[1])}(?![\w.])", text)
-        if not _SPARE.search(match[1]) and made is None:
-            return match[1]
-    return ""
+    made = {match[1].lower() for match in _MADE.finditer(text)}
+    names = (match[1] for match in _TABLES.finditer(text))
+    return next((name for name in names if not _SPARE.search(name) and name.lower() not in made), "")
 
 
 def folder_lost(command: Command) -> str:

@@ -55,8 +55,8 @@ def uses(context: Context) -> list[Use]:
 
 
 def _uses(context: Context) -> Iterator[Use]:
-    for entry, number, line in acting_lines(context, URL, among=lambda e: standing(e.place) == "acting"):
-        if not _ABOUT.search(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
+    for entry, number, line in acting_lines(context, URL, acting=lambda e: standing(e.place) == "acting"):
+        if not _ABOUT.match(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
             bare = _NAMESPACE.sub("", line) if "://" in line and _may_name_a_space(line) else line
             text = line.strip()  # once: a line of a minified file is long, and holds many
             yield from (Use(entry.place, number, text, url) for url in urls(bare))

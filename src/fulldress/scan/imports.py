@@ -6,13 +6,14 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.model.package import Entry
 from fulldress.scan.reading import is_vendored, named
 from fulldress.scan.rule import Context
 
-_PYTHON = re.compile(r"\s*(?:from\s+([\w.]+)\s+import\s+([\w, \t(]+)|import\s+([\w.]+))")
+_PYTHON = late(r"\s*(?:from\s+([\w.]+)\s+import\s+([\w, \t(]+)|import\s+([\w.]+))")
 """One module for each line: who imports several in one line imports the standard library."""
-_NODE = re.compile(r"""(?:\brequire\s*\(|\bfrom|\bimport)\s*['"](\.{1,2}/[^'"\n]{1,200})['"]""")
+_NODE = late(r"""(?:\brequire\s*\(|\bfrom|\bimport)\s*['"](\.{1,2}/[^'"\n]{1,200})['"]""")
 _ENDS = ("", ".js", ".mjs", ".cjs", ".ts", ".json", "/index.js")
 
 

@@ -261,13 +261,18 @@ def without_remark(line: str) -> str:
     return line
 
 
-def acting_lines(context: Context, *patterns: Pattern, among: Among | None = None) -> Iterator[tuple[Entry, int, str]]:
+def acting_lines(
+    context: Context, *patterns: Pattern, among: Among | None = None, acting: Among | None = None
+) -> Iterator[tuple[Entry, int, str]]:
     """(entry, line number, line) of every text line with a match that is neither prose nor comment.
 
-    Docstrings of Python programs and the sources of third-party libraries are prose too.
+    Docstrings of Python programs and the sources of third-party libraries are prose too. ``acting`` stands for that
+    judgement and for ``among``, where the caller has a stricter one.
     """
 
     def wanted(entry: Entry) -> bool:
+        if acting is not None:
+            return acting(entry)
         place = entry.place
         return not is_prose(place) and not (is_code(place) and is_vendored(place)) and (among is None or among(entry))
 

@@ -201,11 +201,14 @@ def _kubernetes(entry: Entry, text: str) -> Iterator[Job]:
         if KUBERNETES_KIND.search(document) is None or SUSPENDED.search(document) is not None:
             continue
         zone = re.search(r"(?m)^[^\S\n]*timeZone:\s*[\"']?([\w/+-]+)", document)
+        run, where = _container(document.split("\n")), zone[1] if zone else "UTC"
         for number, line in enumerate(lines[begin + 1 : end], begin + 2):
             match = re.match(r"""\s*schedule:\s*["']?([^"'#]+?)["']?\s*(?:#.*)?$""", line)
             if match is not None and crontab.parse_schedule(match[1]) is not None:
-                run, where = _container(document.split("\n")), zone[1] if zone else "UTC"
                 yield Job(entry.place, number, match[1], run, False, line.strip(), kind="kubernetes", zone=where)
+
+
+MAX_ITEMS = 500
 
 
 def _container(lines: list[str]) -> str:
@@ -216,7 +219,7 @@ def _container(lines: list[str]) -> str:
         if match is None:
             continue
         words = (
-            _items(lines[number + 1 :], len(match[1]) + len(match[2] or ""))
+            _items(lines[number + 1 : number + 1 + MAX_ITEMS], len(match[1]) + len(match[2] or ""))
             if not match[3]
             else _WORD.findall(match[3].strip("[] "))
         )

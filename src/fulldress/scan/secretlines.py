@@ -124,6 +124,16 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         late(r"(?i)\b(?:sqlcmd|osql|bcp)\b.{1,400}\s-P\s?([^\s%\"-]{4,})"),
         "a password of a database",
     ),
+    (
+        ("curl",),
+        late(r"\bcurl\s[^\n]{0,300}?(?<=\s)(?:-u|--user)[ =]\\?[\"']?[\w.@-]{1,80}:([^\s\"'$@\\]{4,})"),
+        "a password in a command",
+    ),
+    (
+        ("/password=", "/pwd=", "/passwd=", "/password:", "/pwd:"),
+        late(r"(?i)(?<=[\s\"'])/(?:password|passwd|pwd)[=:]([^\s\"'%${()\[\]\\*+?|/]{4,})(?=[\s\"']|$)"),
+        "a password in a command",
+    ),
     (("cmdkey",), late(r"(?i)\bcmdkey\s.*/pass:(\S{4,})"), "a stored password"),
     (
         ("auth",),
@@ -160,17 +170,16 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ),
 )
 """(words of which one must occur, in lower case; the form; what it is)."""
-_RECIPE = late(r"""\bcurl\s(?:.*\s)?(?:-u|--user)[ =]["']?[\w.-]+:([^\s"'$\\{]{4,})""")
-_RECIPES = ("Jenkinsfile", ".groovy", ".yml", ".yaml", ".pp", ".sls", ".rb", ".fish")
-"""Where commands stand that the parser of shell scripts does not see."""
 FORMS_LOOK_LIKE = (
-    r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]|\bcurl\s[^\n]{0,200}(-u|--user)[ =]",
+    r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]",
     r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
     r"(?i)^\s{0,20}set\s{1,4}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
     r"[ \t]{1,8}[^\s=:{(]",
+    r"\bcurl\b[^\n]{0,200}\s(-u|--user)[ =][^\s]{1,80}:",
+    r"(?i)[\s\"']/(password|passwd|pwd)[=:][^\s]{4}",
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
     r"(?i)^\s{0,8}(#define|set)\s{1,8}\w{0,40}(passw(or)?d|pwd|secret|token|key)\w{0,10}\s{1,20}\"",
@@ -225,9 +234,6 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
         ):
             continue  # a piece of a query: programs show how to call them
         yield Secret(key, match[2], "a password in a URL", named=match[1][1:-1], worth=secrets.worth(unquote(match[2])))
-    if "curl" in line and place.endswith(_RECIPES):
-        for match in _RECIPE.finditer(line):
-            yield Secret(key, match[1], "a password in a command", "likely", worth=secrets.worth(match[1]))
     for what, value in _by_form(line):
         yield Secret(key, value, what, "likely", worth="real" if secrets.worth(value) == "real" else "")
     for name, value in found:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from fulldress.formats import unit
+from fulldress.formats.late import late
 from fulldress.model.package import Entry
 from fulldress.scan.reading import memo, named
 from fulldress.scan.rule import Context
 
 _FOLDERS = ("etc/systemd/system/", "usr/local/lib/systemd/system/", "usr/lib/systemd/system/", "lib/systemd/system/")
-_WORD = re.compile(r""""([^"]*)"|'([^']*)'|(\S+)""")
-_SETTING = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))")
+_WORD = late(r""""([^"]*)"|'([^']*)'|(\S+)""")
+_SETTING = late(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))")
 
 
 class Started(NamedTuple):
@@ -53,7 +53,7 @@ def started(context: Context, service: Entry) -> Started:
 
 def _started(context: Context, service: Entry) -> Started:
     name = service.place.rpartition("/")[2]
-    drop = [e for e in context.ending(".conf") if f"/{name}.d/" in f"/{e.place}" and e.kind == "file"]
+    drop = [e for e in context.holding(f"{name.lower()}.d/") if e.place.endswith(".conf") and e.kind == "file"]
     commands: list[tuple[str, str, str, int]] = []
     values: dict[str, str] = {}
     files: list[str] = []

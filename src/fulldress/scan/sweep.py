@@ -69,12 +69,14 @@ def sweep(
     *,
     waivers: Iterable[Waiver] = (),
     progress: Progress | None = None,
+    emptied: bool = False,
 ) -> FindingsReport:
     """Run the rules (default: all) and return ranked findings, fingerprinted, without duplicates and without waived ones.
 
-    ``waivers`` are those in force. Raises NothingToDo when the package holds nothing that could be looked at.
+    ``waivers`` are those in force. Raises NothingToDo when the package holds nothing that could be looked at, unless cures
+    ``emptied`` it.
     """
-    if not context.files and not context.package.not_inspected:
+    if not context.files and not context.package.not_inspected and not emptied:
         raise NothingToDo(
             f"{context.package.name or 'the package'} holds no files",
             why="nothing was scanned, and nothing scanned is never reported as fine",

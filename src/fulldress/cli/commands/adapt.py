@@ -61,7 +61,7 @@ def command(check: bool, accept_safe: bool, only: str, skip: str, output: Path |
         rules = _chosen(able, numbers, only, skip)
         curers = [_curer(rule, context, waivers, accept_safe) for rule in rules]
         result = adapt(lock, blobs, curers, hide=hide_secrets, numbers=numbers)
-        rescan = sweep(release_context(release, result.lock, blobs, tuple(result.steps)), waivers=waivers)
+        rescan = sweep(release_context(release, result.lock, blobs, tuple(result.steps)), waivers=waivers, emptied=True)
         outcome = Outcome(lock, report, result, rescan, Choice(said=said, numbers=numbers))
         write_outcome(work, outcome)
         if output is not None:
@@ -178,7 +178,7 @@ def _no_such(word: str) -> UsageError:
 
 def _curer(rule: Rule, context: Callable[[PackageLock], Context], waivers: Sequence[Waiver], only_safe: bool) -> Curer:
     def check(lock: PackageLock) -> Sequence[Finding]:
-        return sweep(context(lock), [rule], waivers=waivers).findings
+        return sweep(context(lock), [rule], waivers=waivers, emptied=True).findings
 
     def answer(lock: PackageLock, finding: Finding) -> Cure | Finding | None:
         cure = cured(rule, context(lock), finding)

@@ -32,6 +32,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
+from fulldress.formats.late import late
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan import certificates
@@ -39,7 +40,7 @@ from fulldress.scan.certificates import Found, issued_by, self_signed
 from fulldress.scan.reading import current_text, encode, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BLOCK = late(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 META = RuleMeta(
     slug="certificate-chain-incomplete",
     family="tls",

@@ -68,7 +68,7 @@ _LITERAL = late(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 def check(context: Context) -> Iterator[Finding]:
     """One finding for what a file runs, one for an address that it hides."""
     told: set[tuple[str, bool]] = set()
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: standing(e.place) == "acting"):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, acting=lambda e: standing(e.place) == "acting"):
         place, runs = entry.place, _RUNS.search(line) is not None
         if (place, runs) in told or len(line) > 4000 or role(context, place) == "library":
             continue

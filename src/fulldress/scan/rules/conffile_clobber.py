@@ -47,6 +47,7 @@ META = RuleMeta(
 )
 BESIDE = ".vendor"
 _DEBIAN = late(r"\.deb!/")
+_RPM = late(r"\.rpm!/")
 _COPIES = ("cp", "mv", "install")
 
 
@@ -84,11 +85,21 @@ def _changed(context: Context) -> Iterator[Changed]:
 
 
 def _carried(context: Context, one: Changed, entry: Entry) -> Iterator[Finding]:
-    """The package has the file itself: in a .deb dpkg asks (and in batch keeps the local one), else it is replaced."""
-    new = hashlib.md5(context.read(entry), usedforsecurity=False).hexdigest()
-    if new in (one.file.found, one.file.shipped) and (new == one.file.found or _DEBIAN.search(entry.place)):
+    """The package has the file itself: in a .deb dpkg asks (and in batch keeps the local one), else it is replaced.
+
+    rpm keeps the local file (``noreplace``), or puts it aside as .rpmsave.
+    """
+    new = _digest(context.read(entry), like=one.file.shipped or one.file.found)
+    managed = _DEBIAN.search(entry.place) or _RPM.search(entry.place)
+    if new in (one.file.found, one.file.shipped) and (new == one.file.found or managed):
         return
-    asks = _DEBIAN.search(entry.place) is not None and one.file.conffile
+    asks = managed is not None and one.file.conffile
+    if asks and _RPM.search(entry.place):
+        happens = (
+            "rpm lays its own beside it (.rpmnew) or moves the local file away (.rpmsave): one of the two is not in force."
+        )
+    else:
+        happens = "dpkg stops and asks; in batch it keeps the local file, without what the new version needs."
     after = "back to what the old package shipped" if new == one.file.shipped else "with the package's new version"
     yield Finding(
         rule=META.slug,
@@ -97,11 +108,17 @@ def _carried(context: Context, one: Changed, entry: Entry) -> Iterator[Finding]:
         title=f"{one.file.path} was changed on {one.host}, and the package brings its own",
         place=entry.place,
         excerpt=f"{one.file.path}: shipped {one.file.shipped[:8]}, on the host {one.file.found[:8]}, new {new[:8]}",
-        consequence="dpkg stops and asks; in batch it keeps the local file, without what the new version needs."
-        if asks
-        else f"The local change is lost: the file is overwritten {after}.",
-        fix="Merge the local change into the new file before the window, and install with --force-confold.",
+        consequence=happens if asks else f"The local change is lost: the file is overwritten {after}.",
+        fix="Merge the local change into the new file before the window, and install with --force-confold."
+        if not (asks and _RPM.search(entry.place))
+        else "Merge the local change into the new file before the window, and look for .rpmnew and .rpmsave after it.",
     )
+
+
+def _digest(data: bytes, *, like: str) -> str:
+    """As the host's package manager has it on record: its length tells the algorithm."""
+    algorithm = {64: "sha256", 128: "sha512"}.get(len(like), "md5")
+    return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
 
 
 def _written(script: Script, command: Command, one: Changed, *, curable: bool) -> Finding:
@@ -219,7 +236,10 @@ def _estate(path: str = "/etc/app/app.conf", *, shipped: str = "0" * 32, found: 
 _NEW = "[a]\nb = 1\n"
 _NEW_MD5 = hashlib.md5(_NEW.encode(), usedforsecurity=False).hexdigest()
 
+_NEW_SHA256 = hashlib.sha256(_NEW.encode()).hexdigest()
+
 BAD = (
+    Sample(files={"app.rpm!/etc/app/app.conf": _NEW}, estate=_estate(shipped="0" * 64, found="1" * 64)),
     Sample(files={"install.sh": "#!/bin/sh\ncp conf/app.conf /etc/app/app.conf\n"}, estate=_estate()),
     Sample(files={"install.sh": "#!/bin/sh\nsudo install -m 644 conf/app.conf /etc/app/\n"}, estate=_estate()),
     Sample(files={"install.sh": "#!/bin/sh\ndpkg -i --force-confnew packages/app_5.0_all.deb\n"}, estate=_estate()),
@@ -237,5 +257,7 @@ GOOD = (
     Sample(files={"install.sh": "#!/bin/sh\ndpkg -i --force-confold packages/app_5.0_all.deb\n"}, estate=_estate()),
     Sample(files={"install.sh": "#!/bin/sh\ndpkg -i --force-confnew packages/other_5.0_all.deb\n"}, estate=_estate()),
     Sample(files={"rootfs/etc/app/app.conf": _NEW}, estate=_estate(found=_NEW_MD5)),
+    Sample(files={"app.rpm!/etc/app/app.conf": _NEW}, estate=_estate(shipped=_NEW_SHA256, found="1" * 64)),
+    Sample(files={"app.rpm!/etc/app/app.conf": _NEW}, estate=_estate(shipped="0" * 64, found=_NEW_SHA256)),
     Sample(files={"app.deb!/etc/app/app.conf": _NEW}, estate=_estate(shipped=_NEW_MD5)),
 )

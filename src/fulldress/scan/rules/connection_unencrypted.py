@@ -62,7 +62,7 @@ NEAR = 8
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each connection of a file."""
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: standing(e.place) == "acting"):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, acting=lambda e: standing(e.place) == "acting"):
         match = _LINE.match(line)
         if match is None or is_code(entry.place) or script_at(context, entry.place) is not None:
             continue

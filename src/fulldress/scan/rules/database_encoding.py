@@ -30,6 +30,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import DatabaseFacts, Estate, HostFacts
 from fulldress.model.finding import Finding, Severity
@@ -55,10 +56,10 @@ _CHARSET = Pattern(
 _WIDE = Pattern(r"[\xc4-\xf4][\x80-\xbf]", once=True)
 """A character beyond Latin-1, in UTF-8."""
 LOOKS_FOR = (_CREATES, _CHARSET)
-_DATABASE = re.compile(r"(?i)\bcreate\s+database\s+(?:if\s+not\s+exists\s+)?[\"'`]?(?P<name>\w+)")
-_ENCODING = re.compile(r"(?i)\bencoding\s*=?\s*'?(?P<value>[\w-]+)")
-_COLLATE = re.compile(r"(?i)\b(?:lc_collate|(?<!icu_)locale)\s*=?\s*'(?P<value>[\w.@-]+)'")
-_MYSQL = re.compile(
+_DATABASE = late(r"(?i)\bcreate\s+database\s+(?:if\s+not\s+exists\s+)?[\"'`]?(?P<name>\w+)")
+_ENCODING = late(r"(?i)\bencoding\s*=?\s*'?(?P<value>[\w-]+)")
+_COLLATE = late(r"(?i)\b(?:lc_collate|(?<!icu_)locale)\s*=?\s*'(?P<value>[\w.@-]+)'")
+_MYSQL = late(
     r"(?i)\b(?:charset|character\s+set)\s*=?\s*[\"'`]?(?P<charset>\w+)|\bcollate\s*=?\s*[\"'`]?(?P<collation>[a-z0-9]+_\w+)"
 )
 _CODECS = {"LATIN1": "latin-1", "LATIN2": "iso8859-2", "LATIN5": "iso8859-9", "LATIN9": "iso8859-15", "WIN1250": "cp1250",

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats import shell
+from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -79,7 +80,7 @@ _TOOLS = {
     "uv": _Tool("pyproject.toml", ("uv.lock",), frozenset({"sync"}), ("--frozen", "--locked")),
     "cargo": _Tool("Cargo.toml", ("Cargo.lock",), frozenset({"build", "run"}), ("--locked", "--frozen")),
 }  # fmt: skip
-_PINNED = re.compile(r"===?\s*[^\s*;]+\s*(;|$|\\|--hash)|\s@\s|^\s*(-|\.|/|https?:|git\+|file:)")
+_PINNED = late(r"===?\s*[^\s*;]+\s*(;|$|\\|--hash)|\s@\s|^\s*(-|\.|/|https?:|git\+|file:)")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -129,7 +130,7 @@ def _asks(context: Context, entry: Entry, tool: _Tool) -> bool:
     if not tool.names:
         return (
             not entry.place.endswith("pyproject.toml")
-            or re.search(r"(?m)^\s*(\[tool\.poetry|\[project\])", text) is not None
+            or re.search(r"(?m)^[ \t]*(\[tool\.poetry|\[project\])", text) is not None
         )
     try:
         said = json.loads(text)

@@ -24,6 +24,7 @@ Ask the vendor which of them is meant. Where the hosts tell upper from lower cas
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 
 from fulldress.model.finding import Finding, Severity
@@ -39,13 +40,20 @@ META = RuleMeta(
 )
 
 
+def _folded(place: str) -> str:
+    return (place if place.isascii() else unicodedata.normalize("NFKC", place)).casefold()
+
+
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all pairs that would overwrite one another."""
-    groups: dict[str, list[Entry]] = {}
-    for entry in context.package.entries:
-        if entry.kind != "directory":
-            place = entry.place if entry.place.isascii() else unicodedata.normalize("NFKC", entry.place)
-            groups.setdefault(place.casefold(), []).append(entry)
+    entries = [e for e in context.package.entries if e.kind != "directory"]
+    names = [_folded(e.place) for e in entries]
+    if len(set(names)) == len(names):
+        return
+    groups: dict[str, list[Entry]] = {name: [] for name, count in Counter(names).items() if count > 1}
+    for entry, name in zip(entries, names, strict=True):
+        if name in groups:
+            groups[name].append(entry)
     pairs = [g for g in groups.values() if len(g) > 1 and len({(e.sha256, e.link) for e in g}) > 1]
     if not pairs:
         return

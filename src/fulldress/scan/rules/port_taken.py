@@ -104,7 +104,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _wishes(context: Context) -> Iterator[_Wish]:
     asked = (*LOOKS_FOR, *looks_for(context))
-    for entry, number, line in acting_lines(context, *asked, among=lambda e: standing(e.place) == "acting"):
+    for entry, number, line in acting_lines(context, *asked, acting=lambda e: standing(e.place) == "acting"):
         place = entry.place
         if is_code(place):
             continue

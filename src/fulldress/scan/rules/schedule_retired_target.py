@@ -23,9 +23,9 @@ suspends the CronJob.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.callgraph import Step, reaches, short
@@ -45,7 +45,7 @@ META = RuleMeta(
 )
 
 
-_SAYS = re.compile(r"\s*(?:echo|printf|logger|log|warn|die|info)\s[^|>;&]*$")
+_SAYS = late(r"\s*(?:echo|printf|logger|log|warn|die|info)\s[^|>;&]*$")
 """A line of a shell script that tells a person something, and does nothing."""
 
 

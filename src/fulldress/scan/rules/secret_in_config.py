@@ -77,7 +77,7 @@ MAX_MARKUP = 2 << 20
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each line with a secret, or one for the file."""
     by_place: dict[str, list[Spot]] = {}
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=_is_read):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, acting=_is_read):
         if number in _not_read(context, entry):
             continue
         spot = _spot(entry.place, number, line) or _below(context, entry, number, line)
@@ -96,7 +96,10 @@ def _below(context: Context, entry: Entry, number: int, line: str) -> Spot | Non
     name = _NAME.match(line) if entry.place.endswith((".yaml", ".yml", ".json", ".j2")) else None
     if name is None or not secrets.is_secret_key(name[1]):
         return None
-    below = (context.text(entry) or "").split("\n")[number : number + 1]
+    kept = context.memo.get("lines below")  # of the last file: a list may name a thousand variables
+    if not isinstance(kept, tuple) or kept[0] != entry.sha256:
+        kept = context.memo["lines below"] = (entry.sha256, (context.text(entry) or "").split("\n"))
+    below = kept[1][number : number + 1]
     found = _VALUE.match(below[0]) if below else None
     value = (found[1] or found[2] or found[3] or "") if found is not None else ""
     worth = secrets.worth(value)
@@ -180,7 +183,7 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 def _spots(context: Context, place: str) -> Iterator[Spot]:
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: e.place == place and _is_read(e)):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, acting=lambda e: e.place == place and _is_read(e)):
         if number not in _not_read(context, entry):
             spot = _spot(place, number, line)
             if spot is not None:
@@ -214,6 +217,8 @@ BAD = (
     {"consul/a.hcl": 'encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="\n'},
     {"consul/b.hcl": 'tokens {\n  initial_management = "7f4e0c1a-93b2-4d58-a6e7-0b1c2d3e4f50"\n}\n'},
     {"ci/Jenkinsfile": 'sh """\n  curl --fail -u deploy:geheim-1 https://n.partner.example/\n"""\n'},
+    {"Jenkinsfile": 'sh "curl -u admin:7Qm2xV9kRt4LpZs8 https://nexus.lab.internal/x"\n'},
+    {"setup.iss": 'Filename: "{app}\\x.exe"; Parameters: "/user=sa /password=7Qm2xV9kRt4LpZs8"\n'},
     {"k8s/d.yaml": 'kind: Deployment\n  env:\n    - name: WMS_TOKEN\n      value: "0a9f4c77d1e24b"\n'},
     {"a/web.config": '<machineKey validationKey="' + "0123456789ABCDEF" * 4 + '" validation="SHA1" />\n'},
     {"app/etc/env.php": "<?php return ['crypt' => ['key' => '0123456789abcdef0123456789abcdee']];\n"},
@@ -253,6 +258,9 @@ BAD = (
 GOOD = (
     {"etc/haproxy/a.cfg": "  stats auth $USER:$PASS\n", "a.fish": "set -gx MQTT_PASS $argv[1]\nset -l token (cat /run/t)\n"},
     {"ci/Jenkinsfile": "sh 'curl -u $USER:$PASS https://n.partner.example/'\n", "c.hcl": 'encrypt = "${GOSSIP}"\n'},
+    {"app/x.php": "$p = '/password=(\\w+)/';\n$q = '/pwd:[a-z]9+/';\n"},
+    {"Jenkinsfile": 'sh "curl -u $U:$P https://nexus.lab.internal/x"\nsh \'curl -u "${U}:${P}" https://n.lab/\'\n'},
+    {"setup.iss": 'Parameters: "/user={param:user} /password={param:pw}"\nurl = "https://x.lab/password=reset"\n'},
     {"k8s/d.yaml": "env:\n    - name: WMS_TOKEN\n      valueFrom: x\n    - name: A_TOKEN\n      value: $(B_TOKEN)\n"},
     {"app/conf.py": 'X = os.getenv("DB_PASSWORD", "")\n', "web/x.js": "const t = process.env.API_TOKEN || '';\n"},
     {"a.cmd": "net use Z: /delete\r\nnet user svc /delete\r\nnet user svc * /add\r\n"},

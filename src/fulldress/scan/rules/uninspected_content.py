@@ -57,7 +57,7 @@ def check(context: Context) -> Iterator[Finding]:
         many = f"{len(parts)} parts" if len(parts) > 1 else "one part"
         yield Finding(
             rule=META.slug,
-            severity="high" if reason.startswith(LIMIT) else META.severity,
+            severity="high" if reason.startswith((LIMIT, "encrypted")) else META.severity,
             confidence=META.confidence,
             title=f"{many} of {size:,} bytes not inspected: {reason}",
             place=parts[0].place,

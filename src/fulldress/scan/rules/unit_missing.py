@@ -27,6 +27,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow, unit
@@ -226,19 +227,19 @@ def _meant(command: Command, text: str) -> Iterator[tuple[str, int]]:
         match = _WORD.match(word)
         if match is None:
             continue
-        for value, line in _values(match[1] or match[2], text):
+        for value, line in _values(text).get(match[1] or match[2], ()):
             if re.fullmatch(r"[A-Za-z0-9][\w:.@-]*", value):
                 yield value if value.endswith(SUFFIXES) else f"{value}.service", line
 
 
-def _values(name: str, text: str) -> Iterator[tuple[str, int]]:
-    """The plain values that a variable is given: by an assignment, or by a loop over words."""
-    for assignment in shellflow.assignments(text):
-        if assignment.name == name:
-            yield from ((word, assignment.line) for word in assignment.value.split() if "$" not in assignment.value)
-    for loop in re.finditer(rf"(?m)^[^\S\n]*for\s+{name}\s+in\s+([^;\n$`*]+)(?:;|$)", text):
-        line = text.count("\n", 0, loop.start(1)) + 1
-        yield from ((word.strip("\"'"), line) for word in loop[1].split())
+@lru_cache(maxsize=8)
+def _values(text: str) -> dict[str, list[tuple[str, int]]]:
+    """The plain values (and their lines) that the variables of a script are given: by assignments, by loops over words."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for given in (*shellflow.assignments(text), *shellflow.loop_values(text)):
+        words = given.value.split() if "$" not in given.value else ()
+        found.setdefault(given.name, []).extend((word.strip("\"'"), given.line) for word in words)
+    return found
 
 
 def _successor(context: Context, name: str) -> str:

@@ -3,7 +3,8 @@
 ## What it does
 Compares the package's units with those of the hosts and with each other: a whole unit in `/etc` that hides the
 distribution's own, a drop-in that adds a second `ExecStart=` without taking the first one back, units that the package
-enables or starts although they are masked here, two files of one name in the package, and links that mask a unit.
+enables or starts although they are masked here, two files of one name in the package, links that mask a unit, and units of
+the package that a drop-in of this estate changes.
 
 ## Why it matters
 A copy in `/etc` wins over every later security fix of the distribution's unit. A drop-in without the reset makes systemd
@@ -48,6 +49,7 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each unit."""
     estate_units = {u.name: u for h in (context.estate.hosts if context.estate is not None else ()) for u in h.units}
     own = {u.name for u in units(context) if not u.dropin and u.folder in ("lib", "usr/lib")}
+    yield from _changed_here(context)
     for found in units(context):
         if found.dropin:
             yield from _second_exec(found, own, estate_units)
@@ -70,6 +72,26 @@ def check(context: Context) -> Iterator[Finding]:
                 consequence="The unit cannot be started any more, by hand or by what needs it.",
                 fix="Take the link out, unless that is what the upgrade is for.",
             )
+
+
+def _changed_here(context: Context) -> Iterator[Finding]:
+    """Units of the package to which a person of the estate has added something: it goes on holding, over the new ones."""
+    whole = {u.name: u for u in reversed(units(context)) if not u.dropin}
+    for host in context.estate.hosts if context.estate is not None else ():
+        for known in host.units:
+            local = [path for path in known.dropins if path.startswith("/etc/")]
+            if local and known.name in whole:
+                found = whole[known.name]
+                yield Finding(
+                    rule=META.slug,
+                    severity="low",
+                    confidence=META.confidence,
+                    title=f"{known.name} has been changed on {host.hostname or host.name} by {', '.join(local[:3])}",
+                    place=found.entry.place,
+                    excerpt="; ".join(local[:5]),
+                    consequence="What the drop-in says holds over the package's new unit, too: made for the old one.",
+                    fix="Hold the drop-in against the new unit, and take out what no longer fits.",
+                )
 
 
 def _finding(
@@ -150,6 +172,13 @@ def _estate(**states: str) -> Estate:
     )
 
 
+def _with_dropin(path: str) -> Estate:
+    unit = Unit(name="a.service", load="loaded", active="active", sub="running", dropins=(path,))
+    host = HostFacts(name="h", hostname="h", os="debian", os_version="12", units=(unit,))
+    return Estate(taken="2026-10-01T00:00:00Z", hosts=(host,))
+
+
+_PLAIN = "[Service]\nExecStart=/bin/true\n"
 _DROPIN = "x.deb!/etc/systemd/system/nginx.service.d/a.conf"
 BAD = (
     Sample(files={_DROPIN: "[Service]\nExecStart=/usr/sbin/nginx -c /opt/n.conf\n"}, estate=_estate(nginx="enabled")),
@@ -158,6 +187,9 @@ BAD = (
         estate=_estate(nginx="enabled"),
     ),
     Sample(files={"up.sh": "#!/bin/sh\nset -e\nsystemctl restart nginx\n"}, estate=_estate(nginx="masked")),
+    Sample(
+        files={"x.deb!/lib/systemd/system/a.service": _PLAIN}, estate=_with_dropin("/etc/systemd/system/a.service.d/x.conf")
+    ),
     {
         "x.deb!/etc/systemd/system/a.service": "[Service]\nExecStart=/bin/true\n",
         "x.deb!/lib/systemd/system/a.service": "[Service]\nExecStart=/bin/false\n",
@@ -168,6 +200,10 @@ GOOD = (
         files={_DROPIN: "[Service]\nExecStart=\nExecStart=/usr/sbin/nginx -c /opt/n.conf\n"}, estate=_estate(nginx="enabled")
     ),
     Sample(files={_DROPIN: "[Service]\nLimitNOFILE=4096\n"}, estate=_estate(nginx="enabled")),
+    Sample(
+        files={"x.deb!/lib/systemd/system/a.service": _PLAIN},
+        estate=_with_dropin("/usr/lib/systemd/system/a.service.d/x.conf"),
+    ),
     Sample(files={"up.sh": "#!/bin/sh\nsystemctl unmask nginx\nsystemctl start nginx\n"}, estate=_estate(nginx="masked")),
     {"x.deb!/lib/systemd/system/a.service": "[Service]\nExecStart=/bin/false\n"},
 )

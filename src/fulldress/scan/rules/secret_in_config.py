@@ -91,8 +91,23 @@ _NAME = late(r"""^\s*(?:-\s+)?["']?(?:name|key)["']?\s?:\s*["']?([\w.-]+)["']?\s
 _VALUE = late(r"""^\s*["']?value["']?\s?:\s*(?:"([^"]*)"|'([^']*)'|([^\s"'{\[&*!|>][^\s#]*))\s*,?\s*$""")
 
 
+_FOLDED = late(r"""^\s*(?:-\s+)?["']?([\w.-]+)["']?\s*:\s*[|>][+-]?\s*$""")
+
+
+def _folded(context: Context, entry: Entry, number: int, name: str) -> Spot | None:
+    """A value of one line under a block sign."""
+    text, after = [*(context.text(entry) or "").split("\n")[number : number + 2], "", ""][:2]
+    value = text.strip()
+    goes_on = bool(after.strip()) and len(after) - len(after.lstrip()) >= len(text) - len(text.lstrip())
+    severity = severity_of("real", standing(entry.place)) if secrets.worth(value) == "real" and not goes_on else None
+    return Spot(number + 1, f"a secret under {name}", redacted(text, value), severity) if severity is not None else None
+
+
 def _below(context: Context, entry: Entry, number: int, line: str) -> Spot | None:
-    """The secret on the line below its name, in a list of names and values."""
+    """The secret on the line below its name, in a list of names and values, or folded (``password: >-``)."""
+    folded = _FOLDED.match(line) if entry.place.endswith((".yaml", ".yml")) else None
+    if folded is not None and secrets.is_secret_key(folded[1]):
+        return _folded(context, entry, number, folded[1])
     name = _NAME.match(line) if entry.place.endswith((".yaml", ".yml", ".json", ".j2")) else None
     if name is None or not secrets.is_secret_key(name[1]):
         return None
@@ -212,6 +227,7 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"conf/application.yml": "datasource:\n  password: >-\n    geheim-1\n  url: x\n"},
     {"etc/haproxy/a.cfg": "listen s\n    stats auth ops:geheim-1\n", "a.fish": "set -gx MQTT_PASS 'geheim-1'\n"},
     {"wlp/server.xml": '<keyStore id="k" password="{xor}Lz4sLCgwLTtyZ2Zn"/>\n'},
     {"consul/a.hcl": 'encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="\n'},
@@ -256,6 +272,7 @@ BAD = (
     {"app/settings.py": 'DB = {"password": "S3cret-9xQ"}\nURL = "postgresql://app:k8Wz-41x@db/app"\n'},
 )
 GOOD = (
+    {"conf/application.yml": "a:\n  password: |\n    ${DB_PASSWORD}\nb:\n  token: >\n    words that\n    explain-1\n"},
     {"etc/haproxy/a.cfg": "  stats auth $USER:$PASS\n", "a.fish": "set -gx MQTT_PASS $argv[1]\nset -l token (cat /run/t)\n"},
     {"ci/Jenkinsfile": "sh 'curl -u $USER:$PASS https://n.partner.example/'\n", "c.hcl": 'encrypt = "${GOSSIP}"\n'},
     {"app/x.php": "$p = '/password=(\\w+)/';\n$q = '/pwd:[a-z]9+/';\n"},

@@ -175,7 +175,7 @@ def _value(context: Context, text: str) -> str:
     if variable is None:
         return text
     setting = re.compile(
-        rf"""(?m)^\s+{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$|^{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$"""
+        rf"""(?m)^[ \t]+{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$|^{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$"""
     )
     found = {m[1] or m[2] for _, body in context.texts(".yml", ".yaml") for m in setting.finditer(body)}
     return found.pop() if len(found) == 1 else text

@@ -174,10 +174,8 @@ def _value(context: Context, text: str) -> str:
     variable = re.fullmatch(r"\{\{\s*(\w+)[^}]*\}\}", text)
     if variable is None:
         return text
-    setting = re.compile(
-        rf"""(?m)^\s+{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$|^{variable[1]}:\s*["']?([\d*,/-]+)["']?\s*$"""
-    )
-    found = {m[1] or m[2] for _, body in context.texts(".yml", ".yaml") for m in setting.finditer(body)}
+    setting = re.compile(rf"""(?m)^[^\S\n]*{variable[1]}:[^\S\n]*["']?([\d*,/-]+)["']?[^\S\n]*$""")
+    found = {m[1] for _, body in context.texts(".yml", ".yaml") for m in setting.finditer(body)}
     return found.pop() if len(found) == 1 else text
 
 

@@ -123,6 +123,19 @@ PLANT = World(
         window=Window(start="2027-02-09T02:00", minutes=60),
     ),
 )
+WARD = World(
+    "ward.tar.gz",
+    Estate(
+        taken="2027-02-05T09:00:00Z",
+        hosts=(_host("pacs1", "Europe/Berlin", "nginx cron ssh mariadb", SYSTEM, {"root": 0, "www-data": 33}, "image"),),
+        retired=("pacs-old.klinik.internal",),
+    ),
+    Release(
+        name="ward",
+        estate=Declared(timezone="Europe/Berlin", database="app"),
+        window=Window(start="2027-02-09T02:00", minutes=60),
+    ),
+)
 BANK = World(
     "bank.zip",
     Estate(
@@ -153,7 +166,7 @@ def measure() -> list[Row]:
     rows = []
     keys = [rsa.generate_private_key(65537, bits) for bits in (2048, 1024)]
     with tempfile.TemporaryDirectory() as folder:
-        for world in (PLANT, BANK):
+        for world in (PLANT, BANK, WARD):
             data, marks = package(world.file, keys)
             for known in (False, True):
                 findings = scanned(world, data, Path(folder), known=known)

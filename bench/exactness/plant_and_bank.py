@@ -1,4 +1,4 @@
-"""Two packages of worlds that the other sets leave out: an appliance for machine control, and a bank's middleware.
+"""Packages of worlds that the other sets leave out: machine control, a bank's middleware, a hospital's image archive.
 
 How written: by someone who had the catalogue of hazards and had read neither a rule, nor its tests and pages, nor another
 set's files; all marks were set and committed before the first scan, and only then were rules changed.
@@ -9,7 +9,8 @@ which a finding of high or critical severity is a false alarm. A finding of a wh
 Found before any fix, with the estate: 67 of 111 and 57 of 121; without it: 57 and 45. Traps alarmed, with the estate: one in
 each package (one mistaken: the job that is not in the window starts one that reaches a retired host). Eight hazards on an
 inner line of a statement were found then on its first line, which had no mark yet and did not count. Mistaken, and not
-taken back: pg_cron's clock is UTC, so that its job at 02:30 comes after the window.
+taken back: pg_cron's clock is UTC, so that its job at 02:30 comes after the window. The hospital's was written
+after what those two taught was mended, to see how far that carries: 13 of 33 were found, 12 without the estate.
 """
 
 from __future__ import annotations
@@ -231,8 +232,10 @@ def rows_of(file: str, marks: tuple[Mark, ...], findings: tuple[Finding, ...], h
 AT_LEAST: dict[tuple[str, str], tuple[int, int]] = {
     ("plant.tar.zst", "alone"): (94, 0),
     ("plant.tar.zst", "estate"): (106, 1),
-    ("bank.zip", "alone"): (95, 0),
-    ("bank.zip", "estate"): (109, 0),
+    ("bank.zip", "alone"): (96, 0),
+    ("bank.zip", "estate"): (110, 0),
+    ("ward.tar.gz", "alone"): (24, 0),
+    ("ward.tar.gz", "estate"): (25, 0),
 }
 """Hazards found that a change may not fall below, and traps that may be alarmed."""
 

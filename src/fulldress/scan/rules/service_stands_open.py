@@ -42,6 +42,16 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
+    Pattern(
+        r"(?i)^\s{0,12}[\"']?([\w.-]{1,40}[._-])?(auth|authentication|authorization|security)[._-]?enabled?[\"']?\s{0,4}[=:]"
+        r"\s{0,4}[\"']?(false|no|off|disabled|0)\b"
+    ),
+    Pattern(
+        r"^\s{0,4}skip[-_]grant[-_]tables\b|\btcp://(0\.0\.0\.0|\*)?:237[56]\b|^\s{0,4}user\s{1,4}\S{1,60}\s{1,4}on\s[^\n]{0,60}\bnopass\b"
+    ),
+    Pattern(
+        r"\bloopback_users\s{0,4}=\s{0,4}none\b|^\s{2,8}insecure:\s{1,4}true\b|^\[auth\.anonymous\]|^(telnetd|rlogind|ftpd)_enable=\"?YES"
+    ),
     Pattern(r"^\s{0,4}(allow_anonymous\s{1,4}true|listener\s{1,4}\d{2,5})\b|\bCHLAUTH\(DISABLED\)|\bCONNAUTH\('\s{0,2}'\)"),
     Pattern(r"(?i)\bMCAUSER\('?(mqm|MUSR_MQADMIN|root)'?\)|jdwp=[^\n\"]{0,80}address=(\*|0\.0\.0\.0)"),
     Pattern(r"^\s{2,20}include:\s{0,4}[\"']?\*[\"']?\s{0,4}$|^\s{2,20}shutdown:\s{0,4}$|\"https?://(\*|\+|0\.0\.0\.0):\d"),
@@ -60,6 +70,75 @@ _CLOSE = "Bind it to the address that needs it, and add the port to firewall and
 _ANYONE = "Everyone in the network reaches it from the first start, without a login."
 
 ROWS = (
+    Row(
+        _SETTINGS,
+        late(
+            r"(?i)^\s*[\"']?(?:[\w.-]+[._-])?(?:auth|authentication|authorization|security)[._-]?enabled?[\"']?\s*[=:]"
+            r"\s*[\"']?(?:false|no|off|disabled|0)\b"
+        ),
+        "medium",
+        "switches the login off",
+        _ANYONE,
+        "Switch it on, and give each client an account of its own.",
+    ),
+    Row(
+        late(r"\.(cnf|ini|conf)$"),
+        late(r"^\s*skip[-_]grant[-_]tables\b"),
+        "high",
+        "lets everybody into the database server as anyone",
+        "MySQL checks no password and no right until the line is gone.",
+        "Take it out; a lost password is reset by an init file.",
+    ),
+    Row(
+        late(r"\.(json|service|conf|sh|env|ya?ml)$|(^|[!/])docker$"),
+        late(r"\btcp://(?:0\.0\.0\.0|\*)?:237[56]\b"),
+        "high",
+        "opens Docker's interface to the network",
+        "Whoever reaches the port is root on the host.",
+        "Leave the socket in the file system; others come in over SSH.",
+    ),
+    Row(
+        late(r"\.(acl|conf)$"),
+        late(r"^\s*user\s+\S+\s+on\s.*\bnopass\b"),
+        "medium",
+        "lets a user in without a password",
+        _ANYONE,
+        "Give the user a password (>...), and name the commands that it needs.",
+    ),
+    Row(
+        late(r"(?i)rabbit[^!]*\.conf$"),
+        late(r"\bloopback_users\s*=\s*none\b"),
+        "medium",
+        "lets guest in from everywhere",
+        "guest with the password guest rules the broker; RabbitMQ keeps it to the host for that reason.",
+        "Take the line out, and make users of your own.",
+    ),
+    Row(
+        late(r"(?i)traefik[^!]*\.ya?ml$"),
+        late(r"^\s+insecure:\s+true\b"),
+        "medium",
+        "opens Traefik's dashboard without a login",
+        "Who reaches port 8080 sees every route and its middlewares.",
+        "Leave api.insecure off; route the dashboard with a login.",
+        above(r"^api:", 4),
+    ),
+    Row(
+        late(r"(?i)grafana[^!]*\.ini$"),
+        late(r"^\[auth\.anonymous\]"),
+        "low",
+        "lets everybody look without a login",
+        _ANYONE,
+        "Leave auth.anonymous off.",
+        lambda lines, number: any(re.match(r"\s*enabled\s*=\s*true", one) for one in lines[number : number + 4]),
+    ),
+    Row(
+        late(r"(^|[!/])rc\.conf(\.local|\.d/[^/]+)?$"),
+        late(r"^(?:telnetd|rlogind|ftpd)_enable="),
+        "medium",
+        "starts a login that sends passwords in clear",
+        "Anyone on the way reads them.",
+        "Use SSH.",
+    ),
     Row(
         _MOSQUITTO,
         late(r"^\s*allow_anonymous\s+true\b"),
@@ -198,6 +277,11 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"a/a.json": '{\n  "AuthenticationEnabled": false,\n', "es/e.yml": "xpack.security.enabled: false\n"},
+    {"etc/mysql/my.cnf": "[mysqld]\nskip-grant-tables\n", "etc/docker/daemon.json": '{"hosts": ["tcp://0.0.0.0:2375"]}\n'},
+    {"etc/redis/users.acl": "user default on nopass ~* +@all\n", "etc/rabbitmq/rabbitmq.conf": "loopback_users = none\n"},
+    {"etc/traefik/traefik.yml": "api:\n  insecure: true\n", "etc/grafana/grafana.ini": "[auth.anonymous]\nenabled = true\n"},
+    {"bsd/rc.conf": 'telnetd_enable="YES"\n'},
     {"etc/mosquitto/conf.d/x.conf": "listener 1883 0.0.0.0\nallow_anonymous true\n"},
     {"mq/a.mqsc": "ALTER QMGR CHLAUTH(DISABLED)\nDEFINE CHANNEL('A') CHLTYPE(SVRCONN) +\n  MCAUSER('mqm') REPLACE\n"},
     {"x.service": "[Service]\nExecStart=/usr/bin/java -agentlib:jdwp=transport=dt_socket,address=*:5005 -jar /a.jar\n"},
@@ -212,6 +296,15 @@ BAD = (
     {"etc/x/y.toml": 'auto_update = true\nchannel = "https://updates.partner.example/stable"\n'},
 )
 GOOD = (
+    {
+        "a/a.json": '{\n  "AuthenticationEnabled": true,\n  "cacheEnabled": false\n',
+        "es/e.yml": "# security.enabled: false\n",
+    },
+    {"etc/docker/daemon.json": '{"hosts": ["tcp://127.0.0.1:2375"]}\n', "etc/redis/users.acl": "user default off nopass\n"},
+    {
+        "etc/traefik/traefik.yml": "log:\n  insecure: true\n",
+        "etc/grafana/grafana.ini": "[auth.anonymous]\nenabled = false\n",
+    },
     {"etc/mosquitto/conf.d/x.conf": "listener 1883 127.0.0.1\n# allow_anonymous true\nallow_anonymous false\n"},
     {"etc/x/x.conf": "allow_anonymous true\n", "mq/a.mqsc": "* CHLAUTH(DISABLED)\nALTER QMGR CHLAUTH(ENABLED)\n"},
     {"x.service": "[Service]\nExecStart=/usr/bin/java -agentlib:jdwp=server=y,address=127.0.0.1:5005 -jar /a.jar\n"},

@@ -43,6 +43,12 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(
+        r"(?i)\b(insecure[_-]?)?(skip[_-]?)(tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s{0,4}[=:]\s{0,4}[\"']?(true|1|yes)\b"
+    ),
+    Pattern(
+        r"=\s{0,4}verify_none\b|\"sslRequired\"\s{0,4}:\s{0,4}\"(none|NONE)\"|\"insecure-registries\"\s{0,4}:\s{0,4}\[\s{0,4}\""
+    ),
+    Pattern(
         r"(?i)\b(tls|ssl)[_.-]?min[a-z]{0,4}[_.-]?version[\"']?\s{0,8}[=:]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
     ),
     Pattern(
@@ -65,6 +71,32 @@ _CHECK = "Check the certificate, and preinstall its issuer's on the host."
 _NEW = "Allow TLS 1.2 and later, with current ciphers, only."
 
 ROWS = (
+    Row(
+        late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env|config|alloy|river)$"),
+        late(
+            r"(?i)\b(?:insecure-?)?skip[_-]?(?:tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s*[=:]\s*[\"']?(?:true|1|yes)\b|=\s*verify_none\b"
+        ),
+        "medium",
+        "does not check certificates",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        late(r"\.json$"),
+        late(r"\"sslRequired\"\s*:\s*\"(?:none|NONE)\""),
+        "medium",
+        "takes logins over plain HTTP",
+        _WAY,
+        "Set it to external or all.",
+    ),
+    Row(
+        late(r"(^|[!/])daemon\.json$"),
+        late(r"\"insecure-registries\"\s*:\s*\[\s*\"(?!localhost|127\.)"),
+        "medium",
+        "takes images from a registry that nobody checks",
+        "Who is on the way decides what runs.",
+        "Give the registry a certificate of an authority that the host trusts.",
+    ),
     Row(
         late(r"\.lua$"),
         late(r"^\s+verify\s*=\s*[\"']none[\"']"),
@@ -186,6 +218,9 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"t/traefik.yml": "serversTransport:\n  insecureSkipVerify: true\n", "g/grafana.ini": "[smtp]\nskip_verify = true\n"},
+    {"r/rabbitmq.conf": "ssl_options.verify = verify_none\n", "k/realm.json": '{\n "sslRequired": "none",\n'},
+    {"docker/daemon.json": '{"insecure-registries": ["registry.lab.internal:5000"]}\n'},
     {"lua/a.lua": 'https.request{\n    url = url,\n    verify = "none",\n}\n'},
     {"etc/x.toml": '[api]\ntls_min_version = "1.0"\n', "etc/y.yaml": "api:\n  tlsMinVersion: TLSv1.1\n"},
     {"etc/haproxy/haproxy.cfg": "global\n    ssl-default-bind-options ssl-min-ver TLSv1.0\n"},
@@ -202,6 +237,11 @@ BAD = (
     {"w/a.ps1": "Key = 'HKLM:\\SCHANNEL\\Protocols\\TLS 1.0\\Server'\nValueName = 'Enabled'\nValueData = '1'\n"},
 )
 GOOD = (
+    {
+        "t/traefik.yml": "serversTransport:\n  insecureSkipVerify: false\n",
+        "r/rabbitmq.conf": "ssl_options.verify = verify_peer\n",
+    },
+    {"docker/daemon.json": '{"insecure-registries": ["localhost:5000"]}\n', "k/realm.json": '{"sslRequired": "external"}\n'},
     {"lua/a.lua": 'https.request{\n    verify = "peer",\n}\n-- verify = "none"\n'},
     {"etc/x.toml": 'tls_min_version = "1.2"\nssl_min_version = "TLSv1.3"\n'},
     {"etc/haproxy/haproxy.cfg": "ssl-default-bind-options ssl-min-ver TLSv1.2\nserver a b:1 ssl verify required\n"},

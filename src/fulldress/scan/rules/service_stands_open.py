@@ -4,7 +4,9 @@
 Reads the settings of message brokers and of what stands beside them: Mosquitto without logins or on every address, IBM MQ
 commands that switch channel authentication off or let a channel act as the administrator, JDWP on every address, Spring's
 actuator whole, Kestrel, HAProxy and Consul on every address, Consul's ACLs that allow by default, Liberty's administrator
-with a password in the package, OPC UA without security, directories of backups served, programs that update themselves.
+with a password in the package, OPC UA without security, directories of backups served, programs that update themselves;
+a login that is switched off by its key in any settings file, MySQL without grants, Docker's interface in the network, Redis
+users without a password, RabbitMQ's guest from everywhere, Traefik's and Grafana's pages for everybody.
 
 ## Why it matters
 It works in every test, because a test network has no strangers. In production it is open from the first start.

@@ -4,7 +4,8 @@
 Beside what `tls-off` knows: Lua's `verify = "none"`, `tls_min_version` below 1.2, HAProxy's `verify none` and `ssl-min-ver`,
 Mosquitto's `bridge_insecure`, Kerberos with weak encryption, Kafka without the check of host names, cipher suites of
 another age, trust managers that check nothing, .NET's validator that accepts everything, Consul without verification,
-Windows' old protocols switched on again, `curl --insecure` in fish.
+Windows' old protocols switched on again, `curl --insecure` in fish, `skip_verify` under any of its names, Keycloak without
+TLS, Docker's insecure registries.
 
 ## Why it matters
 Anyone on the way reads and changes what is sent, the credential included; a scanner of the security team reports it on the

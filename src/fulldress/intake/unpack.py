@@ -43,6 +43,13 @@ WORTH_SHARING = 8 << 20
 """Bytes of a package from which a second reader pays."""
 TOO_MUCH = 1 << 30
 """Bytes of a package from which it is likely to meet the limit of members: then it would be read twice."""
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+    "MALLOC_TOP_PAD_": str(4 << 20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+"""A reader makes and frees large contents all the time: glibc keeps their memory, in large pages, and asks the kernel less."""
 _URL_SLASHES = re.compile(":/+")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 
@@ -322,7 +329,7 @@ def _child(request: Request, complaints: IO[bytes]) -> Iterator[subprocess.Popen
         stderr=complaints,
         pass_fds=[fd for fd in (request.package_fd, request.pack_fd, request.queue_fd) if fd >= 0],
         cwd="/",
-        env={"PYTHONPATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        env={"PYTHONPATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC", **ALLOCATOR},
     )
     assert child.stdin is not None
     with child:

@@ -49,7 +49,8 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": str(4 << 20),
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-"""A reader makes and frees large contents all the time: glibc keeps their memory, in large pages, and asks the kernel less."""
+"""A reader makes and frees large contents all the time: glibc keeps their memory, in large pages, and asks the kernel less
+often."""
 _URL_SLASHES = re.compile(":/+")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 

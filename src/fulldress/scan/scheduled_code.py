@@ -105,7 +105,10 @@ def _java(entry: Entry, number: int, line: str) -> Iterator[Job]:
 
 def _celery(context: Context, entry: Entry, number: int) -> Iterator[Job]:
     """``"schedule": crontab(minute=0, hour=3)``; celery's clock is UTC unless it is told otherwise."""
-    lines = (context.text(entry) or "").split("\n")
+    text = context.text(entry)
+    if text is None:
+        return
+    lines = text.split("\n")
     nearby = "\n".join(lines[max(0, number - 4) : number + 3])
     zone = _CELERY_ZONE.search("\n".join(lines))
     inside = lines[number - 1].partition("crontab(")[2].partition(")")[0]

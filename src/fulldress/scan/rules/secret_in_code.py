@@ -84,7 +84,8 @@ def check(context: Context) -> Iterator[Finding]:
         place = line.entry.place
         if not is_code(place) or standing(place) in ("silent", "library") or is_comment(line.text):
             continue
-        for value, shown in _arguments(context.text(line.entry) or "", line.number):
+        text = context.text(line.entry)  # None for what is too large: its line alone is looked at
+        for value, shown in _arguments(text or line.text, line.number if text else 1):
             severity = severity_of(secrets.worth(value), standing(place))
             if severity is not None:
                 spot = Spot(line.number, "a password as an argument", redacted(shown, value), severity, META.confidence)

@@ -113,8 +113,8 @@ def certificate(key: rsa.RSAPrivateKey, issuer: str, name: str, days: int, *, au
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _packed(name: str, files: Mapping[str, bytes]) -> bytes:
-    """An archive of the kind that its name says; what lies in ``x!/y`` goes into an archive x first."""
+def by_archive(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, dict[str, bytes]]]:
+    """The files that lie outermost, and those of each archive ``x`` that lie at ``x!/y``."""
     flat: dict[str, bytes] = {}
     nested: dict[str, dict[str, bytes]] = {}
     for place, data in files.items():
@@ -123,6 +123,12 @@ def _packed(name: str, files: Mapping[str, bytes]) -> bytes:
             nested.setdefault(outer, {})[inner] = data
         else:
             flat[place] = data
+    return flat, nested
+
+
+def _packed(name: str, files: Mapping[str, bytes]) -> bytes:
+    """An archive of the kind that its name says; what lies in ``x!/y`` goes into an archive x first."""
+    flat, nested = by_archive(files)
     flat |= {outer: _packed(outer, members) for outer, members in nested.items()}
     if name.endswith((".zip", ".war", ".jar", ".whl")):
         return _zip(flat)

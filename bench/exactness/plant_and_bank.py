@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from exactness import Row
-from exactness._vendors import MARK, WHEN, Mark, certificate
+from exactness._vendors import MARK, WHEN, Mark, by_archive, certificate
 from exactness.vendor_packages import told as named_at
 from fulldress.intake.unpack import unpack
 from fulldress.model.estate import Account, DatabaseFacts, Estate, HostFacts, InstalledPackage, Unit
@@ -290,14 +290,7 @@ def _keytab() -> bytes:
 
 def _packed(name: str, files: Mapping[str, bytes], modes: Mapping[str, int]) -> bytes:
     """An archive of the kind that its name says; what lies in ``x!/y`` goes into an archive x first."""
-    flat: dict[str, bytes] = {}
-    nested: dict[str, dict[str, bytes]] = {}
-    for place, data in files.items():
-        outer, inside, inner = place.partition("!/")
-        if inside:
-            nested.setdefault(outer, {})[inner] = data
-        else:
-            flat[place] = data
+    flat, nested = by_archive(files)
     for outer, members in nested.items():
         flat[outer] = _packed(
             outer, members, {p.partition("!/")[2]: m for p, m in modes.items() if p.startswith(outer + "!/")}

@@ -50,7 +50,6 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True):
     """How many were searched."""
     wrong: list[bytes] = []
     """Digests that their objects do not have."""
-    bytes_read: int = 0
 
 
 def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
@@ -63,7 +62,7 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
     sandbox.restrict(None, memory=request.memory, cpu_seconds=request.seconds, file_bytes=1 << 16, readable=folder)
     objects: list[Sighting] = []
     wrong: list[bytes] = []
-    count = total = 0
+    count = 0
     for sha256, source, offset, size in records(request.inlet):
         handle = _opened(folder, sha256) if folder else request.handles[source]
         try:
@@ -71,7 +70,6 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
         finally:
             if folder:
                 os.close(handle)
-        total += size
         if seen is None:
             wrong.append(sha256)
             continue
@@ -81,7 +79,7 @@ def serve(request: SearchRequest, compiled: bytes, out: BinaryIO) -> None:
             if len(objects) >= BATCH:
                 _send(out, Searched(objects=objects))
                 objects = []
-    _send(out, Searched(objects=objects, wrong=wrong, count=count, bytes_read=total, last=True))
+    _send(out, Searched(objects=objects, wrong=wrong, count=count, last=True))
 
 
 def _send(out: BinaryIO, report: Searched) -> None:

@@ -16,9 +16,9 @@ from fulldress.formats.version import compare
 from fulldress.inventory.matrixdiff import propose
 from fulldress.inventory.survey import config_keys
 from fulldress.model.estate import Estate, HostFacts, MatrixRow
-from fulldress.scan.configkeys import problems
 from fulldress.scan.rule import Sample
 from fulldress.scan.samples import context_of
+from fulldress.scan.settings.configkeys import problems
 
 _FORMS = {
     "http.port": {"type": "port"},

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from exactness import NotHere, Row
 from fulldress.formats import calendar, cronlint, crontab, unit
 from fulldress.formats.unit import Directive
+from fulldress.scan.jobs.units import SUFFIXES
 from fulldress.scan.rules import boot_order, directive_unknown, restart_policy
 from fulldress.scan.samples import context_of
-from fulldress.scan.units import SUFFIXES
 
 CORPUS = Path(__file__).parents[3] / "shared/corpora/units"
 MACHINE = [Path("/usr/lib/systemd/system"), Path("/usr/lib/systemd/user"), Path("/etc/systemd")]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fulldress.scan.callgraph import Reach, reaches
-from fulldress.scan.job import Job
+from fulldress.scan.jobs.callgraph import Reach, reaches
+from fulldress.scan.jobs.job import Job
 from fulldress.scan.rule import Context
 
 

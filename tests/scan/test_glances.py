@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fulldress.model.package import Entry
-from fulldress.scan import credentialfiles, migration_files, places
+from fulldress.scan import places
+from fulldress.scan.credentials import credentialfiles
+from fulldress.scan.database import migration_files
 from fulldress.scan.rules import name_misleads, phone_home
 
 LINES = (

@@ -13,8 +13,8 @@ from fulldress.formats.redact import redacted
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import PackageLock
 from fulldress.report.cure import ShownCure
-from fulldress.scan import secrets
-from fulldress.scan.commandsecrets import found_in
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.commandsecrets import found_in
 from fulldress.scan.cures import cured
 from fulldress.scan.reading import MAX_PARSED
 from fulldress.scan.rule import Context

@@ -81,7 +81,7 @@ def _files(module: ModuleType, context: Context) -> tuple[list[PeerFile], int]:
     if module.WANTS == "scripts":
         entries = [script.entry for script in scripts(context)]
     elif module.WANTS == "migrations":
-        from fulldress.scan.migrations import migrations  # noqa: PLC0415 - loaded when needed: PostgreSQL's parser is heavy
+        from fulldress.scan.database.migrations import migrations  # noqa: PLC0415 - loaded when needed: PostgreSQL's parser is heavy
 
         entries = [migration.entry for migration in migrations(context)]
     elif module.WANTS == "units":

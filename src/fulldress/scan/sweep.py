@@ -22,9 +22,10 @@ from fulldress.formats.shell import is_shell
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.model.package import SEALED, PackageLock, TrustReport
 from fulldress.ports import Progress
-from fulldress.scan import commandsecrets, crew, secrets
+from fulldress.scan import crew
 from fulldress.scan import rules as rules_package
 from fulldress.scan.boundary import attempt
+from fulldress.scan.credentials import commandsecrets, secrets
 from fulldress.scan.lineage import lineage
 from fulldress.scan.reading import MAX_PARSED, SHEBANG, read_together
 from fulldress.scan.rule import Context, Rule, patterns_of

@@ -34,8 +34,8 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.sql.online import polled_lock
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
-from fulldress.scan.migration_files import Source, sources
-from fulldress.scan.migration_runs import runs
+from fulldress.scan.database.migration_files import Source, sources
+from fulldress.scan.database.migration_runs import runs
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, current_text, encode, is_code
 from fulldress.scan.rule import Context, RuleMeta

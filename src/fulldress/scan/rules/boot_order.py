@@ -34,9 +34,9 @@ from fulldress.formats import calendar
 from fulldress.formats.late import late
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
+from fulldress.scan.jobs.units import UnitFile, units
 from fulldress.scan.reading import scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import UnitFile, units
 
 META = RuleMeta(
     slug="boot-order",

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fulldress.model.finding import Finding
-from fulldress.scan import migrations
+from fulldress.scan.database import migrations
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

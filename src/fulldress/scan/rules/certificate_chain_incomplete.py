@@ -35,8 +35,8 @@ from cryptography.x509 import load_pem_x509_certificate
 from fulldress.formats.late import late
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan import certificates
-from fulldress.scan.certificates import Found, issued_by, self_signed
+from fulldress.scan.network import certificates
+from fulldress.scan.network.certificates import Found, issued_by, self_signed
 from fulldress.scan.reading import current_text, encode, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
 

@@ -36,7 +36,7 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
-from fulldress.scan import certificates
+from fulldress.scan.network import certificates
 from fulldress.scan.places import is_example, is_test, standing
 from fulldress.scan.reading import is_vendored
 from fulldress.scan.rule import Context, RuleMeta

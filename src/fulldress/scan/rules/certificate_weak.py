@@ -36,7 +36,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.release import Release, Window
-from fulldress.scan import certificates
+from fulldress.scan.network import certificates
 from fulldress.scan.places import is_example, is_test
 from fulldress.scan.reading import acting_lines, is_vendored
 from fulldress.scan.rule import Context, RuleMeta, Sample

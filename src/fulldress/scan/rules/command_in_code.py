@@ -33,7 +33,7 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
+from fulldress.scan.credentials import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_code
 from fulldress.scan.roles import role

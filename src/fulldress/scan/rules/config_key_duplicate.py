@@ -30,7 +30,7 @@ from typing import NamedTuple
 from fulldress.formats.late import late
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
+from fulldress.scan.credentials import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
 

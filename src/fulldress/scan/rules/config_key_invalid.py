@@ -29,9 +29,9 @@ from collections.abc import Iterator
 
 from fulldress.model.estate import ConfigKey, Estate, HostFacts, MatrixRow
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan import configkeys
-from fulldress.scan.configkeys import Problem
 from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.settings import configkeys
+from fulldress.scan.settings.configkeys import Problem
 
 META = RuleMeta(
     slug="config-key-invalid",

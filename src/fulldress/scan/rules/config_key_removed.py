@@ -26,10 +26,10 @@ from collections.abc import Iterator
 
 from fulldress.model.estate import ConfigKey, KeyImpact, MatrixRow
 from fulldress.model.finding import Cure, Finding, StepDraft
-from fulldress.scan.callgraph import short
-from fulldress.scan.configkeys import shipped
-from fulldress.scan.configuration import answered, remove_key, set_key
+from fulldress.scan.jobs.callgraph import short
 from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.settings.configkeys import shipped
+from fulldress.scan.settings.configuration import answered, remove_key, set_key
 
 META = RuleMeta(
     slug="config-key-removed",

@@ -26,8 +26,8 @@ from collections.abc import Iterator
 
 from fulldress.model.estate import ConfigKey, Estate, HostFacts, KeyImpact, MatrixRow
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.configuration import answered, file_for, set_key
 from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.settings.configuration import answered, file_for, set_key
 
 META = RuleMeta(
     slug="config-key-required",

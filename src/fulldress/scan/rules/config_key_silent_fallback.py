@@ -27,9 +27,9 @@ from collections.abc import Iterator
 
 from fulldress.model.estate import ConfigKey, Estate, HostFacts, MatrixRow
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan import configkeys
-from fulldress.scan.configuration import set_key
 from fulldress.scan.rule import Context, RuleMeta, Sample
+from fulldress.scan.settings import configkeys
+from fulldress.scan.settings.configuration import set_key
 
 META = RuleMeta(
     slug="config-key-silent-fallback",

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
-from fulldress.scan import secrets
+from fulldress.scan.credentials import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_code, script_at
 from fulldress.scan.rule import Context, RuleMeta

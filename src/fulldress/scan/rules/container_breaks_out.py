@@ -30,7 +30,7 @@ from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
-from fulldress.scan import secrets
+from fulldress.scan.credentials import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, scripts
 from fulldress.scan.roles import role

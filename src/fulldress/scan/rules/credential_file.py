@@ -30,11 +30,11 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.credentialfiles import NAME_PARTS, SERVICE_ACCOUNT, Credential, Kind, kind_of
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.credentialfiles import NAME_PARTS, SERVICE_ACCOUNT, Credential, Kind, kind_of
+from fulldress.scan.credentials.secretreport import severity_of
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.secretreport import severity_of
 
 META = RuleMeta(
     slug="credential-file",

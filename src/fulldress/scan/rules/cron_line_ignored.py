@@ -34,10 +34,10 @@ from fulldress.formats.cronlint import Flaw
 from fulldress.formats.late import late
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
-from fulldress.scan.callgraph import short
+from fulldress.scan.jobs.callgraph import short
+from fulldress.scan.jobs.schedules import is_debian, is_system, tables
 from fulldress.scan.reading import current_text, edited, scripts, with_line
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import is_debian, is_system, tables
 
 META = RuleMeta(
     slug="cron-line-ignored",

@@ -28,9 +28,9 @@ from collections.abc import Iterator
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
-from fulldress.scan import settings_table
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.settings_table import Row
+from fulldress.scan.settings import settings_table
+from fulldress.scan.settings.settings_table import Row
 
 META = RuleMeta(
     slug="data-thrown-away",

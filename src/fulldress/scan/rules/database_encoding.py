@@ -35,8 +35,8 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import DatabaseFacts, Estate, HostFacts
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.callgraph import short
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.callgraph import short
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines
 from fulldress.scan.rule import Context, RuleMeta, Sample

@@ -34,8 +34,8 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.callgraph import short
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.callgraph import short
 from fulldress.scan.places import is_example, is_test
 from fulldress.scan.reading import MAX_PARSED, Script, is_vendored, named, scripts
 from fulldress.scan.roles import role

@@ -34,9 +34,9 @@ from typing import NamedTuple
 from fulldress.formats import directives, systemd_directives
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding, Severity
+from fulldress.scan.jobs.units import UnitFile, systemd_version, units
 from fulldress.scan.reading import current_text, edited, with_line
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import UnitFile, systemd_version, units
 
 META = RuleMeta(
     slug="directive-unknown",

@@ -29,7 +29,7 @@ from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.model.estate import DatabaseFacts, Estate, HostFacts, Volume
 from fulldress.model.finding import Finding
-from fulldress.scan import migrations
+from fulldress.scan.database import migrations
 from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample

@@ -26,9 +26,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fulldress.model.finding import Finding
-from fulldress.scan import endpointuse, secrets
-from fulldress.scan.endpoints import outside, replacement
-from fulldress.scan.endpointuse import Use
+from fulldress.scan.credentials import secrets
+from fulldress.scan.network import endpointuse
+from fulldress.scan.network.endpoints import outside, replacement
+from fulldress.scan.network.endpointuse import Use
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(

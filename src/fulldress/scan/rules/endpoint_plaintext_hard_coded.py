@@ -31,9 +31,10 @@ from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan import endpointuse, secretlines, secrets
-from fulldress.scan.endpoints import PLAINTEXT, outside, redirected, replacement, urls
-from fulldress.scan.endpointuse import Use, in_programs
+from fulldress.scan.credentials import secretlines, secrets
+from fulldress.scan.network import endpointuse
+from fulldress.scan.network.endpoints import PLAINTEXT, outside, redirected, replacement, urls
+from fulldress.scan.network.endpointuse import Use, in_programs
 from fulldress.scan.reading import current_text, encode, scripts, with_line
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample

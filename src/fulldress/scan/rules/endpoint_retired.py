@@ -32,10 +32,10 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.callgraph import short
-from fulldress.scan.endpoints import names_host, redirected, replacement
-from fulldress.scan.endpointuse import spelled_out
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.callgraph import short
+from fulldress.scan.network.endpoints import names_host, redirected, replacement
+from fulldress.scan.network.endpointuse import spelled_out
 from fulldress.scan.places import standing
 from fulldress.scan.reading import (
     acting_lines,

@@ -33,12 +33,12 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
-from fulldress.scan.callgraph import short
 from fulldress.scan.dependencies import coming
+from fulldress.scan.jobs.callgraph import short
+from fulldress.scan.jobs.units import units
 from fulldress.scan.reading import Script, memo, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import units
 
 META = RuleMeta(
     slug="environment-assumption",

@@ -31,11 +31,11 @@ from collections.abc import Iterator
 from fulldress.formats import shell
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.callgraph import files as files_of
+from fulldress.scan.jobs.callgraph import files as files_of
+from fulldress.scan.jobs.schedules import jobs
 from fulldress.scan.reading import Script, encode, scripts, stops_on_errors
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="errors-ignored",

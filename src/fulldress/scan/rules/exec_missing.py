@@ -34,9 +34,9 @@ from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Confidence, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.dependencies import coming
+from fulldress.scan.jobs.units import UnitFile, units
 from fulldress.scan.reading import memo, named, on_host
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import UnitFile, units
 
 META = RuleMeta(
     slug="exec-missing",

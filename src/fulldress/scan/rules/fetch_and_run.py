@@ -33,8 +33,8 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Confidence, Finding
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.embedded_shell import CONTAINERFILE
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.embedded_shell import CONTAINERFILE
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, scripts
 from fulldress.scan.roles import role

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from fulldress.formats import sql
 from fulldress.model.finding import Finding
-from fulldress.scan.migration_files import Source, sources
+from fulldress.scan.database.migration_files import Source, sources
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

@@ -29,11 +29,11 @@ from collections.abc import Iterator
 from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.callgraph import Reach, reaches
-from fulldress.scan.job import Job
+from fulldress.scan.jobs.callgraph import Reach, reaches
+from fulldress.scan.jobs.job import Job
+from fulldress.scan.jobs.schedules import idle_under_systemd, jobs, period_of
 from fulldress.scan.reading import Script, current_text, edited, script_at
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import idle_under_systemd, jobs, period_of
 
 META = RuleMeta(
     slug="job-overlap",

@@ -29,8 +29,8 @@ from fulldress.formats import keymaterial
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
-from fulldress.scan import keystores
-from fulldress.scan.keystores import MAX_BYTES, PKCS12
+from fulldress.scan.credentials import keystores
+from fulldress.scan.credentials.keystores import MAX_BYTES, PKCS12
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
 

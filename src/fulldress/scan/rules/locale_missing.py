@@ -32,8 +32,8 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts
 from fulldress.model.finding import Finding
-from fulldress.scan import secrets
-from fulldress.scan.callgraph import short
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.callgraph import short
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_code, script_at
 from fulldress.scan.roles import role

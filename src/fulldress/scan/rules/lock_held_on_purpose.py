@@ -26,11 +26,11 @@ from collections.abc import Iterator
 from fulldress.formats import shell
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Finding
-from fulldress.scan import migrations
+from fulldress.scan.credentials.secrets import hidden
+from fulldress.scan.database import migrations
 from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secrets import hidden
 
 META = RuleMeta(
     slug="lock-held-on-purpose",

@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 from fulldress.model.estate import DatabaseFacts, Estate, HostFacts, MigrationState
 from fulldress.model.finding import Finding
-from fulldress.scan.migration_files import sources
-from fulldress.scan.migration_runs import RUNS_A_TOOL, tool_runs
-from fulldress.scan.migration_state import databases
+from fulldress.scan.database.migration_files import sources
+from fulldress.scan.database.migration_runs import RUNS_A_TOOL, tool_runs
+from fulldress.scan.database.migration_state import databases
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta, Sample
 

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 
 from fulldress.formats.late import late
 from fulldress.model.finding import Finding
-from fulldress.scan.migration_runs import ADVISORY, RUNS_A_TOOL, runs, takes_lock, tool_runs
+from fulldress.scan.database.migration_runs import ADVISORY, RUNS_A_TOOL, runs, takes_lock, tool_runs
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
-from fulldress.scan.migration_runs import RUNS_A_TOOL, ToolRun, tool_runs
+from fulldress.scan.database.migration_runs import RUNS_A_TOOL, ToolRun, tool_runs
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines
 from fulldress.scan.rule import Context, RuleMeta

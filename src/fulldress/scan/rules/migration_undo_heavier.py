@@ -29,8 +29,8 @@ from fulldress.formats import sql
 from fulldress.formats.sql import Hazard
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
-from fulldress.scan.migration_files import MAX_SQL, is_down, stem
-from fulldress.scan.migrations import NAMES, RANK, Migration, migrations, rows
+from fulldress.scan.database.migration_files import MAX_SQL, is_down, stem
+from fulldress.scan.database.migrations import NAMES, RANK, Migration, migrations, rows
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

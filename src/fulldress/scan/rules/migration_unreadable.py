@@ -28,8 +28,8 @@ import msgspec
 
 from fulldress.formats import sql
 from fulldress.model.finding import Finding
-from fulldress.scan.migration_files import foreign
-from fulldress.scan.migrations import migrations, series_of
+from fulldress.scan.database.migration_files import foreign
+from fulldress.scan.database.migrations import migrations, series_of
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

@@ -29,8 +29,8 @@ from collections.abc import Iterator
 
 from fulldress.formats import sql
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.migration_files import Source
-from fulldress.scan.migration_runs import ADVISORY, RUNS_A_TOOL, Run, ToolRun, runs, tool_runs
+from fulldress.scan.database.migration_files import Source
+from fulldress.scan.database.migration_runs import ADVISORY, RUNS_A_TOOL, Run, ToolRun, runs, tool_runs
 from fulldress.scan.reading import current_text, encode
 from fulldress.scan.rule import Context, RuleMeta
 

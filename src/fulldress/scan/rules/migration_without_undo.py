@@ -28,8 +28,8 @@ from collections.abc import Iterator
 from fulldress.formats import sql
 from fulldress.formats.late import late
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.migration_files import is_down, stem
-from fulldress.scan.migrations import Migration, migrations, series_of
+from fulldress.scan.database.migration_files import is_down, stem
+from fulldress.scan.database.migrations import Migration, migrations, series_of
 from fulldress.scan.reading import current_text, encode, is_vendored
 from fulldress.scan.rule import Context, RuleMeta
 

@@ -31,9 +31,9 @@ from typing import NamedTuple
 from fulldress.formats.mysqlddl import Blocking, Known, blocking, plain
 from fulldress.model.estate import DatabaseFacts, Estate, HostFacts, MigrationState
 from fulldress.model.finding import Finding, Severity
-from fulldress.scan import secrets
-from fulldress.scan.callgraph import short
-from fulldress.scan.migration_files import foreign, sources, version_of
+from fulldress.scan.credentials import secrets
+from fulldress.scan.database.migration_files import foreign, sources, version_of
+from fulldress.scan.jobs.callgraph import short
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta, Sample
 

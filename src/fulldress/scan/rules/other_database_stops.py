@@ -32,9 +32,9 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import SEVERITIES, Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.migration_files import foreign, is_upgrade, natural
-from fulldress.scan.other_databases import Stop, laravel, stops
+from fulldress.scan.credentials import secrets
+from fulldress.scan.database.migration_files import foreign, is_upgrade, natural
+from fulldress.scan.database.other_databases import Stop, laravel, stops
 from fulldress.scan.places import standing
 from fulldress.scan.reading import is_vendored
 from fulldress.scan.rule import Context, RuleMeta

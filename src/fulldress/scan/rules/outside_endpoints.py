@@ -25,9 +25,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fulldress.model.finding import Finding
-from fulldress.scan import endpointuse
-from fulldress.scan.endpoints import outside
-from fulldress.scan.endpointuse import Use
+from fulldress.scan.network import endpointuse
+from fulldress.scan.network.endpoints import outside
+from fulldress.scan.network.endpointuse import Use
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

@@ -31,12 +31,12 @@ from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
-from fulldress.scan import secrets
-from fulldress.scan.callgraph import files as files_of
-from fulldress.scan.endpoints import outside, urls
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.callgraph import files as files_of
+from fulldress.scan.jobs.schedules import jobs
+from fulldress.scan.network.endpoints import outside, urls
 from fulldress.scan.reading import scripts
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="outside-side-effect",

@@ -34,7 +34,7 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.estate import Estate, HostFacts, InstalledPackage
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan.embedded_shell import MAKEFILE, embedded
+from fulldress.scan.jobs.embedded_shell import MAKEFILE, embedded
 from fulldress.scan.reading import edited, script_at, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample

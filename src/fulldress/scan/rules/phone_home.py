@@ -29,9 +29,10 @@ from functools import lru_cache
 
 from fulldress.formats.late import late
 from fulldress.model.finding import Finding
-from fulldress.scan import endpointuse, secrets
-from fulldress.scan.endpoints import outside, replacement
-from fulldress.scan.endpointuse import Use, in_programs
+from fulldress.scan.credentials import secrets
+from fulldress.scan.network import endpointuse
+from fulldress.scan.network.endpoints import outside, replacement
+from fulldress.scan.network.endpointuse import Use, in_programs
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

@@ -32,12 +32,12 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.estate import Estate, HostFacts, Listener
 from fulldress.model.finding import Finding
-from fulldress.scan import secrets
-from fulldress.scan.callgraph import short
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.callgraph import short
+from fulldress.scan.jobs.units import units
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_code, memo, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import units
 
 META = RuleMeta(
     slug="port-taken",

@@ -30,13 +30,13 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
-from fulldress.scan import commandsecrets, secrets
+from fulldress.scan.credentials import commandsecrets, secrets
+from fulldress.scan.credentials.secretlines import pairs
+from fulldress.scan.credentials.secretreport import Spot, findings, redacted
+from fulldress.scan.credentials.vault import in_unit, out_of_unit, secret_file, with_loader
 from fulldress.scan.places import is_test, standing
 from fulldress.scan.reading import current_text, edited, is_code, is_prose, is_vendored, memo, script_at, with_line
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secretlines import pairs
-from fulldress.scan.secretreport import Spot, findings, redacted
-from fulldress.scan.vault import in_unit, out_of_unit, secret_file, with_loader
 
 META = RuleMeta(
     slug="provider-token",

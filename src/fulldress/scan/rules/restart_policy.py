@@ -33,9 +33,9 @@ from fulldress.formats import calendar, unit
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.scan.jobs.units import UnitFile, units
 from fulldress.scan.reading import current_text, edited
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.units import UnitFile, units
 
 META = RuleMeta(
     slug="restart-policy",

@@ -27,9 +27,9 @@ from collections.abc import Iterator, Sequence
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
-from fulldress.scan import settings_table
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.settings_table import Row, above, anywhere
+from fulldress.scan.settings import settings_table
+from fulldress.scan.settings.settings_table import Row, above, anywhere
 
 META = RuleMeta(
     slug="rights-too-wide",

@@ -34,10 +34,10 @@ from fulldress.formats.late import late
 from fulldress.model.estate import CronJob, Estate, HostFacts, Timer
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.release import Declared, Release, Window
-from fulldress.scan import secrets
-from fulldress.scan.job import Job
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.job import Job
+from fulldress.scan.jobs.schedules import idle_under_systemd, jobs, next_firing, window_of
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import idle_under_systemd, jobs, next_firing, window_of
 
 META = RuleMeta(
     slug="schedule-collision",

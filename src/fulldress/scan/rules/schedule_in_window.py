@@ -27,11 +27,9 @@ from collections.abc import Iterator
 
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.release import Declared, Release, Window
-from fulldress.scan import scheduled_code
-from fulldress.scan.job import Job
-from fulldress.scan.reading import edited
-from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import (
+from fulldress.scan.jobs import scheduled_code
+from fulldress.scan.jobs.job import Job
+from fulldress.scan.jobs.schedules import (
     can_be_silenced,
     elapsed,
     firing_between,
@@ -41,6 +39,8 @@ from fulldress.scan.schedules import (
     silenced,
     window_of,
 )
+from fulldress.scan.reading import edited
+from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
     slug="schedule-in-window",

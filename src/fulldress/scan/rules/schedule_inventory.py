@@ -29,11 +29,11 @@ from collections.abc import Iterator
 from fulldress.formats.cronlint import PARTS_NAME
 from fulldress.formats.late import late
 from fulldress.model.finding import Finding
-from fulldress.scan import scheduled_code
-from fulldress.scan.callgraph import hosts, short
-from fulldress.scan.endpoints import outside
+from fulldress.scan.jobs import scheduled_code
+from fulldress.scan.jobs.callgraph import hosts, short
+from fulldress.scan.jobs.schedules import jobs
+from fulldress.scan.network.endpoints import outside
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="schedule-inventory",

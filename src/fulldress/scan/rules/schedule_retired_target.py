@@ -28,12 +28,12 @@ from collections.abc import Iterator
 from fulldress.formats.late import late
 from fulldress.model.estate import Estate
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan.callgraph import Step, reaches, short
-from fulldress.scan.endpoints import names_host
-from fulldress.scan.job import Job
+from fulldress.scan.jobs.callgraph import Step, reaches, short
+from fulldress.scan.jobs.job import Job
+from fulldress.scan.jobs.schedules import can_be_silenced, command_lines, jobs, silenced
+from fulldress.scan.network.endpoints import names_host
 from fulldress.scan.reading import edited, without_remark
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import can_be_silenced, command_lines, jobs, silenced
 
 META = RuleMeta(
     slug="schedule-retired-target",

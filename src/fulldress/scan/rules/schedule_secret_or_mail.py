@@ -30,11 +30,11 @@ from fulldress.formats import cronlint
 from fulldress.formats.cronlint import Setting
 from fulldress.formats.late import late
 from fulldress.model.finding import Finding
-from fulldress.scan.callgraph import short
-from fulldress.scan.endpoints import outside
+from fulldress.scan.jobs.callgraph import short
+from fulldress.scan.jobs.schedules import tables
+from fulldress.scan.network.endpoints import outside
 from fulldress.scan.reading import Crontab
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import tables
 
 META = RuleMeta(
     slug="schedule-secret-or-mail",

@@ -31,12 +31,12 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.anytext import secrets_of
-from fulldress.scan.credentialfiles import is_whole
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.anytext import secrets_of
+from fulldress.scan.credentials.credentialfiles import is_whole
+from fulldress.scan.credentials.secretreport import Spot, findings, severity_of
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secretreport import Spot, findings, severity_of
 
 META = RuleMeta(
     slug="secret-encoded",

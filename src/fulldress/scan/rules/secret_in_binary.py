@@ -30,8 +30,8 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Confidence, Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.anytext import secrets_of, shaped
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.anytext import secrets_of, shaped
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
 

@@ -29,11 +29,11 @@ from fulldress.formats.calls import split
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
-from fulldress.scan import secrets
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.secretreport import Spot, findings, redacted, severity_of
 from fulldress.scan.places import standing
 from fulldress.scan.reading import is_code, is_comment
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secretreport import Spot, findings, redacted, severity_of
 
 META = RuleMeta(
     slug="secret-in-code",

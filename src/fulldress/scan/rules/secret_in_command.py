@@ -34,14 +34,14 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan import secrets
-from fulldress.scan.commandsecrets import HANDED, Secret, found_in
-from fulldress.scan.endpoints import urls
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.commandsecrets import HANDED, Secret, found_in
+from fulldress.scan.credentials.secretreport import redacted
+from fulldress.scan.credentials.vault import secret_file, with_loader
+from fulldress.scan.network.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
 from fulldress.scan.rule import MAX_LINE, Context, RuleMeta
-from fulldress.scan.secretreport import redacted
-from fulldress.scan.vault import secret_file, with_loader
 
 META = RuleMeta(
     slug="secret-in-command",

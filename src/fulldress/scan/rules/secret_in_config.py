@@ -32,14 +32,14 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.package import Entry
-from fulldress.scan import secrets
-from fulldress.scan.credentialfiles import is_whole
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.credentialfiles import is_whole
+from fulldress.scan.credentials.secretlines import FORMS_LOOK_LIKE, MARKUP, found_in
+from fulldress.scan.credentials.secretreport import MANY, Spot, findings, redacted, severity_of
+from fulldress.scan.credentials.vault import in_unit, out_of_unit, reference, secret_file
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, current_text, edited, is_code, memo, with_line
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secretlines import FORMS_LOOK_LIKE, MARKUP, found_in
-from fulldress.scan.secretreport import MANY, Spot, findings, redacted, severity_of
-from fulldress.scan.vault import in_unit, out_of_unit, reference, secret_file
 
 META = RuleMeta(
     slug="secret-in-config",

@@ -29,12 +29,13 @@ from collections.abc import Iterator
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan import migration_programs, secrets
-from fulldress.scan.anytext import shaped
+from fulldress.scan.credentials import secrets
+from fulldress.scan.credentials.anytext import shaped
+from fulldress.scan.credentials.secretreport import Spot, findings, redacted, severity_of
+from fulldress.scan.database import migration_programs
 from fulldress.scan.places import standing
 from fulldress.scan.reading import current_text, edited, is_comment
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secretreport import Spot, findings, redacted, severity_of
 
 META = RuleMeta(
     slug="secret-in-sql",

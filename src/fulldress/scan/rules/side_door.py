@@ -36,12 +36,12 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan.embedded_shell import embedded
+from fulldress.scan.credentials.secrets import hidden
+from fulldress.scan.jobs.embedded_shell import embedded
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, edited, memo, script_at, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secrets import hidden
 
 META = RuleMeta(
     slug="side-door",

@@ -30,11 +30,11 @@ from fulldress.formats import shell
 from fulldress.formats.shell import WRAPPERS, Command, Edit
 from fulldress.model.estate import Account, Estate, HostFacts, SudoRule
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
-from fulldress.scan.callgraph import files as files_of
+from fulldress.scan.jobs.callgraph import files as files_of
+from fulldress.scan.jobs.schedules import jobs
 from fulldress.scan.reading import Script, encode, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="sudo-assumption",

@@ -32,7 +32,7 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import SudoRule
 from fulldress.model.finding import Finding, Severity
-from fulldress.scan.embedded_shell import embedded
+from fulldress.scan.jobs.embedded_shell import embedded
 from fulldress.scan.reading import Script, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fulldress.model.finding import Cure, Finding
-from fulldress.scan import migrations
+from fulldress.scan.database import migrations
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(

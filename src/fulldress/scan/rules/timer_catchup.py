@@ -28,10 +28,10 @@ from collections.abc import Iterator
 
 from fulldress.formats import calendar, shell
 from fulldress.model.finding import Finding
-from fulldress.scan.job import Job
+from fulldress.scan.jobs.job import Job
+from fulldress.scan.jobs.schedules import jobs
 from fulldress.scan.reading import scripts
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.schedules import jobs
 
 META = RuleMeta(
     slug="timer-catchup",

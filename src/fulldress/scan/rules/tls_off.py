@@ -35,9 +35,9 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
-from fulldress.scan import secrets
-from fulldress.scan.embedded_shell import embedded
-from fulldress.scan.endpoints import urls
+from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.embedded_shell import embedded
+from fulldress.scan.network.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, current_text, edited, is_code, script_at, scripts, with_line
 from fulldress.scan.rule import Context, RuleMeta

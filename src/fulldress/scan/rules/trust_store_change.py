@@ -30,7 +30,7 @@ from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Finding, Severity
-from fulldress.scan import certificates
+from fulldress.scan.network import certificates
 from fulldress.scan.reading import scripts
 from fulldress.scan.rule import Context, RuleMeta
 

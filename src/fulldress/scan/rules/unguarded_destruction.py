@@ -38,12 +38,12 @@ from fulldress.formats import shell, shellflow
 from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.scan.credentials.secrets import hidden
 from fulldress.scan.destruction import bare_find, folder_lost, tables_lost
-from fulldress.scan.embedded_shell import CONTAINERFILE, MAKEFILE, embedded
+from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, MAKEFILE, embedded
 from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
-from fulldress.scan.secrets import hidden
 
 META = RuleMeta(
     slug="unguarded-destruction",

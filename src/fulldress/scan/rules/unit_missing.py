@@ -36,10 +36,10 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.dependencies import coming
+from fulldress.scan.jobs.units import units
 from fulldress.scan.reading import current_text, encode, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import units
 
 META = RuleMeta(
     slug="unit-missing",

@@ -32,9 +32,9 @@ from collections.abc import Iterator
 from fulldress.formats import shell
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
+from fulldress.scan.jobs.units import SUFFIXES, UnitFile, units
 from fulldress.scan.reading import current_text, edited, scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import SUFFIXES, UnitFile, units
 
 META = RuleMeta(
     slug="unit-shadowing",

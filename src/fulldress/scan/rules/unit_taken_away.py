@@ -28,10 +28,10 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
+from fulldress.scan.jobs.units import SUFFIXES, units
 from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
-from fulldress.scan.units import SUFFIXES, units
 
 META = RuleMeta(
     slug="unit-taken-away",

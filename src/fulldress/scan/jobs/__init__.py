@@ -1,0 +1,1 @@
+"""Scheduled work and services: what is started when, by whom, and what that reaches."""

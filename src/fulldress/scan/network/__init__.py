@@ -1,0 +1,1 @@
+"""Hosts that a package names and reaches, and the certificates that it brings."""

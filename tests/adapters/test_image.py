@@ -43,7 +43,7 @@ def test_a_copy_shares_blocks_and_keeps_owners(image_root: Path, scratch: Path) 
 
 @pytest.mark.machine
 def test_a_failed_build_leaves_nothing_half_made(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad = msgspec.structs.replace(image.recipe(), mirror="http://127.0.0.1:9/debian", packages=("base-files",))
+    bad = msgspec.structs.replace(image.recipe(), mirror="file:///nowhere/debian", packages=("base-files",))
     monkeypatch.setattr(image, "recipe", lambda: bad)
     monkeypatch.setattr(image, "scratch_dir", lambda: scratch)
     with pytest.raises(image.ImageFailed) as caught:

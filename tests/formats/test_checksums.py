@@ -46,3 +46,12 @@ def test_a_sum_alone_is_about_the_file_that_the_list_is_called_after() -> None:
 @pytest.mark.parametrize("name", ["SHA256", "SHA256.sig", "SHA512", "shasum.txt", "sha512sums.asc"])
 def test_names_of_lists_of_any_sums(name: str) -> None:
     assert is_any_list(name)
+
+
+def test_lines_that_end_by_nul_and_line_ends_of_unicode_that_end_none() -> None:
+    assert parse(f"{'ab' * 32}  a\0{'cd' * 32}  b c\0") == {"a": "ab" * 32, "b c": "cd" * 32}
+    assert parse(f"{'ab' * 32}  a\u2028b\n") == {"a\u2028b": "ab" * 32}
+
+
+def test_bytes_of_a_name_that_are_no_utf8_are_written_as_in_names_of_a_package() -> None:
+    assert parse(decoded(b"ab" * 32 + b"  lat\xefin.sh\n")) == {"lat\\xefin.sh": "ab" * 32}

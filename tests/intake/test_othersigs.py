@@ -117,6 +117,19 @@ def test_a_changed_minisign_signature_is_bad(change: str, tmp_path: Path, mini: 
     assert judged(tmp_path, CHANGES[change](mini), record("minisign", mini.text)).verdict == "bad"
 
 
+def test_a_changed_trusted_comment_is_not_called_changed_bytes(tmp_path: Path, mini: Mini) -> None:
+    [found] = judged(tmp_path, CHANGES["trusted comment"](mini), record("minisign", mini.text)).signatures
+    assert "trusted comment was changed" in found.reason
+    [found] = judged(tmp_path, CHANGES["other bytes"](mini), record("minisign", mini.text)).signatures
+    assert "does not match these bytes" in found.reason
+
+
+def test_a_minisign_signature_cut_off_before_its_comment_is_called_one(tmp_path: Path, mini: Mini) -> None:
+    cut = b"\n".join(mini.sign(README).split(b"\n")[:2])
+    [found] = judged(tmp_path, {"a": README, "a.minisig": cut}, record("minisign", mini.text)).signatures
+    assert (found.format, found.verdict) == ("minisign", "bad")
+
+
 def test_a_key_of_the_same_id_is_not_the_same_key(tmp_path: Path) -> None:
     right, forged = Signify(), Signify()
     files = {"a": README, "a.sig": forged.sign(README)}

@@ -132,7 +132,8 @@ class Site:
             }
             for n, p in enumerate(paths, 1)
         ]
-        return json.dumps({"feed": {"id": "f", "title": "t", "entry": entries}}).encode()
+        links = [{"rel": "service", "href": f"{self.base}/service.json"}]
+        return json.dumps({"feed": {"id": "f", "title": "t", "link": links, "entry": entries}}).encode()
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ class _Reading:
 
     def _feed(self, url: str) -> Sequence[providers.Listed]:
         data = self._get(url)
-        if data is not None and b'"service"' in data[:200]:
+        if data is not None and providers.is_service(data):
             feeds = self._parsed(providers.service, data, url)[:MOST_FEEDS]
             return [entry for feed in feeds for entry in self._parsed(providers.rolie, self._get(feed), feed)]
         return self._parsed(providers.rolie, data, url)

@@ -374,7 +374,9 @@ def test_a_repository_from_a_recorded_root(tmp_path: Path) -> None:
     files, now, start = _repository("tuf-on-ci-0.11")
     good = _at(tmp_path, files, now, start)
     assert {s.verdict for s in good.signatures if s.format == "tuf"} == {"pinned-ok"}
-    assert not [u for u in good.uncovered if u.startswith("targets/")]
+    assert good.uncovered == ("metadata/index.html", "metadata/index.md"), "what belongs to no repository"
+    own = {name: data for name, data in files.items() if "index." not in name}
+    assert _at(tmp_path, own, now, start).verdict == "pinned-ok"
     assert {s.verdict for s in _at(tmp_path, files, now, "0" * 64).signatures if s.format == "tuf"} == {"unknown-key"}
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
+import time
 import zipfile
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -134,3 +137,42 @@ def test_an_ended_waiver_that_was_renewed_is_not_said(release: f.ReleaseFolder, 
     assert run("waive", print_, *SIGNED) == 0
     run("scan")
     assert "waiver ended" not in capsys.readouterr().out
+
+
+EAST, WEST = "Pacific/Kiritimati", "Etc/GMT+12"
+"""26 hours apart: what is the last day in the west has passed in the east, at any time of the day."""
+
+
+def west_today() -> str:
+    return datetime.now(ZoneInfo(WEST)).date().isoformat()
+
+
+def test_the_last_day_is_a_day_of_the_estates_zone(release: f.ReleaseFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    print_ = finding(release, "high").fingerprint
+    words = ("--reason", "known", "--owner", "E. M.", "--until", west_today())
+    for zone, code in ((EAST, 2), (WEST, 0)):
+        release.path(f.RELEASE).write_text(f'name = "r"\n[estate]\ntimezone = "{zone}"\n')
+        assert run("waive", print_[:8], *words) == code, capsys.readouterr().err
+    assert run("scan") == 0
+    assert print_ in read_json(release.path(f.FINDINGS), FindingsReport).waived
+    release.path(f.RELEASE).write_text(f'name = "r"\n[estate]\ntimezone = "{EAST}"\n')
+    assert run("scan") == 0
+    assert print_ not in read_json(release.path(f.FINDINGS), FindingsReport).waived
+    assert "waiver ended:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("zone", "counts"), [(EAST, False), (WEST, True)])
+def test_without_an_estate_it_is_a_day_of_this_computers_zone(
+    zone: str, counts: bool, release: f.ReleaseFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_ = finding(release, "high").fingerprint
+    waivers = release.root / "w.toml"
+    waivers.write_text(f'[[waiver]]\nfingerprint = "{print_}"\nreason = "r"\nowner = "E. M."\nexpires = {west_today()}\n')
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert run("scan", str(release.root.parent / "p.zip"), "--waivers", str(waivers), "--format", "json") == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (print_ in json.loads(capsys.readouterr().out)["waived"]) == counts

@@ -1,8 +1,11 @@
 """A job of the package fires inside the maintenance window.
 
 ## What it does
-Computes the next firings of every cron job and timer of the package in the estate's own time zone (daylight saving
-included) and reports those inside `[window]` of `release.toml`.
+Computes the next firings of every cron job and timer of the package in the estate's own time zone and reports those inside
+`[window]` of `release.toml`. Where clocks change, each scheduler keeps its own rule, and the finding names it: a time that
+is skipped is made up for right after by cron and left out by systemd and Quartz; one that happens twice counts once, but
+for cron jobs with a `*` for hour or minute, which follow the clock. cron takes a change of more than three hours (a zone
+that skipped a day) as a new time and makes up for nothing.
 
 ## Why it matters
 The job starts while files, schema and services are between two versions: it reads half-migrated rows, holds locks
@@ -25,13 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fulldress.formats.localtime import elapsed, shown
 from fulldress.model.finding import Cure, Finding
 from fulldress.model.release import Declared, Release, Window
 from fulldress.scan.jobs import scheduled_code
 from fulldress.scan.jobs.job import Job
 from fulldress.scan.jobs.schedules import (
     can_be_silenced,
-    elapsed,
+    clock_remark,
     firing_between,
     idle_under_systemd,
     jobs,
@@ -65,7 +69,8 @@ def check(context: Context) -> Iterator[Finding]:
         firing = firing_between(job, start, end)
         if firing is not None:
             later = f" or up to {job.delay / 60:.0f} min later" if job.delay else ""
-            when = f"fires at {firing:%Y-%m-%d %H:%M %Z}{later}"
+            remark = clock_remark(job, firing)
+            when = f"fires at {firing:%Y-%m-%d %H:%M %Z}{f' ({remark})' if remark else ''}{later}"
         elif 0 < job.period <= elapsed(start, end):
             when = f"fires every {job.period / 60:g} min"
         else:
@@ -74,7 +79,7 @@ def check(context: Context) -> Iterator[Finding]:
             rule=META.slug,
             severity=META.severity if firing is not None and not job.delay and not _often(job) else "medium",
             confidence=META.confidence if not job.delay else "likely",
-            title=f"job “{job.schedule}” {when}, in the window {start:%H:%M}–{end:%H:%M}",
+            title=f"job “{job.schedule}” {when}, in the window {shown(start)}–{shown(end)}",
             place=job.place,
             line=job.line,
             excerpt=job.text,

@@ -78,10 +78,11 @@ def test_files_that_hold_no_such_word_are_not_read(monkeypatch: pytest.MonkeyPat
     context.prepare(importlib.import_module("fulldress.scan.jobs.embedded_shell").LOOKS_FOR + module.LOOKS_FOR)
     read: list[str] = []
     text = Context.text
-    monkeypatch.setattr(Context, "text", lambda self, entry: read.append(_place(entry)) or text(self, entry))
+
+    def reading(self: Context, entry: Entry) -> str | None:
+        read.append(entry.place)
+        return text(self, entry)
+
+    monkeypatch.setattr(Context, "text", reading)
     assert [f.line for f in module.check(context)] == [1]
     assert "a.yml" not in read
-
-
-def _place(entry: Entry) -> str:
-    return entry.place

@@ -3,6 +3,10 @@
 How written: by someone who had the catalogue of hazards and had read neither a rule, a test of one, its page nor the files
 of another set (but for the first lines of one, for the form); all marks were set and committed before the first scan.
 ``material/isp_and_warehouse/*.txt`` holds the files in the form of ``_unseen``; counted as ``unseen`` counts.
+
+Found at first, with the estate: 120 of 197 and 122 of 214; without it: 105 and 108. Traps alarmed, with the estate: 1 of 47
+and 1 of 40 (a job of pg_cron was said to reach the server that another statement of its file names; ``@@NAME@@`` was taken
+for a password); without it: 0 and 1.
 """
 
 from __future__ import annotations
@@ -33,9 +37,9 @@ from fulldress.model.release import Declared, Release, Window
 NAMES = (("isp", ".tar.gz"), ("warehouse", ".zip"))
 TARGETS = "network.target network-online.target multi-user.target timers.target basic.target sysinit.target"
 COMMANDS = (
-    "bash sh perl curl wget sftp ssh scp rsync python3 systemctl service flock rm useradd userdel usermod groupadd sed cat cp "
-    "mv ln mkdir chmod chown dirname mktemp id find install sleep ls tar gzip date grep awk sysctl crontab sudo getent tee ss df "
-    "killall timedatectl at pgrep psql pg_dump setenforce touch printf env"
+    "bash sh perl curl wget sftp ssh scp rsync python3 systemctl service flock rm useradd userdel usermod groupadd sed cat "
+    "cp mv ln mkdir chmod chown dirname mktemp id find install sleep ls tar gzip date grep awk sysctl crontab sudo getent "
+    "tee ss df killall timedatectl at pgrep psql pg_dump setenforce touch printf env"
 )
 
 

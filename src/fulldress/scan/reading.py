@@ -215,11 +215,26 @@ def is_prose(place: str) -> bool:
     folder, _, name = place.rpartition("/")
     name = name.lower()
     return (
-        (name[:3] in _PROSE_HEADS and name.startswith(_PROSE_NAMES) and not name.endswith(_ACTS))
+        (
+            name[:3] in _PROSE_HEADS
+            and name.startswith(_PROSE_NAMES)
+            and not name.endswith(_ACTS)
+            and not _of_liquibase(place)
+        )
         or (name[-3:] in _PROSE_TAILS and name.endswith(_PROSE_ENDS))
         or name in ("metadata", "pkg-info")
         or folder_kinds(folder) & PROSE != 0
     )
+
+
+_OF_LIQUIBASE = late(
+    r"(?i)(^|[!/])(db|database|liquibase|migrations?|changelogs?|schema|sql)/([^!]*/)?changelog[^/]*$|changelog[._-]master"
+)
+
+
+def _of_liquibase(place: str) -> bool:
+    """``db/changelog.xml``: what Liquibase runs, and no list of what is new."""
+    return place.endswith((".xml", ".yaml", ".yml", ".json")) and _OF_LIQUIBASE.search(place) is not None
 
 
 CODE = (

@@ -157,15 +157,6 @@ ROWS = (
     ),
     Row(
         _SETTINGS,
-        late(r"(?i)retry|retries|back-?off"),
-        "low",
-        "tries again without a pause",
-        "When the partner is slow or down, it is asked as fast as the processor can: it stays down, or shuts the door.",
-        "Wait between two tries, twice as long each time, with some chance in it; give up after a few.",
-        _no_pause,
-    ),
-    Row(
-        _SETTINGS,
         late(r"(?i)(?:retries|retry[\w.-]*|attempts)[\"']?\s*[=:]\s*[\"']?(?:-1|infinite|unlimited|forever)\b"),
         "low",
         "never gives up trying",
@@ -180,6 +171,15 @@ ROWS = (
         "The container counts as up while it answers nobody; the upgrade goes on to the next step.",
         "Leave the image's check, or write one.",
         lambda lines, number: any("disable: true" in one for one in lines[number - 1 : number + 1]),
+    ),
+    Row(
+        _SETTINGS,
+        late(r"(?i)retry|retries|back-?off"),
+        "low",
+        "tries again without a pause",
+        "When the partner is slow or down, it is asked as fast as the processor can: it stays down, or shuts the door.",
+        "Wait between two tries, twice as long each time, with some chance in it; give up after a few.",
+        _no_pause,
     ),
 )
 

@@ -256,12 +256,16 @@ def is_code(place: str) -> bool:
     return place.endswith(CODE) or (place.endswith(_LEFT_OVER) and place.rpartition(".")[0].endswith(CODE))
 
 
+_LIMIT = late(r"\*\s+(soft|hard|-)\s")
+"""``* soft nofile 65536`` of limits.conf: for every account, and no comment of C."""
+
+
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
     bare = line.lstrip()
-    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")) and not bare.startswith(
-        "#define "
-    )
+    if not bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")):
+        return False
+    return not bare.startswith("#define ") and _LIMIT.match(bare) is None
 
 
 _REMARK = late(r"""\s(?:\#|//)\s""")

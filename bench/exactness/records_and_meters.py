@@ -4,6 +4,9 @@ The first is Python (Flask, Celery, Alembic) behind Apache with OpenLDAP, an exc
 Perl, Tcl, C++ and shell over TimescaleDB and MQTT with SysV init and systemd, nftables, an rpm and a tar.xz, and a half in
 the cloud. How written: by someone who had the catalogue of hazards and had read neither a rule, nor a test of one, nor a
 page, nor another set's files; all marks were set and committed before the first scan. Counted as in ``unseen``.
+
+Found at first, with the estate: 104 of 193 and 105 of 213; without it: 89 and 85. Traps alarmed with the estate: 0 of 46 and
+1 of 41 (prose about a retired host); without it: none. Traps named: 0 and 2.
 """
 
 from __future__ import annotations

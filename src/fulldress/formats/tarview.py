@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
+from msgspec.structs import replace
+
 from fulldress.formats import tardump, tarsparse
 from fulldress.formats.late import late
 from fulldress.formats.members import Member, MemberKind, about_archive, shown
@@ -108,7 +110,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         if header.type == tardump.TYPE:
             listing = _header_data(stream, at, header.size)
         member = _member(stream, header, at)
-        yield member._replace(remark=tardump.remark(listing, header.name)) if listing else member
+        yield replace(member, remark=tardump.remark(listing, header.name)) if listing else member
         at, gap = at + _padded(body), -body % BLOCK
     if extended:
         raise refusal("archive-damaged", "a TAR header announces a member that does not follow")
@@ -272,8 +274,8 @@ def _sparse(stream: BinaryIO, block: bytes, pax: dict[str, str], header: _Header
     """A sparse file as a member, and where its stored bytes begin."""
     fetch = functools.partial(_read, stream)
     found = tarsparse.read(block, pax, _number, fetch, at, header.size)
-    member = _member(stream, header, at)._replace(size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
-    return member._replace(name=found.name or member.name), found.at
+    member = replace(_member(stream, header, at), size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
+    return replace(member, name=found.name or member.name), found.at
 
 
 @lru_cache(4096)

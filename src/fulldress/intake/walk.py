@@ -11,6 +11,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
+from msgspec.structs import replace
+
 from fulldress.errors import NothingToDo, PackageRefused
 from fulldress.formats import arview, compressed, cpio, rpm, selfextract, sniff, tarview, zipend, zipview
 from fulldress.formats.members import Member, checked, legible, safe_name, shown
@@ -161,7 +163,7 @@ class _Walker:
         content = 0
         for member in rpm.files(package, as_file(tree)) if package.size else ():
             content += member.packed
-            yield member._replace(base=tree)
+            yield replace(member, base=tree)
         self._covered(place, "cpio", tree.size, content)
 
     def _checked(self, members: Iterable[Member], *, system_root: bool = False, posix: bool = False) -> Iterator[Member]:
@@ -224,7 +226,7 @@ class _Walker:
         for member in _under(prefix, tarview.members(as_file(tree))):
             content += member.packed
             # Where it lies is known by its tree, not by the .deb that the others are read from.
-            yield member._replace(base=tree)
+            yield replace(member, base=tree)
         self._covered(place, "tar", tree.size, content)
 
     def _members(self, members: Iterable[Member], stream: Region, place: str) -> int:
@@ -380,7 +382,7 @@ def _under(prefix: str, members: Iterable[Member]) -> Iterator[Member]:
             yield member
         elif name:
             link = prefix + safe_name(member.link, posix=True) if member.kind == "hardlink" else member.link
-            yield member._replace(name=prefix + name, link=link)
+            yield replace(member, name=prefix + name, link=link)
 
 
 def _stem(name: str, kind: str) -> str:

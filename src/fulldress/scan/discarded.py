@@ -19,7 +19,9 @@ _KEPT = late(
     r"|media|storage|releases|queues?|outbox|inbox|incoming|outgoing)(?:/|$)"
 )
 """Folders in which things lie that somebody may still want."""
-_PASSING = late(r"(?i)(?:^|[/._-])(?:te?mp|cache\w*|build|dist|run|sess(?:ions?)?|locks?|logs?|__pycache__|proc)(?:[/._-]|$)")
+_PASSING = late(
+    r"(?i)(?:^|[/._-])(?:te?mp|cache\w*|build|dist|run|sess(?:ions?)?|locks?|logs?|__pycache__|proc)(?:[/._-]|$)"
+)
 """Folders whose content is there for the moment."""
 _DATABASE_FILES = late(
     r"^/var/(?:lib|opt|db)/[\w.-]+/(?:\S*/)?\S*(?:\*|\.(?:db|mdb|bdb|ldif|sqlite3?|ibd|frm|dbf|rdb|aof)$)"
@@ -67,9 +69,15 @@ def _removes(words: Words) -> bool:
 
 def _handed_on(name: str, words: Words, args: Words) -> str:
     """``ls | xargs rm``, ``find | xargs rm``: names with blanks are other names."""
-    safe = {"-print0", "-0", "--null"} & {*words, *args} or any(w in ("-d", "--delimiter") or w.startswith("-d") for w in args)
+    safe = {"-print0", "-0", "--null"} & {*words, *args} or any(
+        w in ("-d", "--delimiter") or w.startswith("-d") for w in args
+    )
     removes = any(w.rpartition("/")[2] in ("rm", "shred") for w in args)
-    return f"hands names on to rm without -0 ({name} | xargs rm): a blank in one makes it another" if removes and not safe else ""
+    return (
+        f"hands names on to rm without -0 ({name} | xargs rm): a blank in one makes it another"
+        if removes and not safe
+        else ""
+    )
 
 
 def _rsync(words: Words) -> str:
@@ -117,7 +125,11 @@ def _cloud(words: Words) -> str:
     said = " ".join(words)
     if re.match(r"s3\s+rb\b.*--force|s3\s+rm\b.*--recursive|s3\s+sync\b.*--delete", said) and "--dryrun" not in words:
         return "deletes objects of a bucket"
-    return "deletes something of the cloud's for good" if re.match(r"[\w-]+\s+delete-(?!tags?\b)[\w-]+|group\s+delete", said) else ""
+    return (
+        "deletes something of the cloud's for good"
+        if re.match(r"[\w-]+\s+delete-(?!tags?\b)[\w-]+|group\s+delete", said)
+        else ""
+    )
 
 
 def _storage(words: Words) -> str:
@@ -165,7 +177,11 @@ def _query(words: Words) -> str:
 def _git(words: Words) -> str:
     """``git clean -fdx`` where the product is installed: configuration that nobody checked in goes."""
     if words[:1] == ("clean",):
-        return "deletes whatever is not checked in" if any(re.match(r"-\w*f", w) and "x" in "".join(words) for w in words) else ""
+        return (
+            "deletes whatever is not checked in"
+            if any(re.match(r"-\w*f", w) and "x" in "".join(words) for w in words)
+            else ""
+        )
     return ""
 
 

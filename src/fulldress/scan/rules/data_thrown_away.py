@@ -54,7 +54,7 @@ LOOKS_FOR = (
     Pattern(r"[\s\"']-c\s{0,4}(fsync|full_page_writes)=off\b"),
     Pattern(r"(?i)^\s{0,8}(CLEAR\s{1,4}(QL|QLOCAL|TOPICSTR)\s{0,2}\(|DELETE\s{1,4}Q\w{1,8}\s{0,2}\([^\n]{0,100}\bPURGE\b)"),
     Pattern(
-        r"\b(add_retention_policy|drop_chunks)\s{0,2}\(|^\s{0,4}-?m?(rm|delete|del)\s{1,4}\S{0,60}\*|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*"
+        r"\b(add_retention_policy|drop_chunks)\s{0,2}\(|^\s{0,4}-?m?(rm|delete|del)\s{1,4}\S{0,60}\*|^[dDevRr][+!=~$-]{0,3}\s{1,20}/(var/lib|srv|opt|home|data)/|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*"
     ),
 )
 _COPY = "Drain or copy it first, and let a person decide on the night."
@@ -109,6 +109,17 @@ ROWS = (
         "drops chunks of old rows for good",
         "Whole chunks go at once; neither a rollback of the package nor one of the transaction's neighbours brings them back.",
         "Agree on the retention with whoever owns the data, and take a backup first.",
+    ),
+    Row(
+        late(r"(?i)tmpfiles[^!]*\.conf$"),
+        late(
+            r"^[dDevqQC][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/\S+\s+\S+\s+\S+\s+\S+\s+[~A-Za-z:]*\d+(?:us|ms|s|m|min|h|d|w)\b"
+            r"|^[DRr][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/"
+        ),
+        "medium",
+        "lets systemd delete files of the product by age, or at each boot",
+        "What was not fetched in time is gone, and nobody sees it go.",
+        "Give an age to caches only; d without an age keeps what is there.",
     ),
     Row(
         late(r"(?i)\.sql$"),
@@ -177,23 +188,34 @@ BAD = (
     {"Makefile": "purge:\n\tfind /var/lib/app/uploads -name '*.old' -exec rm -f {} +\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrsync -a --delete new/ /var/lib/app/files/\nrm -f /var/lib/ldap/*.mdb\n"},
     {"up.sh": "#!/bin/sh\nset -e\ntar xzf static.tgz -C /\n", "b.sh": "#!/bin/sh\nset -e\nls -t | tail -5 | xargs rm\n"},
-    {"up.sh": '#!/bin/sh\nset -e\nkubectl -n prod delete pvc --all\nhelm list\naws s3 rm s3://a/ --recursive\n'},
+    {"up.sh": "#!/bin/sh\nset -e\nkubectl -n prod delete pvc --all\nhelm list\naws s3 rm s3://a/ --recursive\n"},
     {"up.sh": "#!/bin/sh\nset -e\ndocker-compose down -v\nterraform destroy -auto-approve\nzfs destroy tank/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrabbitmqctl purge_queue orders\ncurl -XDELETE http://es1:9200/records\n"},
     {"up.sh": "#!/bin/sh\nset -e\nmongosh app --eval 'db.dropDatabase()'\ndd if=fw.img of=$1\n"},
+    {"usr/lib/tmpfiles.d/a.conf": "D /var/lib/app/spool 0750 app app 10d\n"},
     {"sftp/fetch.batch": "lcd /in\nmget *.xml\nrm *.xml\n", "x.sql": "SELECT drop_chunks('reading', INTERVAL '1 year');\n"},
 )
 GOOD = (
+    {"usr/lib/tmpfiles.d/a.conf": "d /var/lib/app 0750 app app -\nD /run/app 0755 a a -\ne /var/cache/a - - - 10d\n"},
     {"win/a.ps1": 'Remove-Item -Path "$Target\\*.log"\nRemove-Item "C:\\Kontor\\tmp\\*" -Recurse\n'},
     {"etc/systemd/system/a.service.d/b.conf": "[Service]\nExecStart=/usr/bin/postgres -c fsync=on\n"},
     {"mq/a.mqsc": "* CLEAR QLOCAL('KB.TEST') is for tests\nDEFINE QLOCAL('A') REPLACE\nDELETE QLOCAL('B') NOPURGE\n"},
     {"db/a.sql": "-- add_retention_policy('telemetry', INTERVAL '90 days')\nSELECT remove_retention_policy('telemetry');\n"},
     {"conf/application.yml": "spring:\n  flyway:\n    clean-disabled: true\n", "x.sql": "clear screen\n"},
     {"quartz_jobs.xml": "<delete-jobs-in-group>reports</delete-jobs-in-group>\n"},
-    {"up.sh": "#!/bin/sh\nset -e\nfind /tmp -user app -mtime +2 -delete\nfind /var/lib/app/cache -delete\nfind /srv/a -name x\n"},
+    {
+        "up.sh": "#!/bin/sh\nset -e\nfind /tmp -user app -mtime +2 -delete\nfind /var/lib/app/cache -delete\nfind /srv/a -name x\n"
+    },
     {"up.sh": "#!/bin/sh\nset -e\nrsync -a new/ /var/lib/app/\nrsync -a --delete a/ build/\ntar xzf a.tgz -C /opt/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nkubectl delete pod web-1\nkubectl delete pvc x --dry-run=client\ndocker compose down\n"},
-    {"up.sh": "#!/bin/sh\nset -e\nls -1 | xargs -d '\\n' rm\ncurl -X DELETE http://127.0.0.1:8080/cache\naws s3 ls s3://a/\n"},
-    {"up.sh": "#!/bin/sh\nset -e\nterraform plan\nzfs list\ndd if=/dev/zero of=swap bs=1M\nfind rel -print0 | xargs -0 rm\n"},
-    {"Dockerfile": "FROM a:1\nRUN find /var/lib/app/data -delete\n", "postrm": "#!/bin/sh\nset -e\nrm -f /var/lib/app/x.db\n"},
+    {
+        "up.sh": "#!/bin/sh\nset -e\nls -1 | xargs -d '\\n' rm\ncurl -X DELETE http://127.0.0.1:8080/cache\naws s3 ls s3://a/\n"
+    },
+    {
+        "up.sh": "#!/bin/sh\nset -e\nterraform plan\nzfs list\ndd if=/dev/zero of=swap bs=1M\nfind rel -print0 | xargs -0 rm\n"
+    },
+    {
+        "Dockerfile": "FROM a:1\nRUN find /var/lib/app/data -delete\n",
+        "postrm": "#!/bin/sh\nset -e\nrm -f /var/lib/app/x.db\n",
+    },
 )

@@ -27,9 +27,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
+from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.settings import settings_table
 from fulldress.scan.settings.settings_table import Row
@@ -63,6 +66,10 @@ LOOKS_FOR = (
     ),
 )
 _SQL = late(r"(?i)\.(sql|ddl|psql|pgsql|pks|pkb|sh|bash|ksh|py|rb|pl|php|xml|ya?ml)$|(^|[!/])[^/.]+$")
+_EXTENSION = late(r"(?i)--[\w.]+\.sql$|(^|[!/])extensions?/[^!]*\.sql$")
+"""Scripts that ``CREATE EXTENSION`` runs."""
+MAX_NAMED = 8
+"""Files that one finding names."""
 _FILES = late(r"(?i)\.(sql|ddl|psql|pgsql|pks|pkb)$")
 _TAKEN_BACK = "Ask the vendor what it is for, and write down how it is taken back."
 _STAYS = "It holds for everybody who uses the server, and no rollback of the package takes it back."
@@ -196,8 +203,8 @@ ROWS = (
     Row(
         _SQL,
         late(
-            r"(?i)\b(?:re|de)?compress_chunk\s*\(|\bmigrate_data\s*(?:=>|:=)\s*true|\bcreate_distributed_table\s*\(|"
-            r"\bpartition_data_(?:proc|time|id)\s*\(|\brefresh_continuous_aggregate\s*\(.*null"
+            r"(?i)^(?!.*\b(?:FUNCTION|PROCEDURE)\b).*(?:\b(?:re|de)?compress_chunk\s*\(|\bmigrate_data\s*(?:=>|:=)\s*true|\bcreate_distributed_table\s*\(|"
+            r"\bpartition_data_(?:proc|time|id)\s*\(|\brefresh_continuous_aggregate\s*\(.*null)"
         ),
         "medium",
         "calls a function that moves every row",
@@ -225,8 +232,22 @@ ROWS = (
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each kind in a file."""
-    yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+    """One finding for each kind in a folder; programs that are installed, and extensions of a server, are left alone."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for finding in settings_table.findings(context, META, LOOKS_FOR, ROWS):
+        place = finding.place
+        if _EXTENSION.search(place) or (not _FILES.search(place) and role(context, place) != "upgrade"):
+            continue
+        folder, _, name = place.rpartition("/")
+        kinds.setdefault((folder, finding.title.removeprefix(name)), []).append(finding)
+    for found in kinds.values():
+        yield found[0] if len(found) == 1 else _together(found)
+
+
+def _together(found: list[Finding]) -> Finding:
+    named = "; ".join(f"{f.place.rpartition('/')[2]}:{f.line}" for f in found[1:MAX_NAMED])
+    more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return msgspec.structs.replace(found[0], consequence=f"{found[0].consequence} So do {named}{more}.")
 
 
 BAD = (
@@ -254,5 +275,7 @@ GOOD = (
     {"db/a.sql": "CREATE EXTENSION IF NOT EXISTS citext;\nALTER ROLE app NOBYPASSRLS;\nGRANT pg_monitor TO probe;\n"},
     {"db/a.sql": "SELECT setval('t_id_seq', (SELECT max(id) FROM t));\nUPDATE t SET flag = 1 WHERE id = 3;\n"},
     {"db/a.sql": "CREATE MATERIALIZED VIEW v AS\nSELECT 1\nWITH NO DATA;\nDROP SCHEMA IF EXISTS tmp_import;\n"},
+    {"x.deb!/usr/share/postgresql/15/extension/a--1.0--1.1.sql": "SELECT partition_data_id('t');\n"},
+    {"opt/x/bin/tool": '#!/usr/bin/perl\nprint "ALTER SYSTEM RESET restore_command";\n'},
     {"README.md": "ALTER SYSTEM SET x = 1;\n", "tests/a.sql": "ALTER SYSTEM SET x = 1;\n"},
 )

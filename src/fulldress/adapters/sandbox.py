@@ -36,11 +36,12 @@ SONAMES = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}
 """What the loader finds by itself; Python would start ``ldconfig`` twice to ask for it, in each confined child."""
 
 _ALLOWED = """
-access brk clock_gettime clock_nanosleep close dup exit exit_group faccessat faccessat2 fchmod fcntl fstat fsync
-ftruncate futex getcwd getdents64 getegid geteuid getgid getpid getrandom gettid getuid gettimeofday lseek lstat
-madvise membarrier mkdir mkdirat mmap mprotect mremap munmap newfstatat fstatat64 open openat pread64 pwrite64 read
-readv rename renameat renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_yield
-set_robust_list sigaltstack stat statx sysinfo uname unlink unlinkat wait4 write writev
+access brk clock_gettime clock_nanosleep close dup exit exit_group faccessat faccessat2 fchmod fcntl fstat
+fstatat64 fsync ftruncate futex getcwd getdents64 getegid geteuid getgid getpid getrandom gettid gettimeofday
+getuid lseek lstat madvise membarrier mkdir mkdirat mmap mprotect mremap munmap newfstatat open openat pread64
+pwrite64 pwritev pwritev2 read readv rename renameat renameat2 restart_syscall rmdir rseq rt_sigaction
+rt_sigprocmask rt_sigreturn sched_yield set_robust_list sigaltstack stat statx sysinfo uname unlink unlinkat
+wait4 write writev
 """
 ALLOWED_CALLS = tuple(_ALLOWED.split())
 """Everything else fails with EPERM. No socket, clone, exec, kill, ioctl, ptrace, mount, no chmod by name."""

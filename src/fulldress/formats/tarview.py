@@ -56,10 +56,10 @@ class _Header(NamedTuple):
 
 def is_header(block: bytes) -> bool:
     """True when the 512 bytes are a TAR header with a right checksum."""
-    if len(block) < BLOCK or block[:BLOCK] == ZEROS:
+    if len(block) < BLOCK:
         return False
     found = _CHECKSUM.fullmatch(block, 148, 156)
-    if found is None:  # nearly everything that is no header ends here, without a sum over it
+    if found is None:  # nearly everything that is no header ends here, without a sum over it; so do zeros
         return False
     return int(found[1], 8) == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
-import time
 import zipfile
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from fulldress.cli.app import cli
 from fulldress.cli.main import guarded
+from fulldress.formats import localtime
 from fulldress.intake.unpack import unpack
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.scan.waivers import Waiver, read_waivers, with_waiver
@@ -139,40 +137,28 @@ def test_an_ended_waiver_that_was_renewed_is_not_said(release: f.ReleaseFolder, 
     assert "waiver ended" not in capsys.readouterr().out
 
 
-EAST, WEST = "Pacific/Kiritimati", "Etc/GMT+12"
-"""26 hours apart: what is the last day in the west has passed in the east, at any time of the day."""
-
-
-def west_today() -> str:
-    return datetime.now(ZoneInfo(WEST)).date().isoformat()
-
-
-def test_the_last_day_is_a_day_of_the_estates_zone(release: f.ReleaseFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    print_ = finding(release, "high").fingerprint
-    words = ("--reason", "known", "--owner", "E. M.", "--until", west_today())
-    for zone, code in ((EAST, 2), (WEST, 0)):
-        release.path(f.RELEASE).write_text(f'name = "r"\n[estate]\ntimezone = "{zone}"\n')
-        assert run("waive", print_[:8], *words) == code, capsys.readouterr().err
-    assert run("scan") == 0
-    assert print_ in read_json(release.path(f.FINDINGS), FindingsReport).waived
-    release.path(f.RELEASE).write_text(f'name = "r"\n[estate]\ntimezone = "{EAST}"\n')
-    assert run("scan") == 0
-    assert print_ not in read_json(release.path(f.FINDINGS), FindingsReport).waived
-    assert "waiver ended:" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("zone", "counts"), [(EAST, False), (WEST, True)])
-def test_without_an_estate_it_is_a_day_of_this_computers_zone(
-    zone: str, counts: bool, release: f.ReleaseFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_window_at_a_time_that_does_not_exist_stops_the_scan(
+    release: f.ReleaseFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_ = finding(release, "high").fingerprint
-    waivers = release.root / "w.toml"
-    waivers.write_text(f'[[waiver]]\nfingerprint = "{print_}"\nreason = "r"\nowner = "E. M."\nexpires = {west_today()}\n')
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        assert run("scan", str(release.root.parent / "p.zip"), "--waivers", str(waivers), "--format", "json") == 0
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert (print_ in json.loads(capsys.readouterr().out)["waived"]) == counts
+    release.path(f.RELEASE).write_text(
+        'name = "r"\n[estate]\ntimezone = "Europe/Berlin"\n[window]\nstart = "2026-03-29T02:30"\n'
+    )
+    assert run("scan") == 2
+    told = capsys.readouterr().err
+    assert "2026-03-29T02:30 does not exist in Europe/Berlin" in told and "from 2026-03-29T03:00 on" in told
+
+
+def test_a_waiver_counts_by_the_estates_day(release: f.ReleaseFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 23:00 UTC of the second it is already the third on Samoa."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(2026, 7, 2, 23, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(localtime, "datetime", Clock)
+    last = ("--reason", "known", "--owner", "E. M.", "--until", "2026-07-02")
+    release.path(f.RELEASE).write_text('name = "r"\n[estate]\ntimezone = "Pacific/Apia"\n')
+    assert run("waive", finding(release, "high").fingerprint, *last) == 2
+    release.path(f.RELEASE).write_text('name = "r"\n[estate]\ntimezone = "America/New_York"\n')
+    assert run("waive", finding(release, "high").fingerprint, *last) == 0

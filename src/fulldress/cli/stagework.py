@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +51,6 @@ def stage_work(folder: ReleaseFolder, name: str) -> Iterator[StageWork]:
         folder.record(name, read=work.read, wrote=work.wrote)
         seconds = round(time.monotonic() - started, 3)
         Journal(folder.path(JOURNAL)).append(name, seconds=seconds, **work.facts)
-
-
-def today(folder: ReleaseFolder | None = None, now: datetime | None = None) -> date:
-    """The day that the last day of a waiver is held against: the estate's; without an estate, that of this computer."""
-    if folder is None:
-        return (now or datetime.now()).astimezone().date()
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - loaded when needed: a scan on its own asks for no estate's zone
-
-    try:
-        zone: tzinfo = ZoneInfo(folder.release().estate.timezone)
-    except (KeyError, ValueError, OSError):  # no such zone: the commands that need it say so
-        zone = UTC
-    return (now or datetime.now(UTC)).astimezone(zone).date()
 
 
 def here() -> ReleaseFolder:

@@ -13,8 +13,8 @@ import click
 from fulldress.adapt.apply import Curer, adapt
 from fulldress.cli.adaptout import Choice, Outcome, earlier_numbers, outcome_json, outcome_text, write_outcome, write_package
 from fulldress.cli.curework import hide_secrets
-from fulldress.cli.releasework import Memory, release_context
-from fulldress.cli.stagework import next_command, stage_work, today
+from fulldress.cli.releasework import Memory, release_context, today
+from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, Stale, UsageError
 from fulldress.model.finding import Cure, Finding, FindingsReport
 from fulldress.model.package import PackageLock

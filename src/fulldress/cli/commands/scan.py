@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -19,8 +18,9 @@ from fulldress.cli.groups import Sectioned
 from fulldress.cli.progress import terminal_progress
 from fulldress.cli.scanout import FORMS, View, show
 from fulldress.cli.scanwork import ALONE, package_context
-from fulldress.cli.stagework import next_command, stage_work, today
+from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, UsageError
+from fulldress.formats import localtime
 from fulldress.intake.budgets import Budgets, raised
 from fulldress.model.finding import SEVERITIES, FindingsReport, Severity
 from fulldress.model.package import PackageLock
@@ -173,7 +173,7 @@ def _alone(package: Path, ask: Ask, vendor: Path | None, budgets: Budgets, *, sa
     before = _before(ask.baseline, sandboxed=sandboxed)
     with package_context(package, vendor=vendor, sandboxed=sandboxed, progress=progress, budgets=budgets) as context:
         context.known_hosts = before.hosts if before is not None else None
-        report = _listed(_swept(context, ask.waivers, ask.peers, today()), context, before)
+        report = _listed(_swept(context, ask.waivers, ask.peers), context, before)
         _show(report, context, ask.view)
     if ask.view.form == "text":
         next_command(f"fulldress new NAME --package {shlex.quote(str(package))}   (judges it against your estate)")
@@ -188,7 +188,7 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
         lock = read_json(folder.path(f.PACKAGE_LOCK), PackageLock)
         context = release_context(folder, lock, BlobStore(state_dir() / "blobs"))
         context.known_hosts = before.hosts if before is not None else None
-        whole = _swept(context, folder.path(f.WAIVERS), ask.peers, today(folder))
+        whole = _swept(context, folder.path(f.WAIVERS), ask.peers)
         write_json(work.path(f.FINDINGS), whole)
         work.facts = {
             "findings": len(whole.findings),
@@ -203,9 +203,9 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
     return report
 
 
-def _swept(context: Context, waivers: Path | None, peers: tuple[str, ...], day: date) -> FindingsReport:
+def _swept(context: Context, waivers: Path | None, peers: tuple[str, ...]) -> FindingsReport:
     """All rules over the package; waivers count, and those that do not are said."""
-    split = read_waivers(waivers, day) if waivers else None
+    split = read_waivers(waivers, localtime.today(context.release, context.estate)) if waivers else None
     active = split.active if split else ()
     report = sweep(context, waivers=active, progress=terminal_progress())
     if peers:

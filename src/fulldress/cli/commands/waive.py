@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from fulldress.cli.stagework import JOURNAL, next_command, today
+from fulldress.cli.releasework import today
+from fulldress.cli.stagework import JOURNAL, next_command
 from fulldress.errors import UsageError
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.report.sanitise import clipped, visible

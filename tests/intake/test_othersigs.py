@@ -341,6 +341,12 @@ def test_a_damaged_bundle_is_bad(tmp_path: Path) -> None:
     assert judged(tmp_path, {"a.txt": data, "a.txt.sigstore": cut}).verdict == "bad"
 
 
+def test_a_bundle_of_another_instance_is_not_called_damaged(tmp_path: Path) -> None:
+    bundle, artifact = _bundle("intoto-with-custom-trust-root")
+    [found] = judged(tmp_path, {"a.txt": artifact, "a.txt.sigstore.json": bundle}, record("sigstore", "x y")).signatures
+    assert (found.verdict, "trust root" in found.reason) == ("unknown-key", True)
+
+
 def test_without_the_extra_a_bundle_is_named_and_not_taken_for_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     facts = Sigstore().judge(b"{}", Entry(place="a", kind="file", sha256="0" * 64))

@@ -54,7 +54,8 @@ LOOKS_FOR = (
     Pattern(r"[\s\"']-c\s{0,4}(fsync|full_page_writes)=off\b"),
     Pattern(r"(?i)^\s{0,8}(CLEAR\s{1,4}(QL|QLOCAL|TOPICSTR)\s{0,2}\(|DELETE\s{1,4}Q\w{1,8}\s{0,2}\([^\n]{0,100}\bPURGE\b)"),
     Pattern(
-        r"\b(add_retention_policy|drop_chunks)\s{0,2}\(|^\s{0,4}-?m?(rm|delete|del)\s{1,4}\S{0,60}\*|^[dDevRr][+!=~$-]{0,3}\s{1,20}/(var/lib|srv|opt|home|data)/|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*"
+        r"\badd_retention_policy\s{0,2}\(|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|"
+        r"cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*|\bdrop_chunks\s{0,2}\("
     ),
 )
 _COPY = "Drain or copy it first, and let a person decide on the night."
@@ -94,32 +95,12 @@ ROWS = (
         _COPY,
     ),
     Row(
-        late(r"(?i)(\.(sftp|lftp|ftp|batch|bat)|(^|[!/])[^/]*s?ftp[^/]*\.(txt|cmd|batch|in))$|(^|[!/])[lsf]+tp/[^/]+$"),
-        late(r"(?i)^\s*-?m?(?:rm|delete|del)\s+\S*\*"),
-        "medium",
-        "deletes a partner's files after it fetched them",
-        "It goes on when a fetch failed: what was not fetched is gone at the partner as well.",
-        "Let the partner remove what you confirm, or move each file after its own fetch.",
-        anywhere(r"(?i)^\s*(?:m?get|lcd|open)\s"),
-    ),
-    Row(
         late(r"(?i)\.(sql|sh|bash|ksh|service|yaml|yml)$|(^|[!/])[^/.]+$"),
         late(r"^(?!\s*(?:--|#)).*\bdrop_chunks\s*\("),
         "medium",
         "drops chunks of old rows for good",
         "Whole chunks go at once; neither a rollback of the package nor one of the transaction's neighbours brings them back.",
         "Agree on the retention with whoever owns the data, and take a backup first.",
-    ),
-    Row(
-        late(r"(?i)tmpfiles[^!]*\.conf$"),
-        late(
-            r"^[dDevqQC][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/\S+\s+\S+\s+\S+\s+\S+\s+[~A-Za-z:]*\d+(?:us|ms|s|m|min|h|d|w)\b"
-            r"|^[DRr][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/"
-        ),
-        "medium",
-        "lets systemd delete files of the product by age, or at each boot",
-        "What was not fetched in time is gone, and nobody sees it go.",
-        "Give an age to caches only; d without an age keeps what is there.",
     ),
     Row(
         late(r"(?i)\.sql$"),
@@ -146,11 +127,35 @@ ROWS = (
         "Name the group that the package owns.",
     ),
 )
+BY_NAME = (
+    Row(
+        late(r"(?i)(\.(sftp|lftp|ftp|batch|bat)|(^|[!/])[^/]*s?ftp[^/]*\.(txt|cmd|batch|in))$|(^|[!/])[lsf]+tp/[^/]+$"),
+        late(r"(?i)^\s*-?m?(?:rm|delete|del)\s+\S*\*"),
+        "medium",
+        "deletes a partner's files after it fetched them",
+        "It goes on when a fetch failed: what was not fetched is gone at the partner as well.",
+        "Let the partner remove what you confirm, or move each file after its own fetch.",
+        anywhere(r"(?i)^\s*(?:m?get|lcd|open)\s"),
+    ),
+    Row(
+        late(r"(?i)tmpfiles[^!]*\.conf$"),
+        late(
+            r"^[dDevqQC][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/\S+\s+\S+\s+\S+\s+\S+\s+[~A-Za-z:]*\d+(?:us|ms|s|m|min|h|d|w)\b"
+            r"|^[DRr][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/"
+        ),
+        "medium",
+        "lets systemd delete files of the product by age, or at each boot",
+        "What was not fetched in time is gone, and nobody sees it go.",
+        "Give an age to caches only; d without an age keeps what is there.",
+    ),
+)
+"""Of files that are read whole: they are few, and known by their names."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+    yield from settings_table.named(context, META, context.holding("ftp", ".batch", "tmpfiles"), BY_NAME)
     for script in (*scripts(context), *embedded(context)):
         place, what = script.entry.place, role(context, script.entry.place)
         if what in ("library", "init") or standing(place) != "acting" or place.endswith(("postrm", "prerm")):

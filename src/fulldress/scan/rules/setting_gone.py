@@ -28,13 +28,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats.late import late
-from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
+from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
-from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines
+from fulldress.scan.reading import is_comment, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.settings import settings_table
 
 META = RuleMeta(
     slug="setting-gone",
@@ -43,30 +43,61 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-LOOKS_FOR = (
-    Pattern(
-        r"^\s{0,8}(wal_keep_segments|checkpoint_segments|max_fsm_(pages|relations)|default_with_oids|operator_precedence_warning|"
-        r"vacuum_defer_cleanup_age|force_parallel_mode|stats_temp_directory|promote_trigger_file|standby_mode|trigger_file|"
-        r"old_snapshot_threshold|db_user_namespace|query_cache_(size|type|limit)|innodb_(file_format\w{0,8}|large_prefix|locks_unsafe_for_binlog)|"
-        r"log_warnings|old_passwords|secure[_-]auth|tx_isolation|sync_frm|master_info_repository|default_authentication_plugin|"
-        r"sql[_-]mode\s{0,4}=[^\n]{0,200}NO_AUTO_CREATE_USER)\b"
+_WORDS = (
+    *(
+        "_segments",
+        "max_fsm",
+        "with_oids",
+        "precedence_warning",
+        "cleanup_age",
+        "parallel_mode",
+        "temp_directory",
+        "trigger_file",
     ),
-    Pattern(
-        r"^\s{0,20}(Order\s{1,4}([Aa]llow|[Dd]eny)|SSLMutex|NameVirtualHost|LockFile|AcceptMutex|UsePrivilegeSeparation|RSAAuthentication|"
-        r"RhostsRSAAuthentication|KeyRegenerationInterval|ServerKeyBits|Protocol\s{1,4}[12]|ssl\s{1,4}on\s{0,4};|spdy_\w{1,30}\s|"
-        r"magic_quotes_gpc|register_globals|safe_mode|asp_tags|track_errors|mbstring\.func_overload|mcrypt\.\w{1,20}|ssl_protocols|"
-        r"vm-enabled)\b"
+    *(
+        "standby_mode",
+        "snapshot_threshold",
+        "user_namespace",
+        "query_cache",
+        "innodb_file_f",
+        "innodb_large",
+        "innodb_locks_u",
     ),
-    Pattern(
-        r"-XX:(MaxPermSize|PermSize|\+UseConcMarkSweepGC|\+UseParNewGC|\+CMS|\+PrintGCDetails|\+PrintGCDateStamps|\+UseGCLogFileRotation|"
-        r"\+AggressiveOpts|\+UseBiasedLocking)|-Djava\.(endorsed|ext)\.dirs|-Djava\.security\.manager\b"
+    *(
+        "log_warnings",
+        "old_passwords",
+        "secure_auth",
+        "secure-auth",
+        "tx_isolation",
+        "sync_frm",
+        "master_info",
+        "default_auth",
     ),
-    Pattern(
-        r"^[\"']?apiVersion[\"']?:\s{0,4}[\"']?(extensions|apps|batch|policy|networking\.k8s\.io|rbac\.authorization\.k8s\.io|"
-        r"admissionregistration\.k8s\.io|apiextensions\.k8s\.io|autoscaling|storage\.k8s\.io|flowcontrol\.apiserver\.k8s\.io|"
-        r"scheduling\.k8s\.io|coordination\.k8s\.io)/v\d(alpha|beta)\d"
+    *(
+        "no_auto_create",
+        "order allow",
+        "order deny",
+        "mutex",
+        "virtualhost",
+        "lockfile",
+        "privilegesep",
+        "rsaauth",
+        "keyregen",
     ),
+    *(
+        "serverkeybits",
+        "protocol ",
+        "ssl on",
+        "spdy_",
+        "magic_quotes",
+        "register_globals",
+        "safe_mode",
+        "asp_tags",
+        "track_errors",
+    ),
+    *("func_overload", "mcrypt", "ssl_protocols", "vm-enabled", "-xx:", "-djava.", "apiversion"),
 )
+"""One of these is in every line that may hold one, in lower case."""
 
 
 class _Gone(NamedTuple):
@@ -143,15 +174,25 @@ TABLE = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     told: set[tuple[str, str]] = set()
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: standing(e.place) == "acting"):
+    for entry, number, line in _lines(context):
         gone = next((g for g in TABLE if g.files.search(entry.place) and g.line.search(line)), None)
-        if gone is None or (entry.place, gone.instead) in told or role(context, entry.place) == "library":
+        if gone is None or (entry.place, gone.instead) in told:
             continue
         known = _runs(context, gone)
         if known is not None and known < gone.since:
             continue
         told.add((entry.place, gone.instead))
         yield _finding(entry.place, number, line, gone, known)
+
+
+def _lines(context: Context) -> Iterator[tuple[Entry, int, str]]:
+    """Lines of settings, of units and of scripts that may hold one."""
+    yield from settings_table.settings_lines(context, _WORDS)
+    for script in scripts(context):
+        if "-XX:" in script.text or "-Djava." in script.text:
+            for number, line in enumerate(script.text.split("\n"), 1):
+                if not is_comment(line) and role(context, script.entry.place) != "library":
+                    yield script.entry, number, line
 
 
 def _finding(place: str, number: int, line: str, gone: _Gone, known: tuple[int, ...] | None) -> Finding:

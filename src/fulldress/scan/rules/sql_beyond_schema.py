@@ -30,8 +30,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from fulldress.formats.late import late
-from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
+from fulldress.model.package import Entry
+from fulldress.scan.jobs.embedded_shell import embedded
+from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.settings import settings_table
@@ -44,28 +46,14 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-LOOKS_FOR = (
-    Pattern(
-        r"(?i)\bsession_replication_role\s{0,4}(=|to)\s{0,4}'?(replica|local)|\bDISABLE\s{1,4}(TRIGGER|ROW\s{1,4}LEVEL)\b|"
-        r"\bNOCHECK\s{1,4}CONSTRAINT\b|\bSECURITY\s{1,4}DEFINER\b|\bpg_terminate_backend\s{0,2}\(|\bSINGLE_USER\s{1,4}WITH\s{1,4}ROLLBACK\b"
-    ),
-    Pattern(
-        r"(?i)\bALTER\s{1,4}(SYSTEM\s{1,4}(SET|RESET)\b|DATABASE\s{1,4}\S{1,60}\s{1,4}SET\s|(ROLE|USER)\s{1,4}\S{1,60}\s{1,4}"
-        r"(IN\s[^\n;]{1,60}\s)?SET\s|(ROLE|USER)\s[^\n;]{1,100}\b(BYPASSRLS|REPLICATION)\b)|\bSET\s{1,4}(GLOBAL|PERSIST)\s|\bsp_configure\s{1,4}'"
-    ),
-    Pattern(
-        r"(?i)\bCREATE\s{1,4}EXTENSION\s|\bINSTALL\s{1,4}(PLUGIN|COMPONENT)\s|\bSONAME\s{1,4}'|\bGRANT\s{1,4}pg_\w{4,40}\b|"
-        r"\bDROP\s{1,4}(SCHEMA|OWNED)\s|\bTRUSTWORTHY\s{1,4}ON\b"
-    ),
-    Pattern(
-        r"(?i)\bsetval\s{0,2}\(\s{0,4}'|\b(re|de)?compress_chunk\s{0,2}\(|\bmigrate_data\s{0,4}(=>|:=)\s{0,4}true|\bcreate_distributed_table\s{0,2}\(|"
-        r"\bpartition_data_(proc|time|id)\s{0,2}\(|\brefresh_continuous_aggregate\s{0,2}\([^\n]{0,100}null"
-    ),
-    Pattern(
-        r"(?i)^\s{0,8}UPDATE\s{1,4}[\w.\"`]{0,40}(feature|flag|toggle|switch)\w{0,20}[\"`]?\s{1,4}SET\s|\bCREATE\s{1,4}MATERIALIZED\s{1,4}VIEW\s"
-    ),
+_GLANCE = late(
+    r"(?i)session_replication_role|\bDISABLE\s+(?:TRIGGER|ROW)|NOCHECK|SECURITY\s+DEFINER|pg_terminate_backend|SINGLE_USER|ALTER\s+(?:SYSTEM|DATABASE|ROLE|USER)\s"
+    r"|SET\s+(?:GLOBAL|PERSIST)\s|sp_configure|TRUSTWORTHY|CREATE\s+EXTENSION|INSTALL\s|SONAME|GRANT\s+pg_|DROP\s+(?:SCHEMA|OWNED)|setval|_chunk\s*\(|migrate_data"
+    r"|create_distributed|partition_data|continuous_aggregate|UPDATE\s|MATERIALIZED\s+VIEW"
 )
-_SQL = late(r"(?i)\.(sql|ddl|psql|pgsql|pks|pkb|sh|bash|ksh|py|rb|pl|php|xml|ya?ml)$|(^|[!/])[^/.]+$")
+"""What every text has that says such a thing."""
+_SQL = late(r"")
+_CLIENTS = ("psql", "mysql", "sqlcmd", "sqlplus", "mariadb")
 _EXTENSION = late(r"(?i)--[\w.]+\.sql$|(^|[!/])extensions?/[^!]*\.sql$")
 """Scripts that ``CREATE EXTENSION`` runs."""
 MAX_NAMED = 8
@@ -234,14 +222,22 @@ ROWS = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a folder; programs that are installed, and extensions of a server, are left alone."""
     kinds: dict[tuple[str, str], list[Finding]] = {}
-    for finding in settings_table.findings(context, META, LOOKS_FOR, ROWS):
+    for finding in settings_table.named(context, META, _texts(context), ROWS):
         place = finding.place
-        if _EXTENSION.search(place) or (not _FILES.search(place) and role(context, place) != "upgrade"):
-            continue
         folder, _, name = place.rpartition("/")
         kinds.setdefault((folder, finding.title.removeprefix(name)), []).append(finding)
     for found in kinds.values():
         yield found[0] if len(found) == 1 else _together(found)
+
+
+def _texts(context: Context) -> Iterator[Entry]:
+    """SQL files, and scripts of the upgrade, that say one of these things."""
+    for entry in context.ending(".sql", ".ddl", ".psql", ".pgsql", ".pks", ".pkb"):
+        if not _EXTENSION.search(entry.place) and _GLANCE.search(context.text(entry) or ""):
+            yield entry
+    for script in (*scripts(context), *embedded(context)):
+        if any(client in script.text for client in _CLIENTS) and role(context, script.entry.place) == "upgrade":
+            yield script.entry
 
 
 def _together(found: list[Finding]) -> Finding:

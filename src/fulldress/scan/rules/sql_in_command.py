@@ -30,7 +30,7 @@ from fulldress.formats.sql import Hazard, HazardKind
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
 from fulldress.scan.database import migrations
-from fulldress.scan.database.handed_sql import DRIVER, handed
+from fulldress.scan.database.handed_sql import handed
 from fulldress.scan.database.migration_history import new_database
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -41,7 +41,6 @@ META = RuleMeta(
     severity="high",
     confidence="likely",
 )
-LOOKS_FOR = (DRIVER,)
 _HEAVY: tuple[HazardKind, ...] = (
     "table-rewrite",
     "not-null-scan",

@@ -30,6 +30,7 @@ _UPGRADES = late(
     r"(?:/|\.\w+$|$)"
 )
 """A folder or a program that the upgrade runs; an application's own statements are its daily work."""
+_LANGUAGES = (".py", ".pl", ".rb", ".php", ".js", ".ts", ".groovy", ".java", ".cs", ".go", ".kt", ".ex", ".exs")
 _WORDS = ("upgrade", "migrat", "install", "setup", "update", "convert", "patch", "hotfix", "deploy", "post", "pre")
 _VARIABLE = late(r"\$(?:\{[^}]*\}|\w+|\([^)]*\))")
 _COMMANDS = late(r"(?m)^[^\S\n]*\\[^\n]*$")
@@ -56,8 +57,9 @@ def handed(context: Context) -> Iterator[Handed]:
         for command in script.commands:
             for line, text in _of(command, script.text):
                 yield Handed(script.entry, line, _COMMANDS.sub("", _VARIABLE.sub("x", text)), what)
-    for entry in context.holding(*_WORDS):
-        if not _of_the_upgrade(context, entry) or entry.size > MAX_PARSED:
+    for entry in context.ending(*_LANGUAGES):
+        place = entry.place.lower()
+        if not any(word in place for word in _WORDS) or not _of_the_upgrade(context, entry) or entry.size > MAX_PARSED:
             continue
         text = context.text(entry) or ""
         for call in _CALL.finditer(text):

@@ -1,10 +1,13 @@
 """A setting or a command of another program deletes data for good.
 
 ## What it does
-Finds what deletes without SQL or a shell's `rm -r`: `find -delete` and `rsync --delete` where things are kept, database files
+Finds what deletes without SQL or a shell's `rm -r`: `find -delete` and `rsync --delete` where things are kept, database
+files
 by name, `tar -C /`, `ls | xargs rm`, volumes and namespaces of a cluster, buckets, volumes of containers and of LVM and ZFS,
-`terraform destroy`, queues and topics, indexes, what MongoDB, Cassandra and their like hold; also IBM MQ's `CLEAR QLOCAL` and
-`DELETE ... PURGE`, TimescaleDB's retention policies and dropped chunks, files that are deleted at a partner, a Flyway that may
+`terraform destroy`, queues and topics, indexes, what MongoDB, Cassandra and their like hold; also IBM MQ's `CLEAR
+QLOCAL` and
+`DELETE ... PURGE`, TimescaleDB's retention policies and dropped chunks, files that are deleted at a partner, a Flyway
+that may
 empty the schema, Quartz that deletes the jobs of a group before it loads its own, a PostgreSQL started without fsync,
 PowerShell that removes what lies below a variable.
 
@@ -99,7 +102,7 @@ ROWS = (
         late(r"^(?!\s*(?:--|#)).*\bdrop_chunks\s*\("),
         "medium",
         "drops chunks of old rows for good",
-        "Whole chunks go at once; neither a rollback of the package nor one of the transaction's neighbours brings them back.",
+        "Whole chunks go at once; no rollback of the package brings them back.",
         "Agree on the retention with whoever owns the data, and take a backup first.",
     ),
     Row(
@@ -155,7 +158,7 @@ BY_NAME = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
-    yield from settings_table.named(context, META, context.holding("ftp", ".batch", "tmpfiles"), BY_NAME)
+    yield from settings_table.named(context, META, ("ftp", ".batch", "tmpfiles"), BY_NAME)
     for script in (*scripts(context), *embedded(context)):
         place, what = script.entry.place, role(context, script.entry.place)
         if what in ("library", "init") or standing(place) != "acting" or place.endswith(("postrm", "prerm")):
@@ -208,17 +211,13 @@ GOOD = (
     {"db/a.sql": "-- add_retention_policy('telemetry', INTERVAL '90 days')\nSELECT remove_retention_policy('telemetry');\n"},
     {"conf/application.yml": "spring:\n  flyway:\n    clean-disabled: true\n", "x.sql": "clear screen\n"},
     {"quartz_jobs.xml": "<delete-jobs-in-group>reports</delete-jobs-in-group>\n"},
-    {
-        "up.sh": "#!/bin/sh\nset -e\nfind /tmp -user app -mtime +2 -delete\nfind /var/lib/app/cache -delete\nfind /srv/a -name x\n"
-    },
+    {"up.sh": "#!/bin/sh\nset -e\nfind /tmp -user app -mtime +2 -delete\nfind /var/lib/app/cache -delete\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrsync -a new/ /var/lib/app/\nrsync -a --delete a/ build/\ntar xzf a.tgz -C /opt/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nkubectl delete pod web-1\nkubectl delete pvc x --dry-run=client\ndocker compose down\n"},
     {
         "up.sh": "#!/bin/sh\nset -e\nls -1 | xargs -d '\\n' rm\ncurl -X DELETE http://127.0.0.1:8080/cache\naws s3 ls s3://a/\n"
     },
-    {
-        "up.sh": "#!/bin/sh\nset -e\nterraform plan\nzfs list\ndd if=/dev/zero of=swap bs=1M\nfind rel -print0 | xargs -0 rm\n"
-    },
+    {"up.sh": "#!/bin/sh\nset -e\nterraform plan\nzfs list\ndd if=/dev/zero of=swap\nfind rel -print0 | xargs -0 rm\n"},
     {
         "Dockerfile": "FROM a:1\nRUN find /var/lib/app/data -delete\n",
         "postrm": "#!/bin/sh\nset -e\nrm -f /var/lib/app/x.db\n",

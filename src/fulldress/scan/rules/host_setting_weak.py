@@ -2,8 +2,10 @@
 
 ## What it does
 Reads files that work without any command: `sysctl.d` (kernel protections, forwarding, real-time limits), nftables rules that
-flush the host's own, accept everything or let anybody at a port, `sshd_config` with logins of root or old ciphers, PAM modules
-that say yes, search paths of every login with the current folder in them, core dumps for all, udev rules that let everybody at a device or run something from a stick, polkit
+flush the host's own, accept everything or let anybody at a port, `sshd_config` with logins of root or old ciphers, PAM
+modules
+that say yes, search paths of every login with the current folder in them, core dumps for all, udev rules that let
+everybody at a device or run something from a stick, polkit
 rules for a whole family of actions, `authorized_keys`, registry files that switch user account control off, manifests of
 Puppet, Salt and Chef that stop a guard, containers that Nomad runs privileged, `GRANT ... TO PUBLIC`.
 
@@ -279,7 +281,7 @@ BY_NAME = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
-    yield from settings_table.named(context, META, context.holding(*_NAMES), BY_NAME)
+    yield from settings_table.named(context, META, _NAMES, BY_NAME)
 
 
 _KEY = "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIH4Zp0oY2bqXnGm0l3T7vR8cK5wS1dF6jU9aQeB2xN4k"

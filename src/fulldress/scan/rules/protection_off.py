@@ -1,7 +1,8 @@
 """A settings file switches a protection off, whatever the program: told by the meaning of the key and its value.
 
 ## What it does
-Reads `key = value`, `key: value`, `key value` and `"key": value` of settings files of every kind and knows what a key means by
+Reads `key = value`, `key: value`, `key value` and `"key": value` of settings files of every kind and knows what a key
+means by
 its words: checks of certificates, peers and host names that are off, what everybody may do without a login, protections
 (CSRF, signatures, audit, locking after failed logins, encryption) that are disabled, writes that are not flushed to disk,
 files that everybody may write, core dumps, networks that are "everybody", retries without end. Defaults of libraries,
@@ -56,55 +57,37 @@ _WORDS = (
         "verif",
         "valid",
         "reqcert",
-        "check",
-        "require_",
         "insecure",
-        "skip",
-        "ignore",
-        "disable",
-        "trust",
-        "accept_all",
-        "self_signed",
-    ),
-    *(
-        "selfsigned",
+        "_ssl",
+        "_tls",
+        "self_sign",
+        "selfsign",
         "anonymous",
         "guest",
-        "permitroot",
-        "permitempty",
         "csrf",
         "xsrf",
-        "xss",
         "audit",
-        "lockout",
-        "signature",
     ),
     *(
+        "lockout",
+        "signature",
         "integrity",
         "encryption",
         "rate_limit",
-        "ratelimit",
-        "throttling",
         "protection",
-        "antivirus",
         "fsync",
-        "full_page_writes",
-    ),
-    *(
+        "full_page",
         "flush_log",
         "sync_binlog",
-        "journal",
-        "persist",
-        "durable",
-        "unclean.",
-        "suid_dumpable",
-        "core_dump",
-        "coredump",
-        "/0",
     ),
-    *("umask", "mode", "create ", "0666", "0777"),
+    *("journal", "persisten", "durable", "disable_", "disable.", "permit_root", "/0", "umask", "066", "077", "suid_dump"),
 )
 """One of these is in every line that switches something off."""
+_VALUES = (
+    *("false", "no", "off", "none", "never", "disable", "disabled", "0", "2", "allow", "optional_no_ca"),
+    *("true", "yes", "on", "all", "always", "enable", "enabled", "1"),
+)
+_ENDS = tuple(before + word for before in " =:>\"'\t" for word in _VALUES)
 
 
 class _Kind(NamedTuple):
@@ -223,7 +206,6 @@ def check(context: Context) -> Iterator[Finding]:
             )
 
 
-_SAYS = late(rf"(?i)[\s:=>\"'](?:{_OFF}|{_ON}|allow|optional_no_ca|2)[\"']?\s*(?:[,;}}<#\])]|$|\s)")
 _TRIAL = late(r"(?i)(?:^|[!/])(?:[^/]*[._-])?tests?[._-][^/]*$")
 """Settings of a trial run, by their name."""
 
@@ -232,15 +214,21 @@ def _wanted(place: str) -> bool:
     return _ELSEWHERE.search(place) is None and not _TRIAL.search(place)
 
 
+def _says(lower: str) -> bool:
+    """True where some value is one that switches on or off, at a glance."""
+    pieces = re.split("[,;<}]", lower) if any(sign in lower for sign in ",;<}") else [lower]
+    return any(piece.rstrip(" \t\r\"')]}").endswith(_ENDS) for piece in pieces)
+
+
 def _judged(line: str) -> Iterator[tuple[Severity, str, str]]:
     """(severity, title, consequence) of each thing that a line switches off."""
     seen: set[str] = set()
-    for match in (*_PAIR.finditer(line), *_SHORT.finditer(line)) if _SAYS.search(line) else ():
+    for match in (*_PAIR.finditer(line), *_SHORT.finditer(line)) if _says(line.lower()) else ():
         for kind in KINDS:
             if kind.title not in seen and kind.key.search(match["key"]) and kind.value.match(match["value"]):
                 seen.add(kind.title)
                 yield kind.severity, kind.title, kind.consequence
-    if _EVERYBODY.search(line) and not re.search(r"(?i)\bdeny|reject|drop\b|egress|destination", line):
+    if "/0" in line and _EVERYBODY.search(line) and not re.search(r"(?i)\bdeny|reject|drop\b|egress|destination", line):
         yield (
             "medium",
             "means everybody where it says who may",

@@ -6,7 +6,8 @@ commands that switch channel authentication off or let a channel act as the admi
 actuator whole, Kestrel, HAProxy and Consul on every address, Consul's ACLs that allow by default, Liberty's administrator
 with a password in the package, OPC UA without security, directories of backups served, programs that update themselves;
 a login that is switched off by its key in any settings file, MySQL without grants, Docker's interface in the network, Redis
-users without a password, SNMP communities that everybody knows or may write with, directories that anybody may change, ports of
+users without a password, SNMP communities that everybody knows or may write with, directories that anybody may change,
+ports of
 databases that a compose file publishes, RabbitMQ's guest from everywhere, Traefik's and Grafana's pages for everybody.
 
 ## Why it matters
@@ -315,9 +316,7 @@ BY_NAME = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
-    yield from settings_table.named(
-        context, META, context.naming("snmpd", ".ldif", "slapd", "acl", "access", "compose"), BY_NAME
-    )
+    yield from settings_table.named(context, META, ("snmpd", ".ldif", "slapd", "acl", "access", "compose"), BY_NAME)
 
 
 BAD = (

@@ -46,12 +46,31 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-_GLANCE = late(
-    r"(?i)session_replication_role|\bDISABLE\s+(?:TRIGGER|ROW)|NOCHECK|SECURITY\s+DEFINER|pg_terminate_backend|SINGLE_USER|ALTER\s+(?:SYSTEM|DATABASE|ROLE|USER)\s"
-    r"|SET\s+(?:GLOBAL|PERSIST)\s|sp_configure|TRUSTWORTHY|CREATE\s+EXTENSION|INSTALL\s|SONAME|GRANT\s+pg_|DROP\s+(?:SCHEMA|OWNED)|setval|_chunk\s*\(|migrate_data"
-    r"|create_distributed|partition_data|continuous_aggregate|UPDATE\s|MATERIALIZED\s+VIEW"
+_STRONG = (
+    *(
+        "session_replication_role",
+        "disable trigger",
+        "disable row",
+        "nocheck",
+        "pg_terminate_backend",
+        "single_user",
+        "alter system",
+    ),
+    *(
+        "alter database",
+        "alter role",
+        "alter user",
+        "set global",
+        "set persist",
+        "sp_configure",
+        "trustworthy",
+        "create extension",
+    ),
+    *("install plugin", "install component", "grant pg_", "drop schema", "drop owned", "compress_chunk", "migrate_data"),
+    *("create_distributed", "partition_data", "continuous_aggregate"),
 )
-"""What every text has that says such a thing."""
+_WORDS = (*_STRONG, "definer", "soname", "setval", "feature", "flag", "toggle", "switch", "materialized")
+"""One of these is in every text that says such a thing, in lower case; the first in a script's too."""
 _SQL = late(r"")
 _CLIENTS = ("psql", "mysql", "sqlcmd", "sqlplus", "mariadb")
 _EXTENSION = late(r"(?i)--[\w.]+\.sql$|(^|[!/])extensions?/[^!]*\.sql$")
@@ -222,7 +241,7 @@ ROWS = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a folder; programs that are installed, and extensions of a server, are left alone."""
     kinds: dict[tuple[str, str], list[Finding]] = {}
-    for finding in settings_table.named(context, META, _texts(context), ROWS):
+    for finding in settings_table.read_whole(context, META, _texts(context), ROWS, _WORDS):
         place = finding.place
         folder, _, name = place.rpartition("/")
         kinds.setdefault((folder, finding.title.removeprefix(name)), []).append(finding)
@@ -230,13 +249,18 @@ def check(context: Context) -> Iterator[Finding]:
         yield found[0] if len(found) == 1 else _together(found)
 
 
+def _says(lower: str, words: tuple[str, ...] = _WORDS) -> bool:
+    return any(word in lower for word in words)
+
+
 def _texts(context: Context) -> Iterator[Entry]:
     """SQL files, and scripts of the upgrade, that say one of these things."""
     for entry in context.ending(".sql", ".ddl", ".psql", ".pgsql", ".pks", ".pkb"):
-        if not _EXTENSION.search(entry.place) and _GLANCE.search(context.text(entry) or ""):
+        if not _EXTENSION.search(entry.place) and _says((context.text(entry) or "").lower()):
             yield entry
     for script in (*scripts(context), *embedded(context)):
-        if any(client in script.text for client in _CLIENTS) and role(context, script.entry.place) == "upgrade":
+        calls = any(client in script.text for client in _CLIENTS) and _says(script.text.lower(), _STRONG)
+        if calls and role(context, script.entry.place) == "upgrade":
             yield script.entry
 
 
@@ -264,9 +288,7 @@ BAD = (
 )
 GOOD = (
     {"db/a.sql": "-- SET session_replication_role = replica;\nSET session_replication_role = DEFAULT;\n"},
-    {
-        "db/a.sql": "CREATE FUNCTION f() RETURNS void LANGUAGE sql SECURITY DEFINER\nSET search_path = app AS $$ SELECT 1 $$;\n"
-    },
+    {"db/a.sql": "CREATE FUNCTION f() RETURNS void LANGUAGE sql SECURITY DEFINER\nSET search_path = a AS $$ SELECT 1 $$;\n"},
     {"db/a.sql": "CREATE SQL SECURITY DEFINER VIEW v AS SELECT 1;\nALTER ROLE app SET lock_timeout = '2s';\n"},
     {"db/a.sql": "CREATE EXTENSION IF NOT EXISTS citext;\nALTER ROLE app NOBYPASSRLS;\nGRANT pg_monitor TO probe;\n"},
     {"db/a.sql": "SELECT setval('t_id_seq', (SELECT max(id) FROM t));\nUPDATE t SET flag = 1 WHERE id = 3;\n"},

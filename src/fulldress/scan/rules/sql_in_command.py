@@ -1,8 +1,10 @@
 """A command of the upgrade runs heavy SQL that is in no file of its own.
 
 ## What it does
-Reads what a script hands to psql by `-c` or a here-document (also inside `su -c`, `docker exec`, recipes of make), and what a
-program of the upgrade hands to its database driver, as SQL: rewrites under an exclusive lock, whole tables changed or deleted
+Reads what a script hands to psql by `-c` or a here-document (also inside `su -c`, `docker exec`, recipes of make), and
+what a
+program of the upgrade hands to its database driver, as SQL: rewrites under an exclusive lock, whole tables changed or
+deleted
 in one statement, indexes that block writers, locks taken by name, columns and tables taken away. Jobs that the package
 installs count too, as `medium`.
 

@@ -50,7 +50,9 @@ LOOKS_FOR = (
         r"=\s{0,4}verify_none\b|\"sslRequired\"\s{0,4}:\s{0,4}\"(none|NONE)\"|\"insecure-registries\"\s{0,4}:\s{0,4}\[\s{0,4}\""
     ),
     Pattern(
-        r"(?i)\b(tls|ssl)[_.-]?(min[a-z]{0,4}[_.-]?)?(version|protocols?)[\"']?\s{0,8}[=: ]\s{0,4}[\"']?(tls_?v?|sslv?)?[123][\"'._01\s,;]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
+        r"(?i)\b(tls|ssl)[_.-]?(min[a-z]{0,4}[_.-]?)?(version"
+        r"|protocols?)[\"']?\s{0,8}[=: ]\s{0,4}[\"']?(tls_?v?|sslv?)?[123][\"'._01\s,;]|\bssl-min-ver\s"
+        r"|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
     ),
     Pattern(
         r"^\s{2,40}verify\s{0,8}=\s{0,4}[\"']none[\"']|^bridge_insecure\s{1,4}true|\ballow_weak_crypto\s{0,4}=|^\s{0,8}\w{0,20}_?enctypes\s{0,4}="

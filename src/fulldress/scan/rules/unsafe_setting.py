@@ -4,8 +4,10 @@
 Knows single settings of frameworks and services: debug pages and any host name (Django, ASP.NET), cookies over plain HTTP,
 code from addresses (PHP), AJP without a secret, JMX without a login, every actuator endpoint, Redis without protection,
 supervisord's and rsync's doors, `trust` for the network in `pg_hba.conf`, durability switched off in PostgreSQL, databases
-of Terraform that the internet reaches, that keep no backup or snapshot, buckets and clusters that go with all that is in them,
-changes that do not wait for the window; forms without a token and messages as pickles (Python), every statement in the log. Tests, examples and libraries do not count.
+of Terraform that the internet reaches, that keep no backup or snapshot, buckets and clusters that go with all that is
+in them,
+changes that do not wait for the window; forms without a token and messages as pickles (Python), every statement in the
+log. Tests, examples and libraries do not count.
 
 ## Why it matters
 It is one line, it works in every test, and on the day it stands open: a debug page shows the settings, a JMX port runs code.
@@ -284,12 +286,11 @@ BY_NAME = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
-    known = (
-        *context.ending(".tf"),
-        *context.naming("settings", "config", "celery", "postgres", ".env"),
-        *context.holding("conf.d/"),
-    )
-    yield from settings_table.named(context, META, dict.fromkeys(known), BY_NAME)
+    yield from settings_table.named(context, META, (".tf", "postgres", "conf.d/", ".env", "celery"), BY_NAME)
+    programs = [
+        e for e in context.ending("config.py", "settings.py", "celery.py", "prod.py", "production.py") if e.kind == "file"
+    ]
+    yield from settings_table.read_whole(context, META, programs, BY_NAME)
 
 
 BAD = (

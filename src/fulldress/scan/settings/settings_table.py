@@ -16,6 +16,7 @@ from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_comment, is_prose, is_vendored, memo
+from fulldress.scan.reading import named as by_file_name
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -62,15 +63,22 @@ def findings(context: Context, meta: RuleMeta, patterns: tuple[Pattern, ...], ro
         yield from _judged(context, meta, rows, told, entry, number, line)
 
 
-def named(context: Context, meta: RuleMeta, entries: Iterable[Entry], rows: tuple[Row, ...]) -> Iterator[Finding]:
-    """The same for files that are few and small and known by their names: they are read whole, and nothing is searched."""
+def named(context: Context, meta: RuleMeta, names: tuple[str, ...], rows: tuple[Row, ...]) -> Iterator[Finding]:
+    """The same for settings files in whose place one of the names occurs: they are few, and read whole."""
+    chosen = [e for e in settings_files(context) if any(name in e.place for name in names)]
+    return read_whole(context, meta, chosen, rows)
+
+
+def read_whole(
+    context: Context, meta: RuleMeta, entries: Iterable[Entry], rows: tuple[Row, ...], words: tuple[str, ...] = ("",)
+) -> Iterator[Finding]:
+    """The same for files that are known to be worth it; lines in which none of the words (lower case) occurs are passed
+    over."""
     told: set[tuple[str, str]] = set()
     for entry in entries:
         mine = tuple(row for row in rows if row.files.search(entry.place))
-        if not mine or entry.kind != "file" or entry.size > MAX_SETTINGS or is_prose(entry.place):
-            continue
-        for number, line in enumerate((context.text(entry) or "").split("\n"), 1):
-            if line and not is_comment(line):
+        for number, line in enumerate((context.text(entry) or "").split("\n"), 1) if mine else ():
+            if line and any(word in line.lower() for word in words) and not is_comment(line):
                 yield from _judged(context, meta, mine, told, entry, number, line[:MAX_SETTING])
 
 
@@ -106,11 +114,40 @@ def _judged(
 
 _KEPT_IN = (
     *(".conf", ".cnf", ".cfg", ".ini", ".properties", ".yml", ".yaml", ".toml", ".env", ".cf", ".rc", ".options", ".config"),
-    *(".vmoptions", ".reg", ".service"),
+    *(".vmoptions", ".service", ".tf", ".tpl", ".ldif", ".nft", ".rules", ".htaccess", ".batch", ".sftp", ".lftp"),
 )
-_SETTINGS_PLACE = late(
-    r"(^|[!/])(etc|config|conf|conf\.d|sysconfig|default|tmpfiles\.d|logrotate\.d)/([^!]*/)?[\w-]+$|(^|[!/])\.env[^/]*$"
+_FOLDERS = ("etc/", "conf")
+_PLAIN = late(
+    r"(^|[!/])(etc|config|conf|conf\.d|sysconfig|default|(pam|limits|tmpfiles|logrotate|profile|sites-\w+)(\.d)?)/([^!]*/)?[\w-]+$"
+    r"|(^|[!/])profile\.d/[^/]+$"
 )
+_ALONE = ("sshd_config", ".htaccess", "pg_hba.add", ".env.production")
+
+
+def settings_files(context: Context) -> list[Entry]:
+    """The small settings files of the package that act, by their names: no library's, no example, no documentation."""
+    return memo(context, "settings files", lambda: list(_settings_files(context)))
+
+
+def _shipped(place: str) -> bool:
+    """Data and defaults of the system's own programs, which nobody sets: but for what systemd, udev and sysctl read
+    there."""
+    return ("usr/share/" in place or "usr/include/" in place or "usr/lib/" in place) and ".d/" not in place
+
+
+def _settings_files(context: Context) -> Iterator[Entry]:
+    found = {e.place: e for e in context.ending(*_KEPT_IN)}
+    for entry in context.holding(*_FOLDERS):
+        name = entry.place[entry.place.rfind("/") + 1 :]
+        if ("." not in name or "profile.d/" in entry.place) and _PLAIN.search(entry.place):
+            found[entry.place] = entry
+    for name in _ALONE:
+        found |= {e.place: e for e in by_file_name(context, name)}
+    for place, entry in sorted(found.items()):
+        if entry.kind != "file" or entry.size > MAX_SETTINGS or _shipped(place) or is_prose(place) or is_vendored(place):
+            continue
+        if standing(place) == "acting" and role(context, place) != "library":
+            yield entry
 
 
 class Settings(NamedTuple):
@@ -134,21 +171,7 @@ def settings_lines(context: Context, words: tuple[str, ...]) -> Iterator[tuple[E
 
 
 def _settings(context: Context) -> Iterator[Settings]:
-    plain = context.holding("etc/", "conf", "sites-", "default/", ".env", "tmpfiles", "logrotate")
-    named = {
-        e.place: e
-        for e in (
-            *context.ending(*_KEPT_IN),
-            *context.naming("sshd_config"),
-            *(e for e in plain if _SETTINGS_PLACE.search(e.place)),
-        )
-    }
-    for place, entry in sorted(named.items()):
-        if entry.kind != "file" or entry.size > MAX_SETTINGS or is_prose(place) or is_vendored(place):
-            continue
-        if standing(place) != "acting" or role(context, place) == "library":
-            continue
+    for entry in settings_files(context):
         text = context.text(entry)
-        if text is None or "\0" in text[:4096] or text.startswith("#!"):
-            continue
-        yield Settings(entry, text.lower(), text.split("\n"))
+        if text is not None and "\0" not in text[:4096] and not text.startswith("#!"):
+            yield Settings(entry, text.lower(), text.split("\n"))

@@ -124,5 +124,5 @@ def measure() -> list[Row]:
             for known in (None, KNOWN[unseen.name]):
                 found = scanned(unseen, Path(folder), known)
                 least, most = AT_LEAST[unseen.name][known is not None], MISTAKEN[unseen.name] if known else 0
-                rows += rows_of(unseen, found, kinds, known is not None, least, most)
+                rows += rows_of(unseen, found, kinds, known=known is not None, limits=(least, most))
     return rows

@@ -258,15 +258,20 @@ def measure() -> list[Row]:
         for unseen in packages():
             for known in (None, KNOWN[unseen.name]):
                 found = scanned(unseen, Path(folder), known)
-                least, most = AT_LEAST[unseen.name][known is not None], MISTAKEN[unseen.name] if known else 0
-                rows += rows_of(unseen, found, kinds, known is not None, least, most)
+                limits = (AT_LEAST[unseen.name][known is not None], MISTAKEN[unseen.name] if known else 0)
+                rows += rows_of(unseen, found, kinds, known=known is not None, limits=limits)
     return rows
 
 
 def rows_of(
-    unseen: Unseen, found: tuple[Finding, ...], kinds: dict[str, str], known: bool, least: int, most: int
+    unseen: Unseen,
+    found: tuple[Finding, ...],
+    kinds: dict[str, str],
+    *,
+    known: bool,
+    limits: tuple[int, int],
 ) -> list[Row]:
-    """What was found of a package's hazards, and which traps were named."""
+    """What was found of a package's hazards, and which traps were named; limits: at least found, at most alarmed."""
     hazards = [t for t in unseen.truth if t.hazard]
     traps = [t for t in unseen.truth if not t.hazard]
     missed = [t for t in hazards if not any(told(t, f, kinds) for f in found)]
@@ -274,6 +279,7 @@ def rows_of(
     heard = [t for t in traps if named[t]]
     alarmed = [t for t in traps if any(loud(f) for f in named[t])]
     top = f"{unseen.name} {'estate' if known else 'alone'}: "
+    least, most = limits
     got = len(hazards) - len(missed)
     return [
         Row(top + "hazards found", got, len(hazards), got >= least, f"at least {least}", _names(missed)),

@@ -194,12 +194,13 @@ def main() -> None:
         _lookouts()
     other = _divided() if len(request.seats) > 1 else -1
     number = 0 if other else 1
-    for seat in (s for n, s in enumerate(request.seats) if n != number):  # its end must be heard, whoever else goes on
-        os.close(seat.order_fd)
-        os.close(seat.report_fd)
+    for seat in (s for n, s in enumerate(request.seats) if n != number):  # what is the other's is out of reach
+        for handle in (seat.order_fd, seat.report_fd, seat.pack_fd):
+            os.close(handle)
     serve(request, number)
     if other > 0:
         os.waitpid(other, 0)  # it would end with this process
+    os._exit(0)  # all is said; to take down what a walk leaves behind would cost as much as a hundred members
 
 
 def _divided() -> int:

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Protocol
@@ -263,7 +264,8 @@ class _Confined:
                 raise died(self._child, late.is_set(), deadline, self._complaints)
             found = heard.lock(len(self._lines), self._budgets)
         lock = unchanged.checked(found, heard.entries)
-        return lock, Pack(self._rooms[0], self._stream.fileno(), heard.index, room=self._folder, others=self._rooms[1:])
+        handles = self._rooms[0], self._stream.fileno()
+        return lock, Pack(*handles, heard.index, room=self._folder, others=self._rooms[1:], fresh=True)
 
     def _heard(self, progress: Progress | None) -> Heard:
         """What the readers have said; when one has nothing to say, the others need not go on."""
@@ -317,7 +319,7 @@ class _Unchanged:
         """The lock, complete; raises PackageRefused when the file was written to meanwhile."""
         if not self._sha256 or _state(self._stream) != self._before or lock.size != self._before[0]:
             raise refusal("reader-died", f"{self._name} changed while it was read")
-        ordered = tuple(sorted(entries, key=lambda e: e.place))
+        ordered = tuple(sorted(entries, key=attrgetter("place")))
         return msgspec.structs.replace(lock, sha256=self._sha256, entries=ordered)
 
 

@@ -113,11 +113,14 @@ class Pack:
         room: Path | None = None,
         own: int = PACK,
         others: Sequence[int] = (),
+        fresh: bool = False,
     ) -> None:
         """``room``: where temporary copies may lie (:meth:`path`), and what is named when the disk is full.
 
         ``own``: the source that ``handle`` is, ``SECOND`` for the second of two writers. ``others``: descriptors of the
-        sources from ``SECOND`` on, for who reads what several have written.
+        sources from ``SECOND`` on, for who reads what several have written. ``fresh``: the packs were filled in this run,
+        each object hashed as it was written, and nobody else writes to them: only what lies in the package is hashed when it
+        is read.
         """
         self._own = own
         self._handles = {own: handle, PACKAGE: package, **dict(enumerate(others, SECOND))}
@@ -128,7 +131,7 @@ class Pack:
         """Bytes appended so far."""
         self._flushed = 0
         """How many of them are in the file."""
-        self._sound: set[str] = set()
+        self._fresh, self._sound = fresh, set[str]()
         self._copies: dict[str, Path] = {}
 
     # ---- writing
@@ -243,7 +246,7 @@ class Pack:
     def read(self, sha256: str) -> bytes:
         """The whole object, verified against its name when it is read for the first time."""
         data = self.region(sha256).read()
-        if sha256 not in self._sound:
+        if not self._is_sound(sha256):
             self._must(hashlib.sha256(data).hexdigest(), sha256)
         return data
 
@@ -256,11 +259,14 @@ class Pack:
 
     def verify(self, sha256: str) -> None:
         """Hash an object that nobody has hashed yet; raises ``blob-corrupt``."""
-        if sha256 not in self._sound:
+        if not self._is_sound(sha256):
             hasher = hashlib.sha256()
             for chunk in self.chunks(sha256):
                 hasher.update(chunk)
             self._must(hasher.hexdigest(), sha256)
+
+    def _is_sound(self, sha256: str) -> bool:
+        return sha256 in self._sound or (self._fresh and self.index[sha256].source != PACKAGE)
 
     def _must(self, found: str, sha256: str) -> None:
         if found != sha256:

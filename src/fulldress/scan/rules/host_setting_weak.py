@@ -346,7 +346,6 @@ GOOD = (
     },
     {
         "etc/ssh/sshd_config": "#PermitRootLogin yes\nPermitRootLogin no\nCiphers -3des-cbc\n",
-        "x/limits": "* hard core unlimited\n",
     },
     {"etc/pam.d/x": "auth requisite pam_deny.so\nauth required pam_permit.so\naccount required pam_permit.so\n"},
     {

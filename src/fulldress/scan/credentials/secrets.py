@@ -22,6 +22,12 @@ _NAMES = late(
 )
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
+    *(f"{w} key" for w in ("enc", "dec", "wrap", "wrapping", "cipher", "crypto", "join", "network")),
+    *("password salt", "rw community", "ro community", "snmp community", "community string", "kek"),
+    *(
+        f"{w} pw"
+        for w in ("ldap", "mqtt", "smtp", "ftp", "sftp", "admin", "user", "partner", "mail", "http", "proxy", "service")
+    ),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
     "key base",
     *(

@@ -62,6 +62,8 @@ _WINDOWS_FORM = late(
 _GIVEN = late(r"""(?:-Duser\.timezone=|\bTZ["']?\s*[:=]\s*["']?|date\.timezone\s*=\s*["']?)([A-Z]\w+(?:/[\w+-]+)*)""")
 _FOR_ONE = late(r"^\s*TZ=\S+\s+[^\s#]")
 """``TZ=UTC date``: for one command."""
+_MAY = late(r"timedatectl|ntp|\bdate\s+-\S*s|rdate|hwclock|/etc/(?:localtime|timezone)|chrony|timesyncd")
+"""A script without one of these does nothing to the clock."""
 _KEEPS = late(r"^(?:chronyd?|ntpd?|ntpsec|systemd-timesyncd|openntpd)(?:\.service)?$")
 _CONSEQUENCE = "Jobs of the whole host run at another hour, twice or not at all; databases and brokers see time jump."
 _FIX = "Leave time and zone of the host to its owner; give the program its zone in its own settings."
@@ -70,7 +72,9 @@ _FIX = "Leave time and zone of the host to its owner; give the program its zone 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each command, and for each file with a zone that is not the host's."""
     for script in (*scripts(context), *embedded(context)):
-        if role(context, script.entry.place) in ("library", "init") or CONTAINERFILE.search(script.entry.place):
+        if not _MAY.search(script.text) or CONTAINERFILE.search(script.entry.place):
+            continue
+        if role(context, script.entry.place) in ("library", "init"):
             continue
         for command in script.commands:
             what = changed(command)

@@ -69,8 +69,7 @@ _PIPED_IEX = Pattern(
     r"(?i)\b(iwr|irm|Invoke-WebRequest|Invoke-RestMethod|DownloadString)\b[^\n]{0,300}\|\s{0,4}(iex|Invoke-Expression)\b"
 )
 _PLAIN_FILE = Pattern(
-    r"(?i)\b(Invoke-WebRequest|iwr|Start-BitsTransfer|DownloadFile|curl(\.exe)?|certutil|bitsadmin)\b[^\n]{0,200}http://[^\n]{0,200}"
-    r"\.(msi|exe|zip|ps1|cab|dll|msp)\b"
+    r"(?i)\b(Invoke-WebRequest|Start-BitsTransfer|DownloadFile)\b[^\n]{0,200}http://[^\n]{0,200}\.(msi|exe|zip|ps1|cab|dll|msp)\b"
 )
 LOOKS_FOR = (_IMAGE, _PIPED, _MOVES, _SIGNED_BY_NOBODY, _POWERSHELL, _PIPED_IEX, _PLAIN_FILE)
 _ACTS = late(

@@ -159,7 +159,7 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
         confidence=META.confidence,
         title=f"{found[0].kind} in the command line of {shell.unwrapped(command)[0]}",
         place=place,
-        line=command.line,
+        line=line_of(command, found[0]),
         excerpt=shown,
         consequence=CONSEQUENCE,
         fix=FIX,
@@ -180,6 +180,14 @@ def variable_for(command: Command, secret: Secret) -> str:
     return secrets.variable(owner, keyed[1] if keyed else "password" if password else "token")
 
 
+def line_of(command: Command, secret: Secret) -> int:
+    """The line of the word that holds the secret: a command may go on over many."""
+    if secret.word < 0 or secret.word >= len(command.spans) or command.end_line == command.line:
+        return command.line
+    before = shell.encode(command.text)[: max(0, command.spans[secret.word][0] - command.start)]
+    return command.line + before.count(b"\n")
+
+
 def _span(command: Command, secret: Secret) -> tuple[int, int]:
     """The bytes of the script in which the value stands."""
     if secret.word == HANDED:
@@ -194,8 +202,11 @@ def cure(context: Context, finding: Finding) -> Cure | None:
         return None
     edits: list[Edit] = []
     names: list[str] = []
-    for command in (c for c in script.commands if c.line == finding.line):
-        for secret in found_in(command):
+    for command in (c for c in script.commands if c.line <= finding.line <= max(c.line, c.end_line)):
+        secrets_here = list(found_in(command))
+        if not secrets_here or line_of(command, secrets_here[0]) != finding.line:
+            continue
+        for secret in secrets_here:
             if secret.word == HANDED and secret.value not in command.text:
                 continue
             name = variable_for(command, secret)
@@ -253,6 +264,9 @@ BAD = (
     {"Makefile": "db:\n\tmysql -h db1 -u portal -pKunden-Portal5 portal < a.sql\n"},
     {"a.service": "[Service]\nExecStart=-/usr/bin/app --db-password geheim1\n"},
     {"root/.bash_history": "ls\nmysql -uroot -pgeheim1\n"},
+    {"up.sh": "#!/bin/sh\nansible-playbook -e 'db_password=geheim-1x env=prod' site.yml\n"},
+    {"up.sh": "#!/bin/sh\nsnmpset -v2c -c geheim1x9 sw1 1.3 s x\n"},
+    {"a.service": "[Service]\nExecStart=/usr/bin/app --license-key F1F12-842CD-23676-65381\n"},
     {"bin/setenv.sh": '#!/bin/sh\nJAVA_OPTS="$JAVA_OPTS -Djavax.net.ssl.keyStorePassword=geheim1"\n'},
     {"bin/p.sh": "#!/bin/sh\npython3 -c \"import x; x.connect(password='geheim1')\"\n"},
     {"scripts/g.sh": "#!/bin/sh\nsmbclient //fs/x -U imp%geheim1\nldapsearch -x -w geheim1 -b dc=x\n"},
@@ -271,6 +285,8 @@ BAD = (
 )
 GOOD = (
     {"a.sh": '#!/bin/sh\nsudo -S true <<< "$PW"\nmc alias set a https://s3.x.example "$K" "$S"\nmc alias list\n'},
+    {"up.sh": "#!/bin/sh\nsed -i 's/password=.*/password=geheim1x/' f\nx --key server.key\n"},
+    {"up.sh": "#!/bin/sh\ngpg --default-key 0x1234ABCD x\napp --key etc/server.key\n"},
     {"Makefile": "db:\n\tmysql -h db1 -u portal -p$(DB_PASSWORD) portal < a.sql\n\tpsql -p 5432 app\n"},
     {"scripts/i.sh": '#!/bin/sh\nsmbclient //fs/x -U "$U%$P"\nldapsearch -W -x\nldapsearch -w "$PW"\nchpasswd < f\n'},
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},

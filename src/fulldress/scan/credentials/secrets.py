@@ -59,7 +59,8 @@ _COUNTING = late(
 )
 _NOT_A_VALUE = late(
     r"""(?ix) ^(
-      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @{1,2}[A-Za-z_.]+@{0,2} | __[A-Z_]+__ | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | @@[A-Za-z_.]+@@ | __[A-Z_]+__
+      | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*

@@ -1,4 +1,6 @@
-"""Shell commands in files that are no scripts: scriptlets of RPM specs, ``RUN`` of container files, recipes of make.
+"""Shell commands in files that are no scripts: scriptlets of RPM specs, ``RUN`` of container files, recipes of make, tasks.
+
+Tasks are those of Ansible that hand a line to a shell (``shell:``, ``command:``, ``raw:``); its variables become a shell's.
 
 The commands have the lines and offsets that they have in their file. No cure may write such a file: what surrounds a command
 has another grammar. Pure.
@@ -17,6 +19,10 @@ from fulldress.scan.rule import Context
 
 CONTAINERFILE = late(r"(^|[!/])([\w-]+[.-])?(Docker|Container)file([.-][\w.-]+)?$|\.[dD]ockerfile$")
 MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+TASKS = late(r"(^|[!/])((tasks|handlers|playbooks?)/[^!]*|(site|main|playbook|deploy|install|upgrade|update)[\w-]*)\.ya?ml$")
+_TASK = late(r"^(\s*(?:-\s+)?(?:ansible\.builtin\.)?(?:shell|command|raw|cmd):\s+)(\S.*)$")
+_FOLDS = late(r"^[|>][+-]?\s*$")
+_TEMPLATE = late(r"\{\{\s*(\w+)[^{}]*\}\}")
 _SECTION = late(r"%(?:pre|post|preun|postun|pretrans|posttrans|trigger\w*|verifyscript)\b(?!.*-p\s*<lua>)")
 _OTHER_SECTION = late(
     r"%(?:prep|build|install|check|clean|files|changelog|description|package|generate_buildrequires|conf|sourcelist|patchlist)\b"
@@ -32,7 +38,8 @@ def embedded(context: Context) -> list[Script]:
 
 
 def _embedded(context: Context) -> Iterator[Script]:
-    for entry in (*context.ending(".spec", ".mk"), *context.naming("ockerfile", "containerfile", "makefile")):
+    named = (e for e in context.ending(".yml", ".yaml") if TASKS.search(e.place))
+    for entry in (*context.ending(".spec", ".mk"), *context.naming("ockerfile", "containerfile", "makefile"), *named):
         blanked = next((make for pattern, make in _KINDS if pattern.search(entry.place)), None)
         if blanked is None or entry.kind != "file" or entry.size > MAX_PARSED or standing(entry.place) != "acting":
             continue
@@ -84,8 +91,44 @@ def _makefile(lines: list[str]) -> Iterator[str]:
         inside = acts and line.rstrip().endswith("\\")
 
 
+def _tasks(lines: list[str]) -> Iterator[str]:
+    """What stands behind ``shell:``, on its line or in the block below it; only in files that look like Ansible's."""
+    task = any(
+        re.match(r"\s*-\s+(name|hosts|block|include_\w+|import_\w+|ansible\.\w+\.\w+|shell|command):", line)
+        for line in lines
+    )
+    depth = -1
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if depth >= 0 and (not line.strip() or indent > depth):
+            yield _as_shell(line)
+            continue
+        depth = -1
+        found = _TASK.match(line) if task else None
+        if found is None:
+            yield _blank(line)
+        elif _FOLDS.match(found[2]):
+            depth = len(found[1]) - len(found[1].lstrip(" -"))
+            yield _blank(line)
+        else:
+            yield _blank(found[1]) + _as_shell(_unquoted(found[2]))
+
+
+def _as_shell(text: str) -> str:
+    """Jinja's variables as a shell's, of the same length."""
+    return _TEMPLATE.sub(lambda m: "${" + m[1][: len(m[0]) - 3].ljust(len(m[0]) - 3, "_") + "}", text)
+
+
+def _unquoted(text: str) -> str:
+    """A command in YAML's quotes, without them."""
+    if len(text) > 1 and text[0] in "\"'" and text.rstrip().endswith(text[0]) and text.count(text[0]) == 2:
+        return " " + text.rstrip()[1:-1]
+    return text
+
+
 _KINDS: tuple[tuple[re.Pattern[str], Callable[[list[str]], Iterator[str]]], ...] = (
     (late(r"\.spec$"), _spec),
     (CONTAINERFILE, _containerfile),
     (MAKEFILE, _makefile),
+    (TASKS, _tasks),
 )

@@ -219,9 +219,7 @@ BAD = (
     {"app/auth.py": 'if user == "admin" and password == "geheim1":\n    ok()\n'},
 )
 BAD += (
-    {
-        "sql/a.sql": "insert into setting (k, v) values ('a', 'b');\ninsert into users (n, pass) values ('v', md5('vendor'));\n"
-    },
+    {"sql/a.sql": "insert into users (n) values (1);\ninsert into users (n, pass) values (2, md5('vendor'));\n"},
     {"sql/b.sql": "INSERT INTO app_user (login, pw_hash)\nVALUES ('adm', crypt('netz', gen_salt('bf')));\n"},
 )
 GOOD = (

@@ -38,6 +38,7 @@ from fulldress.scan.credentials import secrets
 from fulldress.scan.credentials.commandsecrets import HANDED, Secret, found_in
 from fulldress.scan.credentials.secretreport import redacted
 from fulldress.scan.credentials.vault import secret_file, with_loader
+from fulldress.scan.jobs.embedded_shell import TASKS, embedded
 from fulldress.scan.network.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
@@ -73,6 +74,13 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, found)
         for line, name, _value in _assigned(script.text):
             yield _assignment(script.entry.place, line, name)
+    for script in embedded(context):
+        if not TASKS.search(script.entry.place):
+            continue  # container files and Makefiles are read line by line
+        for command in script.commands:
+            found = list(found_in(command))
+            if found:
+                yield _in_table(script.entry.place, line_of(command, found[0]), command.text, found)
     yield from _elsewhere(context)
     for table in crontabs(context):
         for job in table.jobs:
@@ -266,6 +274,7 @@ BAD = (
     {"root/.bash_history": "ls\nmysql -uroot -pgeheim1\n"},
     {"up.sh": "#!/bin/sh\nansible-playbook -e 'db_password=geheim-1x env=prod' site.yml\n"},
     {"up.sh": "#!/bin/sh\nsnmpset -v2c -c geheim1x9 sw1 1.3 s x\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: |\n    cd /e\n    openssl pkcs12 -passout pass:geheim1\n"},
     {"a.service": "[Service]\nExecStart=/usr/bin/app --license-key F1F12-842CD-23676-65381\n"},
     {"bin/setenv.sh": '#!/bin/sh\nJAVA_OPTS="$JAVA_OPTS -Djavax.net.ssl.keyStorePassword=geheim1"\n'},
     {"bin/p.sh": "#!/bin/sh\npython3 -c \"import x; x.connect(password='geheim1')\"\n"},
@@ -287,6 +296,7 @@ GOOD = (
     {"a.sh": '#!/bin/sh\nsudo -S true <<< "$PW"\nmc alias set a https://s3.x.example "$K" "$S"\nmc alias list\n'},
     {"up.sh": "#!/bin/sh\nsed -i 's/password=.*/password=geheim1x/' f\nx --key server.key\n"},
     {"up.sh": "#!/bin/sh\ngpg --default-key 0x1234ABCD x\napp --key etc/server.key\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: mysql -u a -p{{ pw }} a\n- name: y\n  debug: msg=pass:geheim1\n"},
     {"Makefile": "db:\n\tmysql -h db1 -u portal -p$(DB_PASSWORD) portal < a.sql\n\tpsql -p 5432 app\n"},
     {"scripts/i.sh": '#!/bin/sh\nsmbclient //fs/x -U "$U%$P"\nldapsearch -W -x\nldapsearch -w "$PW"\nchpasswd < f\n'},
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},

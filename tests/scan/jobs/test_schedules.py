@@ -131,3 +131,9 @@ def test_a_random_delay_reaches_into_the_window() -> None:
 )
 def test_period(schedule: str, seconds: float) -> None:
     assert period_of(job_of({"etc/cron.d/a": f"{schedule} root /bin/x\n"})) == seconds
+
+
+def test_the_command_of_a_pg_cron_job_ends_where_its_literal_ends() -> None:
+    text = "SELECT cron.schedule('n', '0 13 * * 1', 'ANALYZE');\nCREATE SERVER s OPTIONS (host 'old.lab.internal');\n"
+    [job] = [j for j in jobs(context_of(as_sample({"a.sql": text}))) if j.kind == "pg_cron"]
+    assert job.command == "ANALYZE"

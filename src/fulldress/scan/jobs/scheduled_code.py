@@ -79,7 +79,11 @@ def _pg_cron(context: Context, entry: Entry, number: int) -> Iterator[Job]:
         next((g for g in groups if g), "") for groups in ((call[1], call[2], call[4]), (call[5], call[6], call[8]))
     )
     rest = _PG_COMMAND.match(call.string, call.end())
-    third = next((rest[g] for g in (1, 2, 4) if rest[g]), "") if rest is not None else call.string[call.end() :].partition(";")[0]
+    third = (
+        next((rest[g] for g in (1, 2, 4) if rest[g]), "")
+        if rest is not None
+        else call.string[call.end() :].partition(";")[0]
+    )
     schedule, command = (first, second) if crontab.parse_schedule(first) is not None else (second, third)
     if crontab.parse_schedule(schedule) is not None:
         command = " ".join(command.split()).strip(" ,;)$'")[:200]

@@ -238,6 +238,8 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         if re.fullmatch(r"0?[4-7][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", mode) and not mode.lstrip("0").startswith(("2", "g+")):
             own = all(re.match(r"/usr/(lib\w*|libexec|s?bin)/", p) and not _SHELL.search(p) for p in paths)
             return "medium" if own else "high", f"makes {where} run with its owner's rights (setuid)"
+    if name == "setfacl" and any(re.search(r"(?:^|,)(?:d:)?o(?:ther)?::?[r-]*w", w) for w in words):
+        return "medium", f"lets everyone write to {words[-1]}"
     mode = next((b for a, b in pairwise(words) if a in ("-m", "--mode")), "") if name == "install" else ""
     if re.fullmatch(r"0?[4-7][0-7]{3}", mode) and not mode.lstrip("0").startswith("2"):
         return "high", f"makes {words[-1]} run with its owner's rights (setuid)"
@@ -349,6 +351,7 @@ BAD += (
     {"up.sh": "#!/bin/sh\nset -e\necho 10.1.1.9 db1.lab.internal >> /etc/hosts\n"},
     {"up.sh": "#!/bin/sh\nset -e\nip route add default via 10.1.0.1\n"},
     {"up.sh": "#!/bin/sh\nset -e\nswapoff -a\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nsetfacl -R -m o::rwx /srv/x\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho 3 > /proc/sys/vm/drop_caches\n"},
     {"roles/a/tasks/main.yml": "- name: x\n  shell: setenforce 0\n"},
     {"w/a.ps1": "icacls C:\\App /grant Everyone:F /T\n"},

@@ -238,7 +238,24 @@ def _of_liquibase(place: str) -> bool:
 
 
 CODE = (
-    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(
+        ".py",
+        ".js",
+        ".ts",
+        ".php",
+        ".rb",
+        ".rake",
+        ".pl",
+        ".java",
+        ".cs",
+        ".go",
+        ".lua",
+        ".groovy",
+        ".kt",
+        ".kts",
+        ".rs",
+        ".scala",
+    ),
     *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
     *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
 )

@@ -121,7 +121,7 @@ def changed(command: Command) -> str:
     if name in ("ntpdate", "sntp", "rdate", "hwclock") and not {"-q", "-r", "--show", "-d"} & set(words):
         sets = name in ("ntpdate", "rdate") or bool({"-S", "-s", "--set", "--hctosys"} & set(words))
         return "sets the host's clock" if sets else ""
-    if name == "date" and any(re.match(r"-[a-zA-Z]*s$|--set", w) for w in words):
+    if name == "date" and any(re.match(r"-[uR]*s$|--set", w) for w in words):
         return "sets the host's clock"
     written = [words[-1]] if words and name in ("ln", "cp", "mv", "install", "tee") else []
     written += [r for r in command.redirects if r.lstrip("0123456789&").startswith(">")]
@@ -177,7 +177,9 @@ BAD = (
     Sample(files={"env.sh": "#!/bin/sh\nexport TZ=UTC\n"}, estate=_estate("Europe/Madrid")),
 )
 GOOD = (
-    {"up.sh": "#!/bin/sh\nset -e\ntimedatectl show\ndate -u +%s\nTZ=UTC date\nhwclock -r\nsystemctl restart chronyd\n"},
+    {
+        "up.sh": "#!/bin/sh\nset -e\ntimedatectl show\ndate -u +%s\nTZ=UTC date -Iseconds\nhwclock -r\nsystemctl restart chronyd\n"
+    },
     {"Dockerfile": "FROM x:1\nRUN ln -sf /usr/share/zoneinfo/UTC /etc/localtime\n"},
     {"w/a.ps1": "Get-TimeZone\n# Set-TimeZone -Id UTC\n", "conf/a.yml": "  timezone: Europe/Berlin\n"},
     {"env.sh": "#!/bin/sh\nexport TZ=UTC\n"},

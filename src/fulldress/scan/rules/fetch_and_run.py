@@ -55,7 +55,7 @@ FIX = "Have the vendor ship it inside the package, and install it from there."
 _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|image\s{0,12}=\s|FROM\s)")
 _PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
 _MOVES = Pattern(
-    r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|^\s{0,8}gem\s[^\n]{0,100}\b(git|github):\s|^--extra-index-url"
+    r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|\b(git|github):\s{1,2}[\"'][\w./:@-]{3,80}[\"']|^--extra-index-url"
     r"|^\s{0,20}(repo_)?gpgcheck\s{0,4}[=:]\s{0,4}[\"']?(0|[nN]o|[fF]alse)\b"
 )
 _SIGNED_BY_NOBODY = Pattern(

@@ -52,7 +52,7 @@ LOOKS_FOR = (
         r"(?i)^\s{0,8}(PermitRootLogin\s{1,8}yes|PermitEmptyPasswords\s{1,8}yes|AuthorizedKeysFile\s{1,8}/|StrictModes\s{1,8}no)\b"
     ),
     Pattern(
-        r"^\s{0,4}DEFAULT\s{1,20}Auth-Type\s{0,4}:?=\s{0,4}Accept|^\s{0,4}client\s{1,4}(0\.0\.0\.0/0|::/0|\*)\s{0,4}\{|^\s{0,8}auth_(bad|good)pass\s{0,4}=\s{0,4}yes"
+        r"^\s{0,4}DEFAULT\s{1,20}Auth-Type\s{0,4}:?=\s{0,4}Accept|\bclient\s(0\.0\.0\.0/0|::/0|\*)\s{0,4}\{|^\s{0,8}auth_(bad|good)pass\s{0,4}=\s{0,4}yes"
     ),
     Pattern(r"\ballow\.everyone\.if\.no\.acl\.found|^\s{0,8}require_message_authenticator\s{0,4}=\s{0,4}(no|false)"),
     Pattern(r"\brocommunity6?\s|\brwcommunity6?\s|\bsnmp-server\s{1,4}community\s"),

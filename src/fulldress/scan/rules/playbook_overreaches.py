@@ -46,10 +46,7 @@ LOOKS_FOR = (
         r"^\s{2,40}name:\s{0,4}[\"']\*[\"']\s{0,4}$|\bname\s{0,2}[=:]\s{0,2}[\"']?\*[\"']?\s{0,4}[, ]\s{0,4}state\s{0,2}[=:]"
     ),
     Pattern(r"^\s{2,40}upgrade:\s{0,4}[\"']?(dist|full|safe|yes|true)\b|\bupgrade=(dist|full|yes)\b"),
-    Pattern(
-        r"\bname\s{0,2}[=:]\s{0,2}[\"']?(firewalld|ufw|nftables|iptables|apparmor|auditd|fail2ban|clamav[\w-]{0,20}|falcon-sensor)[\"']?"
-        r"([\s,]|$)"
-    ),
+    Pattern(r"\bname(=|:\s)[\"']?(firewalld|ufw|nftables|iptables|apparmor|auditd|fail2ban|clamav|falcon-sensor)"),
     Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.|ansible\.windows\.win_|win_)?reboot:|\b(ansible\.posix\.)?authorized_key:"),
 )
 _TASKS = late(r"\.ya?ml$")

@@ -206,7 +206,7 @@ def _odd(found: UnitFile) -> Iterator[_Bad]:
                 "certain",
             )
     score = found.last("Service", "OOMScoreAdjust")
-    if re.fullmatch(r"-(?:9\d\d|1000)", score):
+    if score == "-1000":
         yield _Bad(
             "OOMScoreAdjust",
             f"is never ended when memory runs out (OOMScoreAdjust={score}): everything else is",

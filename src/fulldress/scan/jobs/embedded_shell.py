@@ -9,10 +9,11 @@ has another grammar. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from fulldress.formats import shell
 from fulldress.formats.late import late
+from fulldress.model.package import Entry
 from fulldress.scan.places import standing
 from fulldress.scan.reading import MAX_PARSED, Script, memo
 from fulldress.scan.rule import Context
@@ -34,12 +35,18 @@ _VARIABLE = late(r"\$\((\w+)\)")
 
 def embedded(context: Context) -> list[Script]:
     """The scriptlets of specs and the commands of container files and Makefiles that are no documentation or test."""
-    return memo(context, "embedded shell", lambda: list(_embedded(context)))
+    named = (*context.ending(".spec", ".mk"), *context.naming("ockerfile", "containerfile", "makefile"))
+    return memo(context, "embedded shell", lambda: [*_embedded(context, named), *in_tasks(context)])
 
 
-def _embedded(context: Context) -> Iterator[Script]:
+def in_tasks(context: Context) -> list[Script]:
+    """The commands of Ansible's tasks alone."""
     named = (e for e in context.ending(".yml", ".yaml") if TASKS.search(e.place))
-    for entry in (*context.ending(".spec", ".mk"), *context.naming("ockerfile", "containerfile", "makefile"), *named):
+    return memo(context, "shell of tasks", lambda: list(_embedded(context, named)))
+
+
+def _embedded(context: Context, named: Iterable[Entry]) -> Iterator[Script]:
+    for entry in named:
         blanked = next((make for pattern, make in _KINDS if pattern.search(entry.place)), None)
         if blanked is None or entry.kind != "file" or entry.size > MAX_PARSED or standing(entry.place) != "acting":
             continue

@@ -82,7 +82,9 @@ def _scheduled(context: Context, entry: Entry, number: int, line: str) -> tuple[
 HOURS = 24
 _EVERY = late(r"""(?i)^\s*every\s+([\w:.]+),\s*at:\s*["'](\d{1,2})(?::(\d\d))?\s*([ap]m)?["']""")
 _RUBY_DAYS = {
-    **{f":{n}": str(i) for i, n in enumerate("sunday monday tuesday wednesday thursday friday saturday".split())},
+    **{
+        f":{n}": str(i) for i, n in enumerate(("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"))
+    },
     ":weekday": "1-5",
     ":weekend": "0,6",
 }

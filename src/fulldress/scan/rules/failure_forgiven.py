@@ -146,12 +146,14 @@ _MIGRATES = late(r"\bdb:migrate\b|\bmigrate\b|\breindex\b|\bupgrade\b|\bbackup\b
 def _unseen(script: Script) -> Iterator[tuple[Command, str]]:
     """Steps whose failure nobody can see: a dump before a pipe, work that goes on behind the script's back."""
     text = script.text
+    behind = re.search(r"&[^\S\n]*(?:$|[\n)};#])", text) is not None
     for command in script.commands:
         name = _name(command)
         if name in _DUMPS and command.pipes_to and "pipefail" not in text:
             yield command, f"{name} may fail unnoticed: of “{name} | {command.pipes_to}” only the end is looked at"
         elif (
-            (name in VITAL or command.argv[0].rpartition("/")[2] == "nohup" or _MIGRATES.search(command.text))
+            behind
+            and (name in VITAL or command.argv[0].rpartition("/")[2] == "nohup" or _MIGRATES.search(command.text))
             and _BEHIND.match(shell.encode(text)[command.end : command.end + 120].decode("utf-8", "replace"))
             and not re.search(r"(?m)^[^\S\n]*wait\b", text)
         ):

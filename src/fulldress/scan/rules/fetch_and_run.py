@@ -332,21 +332,23 @@ def _from_history(name: str, rest: tuple[str, ...]) -> str:
     return "the head of a repository" if name == "svn" and words[:1] in (["up"], ["update"], ["checkout"], ["co"]) else ""
 
 
-_LOCKED = frozenset(
-    (("composer", "install"), ("composer", "update"), ("bundle", "install"), ("bundle", "update"), ("mix", "deps.get"))
-)
-_WHOLE_TREE = frozenset(
-    (("npm", "install"), ("npm", "ci"), ("npm", "update"), ("yarn", "install"), ("pnpm", "install"), ("cpanm", "."))
-)
+_WHOLE = {
+    "composer": ("install", "update"),
+    "bundle": ("install", "update"),
+    "mix": ("deps.get",),
+    "npm": ("install", "ci", "update"),
+    "yarn": ("install",),
+    "pnpm": ("install",),
+}
+"""Package managers -> commands that fetch all that the product needs."""
 
 
 def _from_registry(name: str, rest: tuple[str, ...]) -> str:
     """What a package manager would get from the network, or ``""``."""
-    if (name, next((w for w in rest if not w.startswith("-")), "")) in _LOCKED | _WHOLE_TREE and not {
-        "--local",
-        "--offline",
-    } & set(rest):
-        return "the libraries of the product"
+    if name in _WHOLE and not {"--local", "--offline"} & set(rest):
+        words = [w for w in rest if not w.startswith("-")]
+        if len(words) == 1 and words[0] in _WHOLE[name]:
+            return "the libraries of the product"
     if name in ("git", "svn"):
         return _from_history(name, rest)
     if not name.startswith(_MANAGERS):

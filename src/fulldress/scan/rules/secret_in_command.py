@@ -38,7 +38,7 @@ from fulldress.scan.credentials import secrets
 from fulldress.scan.credentials.commandsecrets import HANDED, Secret, found_in
 from fulldress.scan.credentials.secretreport import redacted
 from fulldress.scan.credentials.vault import secret_file, with_loader
-from fulldress.scan.jobs.embedded_shell import TASKS, embedded
+from fulldress.scan.jobs.embedded_shell import in_tasks
 from fulldress.scan.network.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
@@ -74,9 +74,7 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, found)
         for line, name, _value in _assigned(script.text):
             yield _assignment(script.entry.place, line, name)
-    for script in embedded(context):
-        if not TASKS.search(script.entry.place):
-            continue  # container files and Makefiles are read line by line
+    for script in in_tasks(context):  # container files and Makefiles are read line by line
         for command in script.commands:
             found = list(found_in(command))
             if found:

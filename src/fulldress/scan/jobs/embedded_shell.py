@@ -1,29 +1,35 @@
-"""Shell commands in files that are no scripts: scriptlets of RPM specs, ``RUN`` of container files, recipes of make, tasks.
+"""Shell commands in files that are no scripts: scriptlets of RPM specs, ``RUN`` of container files, recipes of make, tasks
+of Ansible, steps of runners, commands of cloud-init.
 
-Tasks are those of Ansible that hand a line to a shell (``shell:``, ``command:``, ``raw:``); its variables become a shell's.
-
-The commands have the lines and offsets that they have in their file. No cure may write such a file: what surrounds a command
-has another grammar. Pure.
+The commands have the lines that they have in their file. No cure may write such a file: what surrounds a command has
+another grammar. Pure.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from fulldress.formats import shell
 from fulldress.formats.late import late
-from fulldress.model.package import Entry
+from fulldress.formats.patterns import Pattern
+from fulldress.formats.yamlshell import shell_lines
 from fulldress.scan.places import standing
 from fulldress.scan.reading import MAX_PARSED, Script, memo
 from fulldress.scan.rule import Context
 
 CONTAINERFILE = late(r"(^|[!/])([\w-]+[.-])?(Docker|Container)file([.-][\w.-]+)?$|\.[dD]ockerfile$")
 MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
-TASKS = late(r"(^|[!/])((tasks|handlers|playbooks?)/[^!]*|(site|main|playbook|deploy|install|upgrade|update)[\w-]*)\.ya?ml$")
-_TASK = late(r"^(\s*(?:-\s+)?(?:ansible\.builtin\.)?(?:shell|command|raw|cmd):\s+)(\S.*)$")
-_FOLDS = late(r"^[|>][+-]?\s*$")
-_TEMPLATE = late(r"\{\{\s*(\w+)[^{}]*\}\}")
+YAML = Pattern(
+    r"^[ ]*(-[ ]+)?((local_)?action:[ ]{1,4}(ansible\.(builtin|legacy)\.)?(shell|command|raw|script)[ ]"
+    r"|(ansible\.(builtin|legacy)\.)?(shell|command|raw|script|run|before_script|after_script|runcmd|bootcmd)[ ]{0,4}:)"
+)
+LOOKS_FOR = (YAML,)
+RUNNERS = late(
+    r"(^|[!/])(\.github|\.circleci|\.woodpecker|\.buildkite)/|(^|[!/])\.?(gitlab-ci|travis|drone|appveyor|azure-pipelines)[^/]*$"
+)
+"""What builds and tests the vendor's sources: it runs at the vendor's."""
+_YAML_ENDS = (".yml", ".yaml")
 _SECTION = late(r"%(?:pre|post|preun|postun|pretrans|posttrans|trigger\w*|verifyscript)\b(?!.*-p\s*<lua>)")
 _OTHER_SECTION = late(
     r"%(?:prep|build|install|check|clean|files|changelog|description|package|generate_buildrequires|conf|sourcelist|patchlist)\b"
@@ -34,19 +40,35 @@ _VARIABLE = late(r"\$\((\w+)\)")
 
 
 def embedded(context: Context) -> list[Script]:
-    """The scriptlets of specs and the commands of container files and Makefiles that are no documentation or test."""
-    named = (*context.ending(".spec", ".mk"), *context.naming("ockerfile", "containerfile", "makefile"))
-    return memo(context, "embedded shell", lambda: [*_embedded(context, named), *in_tasks(context)])
+    """The commands of specs, container files, Makefiles and YAML files that are no documentation or test."""
+    return memo(context, "embedded shell", lambda: [*_embedded(context), *in_yaml(context)])
 
 
-def in_tasks(context: Context) -> list[Script]:
-    """The commands of Ansible's tasks alone."""
-    named = (e for e in context.ending(".yml", ".yaml") if TASKS.search(e.place))
-    return memo(context, "shell of tasks", lambda: list(_embedded(context, named)))
+def tasks(context: Context) -> list[Script]:
+    """Those of them that run on hosts: tasks of playbooks, cloud-init; no steps of a vendor's own runners.
+
+    Their text is what a shell gets, at the lines of the file.
+    """
+    return [s for s in embedded(context) if s.entry.place.endswith(_YAML_ENDS) and not RUNNERS.search(s.entry.place)]
 
 
-def _embedded(context: Context, named: Iterable[Entry]) -> Iterator[Script]:
-    for entry in named:
+def in_yaml(context: Context) -> list[Script]:
+    """The commands of YAML files alone."""
+    return memo(context, "shell in YAML", lambda: list(_in_yaml(context)))
+
+
+def _in_yaml(context: Context) -> Iterator[Script]:
+    for entry in context.matching(YAML, among=lambda e: e.place.endswith(_YAML_ENDS)):
+        if entry.kind != "file" or entry.size > MAX_PARSED or standing(entry.place) != "acting":
+            continue
+        text = context.text(entry)
+        code = "\n".join(shell_lines(text.split("\n"))) if text is not None and "\0" not in text else ""
+        if code.strip():
+            yield Script(entry, code, _commands(context, entry.sha256, code))
+
+
+def _embedded(context: Context) -> Iterator[Script]:
+    for entry in (*context.ending(".spec", ".mk"), *context.naming("ockerfile", "containerfile", "makefile")):
         blanked = next((make for pattern, make in _KINDS if pattern.search(entry.place)), None)
         if blanked is None or entry.kind != "file" or entry.size > MAX_PARSED or standing(entry.place) != "acting":
             continue
@@ -98,44 +120,8 @@ def _makefile(lines: list[str]) -> Iterator[str]:
         inside = acts and line.rstrip().endswith("\\")
 
 
-def _tasks(lines: list[str]) -> Iterator[str]:
-    """What stands behind ``shell:``, on its line or in the block below it; only in files that look like Ansible's."""
-    task = any(
-        re.match(r"\s*-\s+(name|hosts|block|include_\w+|import_\w+|ansible\.\w+\.\w+|shell|command):", line)
-        for line in lines
-    )
-    depth = -1
-    for line in lines:
-        indent = len(line) - len(line.lstrip())
-        if depth >= 0 and (not line.strip() or indent > depth):
-            yield _as_shell(line)
-            continue
-        depth = -1
-        found = _TASK.match(line) if task else None
-        if found is None:
-            yield _blank(line)
-        elif _FOLDS.match(found[2]):
-            depth = len(found[1]) - len(found[1].lstrip(" -"))
-            yield _blank(line)
-        else:
-            yield _blank(found[1]) + _as_shell(_unquoted(found[2]))
-
-
-def _as_shell(text: str) -> str:
-    """Jinja's variables as a shell's, of the same length."""
-    return _TEMPLATE.sub(lambda m: "${" + m[1][: len(m[0]) - 3].ljust(len(m[0]) - 3, "_") + "}", text)
-
-
-def _unquoted(text: str) -> str:
-    """A command in YAML's quotes, without them."""
-    if len(text) > 1 and text[0] in "\"'" and text.rstrip().endswith(text[0]) and text.count(text[0]) == 2:
-        return " " + text.rstrip()[1:-1]
-    return text
-
-
 _KINDS: tuple[tuple[re.Pattern[str], Callable[[list[str]], Iterator[str]]], ...] = (
     (late(r"\.spec$"), _spec),
     (CONTAINERFILE, _containerfile),
     (MAKEFILE, _makefile),
-    (TASKS, _tasks),
 )

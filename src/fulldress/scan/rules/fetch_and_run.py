@@ -34,7 +34,7 @@ from fulldress.formats.shell import Command
 from fulldress.model.finding import Confidence, Finding
 from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
-from fulldress.scan.jobs.embedded_shell import CONTAINERFILE
+from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, tasks
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_comment, scripts
 from fulldress.scan.roles import role
@@ -88,9 +88,9 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each command that brings code in from the network."""
     yield from _images(context)
     yield from _moving(context)
-    yield from _embedded(context)
     yield from _on_windows(context)
-    for script in scripts(context):
+    told: set[tuple[str, int]] = set()
+    for script in (*scripts(context), *tasks(context)):
         saved: set[str] = set()
         wrappers = set(_WRAPPER.findall(script.text)) if "curl" in script.text or "wget" in script.text else set()
         for command in script.commands:
@@ -103,7 +103,9 @@ def check(context: Context) -> Iterator[Finding]:
             what, confidence = _fetched(command)
             if what:
                 certain: Confidence = "certain" if _INSECURE_INDEX.search(command.text) else confidence
+                told.add((script.entry.place, command.line))
                 yield _finding(script.entry.place, command, what, certain)
+    yield from _embedded(context, told)
 
 
 _WRAPPER = late(r"(?m)^[^\S\n]*(?:function\s+)?(\w+)\s*(?:\(\s*\))?\s*\{[^}\n]*(?:\n[^}]{0,300})?\b(?:curl|wget)\s[^}]*\$")
@@ -126,7 +128,7 @@ def _finding(place: str, command: Command, what: str, confidence: Confidence) ->
     )
 
 
-def _embedded(context: Context) -> Iterator[Finding]:
+def _embedded(context: Context, told: set[tuple[str, int]]) -> Iterator[Finding]:
     """The same in playbooks, workflows, image recipes, units and programs that start a shell."""
     for entry, number, line in acting_lines(context, _PIPED):
         place = entry.place
@@ -134,6 +136,7 @@ def _embedded(context: Context) -> Iterator[Finding]:
             shell.is_shell(place, context.text(entry) or "")
             or standing(place) != "acting"
             or role(context, place) == "library"
+            or (place, number) in told
         ):
             continue
         if _ACTS.search(line):

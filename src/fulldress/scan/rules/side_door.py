@@ -37,6 +37,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
+from fulldress.scan.jobs import embedded_shell
 from fulldress.scan.jobs.embedded_shell import embedded
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, edited, memo, script_at, scripts
@@ -92,7 +93,7 @@ _ON_WINDOWS = Pattern(
     r"(?i)\b(Set-ExecutionPolicy|(Set|Add)-MpPreference|netsh\s{1,4}(adv)?firewall|Set-NetFirewallProfile|net\s{1,4}localgroup"
     r"|icacls|Import-Certificate|certutil|Add-LocalGroupMember|reg\s{1,4}add\s[^\n]{0,200}EnableLUA)\b"
 )
-LOOKS_FOR = (_ON_WINDOWS,)
+LOOKS_FOR = (_ON_WINDOWS, *embedded_shell.LOOKS_FOR)
 _REPLACED = late(r"^(/usr)?/bin/(sh|bash|env|python3?|perl|sudo|su|login|systemctl)$")
 _DEFAULT_ROUTE = late(r"\b(?:route\s+)?(?:add|replace|change|del|delete)\s+(?:-net\s+)?(?:default|0\.0\.0\.0)\b")
 _ROUTES = late(
@@ -359,7 +360,7 @@ BAD += (
 )
 GOOD = (
     {"up.sh": "#!/bin/sh\nset -e\ngrep -q db1 /etc/hosts\nip route show default\nip route add 10.9.0.0/16 via 10.1.0.1\n"},
-    {"roles/a/tasks/main.yml": "- name: x\n  shell: getenforce\n", "conf/main.yml": "shell: setenforce 0\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: getenforce\n"},
     {"w/a.ps1": "icacls C:\\App /grant Users:R /T\nImport-Certificate -CertStoreLocation Cert:\\CurrentUser\\My a\n"},
     {"up.sh": "#!/bin/sh\nset -e\numask 022\numask 077\ncat /etc/sysctl.conf /etc/ssh/sshd_config\n"},
     {"up.sh": "#!/bin/sh\nset -e\n# setenforce 0\nchmod 755 /opt/app/bin/x\nchmod 1777 /var/app/tmp\nchmod g+s /srv/app\n"},

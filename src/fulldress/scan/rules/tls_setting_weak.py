@@ -54,7 +54,7 @@ LOOKS_FOR = (
         r"=\s{0,4}verify_none\b|\"sslRequired\"\s{0,4}:\s{0,4}\"(none|NONE)\"|\"insecure-registries\"\s{0,4}:\s{0,4}\[\s{0,4}\""
     ),
     Pattern(
-        r"(?i)\b(tls|ssl)[_.-]?min[a-z]{0,4}[_.-]?version[\"']?\s{0,8}[=:]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
+        r"(?i)\b(tls|ssl)[_.-]?(min[a-z]{0,4}[_.-]?)?(version|protocols?)[\"']?\s{0,8}[=: ]\s{0,4}[\"']?(tls_?v?|sslv?)?[123][\"'._01\s,;]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
     ),
     Pattern(
         r"^\s{2,40}verify\s{0,8}=\s{0,4}[\"']none[\"']|^bridge_insecure\s{1,4}true|\ballow_weak_crypto\s{0,4}=|^\s{0,8}\w{0,20}_?enctypes\s{0,4}="
@@ -156,7 +156,7 @@ ROWS = (
     Row(
         late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env|config|alloy|river)$"),
         late(
-            r"(?i)\b(?:insecure-?)?skip[_-]?(?:tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s*[=:]\s*[\"']?(?:true|1|yes)\b|=\s*verify_none\b"
+            r"(?i)\b(?:insecure[_-]?)?skip[_-]?(?:tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s*[=:]\s*[\"']?(?:true|1|yes)\b|=\s*verify_none\b"
         ),
         "medium",
         "does not check certificates",
@@ -189,7 +189,9 @@ ROWS = (
     ),
     Row(
         _KEYS,
-        late(r"(?i)(?:tls|ssl)[_.-]?min\w*[_.-]?version[\"']?\s*[=:]\s*[\"']?(?:TLS_?v?)?1[._]?[01]?[\"']?\s*[,;]?\s*$"),
+        late(
+            r"(?i)(?:tls|ssl)[_.-]?(?:min\w*[_.-]?)?(?:version|protocols?)[\"']?\s*[=:\s]\s*[\"']?(?:(?:TLS_?v?)?1[._]?[01]?|SSLv?[23])[\"']?\s*[,;]?\s*$"
+        ),
         "medium",
         "allows old TLS",
         _OLD,
@@ -300,6 +302,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"etc/mosquitto/a.conf": "tls_version tlsv1.1\n", "b.yml": "mqtt:\n  tls: {insecure_skip_verify: yes, ca: /x}\n"},
     {"t/traefik.yml": "serversTransport:\n  insecureSkipVerify: true\n", "g/grafana.ini": "[smtp]\nskip_verify = true\n"},
     {"r/rabbitmq.conf": "ssl_options.verify = verify_none\n", "k/realm.json": '{\n "sslRequired": "none",\n'},
     {"docker/daemon.json": '{"insecure-registries": ["registry.lab.internal:5000"]}\n'},

@@ -193,6 +193,18 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         ),
         "a token",
     ),
+    (("cleartext-password",), late(r"""\bCleartext-Password\s*:?=\s*"?([^\s"]{4,})"""), "a password of RADIUS"),
+    (
+        ("user_",),
+        late(r"""^\s+user_\w+\s*=\s*["']([^"'$]{4,})["']"""),
+        "a password of a broker's user",
+    ),
+    (("community",), late(r"^\s*rwcommunity6?\s+([^\s\"'$]{4,})"), "an SNMP community that may write"),
+    (
+        ("set ",),
+        late(r"""^\s*set\s+\w*(?:pass|passwd|password|pwd|secret)\w*\s+["{]([^"$\[\s}]{4,})["}]"""),
+        "a password that is typed in",
+    ),
     (
         ("set -",),
         late(
@@ -203,6 +215,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 )
 """(words of which one must occur, in lower case; the form; what it is)."""
 FORMS_LOOK_LIKE = (
+    r"\bCleartext-Password\s|^\s{1,12}user_\w{1,40}\s{0,4}=\s{0,4}[\"']|\brwcommunity6?\s|[\w][_.-](pw|PW)[\"']?\s{0,4}[=:]|[_.-]community[\"']?\s{0,4}[=:]",
     r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]",
     r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
     r"(?i)^\s{0,20}set\s{1,4}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",

@@ -173,7 +173,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 FORMS_LOOK_LIKE = (
     r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]",
     r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
-    r"(?i)^\s{0,20}set\s{1,4}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
+    r"(?i)^\s{0,20}set[ \t]\s{0,3}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
@@ -182,7 +182,8 @@ FORMS_LOOK_LIKE = (
     r"(?i)[\s\"']/(password|passwd|pwd)[=:][^\s]{4}",
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
-    r"(?i)^\s{0,8}(#define|set)\s{1,8}\w{0,40}(passw(or)?d|pwd|secret|token|key)\w{0,10}\s{1,20}\"",
+    r"(?i)(passw(or)?d|pwd|secret|token|(api|access|private|auth|account|signing|encryption|shared|master|session|licen[cs]e|"
+    r"webhook|storage|encrypt|crypt|hmac)_{0,2}key|key_{0,2}base)\w{0,10}[^\S\n]{1,20}\"[^\"\\\n]{6}",
     r"(?i)\b(validation|decryption)Key=|[\"']crypt[\"']\s{0,4}=>|basic[_-]auth[=\s\"',]",
     r"\"Key\"\s{0,2}:\s{0,2}\"[^\"\n]{16,200}\"",
     r"(?i)\b(getenv|environ\.get|ENV\.fetch|env)\(\s{0,4}[\"'][\w.]{0,60}(pass|pwd|secret|token|key)\w{0,20}[\"']\s{0,4},",

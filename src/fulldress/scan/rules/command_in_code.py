@@ -47,13 +47,15 @@ META = RuleMeta(
     confidence="likely",
 )
 LOOKS_FOR = (
-    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(
+        r"\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s)"
+    ),
     Pattern(r"\brmtree\(\s{0,4}[\"']/|\bremove_tree\(\s{0,4}[\"']/"),
     Pattern(
-        r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s|"
+        r"[\"'`](\s{0,4}sudo)?\s{0,4}(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s|"
         r"setenforce\s{1,4}0|ufw\s{1,4}disable|ip6?tables\s{1,4}-F)"
     ),
-    Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
+    Pattern(r"[\"'](rm|chmod|mkfs[.\w]*|setenforce|ufw|ip6?tables)[\"']\s*,\s*[\"']"),
 )
 _CALL = late(
     r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 import pytest
 
 from fulldress.cli.app import cli
 from fulldress.cli.main import guarded
+from fulldress.formats import localtime
 from fulldress.intake.unpack import unpack
 from fulldress.model.finding import Finding, FindingsReport
 from fulldress.scan.waivers import Waiver, read_waivers, with_waiver
@@ -134,3 +135,30 @@ def test_an_ended_waiver_that_was_renewed_is_not_said(release: f.ReleaseFolder, 
     assert run("waive", print_, *SIGNED) == 0
     run("scan")
     assert "waiver ended" not in capsys.readouterr().out
+
+
+def test_a_window_at_a_time_that_does_not_exist_stops_the_scan(
+    release: f.ReleaseFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release.path(f.RELEASE).write_text(
+        'name = "r"\n[estate]\ntimezone = "Europe/Berlin"\n[window]\nstart = "2026-03-29T02:30"\n'
+    )
+    assert run("scan") == 2
+    told = capsys.readouterr().err
+    assert "2026-03-29T02:30 does not exist in Europe/Berlin" in told and "from 2026-03-29T03:00 on" in told
+
+
+def test_a_waiver_counts_by_the_estates_day(release: f.ReleaseFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 23:00 UTC of the second it is already the third on Samoa."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(2026, 7, 2, 23, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(localtime, "datetime", Clock)
+    last = ("--reason", "known", "--owner", "E. M.", "--until", "2026-07-02")
+    release.path(f.RELEASE).write_text('name = "r"\n[estate]\ntimezone = "Pacific/Apia"\n')
+    assert run("waive", finding(release, "high").fingerprint, *last) == 2
+    release.path(f.RELEASE).write_text('name = "r"\n[estate]\ntimezone = "America/New_York"\n')
+    assert run("waive", finding(release, "high").fingerprint, *last) == 0

@@ -76,6 +76,13 @@ def test_adaptations_take_their_places() -> None:
     ]  # fmt: skip
 
 
+def test_what_two_adaptations_ask_for_is_done_once() -> None:
+    hold = StepDraft(kind="unit", title="Hold a.timer", params={"action": "hold", "unit": "a.timer"})
+    release = StepDraft(kind="unit", title="Release a.timer", when="after", params={"action": "release", "unit": "a.timer"})
+    steps = [s.params.get("action") for s in drafted(hold, release, hold, release).plan.step if s.kind == "unit"]
+    assert (steps[0], steps.count("hold"), steps.count("release"), steps[-1]) == ("hold", 1, 1, "release")
+
+
 def test_a_deb_is_guarded_by_what_its_scripts_change() -> None:
     deb = next(s for s in drafted().plan.step if s.kind == "deb")
     assert deb.params == {

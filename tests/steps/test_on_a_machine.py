@@ -319,3 +319,48 @@ def test_check_and_pause(pg_machine: Machine, step_on: Callable[..., Done]) -> N
     sh(pg_machine, "touch /var/tmp/approved")
     assert step_on("pause", file="/var/tmp/approved").do().code == 0
     assert step_on("pause", file="/var/tmp/never", wait_s=1).do().code == 1
+
+
+TIMER = "[Timer]\\nOnCalendar=*-*-* *:*:00/10\\n[Install]\\nWantedBy=timers.target\\n"
+
+
+def test_a_held_timer_fires_when_it_is_released(
+    pg_machine: Machine, picture: Callable[[], str], step_on: Callable[..., Done]
+) -> None:
+    """The package brings and starts the timer while it is held; nothing of it runs before the release."""
+    state = "systemctl is-active fdt.timer || true"
+    before = picture()
+    hold = step_on("unit", action="hold", unit="fdt.timer")
+    release = step_on("unit", action="release", unit="fdt.timer")
+    assert hold.do().code == 0, "the timer need not be there yet"
+    sh(pg_machine, "printf '[Service]\\nExecStart=/bin/true\\n' >/etc/systemd/system/fdt.service")
+    sh(pg_machine, f"printf '{TIMER}' >/etc/systemd/system/fdt.timer; systemctl enable --now fdt.timer")
+    assert sh(pg_machine, state) == "inactive"
+    assert sh(pg_machine, "systemd-analyze verify /etc/systemd/system/fdt.timer 2>&1") == ""
+    assert hold.again().code == 0
+    assert release.do().code == 0
+    assert sh(pg_machine, state) == "active"
+    assert release.undo().code == 0
+    assert sh(pg_machine, state) == "inactive"
+    gone = "/etc/systemd/system/fdt.service /etc/systemd/system/fdt.timer"
+    sh(pg_machine, f"systemctl disable fdt.timer; rm {gone}; systemctl daemon-reload")
+    assert hold.undo().code == 0
+    own = ("/etc/systemd/system|", "timers.target.wants|")  # their times: what this test itself wrote there
+    kept = [[row for row in text.splitlines() if not any(o in row for o in own)] for text in (before, picture())]
+    assert kept[0] == kept[1]
+
+
+def test_a_running_timer_is_held_and_runs_again_when_that_is_undone(
+    pg_machine: Machine, picture: Callable[[], str], step_on: Callable[..., Done]
+) -> None:
+    state = "systemctl is-active apt-daily.timer || true"
+    sh(pg_machine, "systemctl start apt-daily.timer")
+    there_and_back(
+        step_on("unit", action="hold", unit="apt-daily.timer"), picture, lambda: sh(pg_machine, state) == "inactive"
+    )
+    assert sh(pg_machine, state) == "active"
+    hold, release = (step_on("unit", action=action, unit="apt-daily.timer") for action in ("hold", "release"))
+    start = step_on("unit", action="start", unit="apt-daily.timer", settle_s=0.1)
+    assert [hold.do().code, start.do().code, sh(pg_machine, state)] == [0, 0, "inactive"], "a start takes no effect"
+    assert [release.do().code, sh(pg_machine, state)] == [0, "active"]
+    assert [release.undo().code, hold.undo().code, sh(pg_machine, state)] == [0, 0, "active"]

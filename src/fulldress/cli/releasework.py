@@ -6,9 +6,11 @@ Gathers what the earlier stages have written, for ``scan`` and ``adapt`` alike; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from fulldress.adapters import sandbox
 from fulldress.errors import UsageError
+from fulldress.formats import localtime
 from fulldress.formats.patterns import Pattern
 from fulldress.inventory import matrix
 from fulldress.model.advisory import AdvisoryReport
@@ -39,6 +41,8 @@ def release_context(
     """
     estate = read_json(folder.path(f.ESTATE), Estate) if folder.path(f.ESTATE).is_file() else None
     trust = read_json(folder.path(f.TRUST), TrustReport) if folder.path(f.TRUST).is_file() else None
+    release = folder.release()
+    localtime.window(release, estate)  # said now, where a person can mend it, and not by every rule that asks for it
     return Context(
         lock,
         blobs.read,
@@ -48,12 +52,18 @@ def release_context(
         impacts=_impacts(folder, estate),
         matrix=_matrix(folder),
         trust=trust,
-        release=folder.release(),
+        release=release,
         acceptance=_acceptance(folder),
         advisories=_advisories(folder),
         drafted=drafted,
         chain=_chain(folder),
     )
+
+
+def today(folder: f.ReleaseFolder) -> date:
+    """The day that it is in the estate's zone, for what counts until the end of a day."""
+    estate = read_json(folder.path(f.ESTATE), Estate) if folder.path(f.ESTATE).is_file() else None
+    return localtime.today(folder.release(), estate)
 
 
 def _acceptance(folder: f.ReleaseFolder) -> Acceptance | None:

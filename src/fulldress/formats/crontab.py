@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from fulldress.formats.late import late
+from fulldress.formats.localtime import change
 from fulldress.model.estate import CronJob
 
 MACROS = {
@@ -25,6 +26,8 @@ MACROS = {
 MONTH_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 MONTHS = {name: number for number, name in enumerate(MONTH_NAMES, 1)}
 WEEKDAYS = {n: i for i, n in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
+_MADE_UP = timedelta(hours=3)
+"""A longer jump of the clock is no daylight saving to cron."""
 HORIZON_DAYS = 8 * 366 + 1
 """29 February comes back within eight years at the latest."""
 
@@ -164,8 +167,11 @@ def _instants(wall: datetime, wildcard: bool) -> Iterator[datetime]:
     """The moments at which a wall-clock time occurs: two in the repeated hour, none in the skipped one.
 
     Debian's cron runs a job with a fixed time once in the repeated hour, and right after the change when its time was
-    skipped; a job with a wildcard hour or minute simply follows the clock.
+    skipped; a job with a wildcard hour or minute simply follows the clock. A change of more than three hours is a new time
+    to it: nothing is made up for.
     """
+    zone = wall.tzinfo
+    assert zone is not None
     early, late = wall.replace(fold=0).astimezone(UTC), wall.replace(fold=1).astimezone(UTC)
     if early == late:
         yield early
@@ -173,21 +179,8 @@ def _instants(wall: datetime, wildcard: bool) -> Iterator[datetime]:
         yield early
         if wildcard:
             yield late
-    elif not wildcard:
-        yield _end_of_gap(late, early, wall)
-
-
-def _end_of_gap(low: datetime, high: datetime, wall: datetime) -> datetime:
-    """The moment of the clock change between two UTC moments, to the minute."""
-    zone = wall.tzinfo
-    before = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(minutes=1):
-        middle = low + (high - low) // 2
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return high.replace(second=0, microsecond=0)
+    elif not wildcard and early - late <= _MADE_UP:
+        yield change(late, early, zone)[1].astimezone(UTC)
 
 
 def disable(text: str, line: int, reason: str) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 from fulldress.errors import UsageError
 from fulldress.formats.fingerprints import is_hex, of_pin, plain
+from fulldress.formats.localtime import later
 from fulldress.formats.members import shown
 from fulldress.model.package import TrustReport, VendorRecord
 from fulldress.model.vendor import Answer, Escalation, Outcome, Reason
@@ -76,7 +77,7 @@ def deadline(now: datetime, window: datetime | None) -> datetime:
     """Two days before the window; half of the time that is left when that is too soon; three days without a window."""
     if window is None or window <= now:
         return now + WITHOUT_WINDOW
-    early = window - BEFORE_WINDOW
+    early = later(window, -BEFORE_WINDOW.total_seconds())
     return early if early >= now + LEAST else now + (window - now) / 2
 
 

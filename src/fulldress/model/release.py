@@ -54,7 +54,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``[window]``: when production may be touched. Local time of ``[estate] timezone``."""
 
     start: str = ""
-    """``2026-11-29T02:30``"""
+    """``2026-11-29T02:30``; on a night on which this time happens twice with its offset, ``2026-10-25T02:30+02:00``"""
     minutes: int = 60
     vendor_claim_minutes: float = 0.0
 

@@ -172,7 +172,11 @@ def _placed(drafts: Iterable[StepDraft]) -> tuple[list[Piece], list[Piece], list
     early: list[Piece] = []
     late: list[Piece] = []
     keys: list[Piece] = []
+    once: list[StepDraft] = []
     for d in drafts:
+        if d in once:
+            continue  # two rules asked for the same
+        once.append(d)
         piece = Piece(
             step=Step(id="", kind=d.kind, title=d.title, params=dict(d.params)), place="", line=0, note="adaptation"
         )

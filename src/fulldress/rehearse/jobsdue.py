@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from fulldress.errors import UsageError
-from fulldress.formats import calendar, cronlint, crontab
+from fulldress.formats import calendar, cronlint, crontab, localtime
 from fulldress.formats.zonefile import FARTHEST_S
 from fulldress.model.estate import CronJob
 from fulldress.model.release import Release
@@ -105,18 +104,9 @@ class Span(NamedTuple):
 
 
 def window(release: Release) -> Span | None:
-    """The declared window in the estate's time zone; None when none is declared. UsageError when it cannot be read."""
-    if not release.window.start:
-        return None
-    try:
-        zone = ZoneInfo(release.estate.timezone)
-        start = datetime.fromisoformat(release.window.start)
-    except (ValueError, ZoneInfoNotFoundError, OSError):
-        raise UsageError(
-            f"the window cannot be read: start {release.window.start!r}, timezone {release.estate.timezone!r}",
-            fix='in release.toml: [window] start = "2026-11-29T02:30", [estate] timezone = "Europe/Vienna"',
-        ) from None
-    return Span(start if start.tzinfo else start.replace(tzinfo=zone), release.window.minutes)
+    """The declared window in the estate's time zone; None when none is declared. UsageError when it cannot be told."""
+    declared = localtime.window(release)
+    return Span(declared[0], release.window.minutes) if declared is not None else None
 
 
 class _Part(NamedTuple):
@@ -137,7 +127,7 @@ def due(answer: str, mark: str, span: Span) -> Schedules:
     elif any(part.kind in ("system", "user") for part in parts):
         notes.append("No cron runs on the machine: its crontabs fire nothing.")
     found += [one for part in parts if part.kind == "timers" for one in _timers(part.text, span, zone)]
-    found += _anacron(parts, found)
+    found += _anacron(parts, found, zone)
     found += [one for part in parts if part.kind == "at" and "atd" in running for one in _at(part, span)]
     return Schedules(zone, tuple(sorted(found, key=lambda one: (one.moments[0], one.name))), tuple(notes))
 
@@ -237,7 +227,7 @@ def _timer(facts: dict[str, list[str]], span: Span, zone: ZoneInfo) -> Iterator[
             return
 
 
-def _anacron(parts: Sequence[_Part], others: Sequence[Due]) -> Iterator[Due]:
+def _anacron(parts: Sequence[_Part], others: Sequence[Due], zone: ZoneInfo) -> Iterator[Due]:
     """Anacron's jobs, when something that calls anacron falls due; then those whose days are over by that date."""
     callers = [one for one in others if one.starts == "anacron.service" or re.search(r"\banacron\b *(?:-|$)", one.command)]
     if not callers:
@@ -253,7 +243,7 @@ def _anacron(parts: Sequence[_Part], others: Sequence[Due]) -> Iterator[Due]:
             if len(words) < 4 or line.lstrip().startswith("#") or crontab.is_setting(line):
                 continue
             days = periods.get(words[0]) or (int(words[0]) if words[0].isdecimal() else 0)
-            if days and _over(stamps.get(words[2], ""), days, at):
+            if days and _over(stamps.get(words[2], ""), days, datetime.fromtimestamp(at, zone)):
                 why = f"anacron would start it some {words[1]} minutes after it is called; it was told to start it now"
                 yield Due(
                     kind="anacron",
@@ -266,12 +256,12 @@ def _anacron(parts: Sequence[_Part], others: Sequence[Due]) -> Iterator[Due]:
                 )
 
 
-def _over(stamp: str, days: int, at: float) -> bool:
+def _over(stamp: str, days: int, at: datetime) -> bool:
     try:
         last = datetime.strptime(stamp, "%Y%m%d")
     except ValueError:
         return True
-    return (datetime.fromtimestamp(at).date() - last.date()).days >= days
+    return (at.date() - last.date()).days >= days
 
 
 def _at(part: _Part, span: Span) -> Iterator[Due]:

@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.errors import FulldressError, NothingToDo, UsageError
+from fulldress.formats import localtime
 from fulldress.formats.accesslog import Request, Tally, how_to_log, parse
 from fulldress.formats.logformat import compile_format
 from fulldress.model.rehearsal import FidelityFigure
@@ -143,7 +143,7 @@ def _requests(
 ) -> Iterator[Request]:
     """Of all logs; one that cannot be read is said, and only when none can it is an error."""
     formats = [compile_format(text) for text in declared.log.format]
-    zone = _zone(estate.timezone)
+    zone = localtime.zone(estate.timezone)
     first: FulldressError | None = None
     read = 0
     for path in logs:
@@ -181,10 +181,3 @@ def _opened(path: Path) -> IO[bytes]:
     if path.suffix == ".bz2":
         return bz2.open(path)
     return lzma.open(path) if path.suffix == ".xz" else path.open("rb")
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise UsageError(f"there is no time zone {name!r}", fix="[estate] timezone", slug="time-zone-unknown") from error

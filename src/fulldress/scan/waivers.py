@@ -30,7 +30,7 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     second: str = ""
     """Another person, without whom a critical finding stays."""
     expires: date
-    """Last day on which it counts."""
+    """Last day on which it counts, in the estate's time zone."""
 
     @property
     def said(self) -> str:

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.scan.chains import run_by
 
-from fulldress.model.release import Release
+from fulldress.model.release import Declared, Release, Window
 from fulldress.scan.jobs.job import Job
 from fulldress.scan.jobs.schedules import firing_between, jobs, period_of
 from fulldress.scan.rule import Sample
+from fulldress.scan.rules import schedule_in_window
 from fulldress.scan.samples import context_of
 
 
@@ -131,3 +132,35 @@ def test_a_random_delay_reaches_into_the_window() -> None:
 )
 def test_period(schedule: str, seconds: float) -> None:
     assert period_of(job_of({"etc/cron.d/a": f"{schedule} root /bin/x\n"})) == seconds
+
+
+NIGHTS = [
+    ("Europe/Berlin", "2027-03-28T01:15", "30 2 * * *", "03:00 CEST (the clocks skip its time that night, and cron makes"),
+    ("Europe/Berlin", "2026-10-25T01:30", "30 2 * * *", "02:30 CEST (that time happens twice, and cron fires at the first)"),
+    ("America/New_York", "2026-11-01T01:20-05:00", "*/30 1 * * *", "01:30 EST (that time happens twice, and cron fires"),
+    ("Australia/Lord_Howe", "2026-10-04T01:45", "15 2 * * *", "02:30 +11 (the clocks skip its time that night"),
+    ("Australia/Lord_Howe", "2026-04-05T01:15", "OnCalendar=01:45", "01:45 +11 (that time happens twice, and systemd"),
+    ("Europe/Berlin", "2026-03-30T02:15", "30 2 * * *", "02:30 CEST, in the window 02:15–03:15"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("zone", "start", "schedule", "told"), NIGHTS)
+def test_a_firing_on_a_night_of_change_names_the_rule_that_it_was_told_by(
+    zone: str, start: str, schedule: str, told: str
+) -> None:
+    timer = schedule.startswith("On")
+    name, text = ("a.timer", f"[Timer]\n{schedule}\n") if timer else ("cron.d/a", f"{schedule} root /bin/a\n")
+    release = Release(name="x", estate=Declared(timezone=zone), window=Window(start=start, minutes=60))
+    [found] = schedule_in_window.check(context_of(Sample(files={f"etc/{name}": text}, release=release)))
+    assert told in found.title
+
+
+def test_a_job_of_the_day_that_a_zone_skips_is_made_up_for_by_nobody() -> None:
+    release = Release(
+        name="x", estate=Declared(timezone="Pacific/Apia"), window=Window(start="2011-12-29T23:30", minutes=120)
+    )
+    files: dict[str, str | bytes] = {
+        "etc/cron.d/a": "0 10 * * * root /bin/a\n",
+        "etc/a.timer": "[Timer]\nOnCalendar=10:00\n",
+    }
+    assert list(schedule_in_window.check(context_of(Sample(files=files, release=release)))) == []

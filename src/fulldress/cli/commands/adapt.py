@@ -6,7 +6,6 @@ Joins the scan's rules to ``adapt``: writes ``04-adaptations/NNNN-rule.patch`` a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ import click
 from fulldress.adapt.apply import Curer, adapt
 from fulldress.cli.adaptout import Choice, Outcome, earlier_numbers, outcome_json, outcome_text, write_outcome, write_package
 from fulldress.cli.curework import hide_secrets
-from fulldress.cli.releasework import Memory, release_context
+from fulldress.cli.releasework import Memory, release_context, today
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, Stale, UsageError
 from fulldress.model.finding import Cure, Finding, FindingsReport
@@ -55,7 +54,7 @@ def command(check: bool, accept_safe: bool, only: str, skip: str, output: Path |
         blobs = _Remembering(state_dir() / "blobs")
         able = _able(report)
         context = _Contexts(release, blobs, able)
-        waivers = read_waivers(release.path(f.WAIVERS), datetime.now(UTC).date()).active
+        waivers = read_waivers(release.path(f.WAIVERS), today(release)).active
         said = " ".join(filter(None, ("accept-safe" * accept_safe, only and f"only {only}", skip and f"skip {skip}")))
         numbers = earlier_numbers(release) if said else {}
         rules = _chosen(able, numbers, only, skip)

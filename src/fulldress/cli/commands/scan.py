@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -21,6 +20,7 @@ from fulldress.cli.scanout import FORMS, View, show
 from fulldress.cli.scanwork import ALONE, package_context
 from fulldress.cli.stagework import next_command, stage_work
 from fulldress.errors import EXIT_BROKE, EXIT_FINDINGS, EXIT_OK, UsageError
+from fulldress.formats import localtime
 from fulldress.intake.budgets import Budgets, raised
 from fulldress.model.finding import SEVERITIES, FindingsReport, Severity
 from fulldress.model.package import PackageLock
@@ -205,7 +205,7 @@ def _in_folder(folder: f.ReleaseFolder, ask: Ask) -> FindingsReport:
 
 def _swept(context: Context, waivers: Path | None, peers: tuple[str, ...]) -> FindingsReport:
     """All rules over the package; waivers count, and those that do not are said."""
-    split = read_waivers(waivers, datetime.now(UTC).date()) if waivers else None
+    split = read_waivers(waivers, localtime.today(context.release, context.estate)) if waivers else None
     active = split.active if split else ()
     report = sweep(context, waivers=active, progress=terminal_progress())
     if peers:

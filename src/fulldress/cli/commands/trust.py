@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar, cast, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import msgspec
@@ -21,6 +20,7 @@ from fulldress.cli import trustwork as work
 from fulldress.cli.groups import WorkGroup
 from fulldress.cli.stagework import JOURNAL, next_command
 from fulldress.errors import UsageError
+from fulldress.formats import localtime
 from fulldress.intake import accept as accepting
 from fulldress.intake import dossier as dossiers
 from fulldress.intake import escalate as escalating
@@ -129,7 +129,7 @@ def escalate(folder: f.ReleaseFolder, by: str, due: str) -> None:
         )
     now = datetime.now(UTC)
     case = escalating.open_case(
-        trust, record, by, now, _time(folder, folder.release().window.start), _time(folder, due) if due else None
+        trust, record, by, now, _time(folder, folder.release().window.start, localtime.START), _time(folder, due, "--due")
     )
     written = escalating.written(case, lock.name, record)
     with folder.locked("`fulldress trust escalate`"):
@@ -145,15 +145,9 @@ def escalate(folder: f.ReleaseFolder, by: str, due: str) -> None:
     next_command(escalating.reply(case))
 
 
-def _time(folder: f.ReleaseFolder, text: str) -> datetime | None:
+def _time(folder: f.ReleaseFolder, text: str, what: str) -> datetime | None:
     """A time of the estate's zone, when it has none of its own."""
-    if not text:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-        return when if when.tzinfo else when.replace(tzinfo=ZoneInfo(folder.release().estate.timezone))
-    except (ValueError, ZoneInfoNotFoundError) as error:
-        raise UsageError(f"{text!r} is no time: {error}", fix="write it as 2026-11-27T12:00") from error
+    return localtime.moment(text, folder.release().estate.timezone, what) if text else None
 
 
 @command.command(

@@ -5,11 +5,12 @@ Appends to ``03-findings/waivers.toml``; what people wrote there stays as it is.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 
+from fulldress.cli.releasework import today
 from fulldress.cli.stagework import JOURNAL, next_command
 from fulldress.errors import UsageError
 from fulldress.model.finding import Finding, FindingsReport
@@ -28,7 +29,9 @@ SHORTEST = 6
 @click.option("--reason", required=True, help="Why the finding is accepted.")
 @click.option("--owner", required=True, help="Who accepts it.")
 @click.option("--second", default="", help="Who accepts it too; a critical finding needs two different people.")
-@click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it counts.")
+@click.option(
+    "--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it counts, in the estate's zone."
+)
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path(), help="The release folder (default: here or above)."
 )
@@ -45,7 +48,7 @@ def command(fingerprint: str, reason: str, owner: str, second: str, until: datet
             fingerprint=finding.fingerprint, reason=_written("reason", reason), owner=_written("owner", owner),
             second=second.strip(), expires=until.date(),
         )  # fmt: skip
-        _check(finding, waiver, release.path(f.WAIVERS))
+        _check(finding, waiver, release.path(f.WAIVERS), today(release))
         path = release.path(f.WAIVERS)
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         write_bytes(path, with_waiver(text, waiver, clipped(finding.title, 110)).encode())
@@ -77,9 +80,8 @@ def _found(report: FindingsReport, fingerprint: str) -> Finding:
     )
 
 
-def _check(finding: Finding, waiver: Waiver, path: Path) -> None:
-    today = datetime.now(UTC).date()
-    if waiver.expires < today:
+def _check(finding: Finding, waiver: Waiver, path: Path, day: date) -> None:
+    if waiver.expires < day:
         raise UsageError(
             f"--until {waiver.expires} is in the past", why="it would count for nothing", fix="name a later day"
         )
@@ -89,10 +91,10 @@ def _check(finding: Finding, waiver: Waiver, path: Path) -> None:
             why=finding.consequence,
             fix='name the other one: --second "..."',
         )
-    if _in_force(path, waiver, today):
+    if _in_force(path, waiver, day):
         raise UsageError(f"{waiver.fingerprint} is waived already", fix=f"change its entry in {f.WAIVERS}")
 
 
-def _in_force(path: Path, waiver: Waiver, today: date) -> bool:
-    known = read_waivers(path, today).active
+def _in_force(path: Path, waiver: Waiver, day: date) -> bool:
+    known = read_waivers(path, day).active
     return any(w.fingerprint == waiver.fingerprint and (w.by_two or not waiver.by_two) for w in known)

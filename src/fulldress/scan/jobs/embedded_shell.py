@@ -1,7 +1,8 @@
-"""Shell commands in files that are no scripts: scriptlets of RPM specs, ``RUN`` of container files, recipes of make.
+"""Shell commands in files that are no scripts: scriptlets of RPM specs, ``RUN`` of container files, recipes of make, tasks
+of Ansible, steps of runners, commands of cloud-init.
 
-The commands have the lines and offsets that they have in their file. No cure may write such a file: what surrounds a command
-has another grammar. Pure.
+The commands have the lines that they have in their file. No cure may write such a file: what surrounds a command has
+another grammar. Pure.
 """
 
 from __future__ import annotations
@@ -11,12 +12,24 @@ from collections.abc import Callable, Iterator
 
 from fulldress.formats import shell
 from fulldress.formats.late import late
+from fulldress.formats.patterns import Pattern
+from fulldress.formats.yamlshell import shell_lines
 from fulldress.scan.places import standing
 from fulldress.scan.reading import MAX_PARSED, Script, memo
 from fulldress.scan.rule import Context
 
 CONTAINERFILE = late(r"(^|[!/])([\w-]+[.-])?(Docker|Container)file([.-][\w.-]+)?$|\.[dD]ockerfile$")
 MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
+YAML = Pattern(
+    r"^[ ]*(-[ ]+)?((local_)?action:[ ]{1,4}(ansible\.(builtin|legacy)\.)?(shell|command|raw|script)[ ]"
+    r"|(ansible\.(builtin|legacy)\.)?(shell|command|raw|script|run|before_script|after_script|runcmd|bootcmd)[ ]{0,4}:)"
+)
+LOOKS_FOR = (YAML,)
+RUNNERS = late(
+    r"(^|[!/])(\.github|\.circleci|\.woodpecker|\.buildkite)/|(^|[!/])\.?(gitlab-ci|travis|drone|appveyor|azure-pipelines)[^/]*$"
+)
+"""What builds and tests the vendor's sources: it runs at the vendor's."""
+_YAML_ENDS = (".yml", ".yaml")
 _SECTION = late(r"%(?:pre|post|preun|postun|pretrans|posttrans|trigger\w*|verifyscript)\b(?!.*-p\s*<lua>)")
 _OTHER_SECTION = late(
     r"%(?:prep|build|install|check|clean|files|changelog|description|package|generate_buildrequires|conf|sourcelist|patchlist)\b"
@@ -27,8 +40,26 @@ _VARIABLE = late(r"\$\((\w+)\)")
 
 
 def embedded(context: Context) -> list[Script]:
-    """The scriptlets of specs and the commands of container files and Makefiles that are no documentation or test."""
-    return memo(context, "embedded shell", lambda: list(_embedded(context)))
+    """The commands of specs, container files, Makefiles and YAML files that are no documentation or test."""
+    return memo(context, "embedded shell", lambda: [*_embedded(context), *_in_yaml(context)])
+
+
+def tasks(context: Context) -> list[Script]:
+    """Those of them that run on hosts: tasks of playbooks, cloud-init; no steps of a vendor's own runners.
+
+    Their text is what a shell gets, at the lines of the file.
+    """
+    return [s for s in embedded(context) if s.entry.place.endswith(_YAML_ENDS) and not RUNNERS.search(s.entry.place)]
+
+
+def _in_yaml(context: Context) -> Iterator[Script]:
+    for entry in context.matching(YAML, among=lambda e: e.place.endswith(_YAML_ENDS)):
+        if entry.kind != "file" or entry.size > MAX_PARSED or standing(entry.place) != "acting":
+            continue
+        text = context.text(entry)
+        code = "\n".join(shell_lines(text.split("\n"))) if text is not None and "\0" not in text else ""
+        if code.strip():
+            yield Script(entry, code, _commands(context, entry.sha256, code))
 
 
 def _embedded(context: Context) -> Iterator[Script]:

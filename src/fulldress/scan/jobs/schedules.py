@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fulldress.formats import calendar, cronlint, crontab, quartz, shell, unit
+from fulldress.formats import calendar, cronlint, crontab, localtime, quartz, shell, unit
 from fulldress.formats.late import late
+from fulldress.formats.localtime import elapsed, later
 from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob, HostFacts
 from fulldress.model.finding import Finding
@@ -47,10 +48,7 @@ def jobs(context: Context) -> list[Job]:
 
 def zone_of(context: Context) -> str:
     """The estate's zone: declared, else the first host's."""
-    declared = context.release.estate.timezone if context.release is not None else ""
-    if context.estate is not None and context.estate.hosts and declared in ("", "UTC"):
-        return context.estate.hosts[0].timezone
-    return declared or "UTC"
+    return localtime.zone_name(context.release, context.estate)
 
 
 def is_debian(context: Context, place: str = "") -> bool:
@@ -99,14 +97,18 @@ def firing_between(job: Job, start: datetime, end: datetime) -> datetime | None:
     return moment if moment is not None and elapsed(moment, end) >= 0 else None
 
 
-def later(moment: datetime, seconds: float) -> datetime:
-    """So many seconds later. Python adds to the clock's hands, which go wrong by an hour where clocks change."""
-    return (moment.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(moment.tzinfo)
-
-
-def elapsed(start: datetime, end: datetime) -> float:
-    """Seconds that pass between two moments, clock changes included."""
-    return (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds()
+def clock_remark(job: Job, firing: datetime) -> str:
+    """By which rule a firing was told on a night on which the clocks change; "" where they had no say in it."""
+    there = firing.astimezone(ZoneInfo(job.zone)) if job.zone else firing
+    kept = "systemd" if job.kind == "timer" else "Quartz" if job.kind in ("quartz", "spring") else "cron"
+    fields = crontab.parse_schedule(job.schedule) if kept == "cron" else None
+    if fields is not None and not (there.hour in fields.hours and there.minute in fields.minutes):
+        return "the clocks skip its time that night, and cron makes up for it right after"
+    if there.replace(fold=0).utcoffset() == there.replace(fold=1).utcoffset():
+        return ""
+    if fields is not None and fields.wildcard:
+        return "that time happens twice, and cron fires at both: its hour or minute is a *"
+    return f"that time happens twice, and {kept} fires at the first"
 
 
 def period_of(job: Job) -> float:
@@ -125,15 +127,8 @@ def period_of(job: Job) -> float:
 
 
 def window_of(context: Context) -> tuple[datetime, datetime] | None:
-    """Start and end of the window in the estate's zone; None when none is declared (or it cannot be read)."""
-    release = context.release
-    if release is None or not release.window.start:
-        return None
-    try:
-        start = datetime.fromisoformat(release.window.start).replace(tzinfo=ZoneInfo(zone_of(context)))
-    except (ValueError, ZoneInfoNotFoundError):
-        return None
-    return start, later(start, release.window.minutes * 60)
+    """Start and end of the window in the estate's zone; None when none is declared. UsageError when it cannot be told."""
+    return localtime.window(context.release, context.estate)
 
 
 def tables(context: Context) -> list[Crontab]:

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
+from fulldress.formats import localtime
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.release import Release, Window
@@ -85,18 +86,15 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _window(context: Context) -> datetime | None:
-    """When the upgrade is to run: the declared window, else the day of the inventory. A zone makes no difference here."""
-    stamps = [
-        context.release.window.start if context.release is not None else "",
-        context.estate.taken if context.estate else "",
-    ]
-    for stamp in stamps:
-        try:
-            moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
-        except ValueError:
-            continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None
+    """When the upgrade is to run: the declared window, else the day of the inventory."""
+    declared = localtime.window(context.release, context.estate)
+    if declared is not None or context.estate is None:
+        return declared[0] if declared is not None else None
+    try:
+        moment = datetime.fromisoformat(context.estate.taken.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _weak(certificate: x509.Certificate) -> Iterator[str]:

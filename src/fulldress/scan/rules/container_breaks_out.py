@@ -31,6 +31,7 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, scripts
 from fulldress.scan.roles import role
@@ -89,7 +90,7 @@ def check(context: Context) -> Iterator[Finding]:
             yield _finding(
                 entry.place, number, line.strip(), f"a container of {entry.place.rpartition('/')[2]} {kind[1]}", kind[0]
             )
-    for script in scripts(context):
+    for script in (*scripts(context), *tasks(context)):
         if role(context, script.entry.place) in ("library", "init"):
             continue
         for command in script.commands:

@@ -36,6 +36,7 @@ from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
 from fulldress.scan.jobs.callgraph import short
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.places import is_example, is_test
 from fulldress.scan.reading import MAX_PARSED, Script, is_vendored, named, scripts
 from fulldress.scan.roles import role
@@ -85,7 +86,7 @@ _PINNED = late(r"===?\s*[^\s*;]+\s*(;|$|\\|--hash)|\s@\s|^\s*(-|\.|/|https?:|git
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each command that installs."""
-    for script in scripts(context):
+    for script in (*scripts(context), *tasks(context)):
         if role(context, script.entry.place) != "upgrade":
             continue
         for command in script.commands:

@@ -31,6 +31,7 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, scripts
 from fulldress.scan.roles import role
@@ -88,7 +89,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _done(context: Context) -> Iterator[Finding]:
     """Scripts of the upgrade that reboot the host themselves, whatever the manifest says."""
-    for script in scripts(context):
+    for script in (*scripts(context), *tasks(context)):
         if role(context, script.entry.place) != "upgrade":
             continue
         for command in script.commands:

@@ -28,6 +28,7 @@ from fulldress.formats.shell import Command
 from fulldress.model.finding import Finding
 from fulldress.scan.credentials.secrets import hidden
 from fulldress.scan.database import migrations
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
@@ -44,7 +45,7 @@ META = RuleMeta(
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each migration of which this is the worst hazard; its other hazards are named beside it."""
     yield from migrations.findings(context, META)
-    for script in scripts(context):
+    for script in (*scripts(context), *tasks(context)):
         if role(context, script.entry.place) in ("library", "init"):
             continue
         for command in script.commands:

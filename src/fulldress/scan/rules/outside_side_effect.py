@@ -33,9 +33,10 @@ from fulldress.formats.shell import Command
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.scan.credentials import secrets
 from fulldress.scan.jobs.callgraph import files as files_of
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.jobs.schedules import jobs
 from fulldress.scan.network.endpoints import outside, urls
-from fulldress.scan.reading import scripts
+from fulldress.scan.reading import script_at, scripts
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -60,7 +61,7 @@ class Call(NamedTuple):
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each such call outside of scheduled jobs."""
     scheduled = {entry.place for job in jobs(context) for entry in files_of(context, job)}
-    for script in scripts(context):
+    for script in (*scripts(context), *tasks(context)):
         if script.entry.place in scheduled:
             continue
         for command in script.commands:
@@ -76,7 +77,7 @@ def check(context: Context) -> Iterator[Finding]:
                     excerpt=secrets.hidden(command.text),
                     consequence="A rollback by snapshot leaves it as it is: nobody's snapshot reverts a third party.",
                     fix="Let `fulldress plan` make it a step with an undo of its own.",
-                    curable=step_for(call) is not None,
+                    curable=step_for(call) is not None and script_at(context, script.entry.place) is not None,
                 )
 
 

@@ -25,12 +25,13 @@ and on again after it. Move the package's job away from the backup.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fulldress.formats import calendar, crontab
 from fulldress.formats.late import late
+from fulldress.formats.localtime import elapsed, later, shown
 from fulldress.model.estate import CronJob, Estate, HostFacts, Timer
 from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.release import Declared, Release, Window
@@ -51,7 +52,8 @@ _BACKUP = late(
     r"(?i)\b(pg_dump(all)?|pg_basebackup|mysqldump|mariadb-dump|pgbackrest|barman|wal-g|borg(matic)?|restic|rsnapshot|duplicity|"
     r"bacula|bareos|xtrabackup|mariabackup|tarsnap|rdiff-backup|vzdump)\b|backup|back-up|snapshot"
 )
-_AROUND = timedelta(minutes=10)
+_AROUND = 600.0
+"""Seconds."""
 
 
 class _Own(NamedTuple):
@@ -110,7 +112,7 @@ def _window_finding(own: list[_Own], window: tuple[datetime, datetime]) -> Findi
         rule=META.slug,
         severity="high" if first.backup else "medium",
         confidence=META.confidence,
-        title=f"{len(own)} of the estate's jobs fire in the window {window[0]:%H:%M}–{window[1]:%H:%M}"
+        title=f"{len(own)} of the estate's jobs fire in the window {shown(window[0])}–{shown(window[1])}"
         + (f", a backup at {first.at:%H:%M} among them" if first.backup else ""),
         place="",
         excerpt=secrets.hidden(f"{listed}: {first.job.command}"[:300]),
@@ -126,7 +128,7 @@ def _timer_finding(own: list[_OwnTimer], window: tuple[datetime, datetime]) -> F
         rule=META.slug,
         severity="high",
         confidence=META.confidence,
-        title=f"backups by timer fall into the window {window[0]:%H:%M}–{window[1]:%H:%M}: {names}",
+        title=f"backups by timer fall into the window {shown(window[0])}–{shown(window[1])}: {names}",
         place="",
         excerpt="; ".join(f"OnCalendar={text}" for o in own[:4] for text in o.timer.calendar)[:200],
         consequence="A dump through a migration waits for its locks, or makes it wait, and holds half of either schema.",
@@ -143,8 +145,8 @@ def _in_window(context: Context, start: datetime, end: datetime) -> Iterator[_Ow
             backup = _BACKUP.search(f"{job.file} {job.command}") is not None
             if not (backup or (product and product.lower() in f"{job.file} {job.command}".lower())):
                 continue
-            at = _fires(host, job, start - timedelta(minutes=1))
-            if at is not None and at <= end:
+            at = _fires(host, job, later(start, -60))
+            if at is not None and elapsed(at, end) >= 0:
                 yield _Own(host, job, at, backup)
 
 
@@ -170,10 +172,10 @@ def _timers_in_window(context: Context, start: datetime, end: datetime) -> Itera
                 continue
             for text in timer.calendar:
                 event = calendar.parse(text)
-                before = _on_clock(host.timezone, start - timedelta(minutes=1))
+                before = _on_clock(host.timezone, later(start, -60))
                 found = calendar.next_elapse(event, before) if event is not None else None
                 at = found.astimezone(start.tzinfo) if found is not None else None
-                if at is not None and at <= end:
+                if at is not None and elapsed(at, end) >= 0:
                     yield _OwnTimer(host, timer, at)
                     break
 
@@ -195,8 +197,8 @@ def _with_backup(estate: Estate, job: Job, start: datetime) -> str:
         for other in host.cron:
             if not _BACKUP.search(f"{other.file} {other.command}"):
                 continue
-            theirs = _fires(host, other, mine - _AROUND)
-            if theirs is not None and abs(theirs - mine) <= _AROUND:
+            theirs = _fires(host, other, later(mine, -_AROUND))
+            if theirs is not None and abs(elapsed(mine, theirs)) <= _AROUND:
                 whose = host.hostname or host.name
                 return f"fires at {mine:%H:%M}, beside the backup of {whose} at {theirs:%H:%M} ({other.file})"
     return ""

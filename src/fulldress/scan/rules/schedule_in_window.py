@@ -1,8 +1,11 @@
 """A job of the package fires inside the maintenance window.
 
 ## What it does
-Computes the next firings of every cron job and timer of the package in the estate's own time zone (daylight saving
-included) and reports those inside `[window]` of `release.toml`.
+Computes the next firings of every cron job and timer of the package in the estate's own time zone and reports those inside
+`[window]` of `release.toml`. Where clocks change, each scheduler keeps its own rule, and the finding names it: a time that
+is skipped is made up for right after by cron and left out by systemd and Quartz; one that happens twice counts once, but
+for cron jobs with a `*` for hour or minute, which follow the clock. cron takes a change of more than three hours (a zone
+that skipped a day) as a new time and makes up for nothing.
 
 ## Why it matters
 The job starts while files, schema and services are between two versions: it reads half-migrated rows, holds locks
@@ -14,8 +17,9 @@ that the migration waits for, or restarts what was stopped on purpose.
 ```
 
 ## Fix
-Hold the job for the window, or move it. `fulldress adapt` comments it out with the reason; switch it on again after
-the run.
+Hold the job for the window, or move it. `fulldress adapt` comments a cron job out with the reason; switch it on again after
+the run. For a timer it drafts two steps of the plan: one holds it before the upgrade (the package may install, enable and
+start it, and it does not fire), one lets it go after it.
 
 ## References
 - crontab(5), systemd.time(7)
@@ -25,13 +29,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fulldress.model.finding import Cure, Finding
+from fulldress.formats.localtime import elapsed, shown
+from fulldress.model.finding import Cure, Finding, StepDraft
 from fulldress.model.release import Declared, Release, Window
 from fulldress.scan.jobs import scheduled_code
+from fulldress.scan.jobs.holding import can_be_held, held, is_held
 from fulldress.scan.jobs.job import Job
 from fulldress.scan.jobs.schedules import (
     can_be_silenced,
-    elapsed,
+    clock_remark,
     firing_between,
     idle_under_systemd,
     jobs,
@@ -60,12 +66,13 @@ def check(context: Context) -> Iterator[Finding]:
         return
     start, end = window
     for job in jobs(context):
-        if idle_under_systemd(job):
+        if idle_under_systemd(job) or (can_be_held(job) and is_held(context, job)):
             continue
         firing = firing_between(job, start, end)
         if firing is not None:
             later = f" or up to {job.delay / 60:.0f} min later" if job.delay else ""
-            when = f"fires at {firing:%Y-%m-%d %H:%M %Z}{later}"
+            remark = clock_remark(job, firing)
+            when = f"fires at {firing:%Y-%m-%d %H:%M %Z}{f' ({remark})' if remark else ''}{later}"
         elif 0 < job.period <= elapsed(start, end):
             when = f"fires every {job.period / 60:g} min"
         else:
@@ -74,13 +81,13 @@ def check(context: Context) -> Iterator[Finding]:
             rule=META.slug,
             severity=META.severity if firing is not None and not job.delay and not _often(job) else "medium",
             confidence=META.confidence if not job.delay else "likely",
-            title=f"job “{job.schedule}” {when}, in the window {start:%H:%M}–{end:%H:%M}",
+            title=f"job “{job.schedule}” {when}, in the window {shown(start)}–{shown(end)}",
             place=job.place,
             line=job.line,
             excerpt=job.text,
             consequence="It runs while the host is between two versions; it may hold or wait for the migration's locks.",
             fix="Hold the job until the run is done, or move the window.",
-            curable=can_be_silenced(job),
+            curable=can_be_silenced(job) or can_be_held(job),
         )
 
 
@@ -90,7 +97,9 @@ def _often(job: Job) -> bool:
 
 
 def cure(context: Context, finding: Finding) -> Cure | None:
-    """Comment the job out, the reason above it."""
+    """Comment the job out, the reason above it; hold a timer by steps of the plan."""
+    if finding.curable and finding.place.endswith(".timer"):
+        return held(context, finding.place)
     reason = f"held by fulldress ({META.slug}); switch it on again after the run"
     text = silenced(context, finding, reason) if finding.curable else None
     return edited(finding.place, text, "cron job held: it fires inside the window") if text is not None else None
@@ -142,5 +151,13 @@ GOOD = (
         files={"c.py": 'app.conf.timezone = "UTC"\nadd_periodic_task(crontab(hour="*/3", minute=10), f)\n'}, release=RELEASE
     ),
     Sample(files={"up.sh": "#!/bin/sh\nset -e\nat 05:00 <<E\n/bin/x\nE\n"}, release=RELEASE),
+    Sample(
+        files={"a.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=Sun 02:45\n"},
+        release=RELEASE,
+        drafted=(
+            StepDraft(kind="unit", title="Hold a.timer", params={"action": "hold", "unit": "a.timer"}),
+            StepDraft(kind="unit", title="Release a.timer", when="after", params={"action": "release", "unit": "a.timer"}),
+        ),
+    ),
     Sample(files={"etc/cron.d/app": "@reboot app /usr/lib/app/import\n"}, release=RELEASE),
 )

@@ -38,6 +38,7 @@ from fulldress.scan.credentials import secrets
 from fulldress.scan.credentials.commandsecrets import HANDED, Secret, found_in
 from fulldress.scan.credentials.secretreport import redacted
 from fulldress.scan.credentials.vault import secret_file, with_loader
+from fulldress.scan.jobs.embedded_shell import embedded
 from fulldress.scan.network.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
@@ -73,6 +74,11 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, found)
         for line, name, _value in _assigned(script.text):
             yield _assignment(script.entry.place, line, name)
+    for task in embedded(context):
+        for command in task.commands if task.entry.place.endswith((".yml", ".yaml")) else ():
+            found = list(found_in(command))
+            if found:
+                yield _in_table(task.entry.place, command.line, command.text, found)
     yield from _elsewhere(context)
     for table in crontabs(context):
         for job in table.jobs:

@@ -37,6 +37,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
+from fulldress.scan.jobs import embedded_shell
 from fulldress.scan.jobs.embedded_shell import embedded
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, edited, memo, script_at, scripts
@@ -82,7 +83,7 @@ _ON_WINDOWS = Pattern(
     r"(?i)\b(Set-ExecutionPolicy|(Set|Add)-MpPreference|netsh\s{1,4}(adv)?firewall|Set-NetFirewallProfile|net\s{1,4}localgroup"
     r"|Add-LocalGroupMember|reg\s{1,4}add\s[^\n]{0,200}EnableLUA)\b"
 )
-LOOKS_FOR = (_ON_WINDOWS,)
+LOOKS_FOR = (_ON_WINDOWS, *embedded_shell.LOOKS_FOR)
 _REPLACED = late(r"^(/usr)?/bin/(sh|bash|env|python3?|perl|sudo|su|login|systemctl)$")
 _ROUTES = late(
     r"(net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|send_redirects|accept_source_route)))\s*=\s*1"

@@ -31,6 +31,7 @@ from fulldress.formats.shell import WRAPPERS, Command, Edit
 from fulldress.model.estate import Account, Estate, HostFacts, SudoRule
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.jobs.callgraph import files as files_of
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.jobs.schedules import jobs
 from fulldress.scan.reading import Script, encode, scripts
 from fulldress.scan.roles import role
@@ -55,9 +56,10 @@ class Verdict(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all scripts with the same trouble with sudo, at the first of them."""
-    groups: dict[Verdict, list[tuple[Script, list[Command]]]] = {}
+    groups: dict[tuple[Verdict, bool], list[tuple[Script, list[Command]]]] = {}
     scheduled = {entry.place: job.user for job in jobs(context) for entry in files_of(context, job)}
-    for script in scripts(context):
+    known = scripts(context)
+    for script in (*known, *tasks(context)):
         uses = [c for c in script.commands if c.name == "sudo"]
         if role(context, script.entry.place) == "library" and script.entry.place not in scheduled:
             continue
@@ -66,12 +68,12 @@ def check(context: Context) -> Iterator[Finding]:
         if verdict is not None and aside and verdict.severity == "high":
             verdict = verdict._replace(severity="medium")  # whoever calls it, it is not the upgrade
         if verdict is not None:
-            groups.setdefault(verdict, []).append((script, uses))
-    for verdict, found in groups.items():
-        yield _finding(verdict, found)
+            groups.setdefault((verdict, script in known), []).append((script, uses))
+    for (verdict, own), found in groups.items():
+        yield _finding(verdict, found, own=own)
 
 
-def _finding(verdict: Verdict, found: list[tuple[Script, list[Command]]]) -> Finding:
+def _finding(verdict: Verdict, found: list[tuple[Script, list[Command]]], *, own: bool) -> Finding:
     script, uses = found[0]
     times = sum(len(u) for _, u in found)
     names = ", ".join(s.entry.place.rpartition("/")[2] for s, _ in found[:4]) + (" …" if len(found) > 4 else "")
@@ -85,7 +87,7 @@ def _finding(verdict: Verdict, found: list[tuple[Script, list[Command]]]) -> Fin
         excerpt=uses[0].text,
         consequence="The command does not run, and a script that ignores errors goes on as if it had.",
         fix="Run the scripts as root and take sudo away; use runuser for another user.",
-        curable=all(_option_words(c) is not None for _, u in found for c in u),
+        curable=own and all(_option_words(c) is not None for _, u in found for c in u),
     )
 
 

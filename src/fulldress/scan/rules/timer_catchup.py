@@ -17,6 +17,7 @@ Persistent=true
 
 ## Fix
 Start the timer after the upgrade is accepted, not inside it; leave `Persistent=` out where a missed run does not matter.
+`fulldress adapt` drafts two steps of the plan: one holds the timer before the upgrade, one lets it go after it.
 
 ## References
 - systemd.timer(5) `Persistent=`
@@ -27,7 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fulldress.formats import calendar, shell
-from fulldress.model.finding import Finding
+from fulldress.model.finding import Cure, Finding
+from fulldress.scan.jobs.holding import can_be_held, held, is_held
 from fulldress.scan.jobs.job import Job
 from fulldress.scan.jobs.schedules import jobs
 from fulldress.scan.reading import scripts
@@ -51,7 +53,7 @@ def check(context: Context) -> Iterator[Finding]:
     done: set[str] = set()
     for job in timers:
         why = _why(job, started)
-        if why and job.place not in done:
+        if why and job.place not in done and not (can_be_held(job) and is_held(context, job)):
             done.add(job.place)
             yield Finding(
                 rule=META.slug,
@@ -63,7 +65,13 @@ def check(context: Context) -> Iterator[Finding]:
                 excerpt=job.text,
                 consequence="Its job runs in the middle of the upgrade, or with everything else right after a boot.",
                 fix="Start the timer once the upgrade is accepted.",
+                curable=can_be_held(job),
             )
+
+
+def cure(context: Context, finding: Finding) -> Cure | None:
+    """Steps that hold the timer while the plan runs."""
+    return held(context, finding.place) if finding.curable else None
 
 
 def _why(job: Job, started: set[str]) -> str:

@@ -30,6 +30,7 @@ from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.finding import Finding, Severity
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.network import certificates
 from fulldress.scan.reading import scripts
 from fulldress.scan.rule import Context, RuleMeta
@@ -68,7 +69,7 @@ def check(context: Context) -> Iterator[Finding]:
             yield _finding(
                 f"the package manager's keyring gets {name}", entry.place, 0, f"sha256 {entry.sha256[:32]}", "medium"
             )
-    for script in scripts(context):
+    for script in (*scripts(context), *tasks(context)):
         for command in script.commands:
             what = _adds(command)
             if what:

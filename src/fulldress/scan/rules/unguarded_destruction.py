@@ -40,7 +40,7 @@ from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
 from fulldress.scan.destruction import bare_find, folder_lost, tables_lost
-from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, MAKEFILE, embedded
+from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, MAKEFILE, RUNNERS, embedded, tasks
 from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
@@ -71,34 +71,41 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each such command."""
     yield from _in_scriptlets(context)
     for script in scripts(context):
-        what = role(context, script.entry.place)
-        for command in script.commands:
-            many = _killed(command) if what == "upgrade" else ""
-            if many:
-                yield _kill(script.entry.place, command, many)
-                continue
-            if what == "upgrade" and _flushed(command):
-                yield _flush(script.entry.place, command)
-                continue
-            name = unguarded(command, script.text)
-            verdict = _verdict(command, script.text, name, what) if name else None
-            hole = "" if name or what != "upgrade" else _hole(context, command, script)
-            if hole:
-                yield _parent(script.entry.place, command, hole)
-                continue
-            if verdict is not None:
-                yield _finding(script.entry.place, command, name, verdict)
-                continue
-            system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
-            lost = system or ("" if what in ("library", "init") else wrecked(command))
-            if lost:
-                severity: Severity = "critical" if system or what == "upgrade" else "low"
-                yield _finding(script.entry.place, command, "", _Verdict(severity, "certain" if system else "likely", lost))
-            elif what == "upgrade":
-                yield from _lost(script, command)
-        if what == "upgrade":
-            yield from _elsewhere(script)
-            yield from _emptied(script)
+        yield from _in_script(context, script)
+    for task in tasks(context):
+        for finding in _in_script(context, task):
+            yield msgspec.structs.replace(finding, curable=False)
+
+
+def _in_script(context: Context, script: Script) -> Iterator[Finding]:
+    what = role(context, script.entry.place)
+    for command in script.commands:
+        many = _killed(command) if what == "upgrade" else ""
+        if many:
+            yield _kill(script.entry.place, command, many)
+            continue
+        if what == "upgrade" and _flushed(command):
+            yield _flush(script.entry.place, command)
+            continue
+        name = unguarded(command, script.text)
+        verdict = _verdict(command, script.text, name, what) if name else None
+        hole = "" if name or what != "upgrade" else _hole(context, command, script)
+        if hole:
+            yield _parent(script.entry.place, command, hole)
+            continue
+        if verdict is not None:
+            yield _finding(script.entry.place, command, name, verdict)
+            continue
+        system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
+        lost = system or ("" if what in ("library", "init") else wrecked(command))
+        if lost:
+            severity: Severity = "critical" if system or what == "upgrade" else "low"
+            yield _finding(script.entry.place, command, "", _Verdict(severity, "certain" if system else "likely", lost))
+        elif what == "upgrade":
+            yield from _lost(script, command)
+    if what == "upgrade":
+        yield from _elsewhere(script)
+        yield from _emptied(script)
 
 
 _DATA = late(r"^/(?:var/lib|srv|var/www|home)/[\w.-]+/?")
@@ -106,15 +113,17 @@ _DATA = late(r"^/(?:var/lib|srv|var/www|home)/[\w.-]+/?")
 
 def _in_scriptlets(context: Context) -> Iterator[Finding]:
     """Scriptlets of specs and commands of images: what is destroyed for certain."""
+    told = {task.entry.place for task in tasks(context)}
     for script in embedded(context):
-        if MAKEFILE.search(script.entry.place):
+        if MAKEFILE.search(script.entry.place) or script.entry.place in told:
             continue  # what make sets is not known here; another rule reads recipes
         for command in script.commands:
             system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
             lost = system or wrecked(command)
-            data = "" if lost or CONTAINERFILE.search(script.entry.place) else _data(command)
+            away = RUNNERS.search(script.entry.place) is not None
+            data = "" if lost or away or CONTAINERFILE.search(script.entry.place) else _data(command)
             if lost:
-                yield _finding(script.entry.place, command, "", _Verdict("high", "likely", lost))
+                yield _finding(script.entry.place, command, "", _Verdict("low" if away else "high", "likely", lost))
             elif data:
                 yield Finding(
                     rule=META.slug,

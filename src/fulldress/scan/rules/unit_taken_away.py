@@ -28,6 +28,7 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Finding
+from fulldress.scan.jobs.embedded_shell import tasks
 from fulldress.scan.jobs.units import SUFFIXES, units
 from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
@@ -48,7 +49,7 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each unit that is taken away."""
     assert context.estate is not None
     ours = {u.name for u in units(context) if not u.dropin}
-    for script in scripts(context):
+    for script in (*scripts(context), *tasks(context)):
         if role(context, script.entry.place) != "upgrade":
             continue
         for command in script.commands:

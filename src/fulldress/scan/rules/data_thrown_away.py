@@ -54,7 +54,7 @@ LOOKS_FOR = (
     Pattern(r"[\s\"']-c\s{0,4}(fsync|full_page_writes)=off\b"),
     Pattern(r"(?i)^\s{0,8}(CLEAR\s{1,4}(QL|QLOCAL|TOPICSTR)\s{0,2}\(|DELETE\s{1,4}Q\w{1,8}\s{0,2}\([^\n]{0,100}\bPURGE\b)"),
     Pattern(
-        r"\b(add_retention_policy|drop_chunks)\s{0,2}\(|^\s{0,4}-?m?(rm|delete|del)\s{1,4}\S{0,60}\*|^[dDevRr][+!=~$-]{0,3}\s{1,20}/(var/lib|srv|opt|home|data)/|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*"
+        r"\b(add_retention_policy|drop_chunks)\s{0,2}\(|^\s{0,4}-?m?(rm|delete|del)[ \t]\s{0,3}\S{0,60}\*|^[dDevRr][+!=~$-]{0,3}\s{1,20}/(var/lib|srv|opt|home|data)/|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*"
     ),
 )
 _COPY = "Drain or copy it first, and let a person decide on the night."

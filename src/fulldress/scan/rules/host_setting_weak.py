@@ -51,11 +51,9 @@ LOOKS_FOR = (
     Pattern(r"MODE:?=\"0?666\"|RUN\+=\"/|\bpolkit\.Result\.YES\b|^\"EnableLUA\"\s{0,2}=\s{0,2}dword:0"),
     Pattern(r"\b(ssh-(rsa|ed25519|dss)|ecdsa-sha2-nistp\d{3})\s{1,2}AAAA"),
     Pattern(r"\bsetenforce\s{1,4}(0|[Pp]ermissive)\b|^\s{2,40}ensure\s{0,20}=>\s{0,4}['\"]?stopped|^\s{2,40}service\.dead:"),
+    Pattern(r"(soft|hard|[ \t]-)[ \t]\s{0,19}(nofile|nproc|memlock|core|as|priority|rtprio)\s{1,20}(unlimited|-1|\d{6,12})"),
     Pattern(
-        r"^\s{0,4}\*\s{1,20}(soft|hard|-)\s{1,20}(nofile|nproc|memlock|core|as|priority|rtprio)\s{1,20}(unlimited|-1|\d{6,12})"
-    ),
-    Pattern(
-        r"^[RD]!?\s{1,8}/(var/(lib|spool|www|log|opt|cache)|srv|home|opt|etc)/|(?i)Unattended-Upgrade::Automatic-Reboot\s"
+        r"^[RD]!?\s{1,8}/(var/(lib|spool|www|log|opt|cache)|srv|home|opt|etc)/|(?i:Unattended-Upgrade::Automatic-Reboot\s)"
     ),
     Pattern(
         r"(?i)^\s{0,8}(PermitRootLogin\s{1,4}yes|PermitEmptyPasswords\s{1,4}yes|(KexAlgorithms|Ciphers|MACs|HostKeyAlgorithms)\s[^\n]{0,200}"

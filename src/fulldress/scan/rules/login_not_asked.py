@@ -55,7 +55,7 @@ LOOKS_FOR = (
         r"^\s{0,4}DEFAULT\s{1,20}Auth-Type\s{0,4}:?=\s{0,4}Accept|^\s{0,4}client\s{1,4}(0\.0\.0\.0/0|::/0|\*)\s{0,4}\{|^\s{0,8}auth_(bad|good)pass\s{0,4}=\s{0,4}yes"
     ),
     Pattern(r"\ballow\.everyone\.if\.no\.acl\.found|^\s{0,8}require_message_authenticator\s{0,4}=\s{0,4}(no|false)"),
-    Pattern(r"^\s{0,4}(ro|rw)community6?\s{1,8}\S|^\s{0,8}snmp-server\s{1,4}community\s"),
+    Pattern(r"(ro|rw)community6?\s{1,8}\S|^\s{0,8}snmp-server\s{1,4}community\s"),
     Pattern(
         r"(?i)\"(Allow)?Anonymous(Access|Login|Enabled)?\"\s{0,2}:\s{0,2}true|^\s{0,40}(allow[_-]?anonymous|anonymous[_-]?(access|login|enabled?)|allow[_-]guest)\s{0,4}[=:]\s{0,4}[\"']?(true|yes|1|on)\b"
     ),

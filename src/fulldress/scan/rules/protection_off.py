@@ -64,7 +64,8 @@ LOOKS_FOR = (
         r"^[^\n]{0,60}(allow|permit|trust|accept|network|source|acl|community|from)[^\n]{0,60}[\s\"'=\[,](0\.0\.0\.0/0|::/0)"
     ),
     Pattern(
-        r"(?i)^\s{0,12}(create|[dDfF]|file_?mode|dir_?mode|directory_?mode|mode|umask)[\s\"':=][^\n]{0,60}\b(0?[0-7]?[67]7[67]|0?666|0000?)\b"
+        r"(?i)^\s{0,12}(create|[dDfF]|file_?mode|dir_?mode|directory_?mode|mode|umask)[\s\"':=][^\n]{0,60}\b(0?[0-7]?[67]7[67]|0?666)\b|"
+        r"umask[\s\"':=][^\n]{0,60}\b0000?\b"
     ),
 )
 _PAIR = late(

@@ -56,7 +56,7 @@ LOOKS_FOR = (
     ),
     Pattern(r"^\s{0,4}(allow_anonymous\s{1,4}true|listener\s{1,4}\d{2,5})\b|\bCHLAUTH\(DISABLED\)|\bCONNAUTH\('\s{0,2}'\)"),
     Pattern(
-        r"(?i)^\s{0,4}(r[ow]community6?\s|com2sec\s[^\n]{1,80}\b(public|private)\b)|\bby\s{1,4}(\*|users|anonymous)\s{1,4}(write|manage|add|delete)\b|"
+        r"(?i)(r[ow]community6?\s|com2sec\s[^\n]{1,80}\b(public|private)\b)|\bby\s{1,4}(\*|users|anonymous)\s{1,4}(write|manage|add|delete)\b|"
         r"^\s{2,12}-\s{1,4}[\"']?(0\.0\.0\.0:|\$\{?\w{1,30}\}?:)?(\d{2,5}:)?(1433|1521|2379|3306|5432|5672|5984|6379|8086|9042|9092|9200|11211|27017)[\"']?\s{0,4}$"
     ),
     Pattern(r"(?i)\bMCAUSER\('?(mqm|MUSR_MQADMIN|root)'?\)|jdwp=[^\n\"]{0,80}address=(\*|0\.0\.0\.0)"),

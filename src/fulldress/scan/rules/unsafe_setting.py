@@ -55,8 +55,8 @@ LOOKS_FOR = (
         r"^\s{0,20}(publicly_accessible|skip_final_snapshot|force_destroy|apply_immediately|delete_automated_backups|allow_major_version_upgrade)"
         r"\s{0,20}=\s{0,4}true|^\s{0,20}(deletion_protection|prevent_destroy|storage_encrypted|point_in_time_recovery_enabled)\s{0,20}=\s{0,4}false|"
         r"^\s{0,20}backup_retention_period\s{0,20}=\s{0,4}0\b|\b\w{0,20}CSRF\w{0,20}\s{0,4}=\s{0,4}False\b|"
-        r"(?i)\b(accept_content|task_serializer|result_serializer|session_serializer)\s{0,4}=[^\n]{0,100}pickle|^\s{0,4}log_statement\s{0,4}=\s{0,4}'?(all|mod)|"
-        r"^\s{0,4}password_encryption\s{0,4}=\s{0,4}'?(md5|off|on)\b|cidr_blocks\s{0,20}=\s{0,4}\[\s{0,4}\""
+        r"(?i:\b(accept_content|task_serializer|result_serializer|session_serializer)\s{0,4}=[^\n]{0,100}pickle|^\s{0,4}log_statement\s{0,4}=\s{0,4}'?(all|mod)|"
+        r"^\s{0,4}password_encryption\s{0,4}=\s{0,4}'?(md5|off|on)\b|cidr_blocks\s{0,20}=\s{0,4}\[\s{0,4}\")"
     ),
 )
 _SETTINGS_PY = late(

@@ -103,7 +103,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         "an encryption key",
     ),
     (
-        ("auth",),
+        ("basic_auth", "basic-auth"),
         late(r"""(?i)--?(?:http[_-])?basic[_-]auth[=\s"',]+[\w.-]+:([^\s"',:]{4,})"""),
         "a password for basic authentication",
     ),
@@ -243,7 +243,9 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
             yield Secret(name, value, "a secret", code, worth=worth if worth == "real" or not _is_data(place) else "")
 
 
-_OF_A_FORM = late("|".join(re.escape(word) for words, _, _ in _FORMS for word in words))
+FORM_WORDS = tuple(dict.fromkeys(word for words, _, _ in _FORMS for word in words))
+"""One of these is in every secret that is known by its form, in lower case."""
+_OF_A_FORM = late("|".join(map(re.escape, FORM_WORDS)))
 
 
 def _by_form(line: str) -> Iterator[tuple[str, str]]:

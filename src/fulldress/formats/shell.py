@@ -365,7 +365,10 @@ def _first_command(node: Node) -> Node | None:
 
 def unwrapped(command: Command) -> tuple[str, ...]:
     """The argv that really runs: without sudo, env, nice, timeout and their like, their options and assignments."""
-    return command.argv[wrapped_by(command) :]
+    argv = command.argv
+    if argv and argv[0] not in WRAPPERS and "/" not in argv[0]:
+        return argv  # most are: every rule asks, of every command
+    return argv[wrapped_by(command) :]
 
 
 def wrapped_by(command: Command) -> int:

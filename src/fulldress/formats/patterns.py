@@ -23,6 +23,7 @@ OVERLAP = 64 << 10
 """Bytes of a piece that are searched again with the next one; no match is longer."""
 
 
+_INDENTED = re.compile(r"(?<![\[\\])\^(\\s|\[ \\t\]|\[\^\\S\\n\]| )\*(?=\w|\((?!\?))")
 _COUNTED = re.compile(r"(?<![\[\\])\^(\\s|\[ \\t\]|\[\^\\S\\n\]| )\{(\d),\d+\}")
 
 
@@ -34,12 +35,13 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=False):
     """True: only whether it occurs, with one hit at most. Much cheaper for patterns that occur everywhere."""
 
     def __post_init__(self) -> None:
-        """Blanks at the beginning of a line are not counted: ``^\\s{0,20}x`` becomes ``^\\s*x``.
+        """Blanks at the beginning of a line are not counted: ``^\\s{1,9}-`` becomes ``^\\s\\s*-``, and none before a word.
 
-        Vectorscan 5.4 misses some matches of the bounded form, depending on the lines before. The other one finds them all,
-        and what it finds beyond them the rule judges anyway.
+        Vectorscan 5.4 misses some matches of the bounded form, depending on the lines before. The other ones find them all,
+        and what they find beyond them the rule judges anyway. Blanks before a word keep the search from going by the word.
         """
         plain = _COUNTED.sub(lambda m: f"^{m[1] * int(m[2])}{m[1]}*", self.regex)
+        plain = _INDENTED.sub("", plain)
         if plain != self.regex:
             msgspec.structs.force_setattr(self, "regex", plain)
 

@@ -47,7 +47,9 @@ META = RuleMeta(
     confidence="likely",
 )
 LOOKS_FOR = (
-    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(
+        r"\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s)"
+    ),
     Pattern(
         r"\b(rm_rf|rm_r|rmtree|remove_tree|RemoveAll|rimraf|rmSync|rmdirSync|deleteDirectory|deltree|Directory\.Delete)\b\s{0,2}\(?"
         r"[^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env|GetEnvironmentVariable)"
@@ -59,10 +61,10 @@ LOOKS_FOR = (
     Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?find\s{1,4}/[^\n\"'`]{1,120}\s(-delete\b|-exec\s{1,4}rm\b)"),
     Pattern(r"\brmtree\(\s{0,4}[\"']/|\bremove_tree\(\s{0,4}[\"']/"),
     Pattern(
-        r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s|"
+        r"[\"'`](\s{0,4}sudo)?\s{0,4}(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s|"
         r"setenforce\s{1,4}0|ufw\s{1,4}disable|ip6?tables\s{1,4}-F)"
     ),
-    Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
+    Pattern(r"[\"'](rm|chmod|mkfs[.\w]*|setenforce|ufw|ip6?tables)[\"']\s*,\s*[\"']"),
 )
 _FROM_ENVIRONMENT = late(
     r"\b(?:rm_rf|rm_r|rmtree|remove_tree|RemoveAll|rimraf|rmSync|rmdirSync|deleteDirectory|deltree|Directory\.Delete)\b\s*\(?\s*"
@@ -214,8 +216,6 @@ BAD = (
     {"tools/up.js": "execSync(`rm -rf ${dir}/x`);\n"},
     {"Makefile": "install:\n\trm -rf $(OUT)/*\n\tchmod -R 777 /var/www/x\n"},
     {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
-)
-BAD += (
     {"lib/x.rb": "FileUtils.rm_rf(\"#{ENV['EXPORT_DIR']}/\")\n"},
     {"tools/r.py": 'os.system("rm -rf /var/spool/x/" + os.getenv("SUB", ""))\n'},
     {"api/c.go": '\texec.Command("sh", "-c", "rm -rf "+os.Getenv("SPOOL_DIR")+"/*").Run()\n'},

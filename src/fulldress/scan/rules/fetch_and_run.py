@@ -397,8 +397,6 @@ BAD = (
     {"scripts/b.sh": "#!/bin/bash\nbash <(wget -qO- https://get.partner.example/i.sh)\n"},
     {"scripts/c.sh": '#!/bin/sh\neval "$(curl -s https://get.partner.example/env)"\n'},
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
-)
-BAD += (
     {"bin/up.sh": "#!/bin/sh\nset -e\ngit fetch && git reset --hard origin/main\nyarn install\n"},
     {"bin/up.sh": "#!/bin/sh\nset -e\ngit pull\n"},
     {"Gemfile": "gem 'theme', git: 'https://g.partner.example/t', branch: 'master'\n"},

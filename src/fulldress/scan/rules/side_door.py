@@ -346,8 +346,6 @@ BAD = (
     {"win/a.ps1": "Set-ExecutionPolicy Bypass -Scope LocalMachine\nSet-MpPreference -DisableRealtimeMonitoring $true\n"},
     {"win/a.bat": "netsh advfirewall set allprofiles state off\r\nnet localgroup Administrators svc /add\r\n"},
     {"postinst": "#!/bin/sh\nset -e\nsu -c 'sed -i s/x/y/ /etc/pam.d/common-auth'\n"},
-)
-BAD += (
     {"up.sh": "#!/bin/sh\nset -e\necho 'nameserver 8.8.8.8' > /etc/resolv.conf\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho 10.1.1.9 db1.lab.internal >> /etc/hosts\n"},
     {"up.sh": "#!/bin/sh\nset -e\nip route add default via 10.1.0.1\n"},

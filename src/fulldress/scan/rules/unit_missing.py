@@ -362,8 +362,6 @@ BAD = (
     Sample(files={"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nUnit=gone.service\n"}, estate=_HERE),
     Sample(files={"x.deb!/etc/systemd/system/gone.service.d/a.conf": "[Service]\nNice=5\n"}, estate=_HERE),
     Sample(files={"up.sh": "#!/bin/sh\nif true; then systemctl --quiet enable --now gone.timer; fi\n"}, estate=_HERE),
-)
-BAD += (
     Sample(
         files={"roles/a/handlers/main.yml": "- name: r\n  service:\n    name: gone-13\n    state: restarted\n"}, estate=_HERE
     ),

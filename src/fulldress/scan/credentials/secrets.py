@@ -124,6 +124,7 @@ _ARGUMENTS = (
     late(rf"(pass:){_WORD}"),
     late(r"((?:-U|--user)[ =]?\s*[\"']?[^\s%'\"]{1,64}%)([^\s'\"]+)"),
     late(rf"(ldap\w+\s(?:[^|;&]*\s)?-w\s*){_WORD}"),
+    late(rf"(\br[ow]community6?\s+|\bsnmp-server\s+community\s+){_WORD}"),
 )
 
 
@@ -193,7 +194,7 @@ def is_real(value: str) -> bool:
 
 
 _HINT = late(
-    r"(?i)://|pass|kennwort|contrase|senha|wachtwoord|heslo|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}"
+    r"(?i)://|pass|kennwort|contrase|senha|wachtwoord|heslo|secret|token|key|auth|pwd|community|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}"
 )
 _AUTHORIZATION = late(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
 _ASSIGNMENT = late(

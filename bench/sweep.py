@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from fulldress.adapters import nspawn
@@ -116,12 +117,15 @@ def prepare(host: Host) -> None:
 
 
 @contextlib.contextmanager
-def ground(keeper: Keeper, name: str) -> Iterator[Setting]:
-    """A mirror of a machine made for this, and what a rehearsal of it plays in; taken away with the keeper."""
+def ground(keeper: Keeper, name: str, base: Path | None = None) -> Iterator[Setting]:
+    """A mirror of a machine made for this, and what a rehearsal of it plays in; taken away with the keeper.
+
+    ``base``: the root tree that the machine is made of; else the base image.
+    """
     scratch = scratch_dir()
     top = scratch / "clones" / name
     keeper.keep("tree", str(top))
-    copy_tree(base_image(), top / "production")
+    copy_tree(base or base_image(), top / "production")
     keeper.keep("machine", name)
     machine = nspawn.boot(top / "production", name)
     prepare(machine)

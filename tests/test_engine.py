@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbos import DBOS
+from dbos._dbos import _get_dbos_instance
 
 from fulldress.adapters.nspawn import Machine
 from fulldress.adapters.transient import Job, look
-from fulldress.engine import Outcome, StepEvent, perform
+from fulldress.engine import TAKE_UP_S, Outcome, StepEvent, perform
+from fulldress.engine import _launch as launch
 from fulldress.errors import UsageError
 from fulldress.model.plan import Plan, PlanLock, Step
 from fulldress.steps import StepContext, compile_step
@@ -150,18 +154,29 @@ def test_a_step_whose_host_went_down_is_probed_not_repeated(pg_machine: Machine,
 
 
 CHILD = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from fulldress.adapters.nspawn import attach
 from tests.test_engine import Bench, effect
-machine, folder, run, undo, phase, kind, number = sys.argv[1:]
-names = [f"s{n}" for n in range(6)]
-bench = Bench(attach(machine), Path(folder), run, [effect(n, f"/var/tmp/{run}") for n in names])
-def tell(event):
-    if (event.phase, event.kind, event.step.id) == (phase, kind, f"s{number}"):
-        os.kill(os.getpid(), signal.SIGKILL)
-bench.perform(on_event=tell, undo=undo == "undo")
+machine, folder, run, phase, kind, *order = sys.argv[1:]
+def once(number):
+    names = [f"s{n}" for n in range(6)]
+    bench = Bench(attach(machine), Path(folder), run, [effect(n, f"/var/tmp/{run}") for n in names])
+    def tell(event):
+        if (event.phase, event.kind, event.step.id) == (phase, kind, f"s{number}"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    bench.perform(on_event=tell, undo=phase == "undo")
+endings = []
+for number in order:
+    if (pid := os.fork()) == 0:
+        try:
+            once(number)
+        finally:
+            os._exit(1)
+    endings.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(json.dumps(endings))
 """
+"""Runners one after another, each a process of its own that is killed at its boundary; what they import is imported once."""
 
 
 @pytest.mark.parametrize("kind", ["started", "ended"])
@@ -173,10 +188,10 @@ def test_killed_at_every_boundary_of_six_steps(pg_machine: Machine, tmp_path: Pa
     bench = Bench(pg_machine, tmp_path, run, [effect(n, f"/var/tmp/{run}") for n in names])
     if phase == "undo":
         assert bench.perform().state == "done"
-    order = range(6) if phase == "do" else range(5, -1, -1)
-    for number in order:
-        argv = [sys.executable, "-c", CHILD, pg_machine.state.name, str(tmp_path), run, phase, phase, kind, str(number)]
-        assert subprocess.run(argv, timeout=60, check=False).returncode == -signal.SIGKILL, (kind, number)
+    order = [str(n) for n in (range(6) if phase == "do" else range(5, -1, -1))]
+    argv = [sys.executable, "-c", CHILD, pg_machine.state.name, str(tmp_path), run, phase, kind, *order]
+    done = subprocess.run(argv, timeout=120, check=True, stdout=subprocess.PIPE)
+    assert json.loads(done.stdout.splitlines()[-1]) == [-signal.SIGKILL] * 6
     outcome = bench.perform(undo=phase == "undo")
     assert outcome.state == ("done" if phase == "do" else "rolled-back")
     assert bench.effects() == names + ([] if phase == "do" else [f"-{n}" for n in reversed(names)])
@@ -202,6 +217,15 @@ def test_events_are_told_as_they_happen(pg_machine: Machine, tmp_path: Path) -> 
     assert 0 <= told[1].timing.ended - told[1].timing.started < 30
 
 
+def test_what_a_killed_process_left_is_looked_for_at_once(tmp_path: Path) -> None:
+    """Not once a second, as DBOS does unless told otherwise in a way that it may rename."""
+    launch(tmp_path / "engine.sqlite")
+    try:
+        assert _get_dbos_instance()._registry.get_internal_queue().polling_interval_sec == TAKE_UP_S < 0.2
+    finally:
+        DBOS.destroy()
+
+
 INTERRUPTED = """
 import sys, threading, time, os, signal
 from pathlib import Path
@@ -209,10 +233,12 @@ from fulldress.adapters.nspawn import attach
 from fulldress.model.plan import Step
 from tests.test_engine import Bench
 machine, folder = sys.argv[1:]
-slow = Step(id="slow", kind="check", title="slow", params={"command": "sleep 8"}, timeout_s=60)
+slow = Step(id="slow", kind="check", title="slow", params={"command": "sleep 4"}, timeout_s=60)
 after = Step(id="after", kind="check", title="after", params={"command": "touch /var/tmp/e12-after"})
-threading.Timer(3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-Bench(attach(machine), Path(folder), "e12", [slow, after]).perform()
+def tell(event):
+    if event.kind == "started":
+        threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+Bench(attach(machine), Path(folder), "e12", [slow, after]).perform(on_event=tell)
 """
 
 

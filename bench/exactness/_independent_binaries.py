@@ -136,7 +136,7 @@ def programs(words: list[str]) -> dict[str, bytes]:
     """Programs and data files with a literal in them; takes one word for each of six files."""
     uri = f"postgresql://orbit:{words[0]}@db1:5432/billing"
     return {
-        "usr/lib/orbit/orbit-agent": _elf(b"usage: %s\0" + uri.encode() + b"\0%d rows\0"),
+        "usr/lib/orbit/orbit-agent": elf(b"usage: %s\0" + uri.encode() + b"\0%d rows\0"),
         "lib/Ledger.class": _class("DB_PASSWORD", words[1]),
         "lib/orbit/settings.pyc": _pyc(f'HOST = "db1"\nDB_PASSWORD = "{words[2]}"\n'),
         "share/orbit/seed.db": _sqlite(words[3]),
@@ -147,7 +147,8 @@ def programs(words: list[str]) -> dict[str, bytes]:
     }
 
 
-def _elf(rodata: bytes) -> bytes:
+def elf(rodata: bytes) -> bytes:
+    """A program of nothing but a section of constants."""
     names = b"\0.rodata\0.shstrtab\0"
     header_size, section_size = 64, 64
     code = b"\x7fELF\x02\x01\x01" + bytes(9)

@@ -14,7 +14,7 @@ import random
 import re
 import string
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from exactness._independent_binaries import elf
 from exactness._vendors import WHEN, _packed, certificate
 
 MATERIAL = Path(__file__).parent.parent / "material" / "unseen"
@@ -55,9 +56,9 @@ class Unseen(NamedTuple):
     truth: tuple[Truth, ...]
 
 
-def packages() -> Iterator[Unseen]:
+def packages(names: Iterable[tuple[str, str]] = NAMES) -> Iterator[Unseen]:
     """The packages, the same at each call but for keys and certificates."""
-    for name, end in NAMES:
+    for name, end in names:
         yield _package(name, end)
 
 
@@ -127,6 +128,8 @@ def _urlsafe(data: bytes) -> str:
 
 def _object(data: bytes, place: str, files: dict[str, bytes]) -> bytes:
     """What stands for a line that begins with ``@`` and is the whole file."""
+    if data.startswith(b"@elf\n"):
+        return elf(data.partition(b"\n")[2].replace(b"\n", b"\0"))
     if not data.startswith(b"@") or data.count(b"\n") > 1:
         return data
     word, *rest = data.decode().split()
@@ -135,7 +138,9 @@ def _object(data: bytes, place: str, files: dict[str, bytes]) -> bytes:
     if word == "@cert":
         return certificate(key, " ".join(rest[3:]), rest[0], int(rest[2]))
     if word == "@authority":
-        return certificate(key, "ShopBridge CA", rest[0], 400, authority=True)
+        return certificate(
+            key, rest[0].replace("_", " ") if "_" in rest[0] else "ShopBridge CA", rest[0], 400, authority=True
+        )
     if word == "@pem":
         return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, none)
     if word == "@der":
@@ -148,8 +153,8 @@ def _object(data: bytes, place: str, files: dict[str, bytes]) -> bytes:
         return pkcs12.serialize_key_and_certificates(b"lab", key, _own(key), None, locked)
     if word == "@sums":
         return f"{hashlib.sha256(b'another').hexdigest()}  {rest[0]}\n".encode()
-    if word == "@record":
-        return _record(place, files)
+    if word in ("@record", "@plainrecord"):
+        return _record(place, files, wrong="net.py" if word == "@record" else "\n")
     raise ValueError(word)
 
 
@@ -159,12 +164,12 @@ def _own(key: rsa.RSAPrivateKey) -> x509.Certificate:
     return made.sign(key, hashes.SHA256())
 
 
-def _record(place: str, files: dict[str, bytes]) -> bytes:
-    """A wheel's RECORD with one wrong digest."""
+def _record(place: str, files: dict[str, bytes], wrong: str) -> bytes:
+    """A wheel's RECORD, with a wrong digest for a file whose name ends so."""
     top, _, own = place.partition("!/")
     rows = []
     for inside, data in files.items():
         if inside.startswith(top) and inside != place:
-            told = data if not inside.endswith("net.py") else b"as it was"
+            told = data if not inside.endswith(wrong) else b"as it was"
             rows.append(f"{inside.partition('!/')[2]},sha256={_urlsafe(hashlib.sha256(told).digest())},{len(told)}\n")
     return ("".join(rows) + f"{own},,\n").encode()

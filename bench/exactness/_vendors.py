@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import io
+import lzma
 import re
 import tarfile
 import zipfile
@@ -18,6 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from exactness._rpms import rpm
 
 MATERIAL = Path(__file__).parent.parent / "material" / "vendors"
 MARK = re.compile(r"\s*¤([HT]) ([\w-]+) ?(\w*)¤")
@@ -134,6 +137,10 @@ def _packed(name: str, files: Mapping[str, bytes]) -> bytes:
         return _zip(flat)
     if name.endswith(".deb"):
         return _deb(flat)
+    if name.endswith(".rpm"):
+        return rpm(name, flat)
+    if name.endswith(".xz"):
+        return lzma.compress(_tar(flat), preset=1)
     return gzip.compress(_tar(flat), mtime=0)
 
 

@@ -59,16 +59,19 @@ class Known(NamedTuple):
     impacts: tuple[KeyImpact, ...]
 
 
-def _units(names: str) -> tuple[Unit, ...]:
+def units_of(names: str) -> tuple[Unit, ...]:
+    """Running services, by their bare names, and the usual targets."""
     own = tuple(f"{n}.service" for n in names.split())
     return tuple(Unit(name=n, load="loaded", active="active", sub="running") for n in (*own, *TARGETS))
 
 
-def _accounts(names: str) -> tuple[Account, ...]:
+def accounts_of(names: str) -> tuple[Account, ...]:
+    """Accounts, with numbers as they come."""
     return tuple(Account(name=n, uid=u, groups=(n,)) for u, n in enumerate(names.split()))
 
 
-def _known(host: HostFacts, retired: tuple[str, ...], start: str, minutes: int, row: MatrixRow, file: str) -> Known:
+def known_of(host: HostFacts, retired: tuple[str, ...], start: str, minutes: int, row: MatrixRow, file: str) -> Known:
+    """An estate of one host, its window, and one key that changed and is in use."""
     estate = Estate(taken="2026-11-20T09:00:00Z", hosts=(host,), retired=retired)
     release = Release(name="unseen", estate=Declared(timezone=host.timezone), window=Window(start=start, minutes=minutes))
     use = ConfigKey(file=file, key=row.key, value="1", line=3)
@@ -81,7 +84,7 @@ LAB = HostFacts(
     os="rhel",
     os_version="9.4",
     timezone="Europe/Berlin",
-    units=_units("tomcat postgresql firewalld sshd crond chronyd"),
+    units=units_of("tomcat postgresql firewalld sshd crond chronyd"),
     packages=(
         InstalledPackage(name="java-17-openjdk-headless", version="17.0.12-1.el9", manager="rpm"),
         InstalledPackage(name="tomcat", version="9.0.87-1.el9", manager="rpm"),
@@ -97,7 +100,7 @@ LAB = HostFacts(
     ),
     commands=tuple((COMMANDS + "java psql rpm dnf semanage setenforce firewall-cmd chpasswd").split()),
     users=("root", "tomcat", "postgres"),
-    accounts=_accounts("root tomcat postgres"),
+    accounts=accounts_of("root tomcat postgres"),
     runtimes={"java": "17.0.12", "python3": "3.9.18"},
     locales=("C", "C.utf8", "de_DE.utf8", "POSIX"),
     volumes=(Volume(path="/", also=("/opt", "/var"), free_bytes=30 << 30, size_bytes=80 << 30),),
@@ -108,7 +111,7 @@ PARCEL = HostFacts(
     os="ubuntu",
     os_version="22.04",
     timezone="Europe/Vienna",
-    units=_units("docker nginx rabbitmq-server postgresql ssh cron"),
+    units=units_of("docker nginx rabbitmq-server postgresql ssh cron"),
     packages=(
         InstalledPackage(name="docker-ce", version="5:26.1"),
         InstalledPackage(name="rabbitmq-server", version="3.9.13"),
@@ -125,7 +128,7 @@ PARCEL = HostFacts(
     ),
     commands=tuple((COMMANDS + "docker kubectl helm redis-cli pip nginx python").split()),
     users=("root", "parcel", "www-data"),
-    accounts=_accounts("root parcel www-data"),
+    accounts=accounts_of("root parcel www-data"),
     listeners=(Listener(protocol="tcp", address="0.0.0.0", port=5432, program="postgres"),),
     runtimes={"python3": "3.10.12"},
 )
@@ -135,7 +138,7 @@ SHOP = HostFacts(
     os="debian",
     os_version="12",
     timezone="America/New_York",
-    units=_units("apache2 mariadb php8.2-fpm redis-server ssh cron"),
+    units=units_of("apache2 mariadb php8.2-fpm redis-server ssh cron"),
     packages=(
         InstalledPackage(name="mariadb-server", version="1:10.11.6"),
         InstalledPackage(name="php8.2-fpm", version="8.2.20"),
@@ -151,13 +154,13 @@ SHOP = HostFacts(
     ),
     commands=tuple((COMMANDS + "mysql mysqldump php node npm redis-cli openssl gpg git apache2 adduser dpkg").split()),
     users=("root", "www-data", "mysql", "redis"),
-    accounts=_accounts("root www-data mysql redis"),
+    accounts=accounts_of("root www-data mysql redis"),
     listeners=(Listener(protocol="tcp", address="0.0.0.0", port=8080, program="java"),),
     runtimes={"php": "8.2.20", "node": "18.19.0", "perl": "5.36.0"},
     locales=("C", "C.utf8", "en_US.utf8", "POSIX"),
 )
 KNOWN = {
-    "lab": _known(
+    "lab": known_of(
         LAB,
         ("hl7-old.klinikum.example", "10.44.7.21"),
         "2026-11-29T02:00",
@@ -168,7 +171,7 @@ KNOWN = {
         ),
         "/etc/labbridge/labbridge.properties",
     ),
-    "parcel": _known(
+    "parcel": known_of(
         PARCEL,
         ("edi-old.spedition.example", "10.60.3.9"),
         "2026-11-29T03:00",
@@ -178,7 +181,7 @@ KNOWN = {
         ),
         "/etc/parcelwise/appcfg.toml",
     ),
-    "shop": _known(
+    "shop": known_of(
         SHOP,
         ("edi-alt.shop.example", "172.20.8.14"),
         "2026-11-28T23:30",
@@ -255,12 +258,20 @@ def measure() -> list[Row]:
         for unseen in packages():
             for known in (None, KNOWN[unseen.name]):
                 found = scanned(unseen, Path(folder), known)
-                rows += rows_of(unseen, found, kinds, known=known is not None)
+                limits = (AT_LEAST[unseen.name][known is not None], MISTAKEN[unseen.name] if known else 0)
+                rows += rows_of(unseen, found, kinds, known=known is not None, limits=limits)
     return rows
 
 
-def rows_of(unseen: Unseen, found: tuple[Finding, ...], kinds: dict[str, str], *, known: bool) -> list[Row]:
-    """What was found of a package's hazards, and which traps were named."""
+def rows_of(
+    unseen: Unseen,
+    found: tuple[Finding, ...],
+    kinds: dict[str, str],
+    *,
+    known: bool,
+    limits: tuple[int, int],
+) -> list[Row]:
+    """What was found of a package's hazards, and which traps were named; limits: at least found, at most alarmed."""
     hazards = [t for t in unseen.truth if t.hazard]
     traps = [t for t in unseen.truth if not t.hazard]
     missed = [t for t in hazards if not any(told(t, f, kinds) for f in found)]
@@ -268,7 +279,7 @@ def rows_of(unseen: Unseen, found: tuple[Finding, ...], kinds: dict[str, str], *
     heard = [t for t in traps if named[t]]
     alarmed = [t for t in traps if any(loud(f) for f in named[t])]
     top = f"{unseen.name} {'estate' if known else 'alone'}: "
-    least, most = AT_LEAST[unseen.name][known], MISTAKEN[unseen.name] if known else 0
+    least, most = limits
     got = len(hazards) - len(missed)
     return [
         Row(top + "hazards found", got, len(hazards), got >= least, f"at least {least}", _names(missed)),

@@ -33,6 +33,8 @@ __all__ = ["Outcome", "StepEvent", "perform"]
 APPLICATION_VERSION = "fulldress-engine-1"
 """Fixed: DBOS recovers only workflows of the same version, and a run must survive an update of this program."""
 EXECUTOR = "runner"
+TAKE_UP_S = 0.05
+"""How often DBOS looks for what an earlier process left pending."""
 
 
 class EngineStuck(FulldressError):
@@ -205,5 +207,7 @@ def _launch(path: Path) -> None:
         "serializer": _Json(),
         "notification_listener_polling_interval_sec": 0.5,
     }
-    DBOS(config=config)
+    dbos = DBOS(config=config)
+    # What a killed process left pending is taken up from this queue, which looks once a second: each resume began that late.
+    dbos._registry.get_internal_queue()._polling_interval_sec = TAKE_UP_S
     DBOS.launch()

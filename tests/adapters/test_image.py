@@ -24,18 +24,18 @@ def test_no_sudo_because_productions_often_have_none() -> None:
 
 
 @pytest.mark.machine
-def test_the_image_boots_its_services_from_a_clean_slate(base_root: Path) -> None:
+def test_the_image_boots_its_services_from_a_clean_slate(image_root: Path) -> None:
     for program in ("usr/sbin/nginx", "usr/bin/psql", "usr/bin/gunicorn", "usr/sbin/cron", "lib/systemd/systemd"):
-        assert (base_root / program).exists(), program
-    assert list((base_root / "var/lib/postgresql").glob("*/main/PG_VERSION"))
+        assert (image_root / program).exists(), program
+    assert list((image_root / "var/lib/postgresql").glob("*/main/PG_VERSION"))
 
 
 @pytest.mark.machine
-def test_a_copy_shares_blocks_and_keeps_owners(base_root: Path, scratch: Path) -> None:
-    copy = scratch / "clones" / f"t-copy-{base_root.parent.name[:8]}"
+def test_a_copy_shares_blocks_and_keeps_owners(image_root: Path, scratch: Path) -> None:
+    copy = scratch / "clones" / f"t-copy-{image_root.parent.name[:8]}"
     try:
-        image.copy_tree(base_root / "etc", copy)
-        seen = [p.stat() for p in (base_root / "etc/shadow", copy / "shadow")]
+        image.copy_tree(image_root / "etc", copy)
+        seen = [p.stat() for p in (image_root / "etc/shadow", copy / "shadow")]
         assert (seen[0].st_mode, seen[0].st_gid) == (seen[1].st_mode, seen[1].st_gid)
     finally:
         subprocess.run(["rm", "-rf", str(copy)], check=True)
@@ -43,7 +43,7 @@ def test_a_copy_shares_blocks_and_keeps_owners(base_root: Path, scratch: Path) -
 
 @pytest.mark.machine
 def test_a_failed_build_leaves_nothing_half_made(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad = msgspec.structs.replace(image.recipe(), mirror="http://127.0.0.1:9/debian", packages=("base-files",))
+    bad = msgspec.structs.replace(image.recipe(), mirror="file:///nowhere/debian", packages=("base-files",))
     monkeypatch.setattr(image, "recipe", lambda: bad)
     monkeypatch.setattr(image, "scratch_dir", lambda: scratch)
     with pytest.raises(image.ImageFailed) as caught:

@@ -166,6 +166,18 @@ def test_where_devices_cannot_be_fenced_off_nodes_cannot_be_made(
         assert machine.run(["systemctl", "is-system-running", "--wait"]).stdout == b"running\n"
 
 
+LEFT = """
+import subprocess
+from fulldress.adapters import nspawn
+nspawn._unwaited += [subprocess.Popen(["true"]), subprocess.Popen(["sleep", "0.5"])]
+"""
+
+
+def test_a_process_that_booted_machines_ends_without_warnings_about_them() -> None:
+    argv = [sys.executable, "-W", "always", "-c", LEFT]
+    assert subprocess.run(argv, capture_output=True, check=True, text=True).stderr == ""
+
+
 def _answers(machine: nspawn.Machine, not_boot: str) -> bool:
     try:
         return machine.boot_id() != not_boot and machine.run(["true"], timeout_s=2).ok

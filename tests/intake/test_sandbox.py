@@ -120,14 +120,14 @@ def test_the_child_reads_a_package_as_an_unprivileged_user(tmp_path: Path) -> No
     """The walk itself, by somebody who owns only the store: no right of root's is needed."""
     script = """
 import os, pyseccomp, sys
-from fulldress.intake.child import Request, serve, warm_up
+from fulldress.intake.child import Request, Seat, serve, warm_up
 warm_up()  # before the interpreter's own folder may be out of reach
 from fulldress.intake.budgets import Budgets
 fd = os.open(sys.argv[1], os.O_RDONLY)
 pack = os.open(sys.argv[2], os.O_RDWR | os.O_TMPFILE)
 if os.geteuid() == 0:
     os.chown(sys.argv[2], 65534, -1); os.setgroups([]); os.setgid(65534); os.setuid(65534)
-serve(Request(name="p", package_fd=fd, pack_fd=pack, budgets=Budgets()), sys.stdout.buffer)
+serve(Request(name="p", package_fd=fd, seats=(Seat(pack),), budgets=Budgets()))
 os._exit(0)
 """
     (tmp_path / "p.zip").write_bytes(good())

@@ -7,11 +7,10 @@ import io
 import os
 import stat
 import struct
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import IO
 
 import msgspec
 import pytest
@@ -282,11 +281,8 @@ def test_a_reader_has_looked_through_each_content_once_or_is_not_believed(search
     assert (heard.silent(1), [e.slug for e in heard.failed]) == (([], []) if believed else ([0], ["reader-died"]))
 
 
-def _speaking(*reports: Report) -> subprocess.Popen[bytes]:
-    class Child:
-        stdout = io.BytesIO(b"".join(msgspec.json.encode(report) + b"\n" for report in reports))
-
-    return cast("subprocess.Popen[bytes]", Child())
+def _speaking(*reports: Report) -> IO[bytes]:
+    return io.BytesIO(b"".join(msgspec.json.encode(report) + b"\n" for report in reports))
 
 
 def _report(entry: Entry, piece: Piece) -> Report:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import OWN_STATE, stand_aside
+from tests.conftest import OWN_STATE, quicken, stand_aside
 from tests.rehearse.cloning import mirror_of
 
 from fulldress.adapters import btrfs, cgroups, nspawn
@@ -31,9 +31,9 @@ LIMITS = Limits(memory=2 << 30, tasks=2048, devices=True)
 
 
 def in_subvolume(base: Path) -> Path:
-    """The base image in a subvolume of a btrfs image, copied there once."""
+    """The base image, quickened, in a subvolume of a btrfs image, copied there once."""
     try:
-        place = btrfs_dir(OWN_STATE) / f"base-{base.parent.name}"
+        place = btrfs_dir(OWN_STATE) / f"base-{base.parent.name}-quick"
     except CapabilityMissing as error:
         stand_aside(f"needs btrfs: {error}")
     if not btrfs.is_subvolume(place / "root"):
@@ -41,6 +41,7 @@ def in_subvolume(base: Path) -> Path:
         new = place / ".new"
         btrfs.make(new)
         subprocess.run(["cp", "-a", "-T", str(base), str(new)], check=True)
+        quicken(new)
         new.rename(place / "root")
     return place / "root"
 
@@ -58,9 +59,9 @@ class Making:
 
 
 @pytest.fixture(scope="module", params=["overlay", "btrfs"])
-def making(request: pytest.FixtureRequest, base_root: Path, scratch: Path, keeper: Scope) -> Making:
+def making(request: pytest.FixtureRequest, image_root: Path, base_root: Path, scratch: Path, keeper: Scope) -> Making:
     name = request.param
-    tree = base_root if name == "overlay" else in_subvolume(base_root)
+    tree = base_root if name == "overlay" else in_subvolume(image_root)
     where = scratch if name == "overlay" else btrfs_dir(OWN_STATE)
     return Making(TreeDriver(name, where, keeper, nspawn.boot, limits=LIMITS, disk=1 << 30), mirror_of(tree), keeper)
 

@@ -92,7 +92,7 @@ TAMPERING: list[tuple[str, str, set[tuple[str, str]]]] = [
 class TestRealMachine:
     def test_idle_time_and_a_restart_change_nothing(self, proven: tuple[Machine, StateSnapshot]) -> None:
         machine, before = proven
-        sh(machine, "systemctl restart proof nginx postgresql@15-main; sleep 5")
+        sh(machine, "systemctl restart proof nginx postgresql@15-main; sleep 2")
         proof = compare(before, snapshot(machine))
         assert proof.differences == ()
         assert proof.equal

@@ -1,12 +1,22 @@
-"""A crash sweep on real clones: everything fires, everything is equal, and one missing undo is named by file and row."""
+"""A crash sweep on real clones: everything fires, everything is equal, and one missing undo is named by file and row.
+
+Two computers share it, the second of which joins by command, and one worker is killed.
+"""
 
 from __future__ import annotations
 
+import concurrent.futures
+import itertools
+import json
 import os
+import shutil
 import signal
-import threading
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -22,17 +32,28 @@ from fulldress.model.plan import PlanLock, Step
 from fulldress.model.rehearsal import Act
 from fulldress.rehearse import crashsweep
 from fulldress.rehearse.acts import forward_and_back
+from fulldress.rehearse.clones import folder_name
 from fulldress.rehearse.setting import Setting
 from fulldress.rehearse.verdict import crash_check, proof_check, undone_check
-from fulldress.rehearse.wanted import wanted
+from fulldress.rehearse.wanted import USUAL, wanted
+from fulldress.store import folder as f
+from fulldress.store.codec import write_json
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(600), pytest.mark.usefixtures("as_root", "base_root")]
 
 
+RELEASE = """name = "swept"
+package = "none.zip"
+[estate]
+hosts = ["machine:none"]
+database = "postgres"
+base-url = "file:///etc/swept/app.conf"
+"""
+
+
 @pytest.fixture(scope="module")
-def setting(base_root: object) -> Iterator[Setting]:
-    del base_root
-    with Scope("t-sweep") as keeper, ground(keeper, keeper.id) as made:
+def setting(base_root: Path) -> Iterator[Setting]:
+    with Scope("t-sweep") as keeper, ground(keeper, keeper.id, base_root) as made:
         yield made
 
 
@@ -63,30 +84,64 @@ def swept(setting: Setting, lock: PlanLock, name: str, **options: str | int) -> 
     return Played(back, writes, found.sweep, found.seen)
 
 
-def kill_one(url: str, work: str) -> None:
-    """SIGKILL to the worker that took the first item, a moment after it took it."""
-    queue, until = WorkQueue(url, work), time.monotonic() + 60
+def kill_one(queue: WorkQueue) -> str:
+    """SIGKILL to the worker that took the first item, a moment after it took it; returns its name."""
+    until = time.monotonic() + 60
     while time.monotonic() < until:
-        time.sleep(0.2)
+        time.sleep(0.1)
         if queue.facts() is not None and (holders := queue.holders()):
             time.sleep(1)
             os.kill(int(holders[0].rpartition(":")[2]), signal.SIGKILL)
-            return
+            return holders[0]
+    raise AssertionError("no worker took anything")
 
 
-def test_two_workers_one_killed_and_everything_fired_and_is_equal(setting: Setting) -> None:
-    with postgres_server() as url:
-        killer = threading.Thread(target=kill_one, args=(url, f"{setting.id}pair"))
-        killer.start()
-        found = swept(
-            setting, short(setting, "extra", "rows"), "pair", crash="inside", undo_at="each", workers=2, queue=url
-        ).found
-        killer.join()
-    assert undone_check(found, 2).judgement == "pass", found.undone
+def another_computer(setting: Setting, lock: PlanLock, place: Path) -> tuple[Path, Path]:
+    """Its copy of the release folder, and its state directory: with the plan's contents, and a mirror of its own."""
+    folder, state = place / "folder", place / "state"
+    (folder / "05-plan").mkdir(parents=True)
+    (folder / f.RELEASE).write_text(RELEASE)
+    write_json(folder / f.PLAN_LOCK, lock)
+    mirrors = state / "scratch/mirrors" / folder_name(setting.mirror.host)
+    mirrors.parent.mkdir(parents=True)
+    original = Path(setting.mirror.tree).parent
+    subprocess.run(["cp", "-a", "--reflink=auto", str(original), str(mirrors)], check=True)
+    facts = json.loads((mirrors / "mirror.json").read_text())
+    (mirrors / "mirror.json").write_text(json.dumps({**facts, "tree": str(mirrors / "root")}))
+    shutil.copytree(setting.blobs.root, state / "blobs")
+    return folder, state
+
+
+def joined(url: str, work: str, folder: Path, state: Path) -> int:
+    """Join by command as another computer; returns how many passes it played."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fulldress.cli.main", "rehearse", "--join", url, work],
+        cwd=folder, env={**os.environ, "FULLDRESS_STATE": str(state)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split("; ")[1].split()[0])
+
+
+def test_one_of_two_workers_is_killed_another_computer_joins_and_everything_fired_and_is_equal(setting: Setting) -> None:
+    """The second computer has a state directory and a mirror of its own."""
+    names = ("program", "extra", "workers", "rows", "data")
+    lock = short(setting, *names)
+    folder, state = another_computer(setting, lock, Path(setting.mirror.tree).parents[1] / "another")
+    with postgres_server() as url, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        leading = pool.submit(swept, setting, lock, "pair", crash="inside", undo_at="each", workers=2, queue=url)
+        queue = WorkQueue(url, f"{setting.id}pair")
+        killed = kill_one(queue)
+        assert joined(url, queue.work, folder, state) >= 1
+        found = leading.result(300).found
+    assert killed.startswith(socket.gethostname()[:40])
+    assert found.workers >= 2
+    assert undone_check(found, len(names)).judgement == "pass", found.undone
     assert crash_check(found).judgement == "pass", [i for i in found.injections if not i.good]
-    assert len(found.injections) == 2 * 3 + 2 * 3 + 2
+    assert len(found.injections) == 2 * 5 * 3 + 5, "each fault in each step, on both ways, and a rollback from each step"
+    assert {(i.step, i.phase, i.fault) for i in found.injections} == set(itertools.product(names, ("do", "undo"), USUAL))
     assert {i.ending for i in found.injections if i.phase == "do"} == {"completed", "rolled-back"}
     assert all("signal 9" in i.evidence or "killed" in i.evidence for i in found.injections)
+    assert not list((state / "scratch/clones").glob("*"))
 
 
 def test_a_missing_undo_is_named_by_file_and_row(setting: Setting) -> None:

@@ -80,6 +80,17 @@ def test_an_object_that_is_not_what_it_claims_is_not_read(pack: Pack, read: obje
         read(pack, sha(b"other"))  # type: ignore[operator]
 
 
+def test_a_pack_of_this_run_is_not_hashed_again_but_what_lies_in_the_package_is(pack: Pack, tmp_path: Path) -> None:
+    handle, package = pack._handles[PACK], pack._handles[PACKAGE]
+    pack.put(b"honest")
+    pack.flush()
+    index = {sha(b"mine"): Piece(PACK, 0, 6), sha(b"theirs"): Piece(PACKAGE, 0, 6)}
+    fresh = Pack(handle, package, index, fresh=True)
+    assert fresh.read(sha(b"mine")) == b"honest"
+    with pytest.raises(FulldressError, match="does not match its digest"):
+        fresh.read(sha(b"theirs"))
+
+
 def test_an_object_as_a_file_is_gone_when_the_pack_is_closed(pack: Pack) -> None:
     path = pack.path(pack.put(b"content"))
     assert path.read_bytes() == b"content"

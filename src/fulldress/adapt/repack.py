@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from fulldress.adapt import lists
 from fulldress.adapt.tree import changed_places, container_of
@@ -127,7 +128,7 @@ def _through(blobs: BlobStore, write: Callable[[BinaryIO], None], packed: str) -
 
 
 def _deb(members: list[Member], blobs: BlobStore) -> tuple[str, int]:
-    control = [m._replace(name=m.name.removeprefix(CONTROL)) for m in members if m.name.startswith(CONTROL)]
+    control = [replace(m, name=m.name.removeprefix(CONTROL)) for m in members if m.name.startswith(CONTROL)]
     data = [m for m in members if m.name != CONTROL.rstrip("/") and not m.name.startswith(CONTROL)]
     with _tar_gz(control, blobs) as first, _tar_gz(data, blobs) as second:
         parts = [("debian-binary", len(DEB_VERSION), iter([DEB_VERSION]))]

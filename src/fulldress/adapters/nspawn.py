@@ -7,6 +7,7 @@ is held by ``adapters/scope.py``.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -201,6 +202,14 @@ def boot(
         undo.pop_all()
     _unwaited.append(child)
     return Machine(state)
+
+
+@atexit.register
+def _let_go() -> None:
+    """When this process ends, supervisors that ended are reaped; the others go on without it, and Python need not warn."""
+    for child in _unwaited:
+        if child.poll() is None:
+            child.returncode = 0
 
 
 def kill(name: str) -> None:

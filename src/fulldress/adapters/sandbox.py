@@ -13,6 +13,7 @@ import resource
 import struct
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -35,11 +36,12 @@ SONAMES = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}
 """What the loader finds by itself; Python would start ``ldconfig`` twice to ask for it, in each confined child."""
 
 _ALLOWED = """
-access brk clock_gettime clock_nanosleep close dup exit exit_group faccessat faccessat2 fchmod fcntl fstat fsync
-ftruncate futex getcwd getdents64 getegid geteuid getgid getpid getrandom gettid getuid gettimeofday lseek lstat
-madvise membarrier mkdir mkdirat mmap mprotect mremap munmap newfstatat fstatat64 open openat pread64 pwrite64 read
-readv rename renameat renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_yield
-set_robust_list sigaltstack stat statx sysinfo uname unlink unlinkat write writev
+access brk clock_gettime clock_nanosleep close dup exit exit_group faccessat faccessat2 fchmod fcntl fstat
+fstatat64 fsync ftruncate futex getcwd getdents64 getegid geteuid getgid getpid getrandom gettid gettimeofday
+getuid lseek lstat madvise membarrier mkdir mkdirat mmap mprotect mremap munmap newfstatat open openat pread64
+pwrite64 pwritev pwritev2 read readv rename renameat renameat2 restart_syscall rmdir rseq rt_sigaction
+rt_sigprocmask rt_sigreturn sched_yield set_robust_list sigaltstack stat statx sysinfo uname unlink unlinkat
+wait4 write writev
 """
 ALLOWED_CALLS = tuple(_ALLOWED.split())
 """Everything else fails with EPERM. No socket, clone, exec, kill, ioctl, ptrace, mount, no chmod by name."""
@@ -64,6 +66,12 @@ def missing() -> str:
     except (ImportError, OSError, RuntimeError) as error:
         return f"libseccomp ({error})"
     return ""
+
+
+def ready() -> None:
+    """Load what :func:`restrict` needs, before several processes of one kind need it; what is missing is said there."""
+    with suppress(ImportError, OSError, RuntimeError):
+        _pyseccomp()
 
 
 @cache
@@ -131,6 +139,13 @@ def _limits(memory: int, cpu_seconds: int, file_bytes: int) -> None:
 def _prctl(option: int, value: int) -> None:
     if _libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0):
         raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
+def die_with(parent: int) -> None:
+    """End this process as soon as its parent ends, or now if it has ended already. ``parent``: the number of its process."""
+    _prctl(_PR_SET_PDEATHSIG, 9)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _die_with_parent() -> None:

@@ -138,8 +138,7 @@ def _judged(
     package: Path, lock: PackageLock, pack: Pack, vendor: Path | None, handles: tuple[int, ...], known: _Known
 ) -> Context:
     pack.index[lock.sha256] = Piece(PACKAGE, 0, lock.size)
-    targets = targets_of(lock)
-    search: Search = _Search(known, pack, targets, handles) if known.patterns else Local(pack.read, targets)
+    search: Search = _Search(known, pack, lock, handles) if known.patterns else Local(pack.read, targets_of(lock))
     found = search([ARMOURED])
     armoured = {sha256 for sha256, looked in found.items() if ARMOURED in looked.ends}
     record = vendors.in_force(vendor) if vendor is not None else None
@@ -170,9 +169,9 @@ def _give_back() -> None:
 class _Search:
     """What was searched by the readers is known; what nobody foresaw is searched for now."""
 
-    def __init__(self, known: _Known, pack: Pack, targets: Sequence[Target], handles: tuple[int, ...]) -> None:
+    def __init__(self, known: _Known, pack: Pack, lock: PackageLock, handles: tuple[int, ...]) -> None:
         self._found, self._patterns = known.found, frozenset(known.patterns)
-        self._pack, self._targets, self._handles = pack, targets, handles
+        self._pack, self._lock, self._handles = pack, lock, handles
 
     def __call__(self, patterns: Sequence[Pattern]) -> Mapping[str, Looked]:
         """Looks at what is missing: in a confined process of its own, if it is much."""
@@ -186,6 +185,7 @@ class _Search:
         return self._found
 
     def _more(self, missing: Sequence[Pattern]) -> Mapping[str, Looked]:
-        if sum(target.size for target in self._targets) < WORTH_A_PROCESS:
-            return Local(self._pack.read, self._targets)(missing)
-        return run([[_record(t, self._pack) for t in self._targets]], missing, handles=self._handles)
+        targets = targets_of(self._lock)
+        if sum(target.size for target in targets) < WORTH_A_PROCESS:
+            return Local(self._pack.read, targets)(missing)
+        return run([[_record(t, self._pack) for t in targets]], missing, handles=self._handles)

@@ -119,6 +119,20 @@ def _streams(stream: BinaryIO, kind: str) -> Iterator[bytes]:
             rest += stream.read(CHUNK)
 
 
+def small_gzip(data: bytes) -> bytes | None:
+    """The content of a gz stream that is one member of at most 256 KiB; None for any other, or a damaged one.
+
+    Those are for :func:`decompressed`, which says what is wrong. Raises PackageRefused ``zip-views-disagree`` as it does.
+    """
+    _gzip_header(data)
+    inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        content = inflater.decompress(data, CHUNK)
+    except INFLATE_ERROR:
+        return None
+    return content if inflater.eof and not inflater.unused_data else None
+
+
 def _gzip_header(head: bytes) -> None:
     """Refuse a header with more beside the content than a name and a few words."""
     if len(head) < 10 or not head[3] & 0b11100:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO, NamedTuple
 
+from msgspec.structs import replace
+
 from fulldress.formats.members import MAX_NAME, Member, MemberKind, shown
 from fulldress.formats.refusal import refusal
 
@@ -165,7 +167,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
 
 
 def _hard(member: Member, target: str) -> Member:
-    return member._replace(kind="hardlink", link=target)
+    return replace(member, kind="hardlink", link=target)
 
 
 def _member(stream: BinaryIO, header: Header) -> Member:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from fulldress.formats.late import late
 from fulldress.formats.refusal import refusal
@@ -28,7 +31,7 @@ def _no_content() -> Iterator[bytes]:
     return iter(())
 
 
-class Member(NamedTuple):
+class Member(msgspec.Struct, frozen=True, gc=False):
     """One member of an archive. ``chunks`` reads its content, verified as far as the format allows."""
 
     name: str
@@ -74,7 +77,7 @@ def legible(member: Member) -> Member:
     name, link = escape(member.name), escape(member.link)
     if (name, link) == (member.name, member.link) or exact(name) != member.name or exact(link) != member.link:
         return member
-    return member._replace(name=name, link=link, escaped=True, remark=member.remark or NOT_UTF8)
+    return replace(member, name=name, link=link, escaped=True, remark=member.remark or NOT_UTF8)
 
 
 def escape(text: str) -> str:
@@ -150,9 +153,9 @@ def checked(members: Iterable[Member], *, system_root: bool = False, posix: bool
             if member.kind != "directory":
                 raise refusal("path-traversal", f"the member {shown(member.name)!r} has an empty name")
             if member.remark:
-                yield member._replace(name="")
+                yield replace(member, name="")
             continue
-        clean = member if name == member.name else member._replace(name=name)
+        clean = member if name == member.name else replace(member, name=name)
         guard.admit(clean)
         yield clean
     guard.finish()

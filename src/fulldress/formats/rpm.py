@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import BinaryIO, NamedTuple
 
+from msgspec.structs import replace
+
 from fulldress.errors import PackageRefused
 from fulldress.formats import cpio
 from fulldress.formats.members import Member, shown
@@ -306,7 +308,8 @@ def files(package: Package, tree: BinaryIO) -> Iterator[Member]:
             )
         left.discard(name)
         _agree(member, facts)
-        yield member._replace(
+        yield replace(
+            member,
             name=name,
             owner=facts.owner,
             link=_plain(member.link) if member.kind == "hardlink" else member.link,

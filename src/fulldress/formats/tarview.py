@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
+from msgspec.structs import replace
+
 from fulldress.formats import tardump, tarsparse
 from fulldress.formats.late import late
 from fulldress.formats.members import Member, MemberKind, about_archive, shown
@@ -54,10 +56,10 @@ class _Header(NamedTuple):
 
 def is_header(block: bytes) -> bool:
     """True when the 512 bytes are a TAR header with a right checksum."""
-    if len(block) < BLOCK or block[:BLOCK] == ZEROS:
+    if len(block) < BLOCK:
         return False
     found = _CHECKSUM.fullmatch(block, 148, 156)
-    if found is None:  # nearly everything that is no header ends here, without a sum over it
+    if found is None:  # nearly everything that is no header ends here, without a sum over it; so do zeros
         return False
     return int(found[1], 8) == sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
 
@@ -108,7 +110,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         if header.type == tardump.TYPE:
             listing = _header_data(stream, at, header.size)
         member = _member(stream, header, at)
-        yield member._replace(remark=tardump.remark(listing, header.name)) if listing else member
+        yield replace(member, remark=tardump.remark(listing, header.name)) if listing else member
         at, gap = at + _padded(body), -body % BLOCK
     if extended:
         raise refusal("archive-damaged", "a TAR header announces a member that does not follow")
@@ -272,8 +274,8 @@ def _sparse(stream: BinaryIO, block: bytes, pax: dict[str, str], header: _Header
     """A sparse file as a member, and where its stored bytes begin."""
     fetch = functools.partial(_read, stream)
     found = tarsparse.read(block, pax, _number, fetch, at, header.size)
-    member = _member(stream, header, at)._replace(size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
-    return member._replace(name=found.name or member.name), found.at
+    member = replace(_member(stream, header, at), size=found.size, at=None, chunks=lambda: tarsparse.content(found, fetch))
+    return replace(member, name=found.name or member.name), found.at
 
 
 @lru_cache(4096)

@@ -168,7 +168,7 @@ LOOKS_LIKE = (
     r"\b[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.-]{31}",
     r"\bpypi-AgE[A-Za-z0-9_-]{50}|\bdo[opr]_v1_[a-f0-9]{64}|\bSK[a-f0-9]{32}\b|\bkey-[a-f0-9]{32}\b",
     r"\b[a-f0-9]{32}-us\d|\b\d{8,10}:AA[A-Za-z0-9_-]{33}|discord(app)?\.com/api/webhooks/\d{17}",
-    r"\b[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}",
+    r"\b([MNO][DTjz][AEIMQUYcgk][w-z0-5]){5}",  # fifteen digits in base64: the number of the bot
     r"\bsk-(ant|proj|svcacct|admin)-[A-Za-z0-9_-]{30}|\bsk-[A-Za-z0-9]{20}T3BlbkFJ|\bhf_[A-Za-z]{34}\b",
     r"\bhv[sbr]\.[A-Za-z0-9_-]{24}|\bdckr_(pat|oat)_|\bdapi[a-f0-9]{32}\b|\bdp\.(pt|st|ct|sa)\.[A-Za-z0-9.]{40}",
     r"\bNRAK-[A-Z0-9]{27}|\bshp(at|ca|pa|ss)_[a-fA-F0-9]{32}|\bsq0(atp|csp)-|\bEAAA[A-Za-z0-9_-]{60}|\.atlasv1\.",

@@ -13,8 +13,10 @@ import functools
 import stat
 import struct
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import BinaryIO, NamedTuple
 
+import msgspec
 from isal import isal_zlib as zlib
 
 from fulldress.errors import PackageRefused
@@ -27,9 +29,12 @@ from fulldress.formats.zipextra import disagree as _disagree
 
 CENTRAL, DESCRIPTOR = b"PK\x01\x02", b"PK\x07\x08"
 LOCAL_SIZE, CENTRAL_SIZE = 30, 46
+_LOCAL, _CENTRAL = struct.Struct("<4s5H3L2H"), struct.Struct("<6H3L5H2L")
+_OFFSET = attrgetter("offset")
 NEWEST = 63
 """Version of the format that this reader knows, times ten."""
 ENCRYPTED, STREAMED, STRONG, MASKED = 1, 8, 1 << 6, 1 << 13
+_CLOSED_BITS = ENCRYPTED | STRONG | MASKED
 LEVEL_BITS = 0b110
 UNIX_SYSTEMS = (3, 19)
 NO_MODE = 0xFFFF
@@ -46,11 +51,13 @@ _STDIN = "-"
 """What `zip` calls a member that it read from a pipe, with the mode of that pipe."""
 USUAL_EXTRA = 64
 """Bytes of extra fields that are read along with a local header; longer ones are read for themselves."""
+FEW = 1 << 16
+"""Bytes of a packed content that are read along with its local header at most."""
 MAX_DIRECTORY = 256 << 20
 """Bytes of central directory that are read at most (about two million members)."""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, gc=False):
     """One member as the central directory describes it, checked against its local header."""
 
     name: str
@@ -64,11 +71,14 @@ class Record(NamedTuple):
     system: int
     attributes: int
     offset: int
+    until: int = 0
+    """Where the next structure begins."""
+
     data: int = 0
     """Where its bytes begin; known once the local header was read."""
 
-    until: int = 0
-    """Where the next structure begins; known where the local header was not read yet."""
+    packed_bytes: bytes | None = None
+    """Its bytes, where they are few: they were read along with the local header. For whoever asks first."""
 
     extra: str = ""
     """Names of extra fields that nobody is known to read."""
@@ -95,8 +105,8 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
     size = stream.seek(0, 2)
     end, shift = find_end(stream, size, stub)
     found, comments = _central(stream, end)
-    if shift:
-        found = [r._replace(offset=r.offset + shift) for r in found]
+    for record in found if shift else ():
+        record.offset += shift
     known: list[Apart] = []
     stop = end.directory_offset
     if block := apkblock.before(lambda offset, length: read_at(stream, offset, length), stop):
@@ -111,8 +121,10 @@ def records(stream: BinaryIO, *, stub: int = 0, apart: list[Apart] | None = None
         known.append(Apart(f"{COMMENTS} ({end.comment + comments:,} bytes)", end.start, end.comment + comments))
     if apart is not None:
         apart.extend(known)
-    compare = (lambda record, following: record._replace(until=following)) if later else functools.partial(_local, stream)
-    return _locals(found, first if first <= stub else 0, stop, compare)
+    _placed(found, first if first <= stub else 0, stop)
+    for record in () if later else found:
+        _compare(stream, record)
+    return found
 
 
 def members(
@@ -121,31 +133,31 @@ def members(
     stub: int = 0,
     apart: Callable[[str, int], None] = lambda _what, _size: None,
     mine: Callable[[int], bool] | None = None,
+    others: bool = True,
 ) -> Iterator[Member]:
     """The archive's members; names are as recorded (see ``members.checked``). A stub is a member called ``STUB``.
 
     ``apart`` is told of bytes that belong to no member and are not looked into: what they are, and how many.
     ``mine``: of each member in turn, by its packed size, whether this reader opens it; another must open the others, and
-    compares their local headers.
+    compares their local headers. ``others``: those are named too, for one who judges the archive as a whole.
     """
-    others: list[Apart] = []
-    found = records(stream, stub=stub, apart=others, later=mine is not None)
-    for other in others:
-        if other.what == STUB:
-            read = functools.partial(_span, stream, 0, other.size)
-            yield Member(name=STUB, kind="file", size=other.size, packed=other.size, at=0, chunks=read)
-        elif other.what == PADDING or other.what.startswith(COMMENTS):
-            yield about_archive(other.what)
+    known: list[Apart] = []
+    found = records(stream, stub=stub, apart=known, later=True)
+    for part in known:
+        if part.what == STUB:
+            read = functools.partial(_span, stream, 0, part.size)
+            yield Member(name=STUB, kind="file", size=part.size, packed=part.size, at=0, chunks=read)
+        elif part.what == PADDING or part.what.startswith(COMMENTS):
+            yield about_archive(part.what)
         else:
-            apart(other.what, other.size)
+            apart(part.what, part.size)
     found.reverse()
     while found:
         record = found.pop()  # what was walked need not be held: there may be 200,000
-        if mine is None:
+        if mine is None or mine(record.packed):
+            _compare(stream, record)
             yield _member(stream, record)
-        elif mine(record.packed):
-            yield _member(stream, _local(stream, record, record.until))
-        else:
+        elif others:
             yield _elsewhere(stream, record)
 
 
@@ -166,20 +178,19 @@ def _central(stream: BinaryIO, end: End) -> tuple[list[Record], int]:
         at = following
     if len(found) != end.total:
         raise _disagree(f"the end record counts {end.total} members, the central directory holds {len(found)}")
-    return _named(found), comments
+    _name(found)
+    return found, comments
 
 
-def _named(found: list[Record]) -> list[Record]:
-    """The records with names as ``zipnames`` settles them: one code page for all that name none, slashes for backslashes."""
-    open_ = {n for n, r in enumerate(found) if not r.raw_name.isascii() and _leaves_open(r)}
-    raws = [found[n].raw_name for n in open_]
-    page = zipnames.code_page(raws)
-    for n in open_:
-        found[n] = found[n]._replace(name=found[n].raw_name.decode(page), remark=zipnames.unmarked(page))
-    for n, record in enumerate(found):
+def _name(found: list[Record]) -> None:
+    """Names as ``zipnames`` settles them: one code page for all that name none, slashes for backslashes."""
+    left_open = [r for r in found if not r.raw_name.isascii() and _leaves_open(r)]
+    page = zipnames.code_page([r.raw_name for r in left_open])
+    for record in left_open:
+        record.name, record.remark = record.raw_name.decode(page), zipnames.unmarked(page)
+    for record in found:
         if "\\" in record.name and (name := zipnames.slashed(record.name, record.system)) != record.name:
-            found[n] = record._replace(name=name, remark=zipnames.BACKSLASHES)
-    return found
+            record.name, record.remark = name, zipnames.BACKSLASHES
 
 
 def _leaves_open(record: Record) -> bool:
@@ -189,34 +200,37 @@ def _leaves_open(record: Record) -> bool:
 def _central_record(data: bytes, at: int) -> tuple[Record, int]:
     if data[at : at + 4] != CENTRAL or at + CENTRAL_SIZE > len(data):
         raise _disagree(f"the central directory is malformed at its byte {at}")
-    made_by, needed, flags, method, time, date, crc, packed, size, n, m, k, disk, _, attributes, offset = struct.unpack_from(
-        "<6H3L5H2L", data, at + 4
+    made_by, needed, flags, method, time, date, crc, packed, size, n, m, k, disk, _, attributes, offset = (
+        _CENTRAL.unpack_from(data, at + 4)
     )
     stop = at + CENTRAL_SIZE + n + m + k
     if stop > len(data):
         raise _disagree(f"the central directory is malformed at its byte {at}")
     raw = data[at + CENTRAL_SIZE : at + CENTRAL_SIZE + n]
-    extras = zipextra.fields(data[at + CENTRAL_SIZE + n : stop - k])
-    name = zipextra.name(raw, flags, extras)
-    zipextra.check_comment(data[stop - k : stop], extras)
-    size, packed, offset, disk = _wide(extras, name, (size, MAX32), (packed, MAX32), (offset, MAX32), (disk, MAX16))
-    if disk:
-        raise _disagree(f"{shown(name)!r} is said to lie on another disk")
-    _readable(name, flags, method, needed)
-    odd = zipextra.unknown(extras, raw, data[stop - k : stop])
-    return Record(
-        name, raw, flags, method, (date, time), crc, packed, size, made_by >> 8, attributes, offset, extra=odd
-    ), stop
+    odd = ""
+    if m or k or disk or MAX32 in (size, packed, offset):
+        extras = zipextra.fields(data[at + CENTRAL_SIZE + n : stop - k])
+        name = zipextra.name(raw, flags, extras)
+        zipextra.check_comment(data[stop - k : stop], extras)
+        size, packed, offset, disk = _wide(extras, name, (size, MAX32), (packed, MAX32), (offset, MAX32), (disk, MAX16))
+        if disk:
+            raise _disagree(f"{shown(name)!r} is said to lie on another disk")
+        odd = zipextra.unknown(extras, raw, data[stop - k : stop])
+    else:
+        name = raw.decode("ascii") if raw.isascii() else zipextra.name(raw, flags, {})
+    if flags & _CLOSED_BITS or method not in zippacked.METHODS or needed & 0xFF > NEWEST:
+        raise _unreadable(name, flags, method, needed)
+    when = date, time
+    return Record(name, raw, flags, method, when, crc, packed, size, made_by >> 8, attributes, offset, extra=odd), stop
 
 
-def _readable(name: str, flags: int, method: int, needed: int) -> None:
-    if flags & (ENCRYPTED | STRONG | MASKED):
-        raise refusal("encrypted", f"the member {shown(name)!r} is encrypted")
+def _unreadable(name: str, flags: int, method: int, needed: int) -> PackageRefused:
+    if flags & _CLOSED_BITS:
+        return refusal("encrypted", f"the member {shown(name)!r} is encrypted")
     if method not in zippacked.METHODS:
         called = f" ({zippacked.NAMES[method]})" if method in zippacked.NAMES else ""
-        raise refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}{called}")
-    if needed & 0xFF > NEWEST:
-        raise refusal("unknown-method", f"the member {shown(name)!r} asks for a reader of version {(needed & 0xFF) / 10}")
+        return refusal("unknown-method", f"the member {shown(name)!r} is packed by method {method}{called}")
+    return refusal("unknown-method", f"the member {shown(name)!r} asks for a reader of version {(needed & 0xFF) / 10}")
 
 
 def _wide(extras: dict[int, bytes], name: str, *fields: tuple[int, int]) -> list[int]:
@@ -236,62 +250,78 @@ def _wide(extras: dict[int, bytes], name: str, *fields: tuple[int, int]) -> list
 # ---- local headers
 
 
-def _locals(found: list[Record], expected: int, stop: int, compare: Callable[[Record, int], Record]) -> list[Record]:
-    ordered = sorted(found, key=lambda r: r.offset)
-    placed: dict[int, Record] = {}
-    ends = [*(r.offset for r in ordered[1:]), stop] if ordered else []
-    for record, following in zip(ordered, ends, strict=True):
-        if record.offset < expected or record.offset in placed:
+def _placed(found: list[Record], expected: int, stop: int) -> None:
+    """Every byte between has its member, and no byte two: sets where the next structure begins."""
+    last: Record | None = None
+    for record in sorted(found, key=_OFFSET):
+        if record.offset < expected or (last is not None and record.offset == last.offset):
             raise refusal("overlapping-members", f"{shown(record.name)!r} begins inside another member")
-        if record.offset > expected:
+        if last is None and record.offset > expected:
             raise _disagree(f"{record.offset - expected} bytes before {shown(record.name)!r} belong to no member")
-        placed[record.offset] = compare(record, following)
-        expected = following
-    if expected != stop:
+        if last is not None:
+            last.until = record.offset
+        last = record
+    if last is not None:
+        last.until = stop
+    elif expected != stop:
         raise _disagree(f"{stop - expected} bytes before the central directory belong to no member")
-    return [placed[r.offset] for r in found]
 
 
-def _local(stream: BinaryIO, record: Record, following: int) -> Record:
-    if record.offset + LOCAL_SIZE > following:
+def _compare(stream: BinaryIO, record: Record) -> None:
+    """Hold a record against its local header; sets where its bytes begin, and keeps them when they are few."""
+    room = record.until - record.offset
+    if room < LOCAL_SIZE:
         raise refusal("overlapping-members", f"there is no room for the header of {shown(record.name)!r}")
-    room = min(following - record.offset, LOCAL_SIZE + len(record.raw_name) + USUAL_EXTRA)
-    start = read_at(stream, record.offset, room)
-    head = start[:LOCAL_SIZE]
-    if head[:4] != LOCAL:
+    few = record.packed if record.packed <= FEW else 0
+    start = read_at(stream, record.offset, min(room, LOCAL_SIZE + len(record.raw_name) + USUAL_EXTRA + few))
+    magic, _, flags, method, time, date, crc, packed, size, n, m = _LOCAL.unpack_from(start)
+    if magic != LOCAL:
         raise _disagree(f"there is no local header where the directory says {shown(record.name)!r} begins")
-    _, flags, method, time, date, crc, packed, size, n, m = struct.unpack_from("<5H3L2H", head, 4)
-    data = record.offset + LOCAL_SIZE + n + m
-    if data + record.packed > following:
+    head = LOCAL_SIZE + n + m
+    if head + record.packed > room:
         raise refusal("overlapping-members", f"{shown(record.name)!r} reaches into the member behind it")
-    rest = start[LOCAL_SIZE : LOCAL_SIZE + n + m]
-    if len(rest) < n + m:
-        rest = read_at(stream, record.offset + LOCAL_SIZE, n + m)
-    extras = zipextra.fields(rest[n:])
-    size, packed = _wide(extras, record.name, (size, MAX32), (packed, MAX32))
-    same = (rest[:n], flags & ~LEVEL_BITS, method, (date, time)) == (
-        *(record.raw_name, record.flags & ~LEVEL_BITS, record.method, record.when),
-    )
-    if not same:
-        raise _disagree(f"{shown(record.name)!r} has another name, flag, method or time in its local header")
-    if zipextra.UNICODE_PATH in extras and record.name != zipnames.slashed(
-        zipextra.name(rest[:n], flags, extras), record.system
+    if len(start) < head:
+        start = read_at(stream, record.offset, head)
+    record.data = record.offset + head
+    if few and len(start) >= head + few:
+        record.packed_bytes = start[head : head + few]
+    if m:
+        size, packed = _extras(record, start[LOCAL_SIZE : LOCAL_SIZE + n], start[LOCAL_SIZE + n : head], flags, size, packed)
+    raw = start[LOCAL_SIZE : LOCAL_SIZE + n]
+    if (
+        raw != record.raw_name
+        or (flags ^ record.flags) & ~LEVEL_BITS
+        or method != record.method
+        or (date, time) != record.when
     ):
+        raise _disagree(f"{shown(record.name)!r} has another name, flag, method or time in its local header")
+    if (crc, packed, size) != (record.crc, record.packed, record.size):
+        _left_open(record, flags, (crc, packed, size))
+    if head + record.packed < room or record.flags & STREAMED:
+        _descriptor(stream, record, record.data + record.packed)
+
+
+def _extras(record: Record, raw: bytes, extra: bytes, flags: int, size: int, packed: int) -> tuple[int, int]:
+    """What the extra fields of the local header say: its sizes, if they are large; the name must be the same."""
+    extras = zipextra.fields(extra)
+    size, packed = _wide(extras, record.name, (size, MAX32), (packed, MAX32))
+    if zipextra.UNICODE_PATH in extras and record.name != zipnames.slashed(zipextra.name(raw, flags, extras), record.system):
         raise _disagree(f"{shown(record.name)!r} has another name in its local header")
-    numbers = (crc, packed, size)
+    odd = zipextra.unknown(extras, record.raw_name)
+    record.extra = ", ".join(dict.fromkeys(o for o in (record.extra, odd) if o))
+    return size, packed
+
+
+def _left_open(record: Record, flags: int, numbers: tuple[int, int, int]) -> None:
+    """Where a member was streamed, its local header may leave its numbers open, and say no others."""
     declared = (record.crc, record.packed, record.size)
-    if numbers != declared and not (flags & STREAMED and all(a in (0, b) for a, b in zip(numbers, declared, strict=True))):
+    if not flags & STREAMED or not all(a in (0, b) for a, b in zip(numbers, declared, strict=True)):
         raise _disagree(f"{shown(record.name)!r} has another size or checksum in its local header")
-    _descriptor(stream, record, data + record.packed, following)
-    odd = ", ".join(dict.fromkeys(o for o in (record.extra, zipextra.unknown(extras, record.raw_name)) if o))
-    return record._replace(data=data, extra=odd)
 
 
-def _descriptor(stream: BinaryIO, record: Record, at: int, following: int) -> None:
+def _descriptor(stream: BinaryIO, record: Record, at: int) -> None:
     """What lies between a member's bytes and the next structure: nothing, or one of the four forms of descriptor."""
-    length = following - at
-    if length == 0 and not record.flags & STREAMED:
-        return
+    length = record.until - at
     if not record.flags & STREAMED or length not in (12, 16, 20, 24):
         raise _disagree(f"{length} bytes behind {shown(record.name)!r} belong to no member")
     data = read_at(stream, at, length)
@@ -309,7 +339,8 @@ def _elsewhere(stream: BinaryIO, record: Record) -> Member:
     """A member that another reader opens; where a link points to is everybody's business."""
     kind, _ = _kind(record)
     if kind == "symlink":
-        return _member(stream, _local(stream, record, record.until))._replace(elsewhere=True)
+        _compare(stream, record)
+        return msgspec.structs.replace(_member(stream, record), elsewhere=True)
     return Member(name=record.name, kind=kind, packed=record.packed, elsewhere=True)
 
 
@@ -379,7 +410,7 @@ def content(stream: BinaryIO, record: Record) -> Iterator[bytes]:
 def _small(stream: BinaryIO, record: Record) -> bytes:
     """A member of one piece, which most are: the same checks as in :func:`_verified`, in the same order."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    packed = read_at(stream, record.data, record.packed)
+    packed, record.packed_bytes = record.packed_bytes or read_at(stream, record.data, record.packed), None
     try:
         data = inflater.decompress(packed, record.size + 1)
         if not inflater.eof and len(data) <= record.size:

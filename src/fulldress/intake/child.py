@@ -1,8 +1,8 @@
 """The confined reader: ``python -m fulldress.intake.child``, started by ``unpack`` and by nobody else.
 
-Reads one request (JSON) from stdin, confines itself, walks the package whose descriptor it inherited, and reports JSON
-lines on stdout. When asked to, it also looks for patterns in what it unpacks: they follow on stdin. It trusts its input;
-its parent does not trust its output.
+Reads one request (JSON) from stdin, divides itself in two if there is a seat for a second reader, confines itself, walks
+the package whose descriptor it inherited, and reports JSON lines. When asked to, it also looks for patterns in what it
+unpacks: they follow on stdin. It trusts its input; its parent does not trust its output.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fulldress.intake.budgets import Budgets
 from fulldress.intake.shares import Share, Shares
 from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
-from fulldress.store.pack import PACK, Pack, Piece
+from fulldress.store.pack import PACK, SECOND, Pack, Piece
 from fulldress.store.search import CODECS, Sighting
 
 if TYPE_CHECKING:
@@ -36,20 +36,28 @@ BATCH = 500
 """Entries handed over together."""
 
 
+class Seat(msgspec.Struct, frozen=True):
+    """What one reader has to itself: descriptors that are inherited."""
+
+    pack_fd: int
+    """An empty file, to be filled."""
+    order_fd: int = 0
+    """Where the patterns come from."""
+    report_fd: int = 1
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent asks for, in descriptors that the child inherits."""
+    """What the parent asks for."""
 
     name: str
     package_fd: int
-    pack_fd: int
-    """An empty file, to be filled."""
+    seats: tuple[Seat, ...]
+    """One for each reader: the first fills ``PACK``, the second ``SECOND``."""
     budgets: Budgets
     searched: bool = False
-    """True: what is unpacked is looked through for patterns, which follow on stdin (``lookout.order``)."""
+    """True: what is unpacked is looked through for patterns, which follow on ``order_fd`` (``lookout.order``)."""
     queue_fd: int = -1
-    """A pipe with the numbers of the parts, where several readers share the work; -1 when there is only one."""
-    source: int = PACK
-    """Which of the readers this is, by the pack that it fills."""
+    """A pipe with the numbers of the parts, where two readers share the work; -1 when there is only one."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,52 +83,53 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     slug: str = ""
 
 
-def serve(request: Request, out: BinaryIO) -> None:
-    """Confine this process, walk, report. Any other failure ends the process with a traceback on stderr."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
-    try:
-        warm_up()
-        lookout = _lookout() if request.searched else None
-        room = Path(f"/proc/self/fd/{request.pack_fd}").readlink().parent.parent  # the folder itself goes with the scan
-        limits = request.budgets
-        deadline = limits.deadline(os.fstat(request.package_fd).st_size)
-        sandbox.restrict(
-            None,
-            memory=limits.memory,
-            cpu_seconds=max(1, int(deadline)),
-            file_bytes=2 * limits.total_bytes + limits.entry_bytes,
-        )
-        gc.disable()  # a walk leaves no cycles behind
-        pack = Pack(request.pack_fd, request.package_fd, room=room, own=request.source)
-        shares = Shares(request.queue_fd, first=request.source == PACK) if request.queue_fd >= 0 else None
-        _send(out, _walked(request, pack, shares, lookout, out))
-    except (PackageRefused, NothingToDo, CapabilityMissing) as error:
-        _send(out, _failure(error))
-    except MemoryError:
-        _send(out, _failure(refusal("archive-bomb", "reading it needs more memory than its budget")))
-    except FulldressError as error:
-        _send(out, _failure(error))
-    except OSError as error:
-        if error.errno != errno.EFBIG:
-            raise
-        _send(out, _failure(refusal("archive-bomb", "a member is larger than its budget")))
+def serve(request: Request, number: int = 0) -> None:
+    """Confine this process, walk, report. Any other failure ends the process with a traceback on stderr.
+
+    ``number``: whose seat this reader takes.
+    """
+    seat = request.seats[number]
+    with open(seat.report_fd, "wb", closefd=False) as out:
+        try:
+            _send(out, _walked(request, seat, number, out))
+        except (PackageRefused, NothingToDo, CapabilityMissing) as error:
+            _send(out, _failure(error))
+        except MemoryError:
+            _send(out, _failure(refusal("archive-bomb", "reading it needs more memory than its budget")))
+        except FulldressError as error:
+            _send(out, _failure(error))
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+            _send(out, _failure(refusal("archive-bomb", "a member is larger than its budget")))
 
 
-def _walked(request: Request, pack: Pack, shares: Shares | None, lookout: Lookout | None, out: BinaryIO) -> Report:
+def _walked(request: Request, seat: Seat, number: int, out: BinaryIO) -> Report:
     """The last word of a walk that came to its end."""
+    lookout = _lookouts()(seat.order_fd) if request.searched else None
+    room = Path(f"/proc/self/fd/{seat.pack_fd}").readlink().parent.parent  # the folder itself goes with the scan
+    limits = request.budgets
+    sandbox.restrict(
+        None,
+        memory=limits.memory,
+        cpu_seconds=max(1, int(limits.deadline(os.fstat(request.package_fd).st_size))),
+        file_bytes=2 * limits.total_bytes + limits.entry_bytes,
+    )
+    pack = Pack(seat.pack_fd, request.package_fd, room=room, own=SECOND if number else PACK)
+    shares = Shares(request.queue_fd, first=not number) if request.queue_fd >= 0 else None
     giver = _Giver(out, pack, lookout.seen if lookout else [])
     look = lookout or (lambda _sha256, _region: None)
-    lock, share = walk(pack, request.name, request.budgets, giver, _Ticker(out), shares, look)
+    lock, share = walk(pack, request.name, limits, giver, _Ticker(out), shares, look)
     if lookout is not None:
         lookout.finish()
     giver.flush()
     return Report(lock=lock, share=share, searched=lookout.count if lookout else 0)
 
 
-def _lookout() -> Lookout:
+def _lookouts() -> type[Lookout]:
     from fulldress.intake import lookout  # noqa: PLC0415 - loaded when needed: Hyperscan, which an intake has no use for
 
-    return lookout.Lookout(sys.stdin.fileno())
+    return lookout.Lookout
 
 
 def warm_up() -> None:
@@ -172,10 +181,36 @@ class _Ticker:
 
 
 def main() -> None:
-    """One request from stdin, on a line; what follows it is the lookout's, and so not read ahead."""
+    """One request from stdin, on a line; what follows it is the lookout's, and so not read ahead.
+
+    The second of two readers is this process over again, before either has seen a byte of the package: it starts at once.
+    """
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
         request = msgspec.json.decode(source.readline(), type=Request)
-    serve(request, sys.stdout.buffer)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; this process ends with it
+    gc.disable()  # a walk leaves no cycles behind
+    warm_up()
+    if request.searched:
+        _lookouts()
+    other = _divided() if len(request.seats) > 1 else -1
+    number = 0 if other else 1
+    for seat in (s for n, s in enumerate(request.seats) if n != number):  # what is the other's is out of reach
+        for handle in (seat.order_fd, seat.report_fd, seat.pack_fd):
+            os.close(handle)
+    serve(request, number)
+    if other > 0:
+        os.waitpid(other, 0)  # it would end with this process
+    os._exit(0)  # all is said; to take down what a walk leaves behind would cost as much as a hundred members
+
+
+def _divided() -> int:
+    """0 in the second reader, which ends with the first; in the first the number of the second's process."""
+    sandbox.ready()
+    first = os.getpid()
+    other = os.fork()
+    if not other:
+        sandbox.die_with(first)
+    return other
 
 
 if __name__ == "__main__":

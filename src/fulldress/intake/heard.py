@@ -55,17 +55,16 @@ class Heard:
         self._progress, self._most, self._seen = progress, most, seen
         self._files: dict[int, set[str]] = {}
 
-    def listen(self, number: int, child: subprocess.Popen[bytes]) -> None:
+    def listen(self, number: int, report: IO[bytes]) -> None:
         """Take down what one reader says, to its end. What is wrong with it is in ``failed``."""
         try:
-            self._listen(number, child)
+            self._listen(number, report)
         except FulldressError as error:
             self.failed.append(error)
 
-    def _listen(self, number: int, child: subprocess.Popen[bytes]) -> None:
-        assert child.stdout is not None
+    def _listen(self, number: int, stream: IO[bytes]) -> None:
         done = 0
-        while line := child.stdout.readline(MAX_REPORT):
+        while line := stream.readline(MAX_REPORT):
             try:
                 report = msgspec.json.decode(line, type=Report)
             except msgspec.MsgspecError as error:

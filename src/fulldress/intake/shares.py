@@ -15,7 +15,7 @@ import msgspec
 from fulldress.intake.budgets import Budgets
 from fulldress.model.package import Covered, NotInspected, PackageLock, Remark
 
-PARTS = 64
+PARTS = 192
 """Parts of an archive: enough that nobody waits long for the other; each number fits into a byte."""
 OVERHEAD = 100
 """Bytes that a member takes beside its content, at least: its two headers and names."""

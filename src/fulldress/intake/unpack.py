@@ -17,9 +17,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,7 +30,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipend import LOCAL
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.child import Request
+from fulldress.intake.child import Request, Seat
 from fulldress.intake.heard import Heard, NotShared, Seen, died
 from fulldress.intake.lookout import order
 from fulldress.intake.shares import PARTS
@@ -37,7 +38,7 @@ from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
 from fulldress.ports import Progress
 from fulldress.store.blobs import CHUNK, BlobStore
-from fulldress.store.pack import PACKAGE, SECOND, Pack, Piece
+from fulldress.store.pack import PACKAGE, Pack, Piece
 
 WORTH_SHARING = 8 << 20
 """Bytes of a package from which a second reader pays."""
@@ -112,26 +113,30 @@ def reading(
         return
     if what := sandbox.missing():
         raise sandbox.sandbox_missing(what)
-    request = Request(name=name, package_fd=stream.fileno(), pack_fd=room, budgets=budgets, searched=seen is not None)
+    rooms = (room,) if second < 0 else (room, second)
     with ExitStack() as stack:
         complaints = stack.enter_context(tempfile.TemporaryFile())
-        children = [stack.enter_context(_child(r, complaints)) for r in _requests(request, second, stack)]
-        rooms = (room,) if second < 0 else (room, second)
-        confined = _Confined(children, stream, name, rooms, budgets, complaints, folder, seen)
+        request = Request(
+            name=name,
+            package_fd=stream.fileno(),
+            seats=(Seat(room),),
+            budgets=budgets,
+            searched=seen is not None,
+            queue_fd=_parts(stack) if second >= 0 else -1,
+        )
+        child, lines = stack.enter_context(_child(request, second, complaints))
+        confined = _Confined(child, lines, stream, name, rooms, budgets, complaints, folder, seen)
         stack.callback(confined.close)
         yield confined
 
 
-def _requests(request: Request, second: int, stack: ExitStack) -> list[Request]:
-    """One for each reader; two share the parts of the package, whose numbers wait in a pipe."""
-    if second < 0:
-        return [request]
+def _parts(stack: ExitStack) -> int:
+    """The parts of the package, whose numbers wait in a pipe for whichever reader is free."""
     queue, inlet = os.pipe()
     stack.callback(os.close, queue)
     os.write(inlet, bytes(range(PARTS)))
     os.close(inlet)
-    shared = msgspec.structs.replace(request, queue_fd=queue)
-    return [shared, msgspec.structs.replace(shared, pack_fd=second, source=SECOND)]
+    return queue
 
 
 def divisible(stream: BufferedReader) -> bool:
@@ -196,12 +201,20 @@ class _Here:
         return unchanged.checked(lock, entries), self._pack
 
 
+class _Line(NamedTuple):
+    """How a reader is talked to."""
+
+    order: IO[bytes]
+    report: IO[bytes]
+
+
 class _Confined:
     """The reader in a child of its own, or two."""
 
     def __init__(
         self,
-        children: Sequence[subprocess.Popen[bytes]],
+        child: subprocess.Popen[bytes],
+        lines: Sequence[_Line],
         stream: BufferedReader,
         name: str,
         rooms: Sequence[int],
@@ -211,25 +224,25 @@ class _Confined:
         seen: Seen | None,
     ) -> None:
         self._seen, self._orders = seen, list[threading.Thread]()
-        self._children, self._stream, self._name, self._rooms = children, stream, name, rooms
+        self._child, self._lines, self._stream, self._name, self._rooms = child, lines, stream, name, rooms
         self._budgets, self._complaints, self._folder = budgets, complaints, folder
 
     def search(self, patterns: Sequence[Pattern], compiled: bytes) -> None:
-        """Give the order to each child, whenever it takes it: it may have to be listened to first."""
+        """Give the order to each reader, whenever it takes it: it may have to be listened to first."""
         message = order(patterns, compiled)
-        for child in self._children:
-            thread = threading.Thread(target=_tell, args=(child, message), daemon=True)
+        for line in self._lines:
+            thread = threading.Thread(target=_tell, args=(line, message), daemon=True)
             thread.start()
             self._orders.append(thread)
 
     def close(self) -> None:
-        """The children have been ended: nobody writes to them any more when this returns."""
+        """The readers have been ended: nobody writes to them any more when this returns."""
         self._stop()
         for thread in self._orders:
             thread.join()
 
     def wait(self, progress: Progress | None) -> tuple[PackageLock, Pack]:
-        """Listen until the children have reported, and believe nothing that can be checked.
+        """Listen until the readers have reported, and believe nothing that can be checked.
 
         Raises NotShared where two must not share the package: the caller begins again with one.
         """
@@ -242,28 +255,28 @@ class _Confined:
                 heard = self._heard(progress)
             finally:
                 timer.cancel()
-            if silent := heard.silent(len(self._children)):
-                if len(self._children) > 1 and not late.is_set():
+            if heard.silent(len(self._lines)):
+                if len(self._lines) > 1 and not late.is_set():
                     raise NotShared
                 if heard.failed:
                     raise heard.failed[0]
-                child = self._children[silent[0]]
-                child.wait()
-                raise died(child, late.is_set(), deadline, self._complaints)
-            found = heard.lock(len(self._children), self._budgets)
+                self._child.wait()
+                raise died(self._child, late.is_set(), deadline, self._complaints)
+            found = heard.lock(len(self._lines), self._budgets)
         lock = unchanged.checked(found, heard.entries)
-        return lock, Pack(self._rooms[0], self._stream.fileno(), heard.index, room=self._folder, others=self._rooms[1:])
+        handles = self._rooms[0], self._stream.fileno()
+        return lock, Pack(*handles, heard.index, room=self._folder, others=self._rooms[1:], fresh=True)
 
     def _heard(self, progress: Progress | None) -> Heard:
-        """What the children have said; when one has nothing to say, the others need not go on."""
+        """What the readers have said; when one has nothing to say, the others need not go on."""
         heard = Heard(progress, self._budgets.entries, self._seen)
 
         def listen(number: int) -> None:
-            heard.listen(number, self._children[number])
-            if number in heard.silent(len(self._children)):
+            heard.listen(number, self._lines[number].report)
+            if number in heard.silent(len(self._lines)):
                 self._stop()
 
-        others = [threading.Thread(target=listen, args=(n,), daemon=True) for n in range(1, len(self._children))]
+        others = [threading.Thread(target=listen, args=(n,), daemon=True) for n in range(1, len(self._lines))]
         for thread in others:
             thread.start()
         listen(0)
@@ -274,8 +287,7 @@ class _Confined:
     def _stop(self, late: threading.Event | None = None) -> None:
         if late is not None:
             late.set()
-        for child in self._children:
-            child.kill()
+        self._child.kill()
 
 
 class _Unchanged:
@@ -307,7 +319,7 @@ class _Unchanged:
         """The lock, complete; raises PackageRefused when the file was written to meanwhile."""
         if not self._sha256 or _state(self._stream) != self._before or lock.size != self._before[0]:
             raise refusal("reader-died", f"{self._name} changed while it was read")
-        ordered = tuple(sorted(entries, key=lambda e: e.place))
+        ordered = tuple(sorted(entries, key=attrgetter("place")))
         return msgspec.structs.replace(lock, sha256=self._sha256, entries=ordered)
 
 
@@ -320,38 +332,67 @@ def _state(stream: BufferedReader) -> tuple[int, int, int]:
 
 
 @contextmanager
-def _child(request: Request, complaints: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A confined reader; it has ended when the block ends, however that is."""
-    path = os.pathsep.join(p for p in sys.path if p)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-B", "-m", "fulldress.intake.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        pass_fds=[fd for fd in (request.package_fd, request.pack_fd, request.queue_fd) if fd >= 0],
-        cwd="/",
-        env={"PYTHONPATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC", **ALLOCATOR},
-    )
-    assert child.stdin is not None
-    with child:
+def _child(
+    request: Request, second: int, complaints: IO[bytes]
+) -> Iterator[tuple[subprocess.Popen[bytes], Sequence[_Line]]]:
+    """A confined reader, or two if there is a file for the ``second``; they have ended when the block ends, however that is.
+
+    The second is of the first's making, and ends with it: who ends the child has ended both.
+    """
+    with ExitStack() as theirs, ExitStack() as ours:
+        lines: list[_Line] = []
+        if second >= 0:
+            seat, line = _seat(second, theirs, ours)
+            request = msgspec.structs.replace(request, seats=(*request.seats, seat))
+            lines.append(line)
+        child = ours.enter_context(_started(request, complaints))
+        theirs.close()
+        assert child.stdin is not None and child.stdout is not None
+        lines.insert(0, _Line(child.stdin, child.stdout))
         try:
             with suppress(BrokenPipeError):
                 child.stdin.write(msgspec.json.encode(request) + b"\n")
                 child.stdin.flush()
                 if not request.searched:
                     child.stdin.close()
-            yield child
+            yield child, lines
         finally:
             child.kill()
-            with suppress(OSError):  # what it was not given any more
-                child.stdin.close()
+            for line in lines:
+                with suppress(OSError):  # what it was not given any more
+                    line.order.close()
+                while line.report.read(CHUNK):  # to the end: of the second reader's, too
+                    pass
 
 
-def _tell(child: subprocess.Popen[bytes], message: bytes) -> None:
-    assert child.stdin is not None
-    with suppress(OSError, ValueError):  # what a child that has ended would have said is missed by whoever listens to it
-        child.stdin.write(message)
-        child.stdin.close()
+def _seat(pack: int, theirs: ExitStack, ours: ExitStack) -> tuple[Seat, _Line]:
+    """Pipes to and from a reader; ``theirs`` are closed here as soon as the child has them."""
+    order, orders = os.pipe()
+    reports, report = os.pipe()
+    for handle in (order, report):
+        theirs.callback(os.close, handle)
+    return Seat(pack, order, report), _Line(os.fdopen(orders, "wb"), ours.enter_context(os.fdopen(reports, "rb")))
+
+
+def _started(request: Request, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(p for p in sys.path if p)
+    inherited = [request.package_fd, request.queue_fd]
+    inherited += [handle for seat in request.seats for handle in (seat.pack_fd, seat.order_fd, seat.report_fd)]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-B", "-m", "fulldress.intake.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        pass_fds=[handle for handle in inherited if handle > 2],
+        cwd="/",
+        env={"PYTHONPATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC", **ALLOCATOR},
+    )
+
+
+def _tell(line: _Line, message: bytes) -> None:
+    with suppress(OSError, ValueError):  # what a reader that has ended would have said is missed by whoever listens to it
+        line.order.write(message)
+        line.order.close()
 
 
 def _adopt(lock: PackageLock, pack: Pack, blobs: BlobStore) -> None:

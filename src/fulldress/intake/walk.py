@@ -11,6 +11,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
+from msgspec.structs import replace
+
 from fulldress.errors import NothingToDo, PackageRefused
 from fulldress.formats import arview, compressed, cpio, rpm, selfextract, sniff, tarview, zipend, zipview
 from fulldress.formats.members import Member, checked, legible, safe_name, shown
@@ -56,7 +58,7 @@ class _Walker:
         self.pack, self.budgets, self.give = pack, budgets, give
         self.meter = Meter(budgets, tick)
         self.count = 0
-        self.holds_files = False
+        self.holds_files = shares is not None and not shares.first  # one reader speaks for the whole archive
         self.not_inspected: list[NotInspected] = []
         self.ledger: list[Covered] = []
         self.remarks: dict[tuple[str, str], Remark] = {}
@@ -140,12 +142,13 @@ class _Walker:
         stub = self.budgets.stub_bytes if kind == "sfx" else 0
         shares = None if place else self.shares
         mine = shares.chooser(stream.size, self.not_inspected) if shares else None
-        found = zipview.members(as_file(stream), stub=stub, apart=apart, mine=mine)
+        speaks = shares is None or shares.first
+        found = zipview.members(as_file(stream), stub=stub, apart=apart, mine=mine, others=speaks)
         content = self._members(self._checked(found), stream, place)
         if shares:
             shares.finish(self.not_inspected)
         kind = "apk" if aside else kind
-        if place or self.shares is None or self.shares.first:  # one reader speaks for the whole archive
+        if speaks:
             self._covered(place, kind, stream.size, content)
             self.not_inspected.extend(aside)
         return kind
@@ -161,7 +164,7 @@ class _Walker:
         content = 0
         for member in rpm.files(package, as_file(tree)) if package.size else ():
             content += member.packed
-            yield member._replace(base=tree)
+            yield replace(member, base=tree)
         self._covered(place, "cpio", tree.size, content)
 
     def _checked(self, members: Iterable[Member], *, system_root: bool = False, posix: bool = False) -> Iterator[Member]:
@@ -184,13 +187,18 @@ class _Walker:
             self._archive(found, inner, place, plain)
             return "apk" if alpine else f"{plain}.{kind}"
         # The stream has one member, which lies unpacked already.
-        member = Member(name=_stem(name, kind), kind="file", size=inner.size, chunks=lambda: _pieces(inner), at=0)
-        self._members(self._checked([member]), inner, place)
+        member = legible(Member(name=_stem(name, kind), kind="file", size=inner.size, chunks=lambda: _pieces(inner), at=0))
+        self._members([replace(member, name=safe_name(member.name, posix=True))], inner, place)
         return kind
 
     def _unpacked(self, stream: Region, kind: str, place: str) -> Region:
         """The content of a compressed stream, laid beside the objects: members of a tar in it are not copied again."""
         self._covered(place, kind, stream.size, stream.size)
+        if kind == "gz" and stream.is_held and stream.size <= compressed.CHUNK:
+            content = compressed.small_gzip(stream.read())
+            if content is not None:
+                self.meter.count(len(content), len(content), stream.size, "a gz stream")
+                return self.pack.spool_piece(content)
         pieces = compressed.decompressed(as_file(stream), kind)
         return self.pack.spool(self.meter.counted(pieces, stream.size, f"a {kind} stream"))
 
@@ -224,7 +232,7 @@ class _Walker:
         for member in _under(prefix, tarview.members(as_file(tree))):
             content += member.packed
             # Where it lies is known by its tree, not by the .deb that the others are read from.
-            yield member._replace(base=tree)
+            yield replace(member, base=tree)
         self._covered(place, "tar", tree.size, content)
 
     def _members(self, members: Iterable[Member], stream: Region, place: str) -> int:
@@ -329,7 +337,10 @@ class _Walker:
         if closed := sniff.closed(head):
             return "", closed
         whole = self.pack.region(sha256, head if size == len(head) else None)
-        tail = whole.part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
+        if size == len(head):
+            tail = head[-zipend.NEAR :]
+        else:
+            tail = whole.part(max(0, size - zipend.NEAR), min(size, zipend.NEAR)).read()
         if head.startswith(b"#!") and b"\0" in tail and selfextract.layout(as_file(whole), size):
             return selfextract.KIND, ""
         if not zipend.hangs_behind(tail):
@@ -380,12 +391,12 @@ def _under(prefix: str, members: Iterable[Member]) -> Iterator[Member]:
             yield member
         elif name:
             link = prefix + safe_name(member.link, posix=True) if member.kind == "hardlink" else member.link
-            yield member._replace(name=prefix + name, link=link)
+            yield replace(member, name=prefix + name, link=link)
 
 
 def _stem(name: str, kind: str) -> str:
     stem = name.removesuffix(f".{kind}").removesuffix(".zst")
-    return stem if stem and stem != name else "content"
+    return stem if stem not in ("", ".", name) else "content"
 
 
 def _pieces(stream: Region) -> Iterator[bytes]:

@@ -215,11 +215,26 @@ def is_prose(place: str) -> bool:
     folder, _, name = place.rpartition("/")
     name = name.lower()
     return (
-        (name[:3] in _PROSE_HEADS and name.startswith(_PROSE_NAMES) and not name.endswith(_ACTS))
+        (
+            name[:3] in _PROSE_HEADS
+            and name.startswith(_PROSE_NAMES)
+            and not name.endswith(_ACTS)
+            and not _of_liquibase(place)
+        )
         or (name[-3:] in _PROSE_TAILS and name.endswith(_PROSE_ENDS))
         or name in ("metadata", "pkg-info")
         or folder_kinds(folder) & PROSE != 0
     )
+
+
+_OF_LIQUIBASE = late(
+    r"(?i)(^|[!/])(db|database|liquibase|migrations?|changelogs?|schema|sql)/([^!]*/)?changelog[^/]*$|changelog[._-]master"
+)
+
+
+def _of_liquibase(place: str) -> bool:
+    """``db/changelog.xml``: what Liquibase runs, and no list of what is new."""
+    return place.endswith((".xml", ".yaml", ".yml", ".json")) and _OF_LIQUIBASE.search(place) is not None
 
 
 CODE = (
@@ -241,12 +256,16 @@ def is_code(place: str) -> bool:
     return place.endswith(CODE) or (place.endswith(_LEFT_OVER) and place.rpartition(".")[0].endswith(CODE))
 
 
+_LIMIT = late(r"\*\s+(soft|hard|-)\s")
+"""``* soft nofile 65536`` of limits.conf: for every account, and no comment of C."""
+
+
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
     bare = line.lstrip()
-    return bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")) and not bare.startswith(
-        "#define "
-    )
+    if not bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")):
+        return False
+    return not bare.startswith("#define ") and _LIMIT.match(bare) is None
 
 
 _REMARK = late(r"""\s(?:\#|//)\s""")

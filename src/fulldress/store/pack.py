@@ -23,6 +23,8 @@ PACK, PACKAGE, SECOND = 0, 1, 2
 """The files in which bytes lie: the pack, the package as it came, and the pack of a second writer."""
 RECORD = struct.Struct("<32sBqq")
 """How one process tells another of an object: SHA-256, source, offset, size."""
+AT_ONCE = 1000
+"""Pieces written at once at most; the system takes 1024."""
 HELD = 8 << 20
 """Bytes of an unpacked archive up to which it is read from memory; it is in the pack all the same."""
 
@@ -111,26 +113,32 @@ class Pack:
         room: Path | None = None,
         own: int = PACK,
         others: Sequence[int] = (),
+        fresh: bool = False,
     ) -> None:
         """``room``: where temporary copies may lie (:meth:`path`), and what is named when the disk is full.
 
         ``own``: the source that ``handle`` is, ``SECOND`` for the second of two writers. ``others``: descriptors of the
-        sources from ``SECOND`` on, for who reads what several have written.
+        sources from ``SECOND`` on, for who reads what several have written. ``fresh``: the packs were filled in this run,
+        each object hashed as it was written, and nobody else writes to them: only what lies in the package is hashed when it
+        is read.
         """
         self._own = own
         self._handles = {own: handle, PACKAGE: package, **dict(enumerate(others, SECOND))}
         self.index = {} if index is None else index
         self.room = room
-        self._pending = bytearray()
+        self._pending: list[bytes] = []
+        self._end = 0
+        """Bytes appended so far."""
         self._flushed = 0
-        self._sound: set[str] = set()
+        """How many of them are in the file."""
+        self._fresh, self._sound = fresh, set[str]()
         self._copies: dict[str, Path] = {}
 
     # ---- writing
 
     def put_chunks(self, chunks: Iterable[bytes], at: Piece | Region | None = None) -> tuple[str, int]:
         """Keep a stream; returns SHA-256 and size. ``at``: its bytes lie there already and are only pointed at."""
-        hasher, size, start = hashlib.sha256(), 0, self._flushed + len(self._pending)
+        hasher, size, start = hashlib.sha256(), 0, self._end
         try:
             for chunk in chunks:
                 hasher.update(chunk)
@@ -153,7 +161,7 @@ class Pack:
         """Keep a content that is one piece; returns its SHA-256. ``at``: as for :meth:`put_chunks`."""
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in self.index:
-            self.index[sha256] = at or Piece(self._own, self._flushed + len(self._pending), len(data))
+            self.index[sha256] = at or Piece(self._own, self._end, len(data))
             if at is None:
                 self._append(data)
         return sha256
@@ -164,7 +172,7 @@ class Pack:
 
     def spool(self, chunks: Iterable[bytes]) -> Region:
         """Bytes that are no object themselves (an unpacked tar), whose parts may become objects."""
-        start, size = self._flushed + len(self._pending), 0
+        start, size = self._end, 0
         held: list[bytes] | None = []
         for chunk in chunks:
             self._append(chunk)
@@ -176,32 +184,41 @@ class Pack:
             self.flush()
         return Region(self._handles[self._own], self._own, start, size, None if held is None else b"".join(held))
 
+    def spool_piece(self, data: bytes) -> Region:
+        """As :meth:`spool`, for what is one piece."""
+        start = self._end
+        self._append(data)
+        return Region(self._handles[self._own], self._own, start, len(data), data)
+
     def whole(self) -> Region:
         """The package as it came."""
         return Region(self._handles[PACKAGE], PACKAGE, 0, os.fstat(self._handles[PACKAGE]).st_size)
 
     def flush(self) -> None:
         """Write what is pending."""
+        handle, at = self._handles[self._own], self._flushed
         try:
-            at, view = self._flushed, memoryview(self._pending)
-            while view:
-                written = os.pwrite(self._handles[self._own], view, at)
-                at, view = at + written, view[written:]
+            at += os.pwritev(handle, self._pending, at) if self._pending else 0
+            if at < self._end:  # interrupted, or the disk is full
+                view = memoryview(b"".join(self._pending))[at - self._flushed :]
+                while view:
+                    written = os.pwrite(handle, view, at)
+                    at, view = at + written, view[written:]
         except OSError as error:
             raise disk_full_or(error, (self.room or Path("/tmp")) / "x") from error
-        self._flushed, self._pending = at, bytearray()
+        self._flushed, self._pending = at, []
 
     def _append(self, chunk: bytes) -> None:
-        self._pending += chunk
-        if len(self._pending) >= CHUNK:
+        self._pending.append(chunk)
+        self._end += len(chunk)
+        if self._end - self._flushed >= CHUNK or len(self._pending) >= AT_ONCE:
             self.flush()
 
     def _cut(self, start: int) -> None:
         """Forget what was appended since ``start``: an object that was there already."""
-        if start >= self._flushed:
-            del self._pending[start - self._flushed :]
-        else:
-            self._pending, self._flushed = bytearray(), start
+        while self._pending and self._end > start:
+            self._end -= len(self._pending.pop())
+        self._end, self._flushed = start, min(self._flushed, start)
 
     # ---- reading
 
@@ -229,7 +246,7 @@ class Pack:
     def read(self, sha256: str) -> bytes:
         """The whole object, verified against its name when it is read for the first time."""
         data = self.region(sha256).read()
-        if sha256 not in self._sound:
+        if not self._is_sound(sha256):
             self._must(hashlib.sha256(data).hexdigest(), sha256)
         return data
 
@@ -242,11 +259,14 @@ class Pack:
 
     def verify(self, sha256: str) -> None:
         """Hash an object that nobody has hashed yet; raises ``blob-corrupt``."""
-        if sha256 not in self._sound:
+        if not self._is_sound(sha256):
             hasher = hashlib.sha256()
             for chunk in self.chunks(sha256):
                 hasher.update(chunk)
             self._must(hasher.hexdigest(), sha256)
+
+    def _is_sound(self, sha256: str) -> bool:
+        return sha256 in self._sound or (self._fresh and self.index[sha256].source != PACKAGE)
 
     def _must(self, found: str, sha256: str) -> None:
         if found != sha256:

@@ -36,7 +36,7 @@ from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
 from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, tasks
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, scripts
+from fulldress.scan.reading import acting_lines, is_comment, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -58,7 +58,21 @@ _MOVES = Pattern(
     r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|^--extra-index-url"
     r"|^\s{0,20}(repo_)?gpgcheck\s{0,4}[=:]\s{0,4}[\"']?(0|[nN]o|[fF]alse)\b"
 )
-LOOKS_FOR = (_IMAGE, _PIPED, _MOVES)
+_SIGNED_BY_NOBODY = Pattern(
+    r"(?i)^\s{0,4}Trusted:\s{0,4}yes|\b(AllowUnauthenticated|AllowInsecureRepositories)\s{1,4}\"?(true|1)"
+    r"|^\s{2,40}(disable_gpg_check|allow_unauthenticated|no_gpg_check):\s{0,4}[\"']?(true|yes)\b"
+)
+_POWERSHELL = Pattern(
+    r"(?i)\b(iex|Invoke-Expression)\b[^\n]{0,200}(DownloadString|Invoke-WebRequest|Invoke-RestMethod|\biwr\b|\birm\b)"
+)
+_PIPED_IEX = Pattern(
+    r"(?i)\b(iwr|irm|Invoke-WebRequest|Invoke-RestMethod|DownloadString)\b[^\n]{0,300}\|\s{0,4}(iex|Invoke-Expression)\b"
+)
+_PLAIN_FILE = Pattern(
+    r"(?i)\b(Invoke-WebRequest|iwr|Start-BitsTransfer|DownloadFile|curl(\.exe)?|certutil|bitsadmin)\b[^\n]{0,200}http://[^\n]{0,200}"
+    r"\.(msi|exe|zip|ps1|cab|dll|msp)\b"
+)
+LOOKS_FOR = (_IMAGE, _PIPED, _MOVES, _SIGNED_BY_NOBODY, _POWERSHELL, _PIPED_IEX, _PLAIN_FILE)
 _ACTS = late(
     r"^\s*(?:-\s*)?(?:[\w.]*(?:shell|command|cmd|raw|run|script|exec\w*|runcmd)\w*\s*[:=]|RUN\s|-\s+[\"'\[]?\s*(?:sudo\s+)?(?:curl|wget)\b|"
     r"(?:sudo\s+)?(?:curl|wget)\s)|\b(?:system|exec|shell_exec|popen|Popen|check_call|run)\s*\(\s*f?[\"'`]\s*(?:curl|wget)",
@@ -75,6 +89,7 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each command that brings code in from the network."""
     yield from _images(context)
     yield from _moving(context)
+    yield from _on_windows(context)
     told: set[tuple[str, int]] = set()
     for script in (*scripts(context), *tasks(context)):
         saved: set[str] = set()
@@ -162,6 +177,35 @@ def _images(context: Context) -> Iterator[Finding]:
         )
 
 
+def _on_windows(context: Context) -> Iterator[Finding]:
+    """PowerShell that runs what it downloads, or takes a program over plain HTTP."""
+    told: set[tuple[str, str]] = set()
+    among = (".ps1", ".psm1", ".bat", ".cmd", ".vbs")
+    for found in context.lines(_POWERSHELL, _PIPED_IEX, _PLAIN_FILE, among=lambda e: e.place.endswith(among)):
+        place = found.entry.place
+        what = "takes a program over plain HTTP" if found.patterns == {_PLAIN_FILE} else "runs what it downloads"
+        if (
+            is_comment(found.text)
+            or (place, what) in told
+            or standing(place) != "acting"
+            or role(context, place) == "library"
+            or re.search(r"http://(?:localhost|127\.)", found.text)
+        ):
+            continue
+        told.add((place, what))
+        yield Finding(
+            rule=META.slug,
+            severity="high",
+            confidence="certain",
+            title=f"{place.rpartition('/')[2]} {what}",
+            place=place,
+            line=found.number,
+            excerpt=secrets.hidden(found.text.strip())[:200],
+            consequence=CONSEQUENCE,
+            fix=FIX,
+        )
+
+
 _ADDED = late(r"(?i)^\s*ADD\s+(?!.*--checksum=)(?:--\S+\s+)*(https?://\S+)")
 _TAG = late(r"""^\s+tag:\s*["']?latest["']?\s*$""")
 _BRANCH = late(
@@ -170,15 +214,19 @@ _BRANCH = late(
 )
 _UNSIGNED = late(r"(?i)^\s*(?:repo_)?gpgcheck\s*[=:]\s*[\"']?(?:0|no|false|off)\b")
 _MANIFEST = late(r"(?i)(^|[!/])(requirements[^/]*\.(txt|in)|package\.json|composer\.json|pyproject\.toml|Pipfile)$")
+_UNCHECKED = "takes packages whose signature nobody checks"
+_OF_PACKAGES = late(r"\.(sources|ya?ml|list)$|(^|[!/])apt\.conf(\.d/[^/]+)?$")
 _ELSEWHERE = late(r"^\s*--extra-index-url[ =]\S+")
 
 
 def _moving(context: Context) -> Iterator[Finding]:
     """What manifests fetch that moves: files by ADD, charts' tag latest, branches, a second index beside the first."""
     told: set[tuple[str, str]] = set()
-    for found in context.lines(_MOVES):  # in requirements two hyphens begin an option, no comment
+    for found in context.lines(_MOVES, _SIGNED_BY_NOBODY):  # in requirements two hyphens begin an option, no comment
         entry, number, line = found.entry, found.number, found.text
-        what = _moves(context, entry, number, line) if not line.lstrip().startswith("#") else ""
+        unsigned = _SIGNED_BY_NOBODY in found.patterns and _OF_PACKAGES.search(entry.place) is not None
+        what = _UNCHECKED if unsigned else _moves(context, entry, number, line)
+        what = what if not line.lstrip().startswith(("#", "//")) else ""
         if not what or (entry.place, what) in told or standing(entry.place) not in ("acting", "silent"):
             continue
         if role(context, entry.place) == "library":
@@ -205,7 +253,7 @@ def _moves(context: Context, entry: Entry, number: int, line: str) -> str:
         near = (context.text(entry) or "").split("\n")[max(0, number - 4) : number + 3]
         return "names an image by the tag latest" if any("repository:" in one for one in near) else ""
     if place.endswith((".yml", ".yaml", ".repo")) and _UNSIGNED.match(line):
-        return "takes packages whose signature nobody checks"
+        return _UNCHECKED
     if _MANIFEST.search(place):
         if _BRANCH.search(line):
             return "takes a dependency from a branch that moves"
@@ -321,7 +369,21 @@ BAD = (
     {"scripts/c.sh": '#!/bin/sh\neval "$(curl -s https://get.partner.example/env)"\n'},
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
 )
+BAD += (
+    {"etc/apt/sources.list.d/x.sources": "Types: deb\nURIs: https://a.partner.example/\nTrusted: yes\n"},
+    {"etc/apt/apt.conf.d/99x": 'APT::Get::AllowUnauthenticated "true";\n'},
+    {"roles/x/tasks/main.yml": "- dnf:\n    name: https://a.partner.example/x.rpm\n    disable_gpg_check: true\n"},
+    {"w/a.ps1": "iex ((New-Object Net.WebClient).DownloadString('https://get.partner.example/p.ps1'))\n"},
+    {"w/a.ps1": "irm https://get.partner.example/p.ps1 | iex\n"},
+    {"w/a.ps1": "Invoke-WebRequest -Uri http://dl.partner.example/a.msi -OutFile $env:TEMP\\a.msi\n"},
+)
 GOOD = (
+    {
+        "etc/apt/sources.list.d/x.sources": "Trusted: no\nSigned-By: /usr/share/keyrings/x.gpg\n",
+        "etc/apt/apt.conf.d/99x": '//APT::Get::AllowUnauthenticated "true";\n',
+        "w/a.ps1": "# irm https://x.example/p.ps1 | iex\nInvoke-WebRequest https://x.example/a.msi -OutFile a.msi\n",
+        "w/b.ps1": "Invoke-WebRequest http://localhost:8080/a.zip -OutFile a.zip\n",
+    },
     {"up.sh": "#!/bin/sh\nset -e\npip install --trusted-host pypi.partner.example ./x.whl\n"},
     {"Dockerfile": "FROM x@sha256:0\nADD --checksum=sha256:0 https://dl.partner.example/a.tgz /srv/\nADD a.tgz /srv/\n"},
     {"chart/values.yaml": "image:\n  repository: r.partner.example/web\n  tag: 9.1.0\n", "a.yml": "x:\n  tag: latest\n"},

@@ -3,7 +3,8 @@
 ## What it does
 Reads the restart and stop settings of the package's services: `Restart=always` with a type that systemd refuses, restarts
 without end, a service that is given up after five failures within ten seconds, `Type=notify` for a program that never
-notifies, `KillMode=none` or `process`, and a stop time shorter than the program's own drain.
+notifies, `KillMode=none` or `process`, a stop time shorter than the program's own drain or than five seconds, a start that
+waits longer than it may, a reload that kills, a service that is spared when memory runs out.
 
 ## Why it matters
 A service of type notify that does not notify is killed after 90 seconds, again and again. One that restarts ten times a
@@ -62,7 +63,7 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each trouble of a service."""
     services = [u for u in units(context) if u.name.endswith(".service") and not u.dropin and "Service" in u.sections]
     for found in services:
-        for bad in (*_restarts(found), *_notify(context, found), *_stops(found)):
+        for bad in (*_restarts(found), *_notify(context, found), *_stops(found), *_odd(found)):
             line = found.line_of("Service", bad.directive) or found.line_of("Unit", bad.directive)
             yield Finding(
                 rule=META.slug,
@@ -94,7 +95,7 @@ def _restarts(found: UnitFile) -> Iterator[_Bad]:
     given = next((limit for limit in limits if limit), "")
     if restart in ("always", "on-failure", "on-abnormal") and given and calendar.span(given) == 0.0 and pause < 1:
         yield _Bad(
-            "StartLimitIntervalSec",
+            "StartLimitIntervalSec" if found.line_of("Unit", "StartLimitIntervalSec") else "StartLimitInterval",
             "restarts for ever and at once when it fails: no pause, no limit",
             "It fills the log and takes a processor, ten times a second, and hides why it fails.",
             "medium",
@@ -163,6 +164,54 @@ def _stops(found: UnitFile) -> Iterator[_Bad]:
         )
 
 
+_SLEEPS = late(r"(?:^|/)sleep\s+(\d+)\s*$")
+
+
+def _odd(found: UnitFile) -> Iterator[_Bad]:
+    """Times that cannot be kept, and signals that are no way to stop or reload."""
+    stop = calendar.span(found.last("Service", "TimeoutStopSec") or "90")
+    if stop is not None and 0 < stop < SHORT and found.last("Service", "Type") != "oneshot":
+        yield _Bad(
+            "TimeoutStopSec",
+            f"is killed {stop:g} s after it is asked to stop",
+            "What it is writing or answering then is cut off; journals and queues are repaired at the next start, or not.",
+            "low",
+            "likely",
+        )
+    start = calendar.span(found.last("Service", "TimeoutStartSec") or found.last("Service", "TimeoutSec") or "90")
+    for name, _, command, _ in unit.execs(found.text):
+        sleeps = _SLEEPS.search(command.strip()) if name in ("ExecStartPre", "ExecStart") else None
+        if sleeps is not None and start and int(sleeps[1]) >= start:
+            yield _Bad(
+                "TimeoutStartSec" if found.last("Service", "TimeoutStartSec") else name,
+                f"waits {sleeps[1]} s before it starts and is given up after {start:g} s",
+                "It never starts.",
+                "high",
+                "certain",
+            )
+        if name == "ExecReload" and re.search(r"\bkill\s+-(?:9|KILL|SIGKILL)\b", command):
+            yield _Bad(
+                name,
+                "is killed when it is asked to reload",
+                "Requests in flight are cut off by what everybody takes for harmless (logrotate, certificate renewal).",
+                "medium",
+                "certain",
+            )
+    score = found.last("Service", "OOMScoreAdjust")
+    if re.fullmatch(r"-(?:9\d\d|1000)", score):
+        yield _Bad(
+            "OOMScoreAdjust",
+            f"is never ended when memory runs out (OOMScoreAdjust={score}): everything else is",
+            "If it leaks, the database and SSH go first.",
+            "low",
+            "certain",
+        )
+
+
+SHORT = 5
+"""Seconds in which hardly a server finishes what it is doing."""
+
+
 def cure(context: Context, finding: Finding) -> Cure | None:
     """A pause of five seconds between two restarts."""
     text = current_text(context, finding.place)
@@ -185,7 +234,18 @@ BAD = (
     {_A: "[Service]\nExecStart=/bin/a\nKillMode=none\n"},
     {_A: "[Service]\nExecStart=/usr/bin/gunicorn --graceful-timeout 120 app\nTimeoutStopSec=30\n"},
 )
+BAD += (
+    {_A: "[Service]\nExecStart=/bin/a\nTimeoutStopSec=1\n"},
+    {_A: "[Service]\nExecStartPre=/bin/sleep 90\nExecStart=/bin/a\nTimeoutStartSec=60\n"},
+    {_A: "[Service]\nExecStart=/bin/a\nExecReload=/bin/kill -9 $MAINPID\n"},
+    {_A: "[Service]\nExecStart=/bin/a\nOOMScoreAdjust=-1000\n"},
+    {_A: "[Service]\nExecStart=/bin/a\nRestart=always\nStartLimitInterval=0\n"},
+)
 GOOD = (
+    {
+        _A: "[Service]\nExecStartPre=/bin/sleep 5\nExecStart=/bin/a\nExecReload=/bin/kill -HUP $MAINPID\n"
+        "TimeoutStopSec=30\nOOMScoreAdjust=-500\n"
+    },
     {_A: "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/a\nRestart=always\nRestartSec=5s\n"},
     {_A: "[Service]\nType=oneshot\nExecStart=/bin/a\nRestart=on-failure\n"},
     {

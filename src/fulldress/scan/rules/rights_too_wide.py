@@ -44,7 +44,7 @@ LOOKS_FOR = (
     ),
     Pattern(r"(?i)\bGRANT\s{1,4}(ALL|DBA|SYSDBA)\b|\b(CREATE|ALTER)\s{1,4}(ROLE|USER)\s[^\n;]{1,200}\bSUPERUSER\b"),
     Pattern(
-        r"\brole_attr_flags:\s[^\n]{0,100}\bSUPERUSER\b|^\s{0,8}user\s{0,4}=\s{0,4}root\b|^AmbientCapabilities=[^\n]{0,200}SYS_"
+        r"\brole_attr_flags:\s[^\n]{0,100}\bSUPERUSER\b|^\s{0,8}user\s{0,4}=\s{0,4}root\b|^\s{0,8}([Uu]ser|uid|cache_effective_user)\s{1,8}root\s{0,4};?\s{0,4}$|^AmbientCapabilities=[^\n]{0,200}SYS_"
     ),
     Pattern(r"\bpolkit\.Result\.YES\b|^\s{2,40}state:\s{0,4}[\"']?(disabled|permissive)\b"),
     Pattern(r"^\s{2,40}mode:\s{0,4}[\"']?(0?[0-7][0-7][2367]\b|[augo]{0,3}\+\w{0,2}w)"),
@@ -121,6 +121,17 @@ ROWS = (
         "Let it run as an account of its own.",
     ),
     Row(
+        late(
+            r"(?i)(^|[!/])(nginx|httpd|apache2|radiusd|squid|rsyncd|proftpd|vsftpd|named|unbound|mosquitto|redis|memcached|varnish"
+            r"|my|mysqld?|mariadb|server|dovecot|zabbix_\w+)[^/]*\.(conf|cnf|cfg)$"
+        ),
+        late(r"(?i)^\s*(?:user|uid|cache_effective_user)\s*(?:=|\s)\s*root\s*;?\s*$"),
+        "medium",
+        "lets a server of the network run as root",
+        "Every hole in it is root's.",
+        "Let it run as the account that the distribution made for it.",
+    ),
+    Row(
         late(r"\.(service|conf)$"),
         late(r"^AmbientCapabilities=.*\bCAP_SYS_(?:ADMIN|MODULE|PTRACE|RAWIO)\b"),
         "medium",
@@ -171,6 +182,8 @@ BAD = (
     {"db/a.sql": "GRANT ALL PRIVILEGES ON *.* TO 'x'@'%';\n", "db/b.sql": "grant dba to gw;\n"},
     {"db/c.sql": "ALTER ROLE etl WITH LOGIN SUPERUSER;\n", "site.yml": "- user:\n    role_attr_flags: SUPERUSER\n"},
     {"php/pool.d/x.conf": "[x]\nuser = root\n"},
+    {"raddb/radiusd.conf": "prefix = /usr\nuser = root\n"},
+    {"etc/nginx/nginx.conf": "user root;\nworker_processes 4;\n"},
     {"x.service": "[Service]\nAmbientCapabilities=CAP_SYS_ADMIN\nExecStart=/bin/true\n"},
     {"etc/polkit-1/rules.d/49-x.rules": "polkit.addRule(function(a, s) { return polkit.Result.YES; });\n"},
     {"site.yml": "- ansible.posix.selinux:\n    state: disabled\n"},
@@ -181,6 +194,7 @@ GOOD = (
     {"k8s/a.yaml": "kind: Pod\n  securityContext:\n    runAsUser: 1000\n  volumes:\n    - hostPath: {path: /var/log}\n"},
     {"k8s/i.yaml": "kind: Ingress\n  paths:\n    - pathType: Prefix\n      path: /\n"},
     {"db/a.sql": "GRANT ALL ON shop.* TO 'x'@'localhost';\n-- GRANT DBA TO x;\nALTER ROLE etl NOSUPERUSER;\n"},
+    {"etc/nginx/nginx.conf": "user www-data;\n# user root;\n", "radiusd.conf": "user = radiusd\n"},
     {"php/pool.d/x.conf": "[x]\nuser = www-data\n", "etc/app.conf": "user = root\n"},
     {"x.service": "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\nExecStart=/bin/true\n"},
     {"etc/polkit-1/rules.d/49-x.rules": 'if (action.id == "x.restart") { return polkit.Result.YES; }\n'},

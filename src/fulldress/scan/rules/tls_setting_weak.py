@@ -50,7 +50,7 @@ LOOKS_FOR = (
         r"=\s{0,4}verify_none\b|\"sslRequired\"\s{0,4}:\s{0,4}\"(none|NONE)\"|\"insecure-registries\"\s{0,4}:\s{0,4}\[\s{0,4}\""
     ),
     Pattern(
-        r"(?i)\b(tls|ssl)[_.-]?min[a-z]{0,4}[_.-]?version[\"']?\s{0,8}[=:]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
+        r"(?i)\b(tls|ssl)[_.-]?(min[a-z]{0,4}[_.-]?)?(version|protocols?)[\"']?\s{0,8}[=: ]\s{0,4}[\"']?(tls_?v?|sslv?)?[123][\"'._01\s,;]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
     ),
     Pattern(
         r"^\s{2,40}verify\s{0,8}=\s{0,4}[\"']none[\"']|^bridge_insecure\s{1,4}true|\ballow_weak_crypto\s{0,4}=|^\s{0,8}\w{0,20}_?enctypes\s{0,4}="
@@ -61,9 +61,21 @@ LOOKS_FOR = (
     Pattern(
         r"\bcheckServerTrusted\s{0,2}\(|DangerousAcceptAnyServerCertificateValidator|^\s{0,8}\"?verify_(outgoing|incoming|server_hostname)\"?\s{0,8}[=:]"
     ),
+    Pattern(
+        r"\bInsecureIgnoreHostKey\(|\bloadTrustMaterial\([^\n]{0,100}->\s{0,4}true|danger_accept_invalid_(certs|hostnames)\(true|badCertificateCallback"
+    ),
+    Pattern(r"(?i)(\b|_)host_key_checking[\"']?\s{0,4}[=:]\s{0,4}[\"']?(false|no|0|off)\b"),
+    Pattern(
+        r"(?i)[;\"' ](SSL Mode|SslMode)\s{0,2}=\s{0,2}(disabled?|none|prefer(red)?|allow)\b"
+        r"|;\s{0,2}(Trust Server Certificate|Encrypt)\s{0,2}=\s{0,2}(true|yes|false|no|optional)\b"
+    ),
+    Pattern(
+        r"^\s{0,4}ssl\s{0,4}=\s{0,4}'?off\b|^\s{0,4}require_secure_transport\s{0,4}=\s{0,4}(off|OFF|0)|^\s{0,4}(skip[-_]ssl|tls_reqcert\s{1,4}(never|allow))\b"
+    ),
     Pattern(r"(?i)SCHANNEL\\{1,2}Protocols\\{1,2}(SSL|TLS 1\.[01])|\bcurl\s[^\n]{0,200}(--insecure\b|\s-k\s)"),
 )
-_KEYS = late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env)$")
+_KEYS = late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env)$|(^|[!/])[^/.]+$")
+_STRINGS = late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|config|env|sh|service|cs|vb)$|ockerfile")
 _HAPROXY = late(r"(?i)haproxy[^!]*\.cfg$")
 _CODE = late(r"\.(java|kt|kts|groovy|scala)$")
 _WAY = "Anyone on the way reads and changes what is sent, the credential included."
@@ -73,9 +85,63 @@ _NEW = "Allow TLS 1.2 and later, with current ciphers, only."
 
 ROWS = (
     Row(
+        late(r"\.(cfg|ya?ml|ini|env|sh|bash|service)$|[Mm]akefile"),
+        late(r"(?i)(?:\b|_)host_key_checking[\"']?\s*[=:]\s*[\"']?(?:false|no|0|off)\b"),
+        "medium",
+        "does not check the keys of the hosts that Ansible logs in to",
+        "Who answers in a host's place gets the passwords and keys that the playbook brings.",
+        "Put the host keys into known_hosts first.",
+    ),
+    Row(
+        late(r"\.(go|java|kt|kts|groovy|scala|rs|dart)$"),
+        late(
+            r"\bInsecureIgnoreHostKey\(|\bloadTrustMaterial\(.*->\s*true|danger_accept_invalid_(?:certs|hostnames)\(true"
+            r"|badCertificateCallback\s*=.*=>\s*true"
+        ),
+        "medium",
+        "does not check who answers",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        _STRINGS,
+        late(
+            r"(?i)[;\"' ](?:SSL Mode|SslMode)\s*=\s*(?:disabled?|none|prefer(?:red)?|allow)\b"
+            r"|;\s*Encrypt\s*=\s*(?:false|no|optional)\b"
+        ),
+        "medium",
+        "talks to its database without TLS",
+        "Passwords and rows cross the network for everybody on the way to read.",
+        "Use SSL Mode=VerifyFull (Encrypt=Strict), and preinstall the issuer's certificate.",
+        lambda lines, number: (
+            not re.search(r"(?i)(?:host|server|data source)\s*=\s*(?:localhost|127\.|\.|\(local)", lines[number - 1])
+        ),
+    ),
+    Row(
+        _STRINGS,
+        late(r"(?i);\s*Trust ?Server ?Certificate\s*=\s*(?:true|yes)\b"),
+        "medium",
+        "does not check its database's certificate",
+        _WAY,
+        _CHECK,
+        lambda lines, number: (
+            not re.search(r"(?i)(?:host|server|data source)\s*=\s*(?:localhost|127\.|\.|\(local)", lines[number - 1])
+        ),
+    ),
+    Row(
+        late(r"(?i)postgres[^!]*\.conf$|\.auto\.conf$|\.cnf$|ldap\.conf$"),
+        late(
+            r"^\s*(?:ssl\s*=\s*'?off|require_secure_transport\s*=\s*(?:off|OFF|0)|skip[-_]ssl|tls_reqcert\s+(?:never|allow))\b"
+        ),
+        "medium",
+        "switches TLS, or its check, off for everybody",
+        "Logins and rows cross the network for everybody on the way to read; clients that insist are locked out.",
+        "Keep the value of the installation.",
+    ),
+    Row(
         late(r"\.(toml|ya?ml|json|ini|conf|cfg|properties|xml|hcl|env|config|alloy|river)$"),
         late(
-            r"(?i)\b(?:insecure-?)?skip[_-]?(?:tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s*[=:]\s*[\"']?(?:true|1|yes)\b|=\s*verify_none\b"
+            r"(?i)\b(?:insecure[_-]?)?skip[_-]?(?:tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s*[=:]\s*[\"']?(?:true|1|yes)\b|=\s*verify_none\b"
         ),
         "medium",
         "does not check certificates",
@@ -108,7 +174,9 @@ ROWS = (
     ),
     Row(
         _KEYS,
-        late(r"(?i)(?:tls|ssl)[_.-]?min\w*[_.-]?version[\"']?\s*[=:]\s*[\"']?(?:TLS_?v?)?1[._]?[01]?[\"']?\s*[,;]?\s*$"),
+        late(
+            r"(?i)(?:tls|ssl)[_.-]?(?:min\w*[_.-]?)?(?:version|protocols?)[\"']?\s*[=:\s]\s*[\"']?(?:(?:TLS_?v?)?1[._]?[01]?|SSLv?[23])[\"']?\s*[,;]?\s*$"
+        ),
         "medium",
         "allows old TLS",
         _OLD,
@@ -219,6 +287,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"etc/mosquitto/a.conf": "tls_version tlsv1.1\n", "b.yml": "mqtt:\n  tls: {insecure_skip_verify: yes, ca: /x}\n"},
     {"t/traefik.yml": "serversTransport:\n  insecureSkipVerify: true\n", "g/grafana.ini": "[smtp]\nskip_verify = true\n"},
     {"r/rabbitmq.conf": "ssl_options.verify = verify_none\n", "k/realm.json": '{\n "sslRequired": "none",\n'},
     {"docker/daemon.json": '{"insecure-registries": ["registry.lab.internal:5000"]}\n'},
@@ -237,7 +306,20 @@ BAD = (
     {"w/a.reg": '[HKLM\\SCHANNEL\\Protocols\\TLS 1.0\\Server]\n"Enabled"=dword:00000001\n'},
     {"w/a.ps1": "Key = 'HKLM:\\SCHANNEL\\Protocols\\TLS 1.0\\Server'\nValueName = 'Enabled'\nValueData = '1'\n"},
 )
+BAD += (
+    {"ansible.cfg": "[defaults]\nhost_key_checking = False\n"},
+    {"up.sh": "#!/bin/sh\nANSIBLE_HOST_KEY_CHECKING=False ansible-playbook site.yml\n"},
+    {"src/a.go": "\tHostKeyCallback: ssh.InsecureIgnoreHostKey(),\n"},
+    {"src/A.java": "SSLContexts.custom().loadTrustMaterial(null, (c, t) -> true).build();\n"},
+    {"app/appsettings.json": '{"S": "Host=db1.lab;Database=s;SSL Mode=Disable"}\n'},
+    {"app/appsettings.json": '{"S": "Server=db1.lab;Database=s;Trust Server Certificate=true"}\n'},
+    {"etc/postgresql/postgresql.auto.conf": "ssl = off\n"},
+    {"raddb/mods-available/eap": 'tls-config a {\n    tls_min_version = "1.0"\n}\n'},
+)
 GOOD = (
+    {"ansible.cfg": "[defaults]\nhost_key_checking = True\n#host_key_checking = False\n"},
+    {"app/appsettings.json": '{"S": "Host=db1;SSL Mode=VerifyFull", "T": "Server=localhost;X=1;SSL Mode=Disable"}\n'},
+    {"src/a.go": "\tHostKeyCallback: ssh.FixedHostKey(k),\n", "etc/postgresql/postgresql.conf": "ssl = on\n#ssl = off\n"},
     {
         "t/traefik.yml": "serversTransport:\n  insecureSkipVerify: false\n",
         "r/rabbitmq.conf": "ssl_options.verify = verify_peer\n",

@@ -4,7 +4,8 @@
 Knows single settings of frameworks and services: debug pages and any host name (Django, ASP.NET), cookies over plain HTTP,
 code from addresses (PHP), AJP without a secret, JMX without a login, every actuator endpoint, Redis without protection,
 supervisord's and rsync's doors, `trust` for the network in `pg_hba.conf`, durability switched off in PostgreSQL, databases
-of Terraform that the internet reaches or that leave no snapshot. Tests, examples and libraries do not count.
+of Terraform that the internet reaches, that keep no backup or snapshot, buckets and clusters that go with all that is in them,
+changes that do not wait for the window; forms without a token and messages as pickles (Python), every statement in the log. Tests, examples and libraries do not count.
 
 ## Why it matters
 It is one line, it works in every test, and on the day it stands open: a debug page shows the settings, a JMX port runs code.
@@ -51,7 +52,11 @@ LOOKS_FOR = (
     Pattern(r"^\s{0,4}host(ssl|nossl)?\s{1,20}\S{1,60}\s{1,20}\S{1,60}\s{1,20}(0\.0\.0\.0/0|::/0|all)\s{1,20}trust\b"),
     Pattern(r"^\s{0,4}(fsync|full_page_writes)\s{0,4}=\s{0,4}'?off"),
     Pattern(
-        r"^\s{0,20}(publicly_accessible|skip_final_snapshot)\s{0,20}=\s{0,4}true|cidr_blocks\s{0,20}=\s{0,4}\[\s{0,4}\""
+        r"^\s{0,20}(publicly_accessible|skip_final_snapshot|force_destroy|apply_immediately|delete_automated_backups|allow_major_version_upgrade)"
+        r"\s{0,20}=\s{0,4}true|^\s{0,20}(deletion_protection|prevent_destroy|storage_encrypted|point_in_time_recovery_enabled)\s{0,20}=\s{0,4}false|"
+        r"^\s{0,20}backup_retention_period\s{0,20}=\s{0,4}0\b|\b\w{0,20}CSRF\w{0,20}\s{0,4}=\s{0,4}False\b|"
+        r"(?i)\b(accept_content|task_serializer|result_serializer|session_serializer)\s{0,4}=[^\n]{0,100}pickle|^\s{0,4}log_statement\s{0,4}=\s{0,4}'?(all|mod)|"
+        r"^\s{0,4}password_encryption\s{0,4}=\s{0,4}'?(md5|off|on)\b|cidr_blocks\s{0,20}=\s{0,4}\[\s{0,4}\""
     ),
 )
 _SETTINGS_PY = late(
@@ -168,7 +173,7 @@ ROWS = (
         "Name the hosts that may.",
     ),
     Row(
-        late(r"pg_hba[^/]*\.conf"),
+        late(r"pg_hba[^/]*"),
         late(r"\strust\b"),
         "high",
         "trusts the whole network",
@@ -201,6 +206,72 @@ ROWS = (
     ),
     Row(
         late(r"\.tf$"),
+        late(
+            r"^\s*(?:force_destroy|delete_automated_backups)\s*=\s*true|^\s*(?:deletion_protection|prevent_destroy)\s*=\s*false"
+        ),
+        "medium",
+        "lets a store go with all that is in it",
+        "One plan that replaces it, read in haste, and the data is gone.",
+        "Leave it protected; take the protection away by hand on the day that it must go.",
+    ),
+    Row(
+        late(r"\.tf$"),
+        late(r"^\s*backup_retention_period\s*=\s*0\b|^\s*point_in_time_recovery_enabled\s*=\s*false"),
+        "medium",
+        "keeps no backup of a database",
+        "There is no way back to the state before the upgrade.",
+        "Keep at least as many days as a wrong row stays unnoticed.",
+    ),
+    Row(
+        late(r"\.tf$"),
+        late(r"^\s*(?:apply_immediately|allow_major_version_upgrade)\s*=\s*true"),
+        "low",
+        "changes a database at once, not in its window",
+        "It restarts when somebody applies the plan, while people work.",
+        "Leave it to the maintenance window.",
+    ),
+    Row(
+        late(r"\.tf$"),
+        late(r"^\s*storage_encrypted\s*=\s*false"),
+        "low",
+        "stores a database without encryption",
+        "It cannot be switched on later without a copy.",
+        _WRITE,
+    ),
+    Row(
+        _SETTINGS_PY,
+        late(r"\b\w*CSRF\w*\s*=\s*False\b(?<!SECURE = False)(?<!HTTPONLY = False)"),
+        "medium",
+        "takes forms without a token",
+        "Any page that a user looks at can act in his name.",
+        _WRITE,
+    ),
+    Row(
+        late(r"\.py$|\.env$|\.ya?ml$"),
+        late(r"(?i)\b(?:accept_content|task_serializer|result_serializer|session_serializer)\s*=.*pickle"),
+        "medium",
+        "takes messages that are programs (pickle)",
+        "Who can write to the broker or to a cookie runs code as the service.",
+        "Use JSON.",
+    ),
+    Row(
+        late(r"(?i)postgres[^!]*\.conf$|conf\.d/[^/]*\.conf$|\.auto\.conf$"),
+        late(r"^\s*log_statement\s*=\s*'?(?:all|mod)\b"),
+        "low",
+        "writes every statement into the log",
+        "Personal data and passwords lie in the log, which fills the disk.",
+        "Leave it at ddl or none, and sample slow statements instead.",
+    ),
+    Row(
+        late(r"(?i)postgres[^!]*\.conf$|conf\.d/[^/]*\.conf$|\.auto\.conf$"),
+        late(r"^\s*password_encryption\s*=\s*'?(?:md5|off|on)\b"),
+        "low",
+        "keeps passwords as MD5",
+        "Passwords that are set from now on can be guessed from a dump.",
+        "Leave scram-sha-256.",
+    ),
+    Row(
+        late(r"\.tf$"),
         late(r"cidr_blocks\s*=\s*\[\s*\"(?:0\.0\.0\.0/0|::/0)\""),
         "medium",
         "opens a port to the world",
@@ -228,6 +299,13 @@ BAD = (
     {"etc/rsyncd.conf": "[a]\nhosts allow = *\n", "etc/pg_hba.conf": "host all all 0.0.0.0/0 trust\n"},
     {"etc/postgresql.conf": "fsync = off\n"},
     {"tf/main.tf": "publicly_accessible = true\nskip_final_snapshot = true\n"},
+    {
+        "tf/b.tf": "  force_destroy = true\n",
+        "tf/c.tf": "  backup_retention_period = 0\n",
+        "tf/d.tf": "  apply_immediately = true\n",
+    },
+    {"app/settings.py": "WTF_CSRF_ENABLED = False\n", "app/celeryconfig.py": 'accept_content = ["json", "pickle"]\n'},
+    {"etc/postgresql/15/main/conf.d/a.conf": "log_statement = 'all'\npassword_encryption = md5\n"},
     {"tf/sg.tf": 'type = "ingress"\nfrom_port = 5432\ncidr_blocks = ["0.0.0.0/0"]\n'},
 )
 GOOD = (
@@ -239,5 +317,9 @@ GOOD = (
     {"etc/redis.conf": "protected-mode yes\n", "etc/supervisord.conf": "[inet_http_server]\nport = 127.0.0.1:9001\n"},
     {"etc/pg_hba.conf": "local all postgres trust\nhost all all 10.0.0.0/8 scram-sha-256\n"},
     {"tf/sg.tf": 'type = "ingress"\nfrom_port = 443\nto_port = 443\ncidr_blocks = ["0.0.0.0/0"]\n'},
+    {
+        "tf/b.tf": "  deletion_protection = true\n  backup_retention_period = 14\n",
+        "app/settings.py": "WTF_CSRF_ENABLED = True\n",
+    },
     {"tf/out.tf": 'type = "egress"\ncidr_blocks = ["0.0.0.0/0"]\nskip_final_snapshot = false\n'},
 )

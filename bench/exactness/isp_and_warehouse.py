@@ -1,0 +1,173 @@
+"""Two packages of further worlds: an Internet provider's billing (Spring, RADIUS, Kafka) and a warehouse (Go, .NET, Docker).
+
+How written: by someone who had the catalogue of hazards and had read neither a rule, a test of one, its page nor the files
+of another set (but for the first lines of one, for the form); all marks were set and committed before the first scan.
+``material/isp_and_warehouse/*.txt`` holds the files in the form of ``_unseen``; counted as ``unseen`` counts.
+
+Found at first, with the estate: 120 of 197 and 122 of 214; without it: 105 and 108. Traps alarmed, with the estate: 1 of 47
+and 1 of 40 (a job of pg_cron was said to reach the server that another statement of its file names; ``@@NAME@@`` was taken
+for a password); without it: 0 and 1.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from exactness import Row
+from exactness._unseen import Unseen
+from exactness._worlds import package
+from exactness.unseen import Known, families, rows_of, scanned
+from fulldress.model.estate import (
+    Account,
+    ConfigKey,
+    DatabaseFacts,
+    Estate,
+    HostFacts,
+    InstalledPackage,
+    KeyImpact,
+    Listener,
+    MatrixRow,
+    Unit,
+    Volume,
+)
+from fulldress.model.release import Declared, Release, Window
+
+NAMES = (("isp", ".tar.gz"), ("warehouse", ".zip"))
+TARGETS = "network.target network-online.target multi-user.target timers.target basic.target sysinit.target"
+COMMANDS = (
+    "bash sh perl curl wget sftp ssh scp rsync python3 systemctl service flock rm useradd userdel usermod groupadd sed cat "
+    "cp mv ln mkdir chmod chown dirname mktemp id find install sleep ls tar gzip date grep awk sysctl crontab sudo getent "
+    "tee ss df killall timedatectl at pgrep psql pg_dump setenforce touch printf env"
+)
+
+
+def _units(names: str) -> tuple[Unit, ...]:
+    full = (n if "." in n else f"{n}.service" for n in (*names.split(), *TARGETS.split()))
+    return tuple(Unit(name=n, load="loaded", active="active", sub="running") for n in full)
+
+
+def _accounts(names: str) -> tuple[Account, ...]:
+    return tuple(Account(name=n, uid=u, groups=(n,)) for u, n in enumerate(names.split()))
+
+
+ISP = HostFacts(
+    name="machine:bill1",
+    hostname="bill1",
+    os="rhel",
+    os_version="9.5",
+    timezone="Europe/Madrid",
+    units=_units(
+        "postgresql-15 radiusd kafka firewalld sshd crond chronyd nginx netbill-web netbill-rating netbill-mediation"
+    ),
+    packages=(
+        InstalledPackage(name="java-17-openjdk-headless", version="17.0.13-1.el9", manager="rpm"),
+        InstalledPackage(name="freeradius", version="3.0.21-40.el9", manager="rpm"),
+        InstalledPackage(name="postgresql15-server", version="15.8-1.el9", manager="rpm"),
+    ),
+    databases=(
+        DatabaseFacts(
+            name="netbill",
+            server_version="15.8",
+            tables={
+                f"public.{t}": 20_000_000 for t in ("subscriber", "cdr", "radacct", "invoice", "invoice_item", "session_log")
+            },
+            table_bytes={"public.cdr": 300 << 30, "public.radacct": 120 << 30},
+        ),
+    ),
+    commands=tuple((COMMANDS + " java rpm yum dnf firewall-cmd flyway ansible-playbook").split()),
+    users=("root", "netbill", "postgres", "radiusd", "kafka"),
+    accounts=_accounts("root netbill postgres radiusd kafka"),
+    listeners=(Listener(protocol="tcp", address="127.0.0.1", port=8080, program="java"),),
+    runtimes={"java": "17.0.13", "python3": "3.9.18", "perl": "5.32.1"},
+    volumes=(Volume(path="/", also=("/opt", "/var", "/tmp"), free_bytes=18 << 30, size_bytes=60 << 30),),
+)
+WAREHOUSE = HostFacts(
+    name="machine:wh-app1",
+    hostname="wh-app1",
+    os="debian",
+    os_version="12",
+    timezone="Europe/Berlin",
+    units=_units("docker nginx postgresql postgresql@15-main redis-server ssh cron chrony"),
+    packages=(
+        InstalledPackage(name="docker-ce", version="5:26.1"),
+        InstalledPackage(name="nginx", version="1.22.1-9"),
+        InstalledPackage(name="postgresql-15", version="15.8-0+deb12u1"),
+        InstalledPackage(name="redis-server", version="5:7.0.15-1"),
+    ),
+    databases=(
+        DatabaseFacts(
+            name="stock",
+            server_version="15.8",
+            tables={f"public.{t}": 15_000_000 for t in ("stock_item", "stock_move", "scan_event", "pick_list")},
+        ),
+    ),
+    commands=tuple((COMMANDS + " docker redis-cli dpkg apt-get adduser openssl").split()),
+    users=("root", "www-data", "postgres", "redis"),
+    accounts=_accounts("root www-data postgres redis"),
+    listeners=(Listener(protocol="tcp", address="0.0.0.0", port=6379, program="redis-server"),),
+    runtimes={"python3": "3.11.2", "perl": "5.36.0"},
+    volumes=(Volume(path="/", also=("/opt", "/var", "/backup"), free_bytes=40 << 30, size_bytes=100 << 30),),
+)
+
+
+def _known(host: HostFacts, retired: tuple[str, ...], start: str, minutes: int, row: MatrixRow, file: str) -> Known:
+    estate = Estate(taken="2026-11-20T09:00:00Z", hosts=(host,), retired=retired)
+    release = Release(
+        name=host.hostname, estate=Declared(timezone=host.timezone), window=Window(start=start, minutes=minutes)
+    )
+    use = ConfigKey(file=file, key=row.key, value="true", line=3)
+    return Known(estate, release, (row,), (KeyImpact(row=row, uses=(use,), cure=row.instead),))
+
+
+KNOWN = {
+    "isp": _known(
+        ISP,
+        (
+            "crm-old.vega.internal", "smsc-old.vega.internal", "pg-old.bss.vega.internal", "zk-old.bss.vega.internal",
+            "tap-old.roamhub.net",
+        ),
+        "2026-12-06T01:00",
+        120,
+        MatrixRow(
+            product="netbill", key="netbill.cdr.legacy-format", change="renamed", since="8.3", instead="netbill.cdr.format",
+            consequence="ignored: call records are read in the new format", silent_fallback=True,
+        ),
+        "/etc/netbill/netbill.properties",
+    ),
+    "warehouse": _known(
+        WAREHOUSE,
+        (
+            "erp-alt.wh.local", "10.30.8.4", "mail-alt.wh.local", "dc-alt.wh.local", "backup-alt.wh.local",
+            "files-alt.wh.local", "edi-alt.wh.local", "print-alt.wh.local",
+        ),
+        "2026-11-28T22:00",
+        180,
+        MatrixRow(product="stockpilot", key="scanner.wms_mode", change="removed", since="12.0"),
+        "/etc/stockpilot/config.toml",
+    ),
+}  # fmt: skip
+AT_LEAST = {"isp": (0, 0), "warehouse": (0, 0)}
+"""Hazards found that a change may not fall below: without and with the estate."""
+MISTAKEN = {"isp": (0, 0), "warehouse": (0, 0)}
+"""Traps alarmed at most: without and with the estate."""
+
+
+def packages() -> Iterator[Unseen]:
+    """The packages, the same at each call but for keys and certificates."""
+    for name, end in NAMES:
+        yield package("isp_and_warehouse", name, end)
+
+
+def measure() -> list[Row]:
+    """Hazards found, traps reported, alone and with an estate."""
+    rows: list[Row] = []
+    kinds = families()
+    with tempfile.TemporaryDirectory() as folder:
+        for world in packages():
+            for known in (None, KNOWN[world.name]):
+                limits = (AT_LEAST[world.name][known is not None], MISTAKEN[world.name][known is not None])
+                found = scanned(world, Path(folder), known)
+                rows += rows_of(world, found, kinds, known=known is not None, limits=limits)
+    return rows

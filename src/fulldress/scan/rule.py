@@ -179,15 +179,14 @@ class Context:
         return tuple(sorted((e for e in self.package.entries if e.sha256), key=lambda e: e.place))
 
     @cached_property
-    def _positions(self) -> dict[str, list[int]]:
-        """Where in ``files`` an object is: it may be there under several names."""
-        found: dict[str, list[int]] = {}
+    def _positions(self) -> dict[str, tuple[int, ...] | int]:
+        """Where in ``files`` an object is: it may be there under several names, but most are there once."""
+        found: dict[str, tuple[int, ...] | int] = {}
         for n, entry in enumerate(self.files):
             if entry.kind != "container":
-                if entry.sha256 in found:
-                    found[entry.sha256].append(n)
-                else:
-                    found[entry.sha256] = [n]
+                before = found.setdefault(entry.sha256, n)
+                if before != n:
+                    found[entry.sha256] = (*before, n) if isinstance(before, tuple) else (before, n)
         return found
 
     @cached_property
@@ -209,6 +208,10 @@ class Context:
     def naming(self, *parts: str) -> list[Entry]:
         """Those of ``files`` in whose name, behind the last slash, one of the parts occurs; case as above."""
         return [self.files[n] for n in self._index.naming(*parts)]
+
+    def called(self, name: str) -> list[Entry]:
+        """Those of ``files`` whose name, behind the last slash and the archive that they lie in, is this one."""
+        return [self.files[n] for n in self._index.called(name)]
 
     def entry(self, place: str) -> Entry | None:
         """The entry at a place."""
@@ -252,8 +255,9 @@ class Context:
                 self._looked[sha256] = Looked(looked.binary, ends, looked.encoding, dropped)
             else:
                 self._looked[sha256] = looked
+            here = self._positions.get(sha256, ())
             for pattern in looked.ends:
-                self._holding.setdefault(pattern, set()).update(self._positions.get(sha256, ()))
+                self._holding.setdefault(pattern, set()).update(here if isinstance(here, tuple) else (here,))
         self._searched.update(new)
 
     def _search_here(self, patterns: Sequence[Pattern]) -> dict[str, Looked]:

@@ -225,6 +225,10 @@ class Context:
         """The content of an entry."""
         return self._read_blob(entry.sha256)
 
+    def head(self, entry: Entry, size: int) -> bytes:
+        """The first bytes of an entry; the rest is not read."""
+        return self._read_part(entry.sha256, 0, min(size, entry.size))
+
     def text(self, entry: Entry) -> str | None:
         """The content as text, or None for binaries, containers and files over 8 MiB. Never raises on bad UTF-8."""
         if entry.kind == "container" or entry.size > MAX_TEXT:

@@ -83,7 +83,8 @@ def _judged(context: Context, entry: Entry, parts: list[_Part]) -> Iterator[Find
     if lost and (here or any(p.sha256 in digests for p in parts)):
         yield _finding(entry, "medium", f"{lost[0].name} has a digest that nothing inside has", [p.name for p in lost])
     unnamed = _outer([lib for lib in inside if plain(lib.name) not in said])
-    if unnamed and (len(unnamed) < len(inside) or not root):
+    for_all = not root and ".dist-info/" not in entry.place  # a wheel's own bills speak of what was built into it
+    if unnamed and (len(unnamed) < len(inside) or for_all):
         names = [u.said for u in unnamed]
         yield _finding(entry, "low", f"it does not name {len(unnamed)} of the {len(inside)} libraries inside", names)
 
@@ -176,5 +177,9 @@ BAD = (
 GOOD = (
     {"sbom.json": _bom({"name": "log4j-core", "version": "2.24.1"}), "lib/log4j-core-2.24.1.jar": "x"},
     {"sbom.json": _bom({"name": "Log4j_core", "version": "2.24.1"}), "lib/log4j-core-2.24.1.jar!/x/b-1.jar": "shaded"},
+    {
+        "a-1.dist-info/sboms/x.cdx.json": _bom({"name": "rust", "version": "1"}),
+        "a-1.dist-info/METADATA": "Name: a\nVersion: 1\n",
+    },
     {"bom.json": '{"components": "not a bill"}', "x.cdx.json": "{"},
 )

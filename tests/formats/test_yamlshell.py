@@ -37,10 +37,8 @@ def commands(text: str) -> dict[int, str]:
         ('- command:\n    argv: [rm, "-rf", \'/a b\']', {2: "rm -rf '/a b'"}),
         ('- command: { cmd: "ls -l", chdir: / }', {1: "ls -l"}),
         ("- command: [sh, -c,\n    'ls -l']\n- name: x", {1: "sh -c 'ls -l'"}),
-        (
-            "script:\n  - ls\n  - 'id -u'\n  - |\n    a\n    b\n  - !reference [x]\n  - c",
-            {2: "ls", 3: "id -u", 5: "a", 6: "b", 8: "c"},
-        ),
+        ("script:\n  - ls\n  - 'id -u'\n  - |\n    a\n    b\n", {2: "ls", 3: "id -u", 5: "a", 6: "b"}),
+        ("after_script:\n  - !reference [x]\n  - c", {3: "c"}),
         ("runcmd:\n- [systemctl, restart, x]\n- echo hi\npackages:\n- nginx", {2: "systemctl restart x", 3: "echo hi"}),
         ("before_script: ['a b', c]", {1: "a b; c"}),
         ("- run: |\n    ls\n  shell: bash\n- run: id", {2: "ls", 4: "id"}),

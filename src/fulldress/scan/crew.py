@@ -5,6 +5,7 @@ A fork shares all that was read and searched. Rules of one family stay together,
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import signal
@@ -57,6 +58,12 @@ def shared_out(groups: Sequence[Sequence[int]], run: Callable[[int], list[Findin
     for number in (n for group in groups for n in group if n not in done):
         done[number] = run(number)
     return done
+
+
+def give_back() -> None:
+    """Return to the machine what was used and is no longer needed; not every C library can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _work(groups: Sequence[Sequence[int]], run: Callable[[int], list[Finding]], queue: int) -> Done:

@@ -377,20 +377,8 @@ def with_line(text: str, number: int, change: Callable[[str], str]) -> str:
 
 
 def named(context: Context, name: str) -> list[Entry]:
-    """The entries whose file has that name; the index is made once, because packages hold many files."""
-
-    def make() -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = {}
-        names = [entry.place[entry.place.rfind("/") + 1 :] for entry in context.files]
-        for entry, name in zip(context.files, names, strict=True):
-            last = name.rpartition("!")[2] if "!" in name else name
-            if last in found:
-                found[last].append(entry)
-            else:
-                found[last] = [entry]
-        return found
-
-    return memo(context, "entries by name", make).get(name, [])
+    """The entries whose file has that name."""
+    return context.called(name)
 
 
 def on_host(context: Context, path: str) -> Entry | None:

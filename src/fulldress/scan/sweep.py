@@ -120,11 +120,18 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
         families.setdefault(rule.META.family, []).append(number)
     alone = len(families) < 2 or (os.cpu_count() or 1) < 2
     if alone or not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH:
-        return [one(number) for number in range(len(run))]
+        return [_tidied(one(number), context) for number in range(len(run))]
     attempt(lambda: read_together(context))
     groups = sorted(families.values(), key=lambda g: (_turn(run[g[0]].META.family), -len(g)))
     done = crew.shared_out(groups, one)
     return [done[number] for number in range(len(run))]
+
+
+def _tidied(found: list[Finding], context: Context) -> list[Finding]:
+    """The same; in a package of very many files what one rule has used is not left lying about while the next one runs."""
+    if context.package.bytes_inspected >= crew.TOO_MUCH:
+        crew.give_back()
+    return found
 
 
 def _turn(family: str) -> int:

@@ -22,6 +22,10 @@ _SPARE = late(
     r"(?i)(^|[._\"`])(_?(tmp|temp|stg|staging|bak|backup|old|import|scratch|work)(_|$|\")|\w+_(tmp|temp|bak|old)\b)"
 )
 """Names of tables that are there to be thrown away."""
+_SITES = late(
+    r"^/etc/(?:nginx|apache2|httpd|php/\d[\d.]*/fpm)/(?:sites-enabled|sites-available|conf\.d|conf-enabled|pool\.d)/\*$"
+    r"|^/etc/(?:cron\.d|sudoers\.d|systemd/system|logrotate\.d|haproxy|postfix|sysctl\.d)/\*$"
+)
 _LIVING = late(
     r"""(?x)^(?:
       /var/lib/(?:postgresql|pgsql|mysql|mariadb|mongodb|redis|elasticsearch|docker|containerd|dpkg|rpm|ldap|samba|etcd)
@@ -56,6 +60,8 @@ def folder_lost(command: Command) -> str:
     words = [w for w in argv[1:] if not w.startswith("-")]
     if name == "rm" and any(re.match(r"-\w*[rR]|--recursive", w) for w in argv[1:]):
         return next((w for w in words if _LIVING.match(w)), "")
+    if name == "rm":  # a pattern over the settings of a server of the system needs no -r
+        return next((w for w in words if _SITES.match(w)), "")
     if name == "find" and "-delete" in argv and not {"-name", "-mtime", "-iname", "-path", "-regex", "-mmin"} & set(argv):
         return next((w for w in words[:1] if _LIVING.match(w)), "")
     return ""

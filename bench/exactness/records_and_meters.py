@@ -7,6 +7,10 @@ page, nor another set's files; all marks were set and committed before the first
 
 Found at first, with the estate: 104 of 193 and 105 of 213; without it: 89 and 85. Traps alarmed with the estate: 0 of 46 and
 1 of 41 (prose about a retired host); without it: none. Traps named: 0 and 2.
+
+The third, a museum's catalogue (Groovy, WildFly, MySQL, Solr), was written after what the first two taught was mended, to see
+how far that carries, by someone who knew the rules by then but wrote from another world: 19 of 41 were found at first with the
+estate, 14 without it; no trap of 10 was alarmed or named.
 """
 
 from __future__ import annotations

@@ -135,6 +135,7 @@ def _lines(found: list[Stop], what: str, worst: Stop) -> str:
     return f"{'lines' if len(numbers) > 1 else 'line'} {', '.join(map(str, numbers))}" if numbers else ""
 
 
+_CS = "public partial class A : Migration\n{\n  protected override void Up(MigrationBuilder mb)\n  {\n"
 BAD = (
     {"mysql/upgrade-2.sql": "ALTER TABLE `orders` CONVERT TO CHARACTER SET utf8mb4;\n"},
     {"mysql/upgrade-3.sql": "LOCK TABLES stock WRITE;\nUPDATE stock SET n = 0;\nUNLOCK TABLES;\n"},
@@ -151,7 +152,6 @@ BAD = (
     },
     {"src/Migrations/2026_C.cs": _CS + '    mb.Sql("UPDATE item SET a = trim(a)");\n  }\n}\n'},
 )
-_CS = "public partial class A : Migration\n{\n  protected override void Up(MigrationBuilder mb)\n  {\n"
 GOOD = (
     {
         "src/Migrations/2026_A.cs": _CS + '    mb.CreateTable(name: "bin", columns: t => new { id = t.Column<int>() });\n'

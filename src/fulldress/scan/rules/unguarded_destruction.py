@@ -41,7 +41,7 @@ from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
 from fulldress.scan.destruction import bare_find, flushed, folder_lost, killed, tables_lost, targets, wrecked
 from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, MAKEFILE, RUNNERS, embedded, tasks
-from fulldress.scan.reading import Script, edited, memo, script_at, scripts, stops_on_errors
+from fulldress.scan.reading import Script, edited, is_code, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -115,8 +115,8 @@ def _in_scriptlets(context: Context) -> Iterator[Finding]:
     """Scriptlets of specs and commands of images: what is destroyed for certain."""
     told = {task.entry.place for task in tasks(context)}
     for script in embedded(context):
-        if MAKEFILE.search(script.entry.place) or script.entry.place in told:
-            continue  # what make sets is not known here; another rule reads recipes
+        if MAKEFILE.search(script.entry.place) or script.entry.place in told or is_code(script.entry.place):
+            continue  # what these set is not known here; another rule reads them
         for command in script.commands:
             system = next((w for w in targets(command) if _SYSTEM.match(w)), "")
             lost = system or wrecked(command)

@@ -27,7 +27,7 @@ from fulldress.scan import rules as rules_package
 from fulldress.scan.boundary import attempt
 from fulldress.scan.credentials import commandsecrets, secrets
 from fulldress.scan.lineage import lineage
-from fulldress.scan.reading import MAX_PARSED, SHEBANG, read_together
+from fulldress.scan.reading import MAX_PARSED, SHEBANG, commands_first, read_together
 from fulldress.scan.rule import Context, Rule, patterns_of
 from fulldress.scan.titles import sentence
 from fulldress.scan.waivers import Waiver
@@ -123,7 +123,8 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
         return [one(number) for number in range(len(run))]
     attempt(lambda: read_together(context))
     groups = sorted(families.values(), key=lambda g: (_turn(run[g[0]].META.family), -len(g)))
-    done = crew.shared_out(groups, one)
+    first = attempt(lambda: commands_first(context))
+    done = crew.shared_out(groups, one, first if isinstance(first, crew.First) else None)
     return [done[number] for number in range(len(run))]
 
 

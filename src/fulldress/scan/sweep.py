@@ -35,7 +35,7 @@ from fulldress.scan.waivers import Waiver
 RAISED = "rule-raised"
 """Slug of the finding that stands for a rule that failed."""
 
-HEAVY = ("migration", "endpoint", "secret", "provenance")
+HEAVY = ("migration", "secret", "endpoint", "archive", "privilege", "provenance")
 """Families that take longest, the longest first: they are begun first where two processes share the work."""
 MAX_READ = 4096
 """Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""

@@ -281,7 +281,24 @@ def _of_liquibase(place: str) -> bool:
 
 
 CODE = (
-    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(
+        ".py",
+        ".js",
+        ".ts",
+        ".php",
+        ".rb",
+        ".rake",
+        ".pl",
+        ".java",
+        ".cs",
+        ".go",
+        ".lua",
+        ".groovy",
+        ".kt",
+        ".kts",
+        ".rs",
+        ".scala",
+    ),
     *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
     *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
 )
@@ -306,9 +323,11 @@ _LIMIT = late(r"\*\s+(soft|hard|-)\s")
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
     bare = line.lstrip()
-    if not bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")):
-        return False
-    return not bare.startswith("#define ") and _LIMIT.match(bare) is None
+    if bare.startswith("*"):
+        return _LIMIT.match(bare) is None
+    return bare.startswith(("#", "//", ";", "--", "/*", "<!--", "REM ", "rem ", "Rem ", "!")) and not bare.startswith(
+        "#define "
+    )
 
 
 _REMARK = late(r"""\s(?:\#|//)\s""")

@@ -22,6 +22,12 @@ _NAMES = late(
 )
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
+    *(f"{w} key" for w in ("enc", "dec", "wrap", "wrapping", "cipher", "crypto", "join", "network")),
+    *("password salt", "rw community", "ro community", "snmp community", "community string", "kek"),
+    *(
+        f"{w} pw"
+        for w in ("ldap", "mqtt", "smtp", "ftp", "sftp", "admin", "user", "partner", "mail", "http", "proxy", "service")
+    ),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
     "key base",
     *(
@@ -37,14 +43,19 @@ _PHRASES = {
         "rpc secret",
         "pass word",
         "pass phrase",
-        "db pw",
-        "bind pw",
-        "root pw",
+        *(
+            f"{w} pw"
+            for w in ("db", "bind", "root", "svc", "service", "user", "admin", "app", "erp", "mail", "smtp", "ftp", "sql")
+        ),
+        *(f"{w} community" for w in ("snmp", "ro", "rw", "read", "write", "trap")),
+        "aes key",
         "auth token",
         "de passe",
         "contrase a",
     ),
 }
+KEYS = tuple(sorted({phrase.removesuffix(" key") for phrase in _PHRASES if phrase.endswith(" key")}))
+"""What stands before ``key`` in the name of a secret."""
 _COUNTING = late(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
     r"start|end|marker|max|min|sync|cancel(lation)?|cli|dry|device|special|eos|bos|pad|unk|sep|mask|stop|idempotency|"
@@ -56,7 +67,8 @@ _COUNTING = late(
 )
 _NOT_A_VALUE = late(
     r"""(?ix) ^(
-      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | @@[A-Za-z_.]+@@ | __[A-Z_]+__
+      | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*

@@ -42,7 +42,7 @@ from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
     slug="clock-changed",
-    family="schedule",
+    family="privilege",
     title="Clock or time zone is changed",
     severity="medium",
     confidence="certain",
@@ -62,6 +62,8 @@ _WINDOWS_FORM = late(
 _GIVEN = late(r"""(?:-Duser\.timezone=|\bTZ["']?\s*[:=]\s*["']?|date\.timezone\s*=\s*["']?)([A-Z]\w+(?:/[\w+-]+)*)""")
 _FOR_ONE = late(r"^\s*TZ=\S+\s+[^\s#]")
 """``TZ=UTC date``: for one command."""
+_MAY = ("timedatectl", "ntp", "date -", "rdate", "hwclock", "/etc/localtime", "/etc/timezone", "chrony", "timesyncd")
+"""A script without one of these does nothing to the clock."""
 _KEEPS = late(r"^(?:chronyd?|ntpd?|ntpsec|systemd-timesyncd|openntpd)(?:\.service)?$")
 _CONSEQUENCE = "Jobs of the whole host run at another hour, twice or not at all; databases and brokers see time jump."
 _FIX = "Leave time and zone of the host to its owner; give the program its zone in its own settings."
@@ -75,7 +77,9 @@ def looks_for(context: Context) -> tuple[Pattern, ...]:
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each command, and for each file with a zone that is not the host's."""
     for script in (*scripts(context), *embedded(context)):
-        if role(context, script.entry.place) in ("library", "init") or CONTAINERFILE.search(script.entry.place):
+        if not any(word in script.text for word in _MAY) or CONTAINERFILE.search(script.entry.place):
+            continue
+        if role(context, script.entry.place) in ("library", "init"):
             continue
         for command in script.commands:
             what = changed(command)
@@ -122,7 +126,7 @@ def changed(command: Command) -> str:
     if name in ("ntpdate", "sntp", "rdate", "hwclock") and not {"-q", "-r", "--show", "-d"} & set(words):
         sets = name in ("ntpdate", "rdate") or bool({"-S", "-s", "--set", "--hctosys"} & set(words))
         return "sets the host's clock" if sets else ""
-    if name == "date" and any(re.match(r"-[a-zA-Z]*s$|--set", w) for w in words):
+    if name == "date" and any(re.match(r"-[uR]*s$|--set", w) for w in words):
         return "sets the host's clock"
     written = [words[-1]] if words and name in ("ln", "cp", "mv", "install", "tee") else []
     written += [r for r in command.redirects if r.lstrip("0123456789&").startswith(">")]
@@ -178,7 +182,7 @@ BAD = (
     Sample(files={"env.sh": "#!/bin/sh\nexport TZ=UTC\n"}, estate=_estate("Europe/Madrid")),
 )
 GOOD = (
-    {"up.sh": "#!/bin/sh\nset -e\ntimedatectl show\ndate -u +%s\nTZ=UTC date\nhwclock -r\nsystemctl restart chronyd\n"},
+    {"up.sh": "#!/bin/sh\nset -e\ntimedatectl show\nTZ=UTC date -Iseconds\nhwclock -r\nsystemctl restart chronyd\n"},
     {"Dockerfile": "FROM x:1\nRUN ln -sf /usr/share/zoneinfo/UTC /etc/localtime\n"},
     {"w/a.ps1": "Get-TimeZone\n# Set-TimeZone -Id UTC\n", "conf/a.yml": "  timezone: Europe/Berlin\n"},
     {"env.sh": "#!/bin/sh\nexport TZ=UTC\n"},

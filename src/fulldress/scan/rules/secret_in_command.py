@@ -38,7 +38,7 @@ from fulldress.scan.credentials import secrets
 from fulldress.scan.credentials.commandsecrets import HANDED, Secret, found_in
 from fulldress.scan.credentials.secretreport import redacted
 from fulldress.scan.credentials.vault import secret_file, with_loader
-from fulldress.scan.jobs.embedded_shell import embedded
+from fulldress.scan.jobs.embedded_shell import in_yaml
 from fulldress.scan.network.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
@@ -74,11 +74,11 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, found)
         for line, name, _value in _assigned(script.text):
             yield _assignment(script.entry.place, line, name)
-    for task in embedded(context):
-        for command in task.commands if task.entry.place.endswith((".yml", ".yaml")) else ():
+    for task in in_yaml(context):  # container files and Makefiles are read line by line
+        for command in task.commands:
             found = list(found_in(command))
             if found:
-                yield _in_table(task.entry.place, command.line, command.text, found)
+                yield _in_table(task.entry.place, line_of(command, found[0]), command.text, found)
     yield from _elsewhere(context)
     for table in crontabs(context):
         for job in table.jobs:
@@ -173,7 +173,7 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
         confidence=META.confidence,
         title=f"{found[0].kind} in the command line of {shell.unwrapped(command)[0]}",
         place=place,
-        line=command.line,
+        line=line_of(command, found[0]),
         excerpt=shown,
         consequence=CONSEQUENCE,
         fix=FIX,
@@ -194,6 +194,14 @@ def variable_for(command: Command, secret: Secret) -> str:
     return secrets.variable(owner, keyed[1] if keyed else "password" if password else "token")
 
 
+def line_of(command: Command, secret: Secret) -> int:
+    """The line of the word that holds the secret: a command may go on over many."""
+    if secret.word < 0 or secret.word >= len(command.spans) or command.end_line == command.line:
+        return command.line
+    before = shell.encode(command.text)[: max(0, command.spans[secret.word][0] - command.start)]
+    return command.line + before.count(b"\n")
+
+
 def _span(command: Command, secret: Secret) -> tuple[int, int]:
     """The bytes of the script in which the value stands."""
     if secret.word == HANDED:
@@ -208,8 +216,11 @@ def cure(context: Context, finding: Finding) -> Cure | None:
         return None
     edits: list[Edit] = []
     names: list[str] = []
-    for command in (c for c in script.commands if c.line == finding.line):
-        for secret in found_in(command):
+    for command in (c for c in script.commands if c.line <= finding.line <= max(c.line, c.end_line)):
+        secrets_here = list(found_in(command))
+        if not secrets_here or line_of(command, secrets_here[0]) != finding.line:
+            continue
+        for secret in secrets_here:
             if secret.word == HANDED and secret.value not in command.text:
                 continue
             name = variable_for(command, secret)
@@ -267,6 +278,10 @@ BAD = (
     {"Makefile": "db:\n\tmysql -h db1 -u portal -pKunden-Portal5 portal < a.sql\n"},
     {"a.service": "[Service]\nExecStart=-/usr/bin/app --db-password geheim1\n"},
     {"root/.bash_history": "ls\nmysql -uroot -pgeheim1\n"},
+    {"up.sh": "#!/bin/sh\nansible-playbook -e 'db_password=geheim-1x env=prod' site.yml\n"},
+    {"up.sh": "#!/bin/sh\nsnmpset -v2c -c geheim1x9 sw1 1.3 s x\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: |\n    cd /e\n    openssl pkcs12 -passout pass:geheim1\n"},
+    {"a.service": "[Service]\nExecStart=/usr/bin/app --license-key F1F12-842CD-23676-65381\n"},
     {"bin/setenv.sh": '#!/bin/sh\nJAVA_OPTS="$JAVA_OPTS -Djavax.net.ssl.keyStorePassword=geheim1"\n'},
     {"bin/p.sh": "#!/bin/sh\npython3 -c \"import x; x.connect(password='geheim1')\"\n"},
     {"scripts/g.sh": "#!/bin/sh\nsmbclient //fs/x -U imp%geheim1\nldapsearch -x -w geheim1 -b dc=x\n"},
@@ -285,6 +300,9 @@ BAD = (
 )
 GOOD = (
     {"a.sh": '#!/bin/sh\nsudo -S true <<< "$PW"\nmc alias set a https://s3.x.example "$K" "$S"\nmc alias list\n'},
+    {"up.sh": "#!/bin/sh\nsed -i 's/password=.*/password=geheim1x/' f\nx --key server.key\n"},
+    {"up.sh": "#!/bin/sh\ngpg --default-key 0x1234ABCD x\napp --key etc/server.key\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: mysql -u a -p{{ pw }} a\n- name: y\n  debug: msg=pass:geheim1\n"},
     {"Makefile": "db:\n\tmysql -h db1 -u portal -p$(DB_PASSWORD) portal < a.sql\n\tpsql -p 5432 app\n"},
     {"scripts/i.sh": '#!/bin/sh\nsmbclient //fs/x -U "$U%$P"\nldapsearch -W -x\nldapsearch -w "$PW"\nchpasswd < f\n'},
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},

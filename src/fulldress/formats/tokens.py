@@ -162,7 +162,7 @@ LOOKS_LIKE = (
     r"gl(pat|dt|rt|ptt|soat|cbt|ft|imt|agent)-[A-Za-z0-9_-]{20}|gl(sa|c)_[A-Za-z0-9+/=]{20}",
     r"xox[abeoprs]-[A-Za-z0-9-]{20}|xapp-\d-[A-Z0-9]{8}|hooks\.slack\.com/(services|workflows)/T[A-Z0-9]{6}",
     r"(AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",
-    r"([a-z]{2,10}_(live|prod|test)_|whsec_)[A-Za-z0-9]{16}",
+    r"([a-z]{2}_(live|prod|test)_|whsec_)[A-Za-z0-9]{16}",
     r"SG\.[A-Za-z0-9_-]{22}\.|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{30}|GOCSPX-[A-Za-z0-9_-]{28}",
     r"(?i)(AccountKey|SharedAccessKey)=[A-Z0-9+/]{43}|[?&]sig=[A-Z0-9%/+]{40}",
     r"[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.-]{31}",

@@ -38,27 +38,9 @@ _WORDS = (
         "bearer",
         "psk",
     ),
-    *(
-        "masterauth",
-        "://",
-        "-----begin",
-        "eaaa",
-        "auth=",
-        "auth =",
-        "bindpw",
-        "rootpw",
-        "dbpw",
-        "bind_pw",
-        "root_pw",
-        "db_pw",
-    ),
+    *("masterauth", "kek", "community", "pw", "://", "-----begin", "eaaa", "auth=", "auth ="),
     *("curl", "wget", "mysql", "psql", "smbclient", "export", "ssh", "echo", "env", "pghost", "pguser", "pgport", "pgdata"),
 )
-_KEYS = (
-    *("api", "access", "private", "auth", "account", "signing", "encryption", "shared", "master", "session", "license"),
-    *("licence", "webhook", "storage", "encrypt", "crypt", "hmac"),
-)
-"""What stands before ``key`` in the name of a secret."""
 
 
 def secrets_of(text: str) -> Iterator[tuple[str, str]]:
@@ -97,7 +79,7 @@ def may_hold(data: bytes) -> bool:
 @cache
 def _glance() -> Matcher:
     """Words, which the engine makes ready in no time; one of them is in all that this module finds."""
-    keys = (f"{word}{between}key" for word in _KEYS for between in ("", "_", "-", " ", "__"))
+    keys = (f"{word}{between}key" for word in secrets.KEYS for between in ("", "_", "-", " ", "__"))
     forms = (word for word in secretlines.FORM_WORDS if word != "auth")
     words = dict.fromkeys((*_WORDS, *keys, "keybase", "key_base", *forms))
     return Matcher([Pattern(f"(?i){re.escape(word)}", once=True) for word in words])

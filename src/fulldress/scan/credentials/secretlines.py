@@ -227,7 +227,8 @@ FORMS_LOOK_LIKE = (
     r"(?i)[\s\"']/(password|passwd|pwd)[=:][^\s]{4}",
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
-    r"(?i)(pass(w(or)?d)?|pwd|secret|token|key|community)[\w)]{0,10}[^\S\n]{1,20}\"[^\"\\\n]{6}",
+    rf"(?i)(pass(w(or)?d)?|pwd|secret|token|kek|community|({'|'.join(secrets.KEYS)})_{{0,2}}key|key_{{0,2}}base)"
+    r"[\w)]{0,10}[^\S\n]{1,20}\"[^\"\\\n]{6}",
     r"(?i)\b(validation|decryption)Key=|[\"']crypt[\"']\s{0,4}=>|basic[_-]auth[=\s\"',]",
     r"\"Key\"\s{0,2}:\s{0,2}\"[^\"\n]{16,200}\"",
     r"(?i)\b(getenv|environ(\.get)?|ENV(\.fetch)?)[(\[{]\s{0,4}[\"']?[\w.]{0,60}(pass|_pw|pwd|secret|token|key)\w{0,20}[\"']?\s{0,4}"

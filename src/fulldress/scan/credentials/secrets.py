@@ -54,6 +54,8 @@ _PHRASES = {
         "contrase a",
     ),
 }
+KEYS = tuple(sorted({phrase.removesuffix(" key") for phrase in _PHRASES if phrase.endswith(" key")}))
+"""What stands before ``key`` in the name of a secret."""
 _COUNTING = late(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
     r"start|end|marker|max|min|sync|cancel(lation)?|cli|dry|device|special|eos|bos|pad|unk|sep|mask|stop|idempotency|"

@@ -56,7 +56,7 @@ LOOKS_FOR = (
         r"\b(rm_rf|rm_r|rmtree|remove_tree|RemoveAll|rimraf|rmSync|rmdirSync|deleteDirectory|deltree|Directory\.Delete)\b\s{0,2}\(?"
         r"[^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env|GetEnvironmentVariable)"
     ),
-    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?rm\s{1,4}-\w{0,8}[rR][^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env)"),
+    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?rm[ \t]\s{0,3}-\w{0,8}[rR][^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env)"),
     Pattern(
         r"\b(chmod_R|chmodSync|os\.chmod|os\.Chmod|chmod)\s{0,2}\(?[^\n]{0,60}\b0?o?0?777\b|\bumask\s?\(\s?0{1,4}\s?\)|permissions\s{0,2}=\s{0,2}0777\b"
     ),

@@ -44,13 +44,19 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(
+        r"\bverify_host_key:?\s{0,2}(=>)?\s{0,2}(:never|false)|\bopenssl_verify_mode:?\s{0,2}(=>)?\s{0,2}[\"':]{1,2}none"
+        r"|\bssl_mode:\s{0,4}:?[\"']?:?(disabled|preferred)"
+    ),
+    Pattern(
         r"(?i)\b(insecure[_-]?)?(skip[_-]?)(tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s{0,4}[=:]\s{0,4}[\"']?(true|1|yes)\b"
     ),
     Pattern(
         r"=\s{0,4}verify_none\b|\"sslRequired\"\s{0,4}:\s{0,4}\"(none|NONE)\"|\"insecure-registries\"\s{0,4}:\s{0,4}\[\s{0,4}\""
     ),
     Pattern(
-        r"(?i)\b(tls|ssl)[_.-]?(min[a-z]{0,4}[_.-]?)?(version|protocols?)[\"']?\s{0,8}[=: ]\s{0,4}[\"']?(tls_?v?|sslv?)?[123][\"'._01\s,;]|\bssl-min-ver\s|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
+        r"(?i)\b(tls|ssl)[_.-]?(min[a-z]{0,4}[_.-]?)?(version"
+        r"|protocols?)[\"']?\s{0,8}[=: ]\s{0,4}[\"']?(tls_?v?|sslv?)?[123][\"'._01\s,;]|\bssl-min-ver\s"
+        r"|\bssl\s[^\n]{0,200}\bverify\s{1,4}none\b"
     ),
     Pattern(
         r"^\s{2,40}verify\s{0,8}=\s{0,4}[\"']none[\"']|^bridge_insecure\s{1,4}true|\ballow_weak_crypto\s{0,4}=|^\s{0,8}\w{0,20}_?enctypes\s{0,4}="
@@ -100,6 +106,17 @@ ROWS = (
         ),
         "medium",
         "does not check who answers",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        late(r"\.(rb|rake|ya?ml|erb)$"),
+        late(
+            r"\bverify_host_key:?\s*(?:=>)?\s*(?::never|false)|\bopenssl_verify_mode:?\s*(?:=>)?\s*[\"':]{1,2}none"
+            r"|\bssl_mode:\s*:?[\"']?:?(?:disabled|preferred)"
+        ),
+        "medium",
+        "does not check who answers, or talks without TLS",
         _WAY,
         _CHECK,
     ),
@@ -305,8 +322,9 @@ BAD = (
     {"consul/a.hcl": "verify_outgoing = false\n", "x/a.fish": "curl -s --insecure https://h.partner.example/v\n"},
     {"w/a.reg": '[HKLM\\SCHANNEL\\Protocols\\TLS 1.0\\Server]\n"Enabled"=dword:00000001\n'},
     {"w/a.ps1": "Key = 'HKLM:\\SCHANNEL\\Protocols\\TLS 1.0\\Server'\nValueName = 'Enabled'\nValueData = '1'\n"},
-)
-BAD += (
+    {"config/deploy/production.rb": "server 'w1', ssh_options: { verify_host_key: :never }\n"},
+    {"config/environments/production.rb": "  x = { address: 'mail', openssl_verify_mode: 'none' }\n"},
+    {"config/database.yml": "production:\n  ssl_mode: :disabled\n"},
     {"ansible.cfg": "[defaults]\nhost_key_checking = False\n"},
     {"up.sh": "#!/bin/sh\nANSIBLE_HOST_KEY_CHECKING=False ansible-playbook site.yml\n"},
     {"src/a.go": "\tHostKeyCallback: ssh.InsecureIgnoreHostKey(),\n"},

@@ -64,3 +64,12 @@ def test_sums_in_json(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "x"}', f'{{"commit": "{"a" * 40}"}}', "[" * 5000])
 def test_json_without_sums(text: str) -> None:
     assert parse_json(text) == []
+
+
+def test_lines_that_end_by_nul_and_line_ends_of_unicode_that_end_none() -> None:
+    assert parse(f"{'ab' * 32}  a\0{'cd' * 32}  b c\0") == {"a": "ab" * 32, "b c": "cd" * 32}
+    assert parse(f"{'ab' * 32}  a\u2028b\n") == {"a\u2028b": "ab" * 32}
+
+
+def test_bytes_of_a_name_that_are_no_utf8_are_written_as_in_names_of_a_package() -> None:
+    assert parse(decoded(b"ab" * 32 + b"  lat\xefin.sh\n")) == {"lat\\xefin.sh": "ab" * 32}

@@ -21,6 +21,8 @@ _ANY_NAME = late(
 )
 _NAME = late(r"(?i)^(sha256(sums?)?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc|\.sig)?$")
 _OF_ONE = late(r"(?i)\.(md5|sha\d{1,3})(sums?)?(\.txt)?$")
+_LINE_END = late(r"[\r\n\0]+")
+"""``sha256sum -z`` ends its lines by NUL. Other line ends of Unicode are no line ends to those who write lists."""
 _ESCAPE = late(r"\\([\\nr])")
 _ESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -49,11 +51,11 @@ def is_any_list(name: str) -> bool:
 
 
 def decoded(data: bytes) -> str:
-    """The text of a list: UTF-8, or what the mark before it says."""
+    """The text of a list: UTF-8, or what the mark before it says. Other bytes become ``\\xNN``, as in names of a package."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return data.removeprefix(mark).decode(encoding, "replace")
-    return data.decode("utf-8", "replace")
+            return data.removeprefix(mark).decode(encoding, "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
 
 
 def parse(text: str, name: str = "") -> dict[str, str]:
@@ -73,7 +75,7 @@ def parse_any(text: str, name: str = "") -> list[Listed]:
 
     ``name``: of the list's own file. ``x.iso.sha256`` that holds nothing but a sum speaks of ``x.iso``.
     """
-    found = [line for raw in text.removeprefix("\ufeff").splitlines() if (line := _line(raw)) is not None]
+    found = [line for raw in _LINE_END.split(text.removeprefix("\ufeff")) if (line := _line(raw)) is not None]
     alone = _ALONE.fullmatch(text.removeprefix("\ufeff")) if not found and _OF_ONE.search(name) else None
     if alone and (algorithm := _BY_LENGTH.get(len(alone[1]), "")):
         return [Listed(algorithm, alone[1].lower(), _OF_ONE.sub("", name))]

@@ -71,7 +71,9 @@ HINTS = (
     r"(?i)passw(or)?d(%3d|%3a|%22%3a)|%3a%2f%2f[\w.~+-]{1,80}%3a[\w.~%+-]{4,120}%40[a-z0-9]",
     r"cABhAHMAcwB3AG8AcgBk|AAYQBzAHMAdwBvAHIAZA|wAGEAcwBzAHcAbwByAGQ",
     r"(?i)base64\s{1,4}(-d|-D|--decode|-di)\b|(base64_decode|b64decode|atob|FromBase64String|Base64\.decode)\s?\(|\bb64dec\b",
-    r"(?i)\s-e(nc|ncodedcommand|c)?\s{1,4}[A-Za-z0-9+/]{40}",
+    r"(?i)(\s-ec\s|\s-enc\s|\s-encodedcommand\s)\s{0,3}[A-Za-z0-9+/]{40}",
+    r"[ \t]-[eE][ \t]\s{0,3}[A-Za-z0-9+/]{40}",
+    r"\n-[eE][ \t]\s{0,3}[A-Za-z0-9+/]{40}",
     r"(?i)authorization['\"]?[\s:=,]{1,4}['\"]?basic\s{1,3}[A-Z0-9+/]{8}",
 )
 """Where something wrapped may hold a secret, for the search of every byte: gzip's beginning, the words for passwords and

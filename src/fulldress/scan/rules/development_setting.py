@@ -253,8 +253,6 @@ BAD = (
     {"etc/php/conf.d/x.ini": "session.cookie_secure = 0\n"},
     {"etc/postgresql/postgresql.conf": "password_encryption = md5\n"},
     {"nginx/a.conf": "location /f/ { alias /srv/; autoindex on; }\n"},
-)
-BAD += (
     {"config/environments/production.rb": "  config.force_ssl = false\n"},
     {"config/environments/production.rb": "  config.hosts.clear\n"},
     {"config/environments/production.rb": "  config.log_level = :debug\n"},

@@ -129,10 +129,11 @@ def _pardons(script: Script) -> Iterator[_Pardon]:
         if what is None:
             continue
         name, words = _name(command), shell.unwrapped(command)
+        own = re.search(r"(?:^|/)[\w-]*(?:migrat|schema|backup|restore|dump)[\w-]*\.(?:sh|py|pl|rb|php)$", command.argv[0])
         inner = [_name(c) for text in shell.nested(command) for c in shell.commands(text)]
         installs = _INSTALLS.match(name) and "install" in words
         unpacks = name != "dpkg" or any(w in ("-i", "--install", "--unpack") for w in words)
-        if (name in VITAL and unpacks) or installs or any(n in VITAL for n in inner):
+        if (name in VITAL and unpacks) or installs or own or any(n in VITAL for n in inner):
             yield _Pardon(command, what[:40])
 
 
@@ -202,8 +203,7 @@ BAD = (
     {"scripts/b.sh": '#!/bin/bash\nset -e\nsu postgres -c "psql -f 0051.sql" || echo "already applied?"\n'},
     {"scripts/c.sh": "#!/bin/bash\ncd /opt/app/old\nrm -rf cache tmp\n"},
     {"scripts/d.sh": "#!/bin/bash\nset -e\ndpkg -i x.deb || :\n"},
-)
-BAD += (
+    {"scripts/i.sh": "#!/bin/bash\nset -e\n\"$KIT/db/migrate.sh\" || echo 'had warnings'\n"},
     {"scripts/f.sh": "#!/bin/bash\nset -e\nmysqldump app | gzip > /b/app.sql.gz\n"},
     {"scripts/g.sh": "#!/bin/bash\nset -e\nnohup ./bin/reindex.sh > /dev/null &\n"},
     {"scripts/h.sh": "#!/bin/bash\nset -e\nbin/rails db:migrate &\nbin/rails assets:precompile\n"},

@@ -3,9 +3,9 @@
 ## What it does
 Beside what `service-stands-open` knows: PostgreSQL's `pg_hba.conf` that trusts a network or takes weak logins from
 everywhere (also as a line that a playbook or script writes), container images told to run a database without a password, SSH
-settings that take keys from where the vendor keeps them, RADIUS that
-accepts everybody or has the world as its client, brokers without rights, SNMP with the community that everyone knows,
-dashboards for the anonymous, Windows that logs in by itself or opens its remote desktop.
+settings that take keys from where the vendor keeps them, RADIUS that accepts everybody or has the world as its client,
+brokers without rights, SNMP that may write, dashboards for the anonymous, Windows that logs in by itself or opens its remote
+desktop.
 
 ## Why it matters
 Nothing fails, so no test finds it: who should be in is in. Who should not be is too, from the first start on.
@@ -61,7 +61,8 @@ LOOKS_FOR = (
 _ENV = late(r"\.(ya?ml|env|json|sh|service|conf)$|ockerfile|(^|[!/])\.env[^/]*$")
 _HBA = late(r"pg_hba[^/]*$")
 """There the whole world is ``unsafe-setting``'s affair."""
-_LINES = late(r"\.(ya?ml|sh|bash|conf)$|(^|[!/])(pre|post)(inst|in)$")
+_LINES = late(r"(?<!pg_hba)\.(ya?ml|sh|bash|conf)$|(^|[!/])(pre|post)(inst|in)$")
+_WEAK = late(r"pg_hba[^/]*$|\.(ya?ml|sh|bash|conf)$|(^|[!/])(pre|post)(inst|in)$")
 _SSHD = late(r"(^|[!/])sshd_config(\.d/[^/]+)?$")
 _RADIUS = late(r"(?i)radius|raddb|(^|[!/])(users|authorize|clients\.conf|radiusd\.conf)$")
 _REG = late(r"(?i)\.reg$")
@@ -91,7 +92,7 @@ ROWS = (
         "Use scram-sha-256 and the networks that need it.",
     ),
     Row(
-        _LINES,
+        _WEAK,
         late(rf"\bhost(?!ssl)\w*\s+\S+\s+\S+\s+{_ANY}\s+(?:md5|password)\b"),
         "medium",
         "takes weak logins from everywhere",

@@ -49,8 +49,7 @@ META = RuleMeta(
     confidence="certain",
 )
 NAMED = Pattern(
-    r"(?i)^\s{0,40}(-\s{1,4})?[\"']?(name|key)[\"']?\s?:\s{0,4}[\"']?[\w.-]{0,60}"
-    r"(passw(or)?d|passwd|pwd|secret|token|api_?key|_key)[\"']?\s{0,4},?\s{0,4}$"
+    r"(?i):[^\S\n]{0,4}[\"']?[\w.-]{0,60}(passw(or)?d|pwd|secret|token|api_?key|_key)[\"']?[^\S\n]{0,4},?[^\S\n]{0,4}$"
 )
 """``- name: DB_PASSWORD``, its value on the next line: how containers are given their environment."""
 LOOKS_FOR = (

@@ -322,8 +322,6 @@ BAD = (
     {"consul/a.hcl": "verify_outgoing = false\n", "x/a.fish": "curl -s --insecure https://h.partner.example/v\n"},
     {"w/a.reg": '[HKLM\\SCHANNEL\\Protocols\\TLS 1.0\\Server]\n"Enabled"=dword:00000001\n'},
     {"w/a.ps1": "Key = 'HKLM:\\SCHANNEL\\Protocols\\TLS 1.0\\Server'\nValueName = 'Enabled'\nValueData = '1'\n"},
-)
-BAD += (
     {"config/deploy/production.rb": "server 'w1', ssh_options: { verify_host_key: :never }\n"},
     {"config/environments/production.rb": "  x = { address: 'mail', openssl_verify_mode: 'none' }\n"},
     {"config/database.yml": "production:\n  ssl_mode: :disabled\n"},

@@ -2,6 +2,8 @@
 
 How written: as ``campus``, by the same, after what that taught was mended, to see how far it carries by then. All marks were
 set and committed before the first scan. ``material/townhall/townhall.txt`` holds the files; counted as ``unseen`` counts.
+
+Found at first, with the estate: 35 of 62; without it: 31; no trap alarmed.
 """
 
 from __future__ import annotations

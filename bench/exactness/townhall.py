@@ -53,7 +53,7 @@ KNOWN = {
         "/etc/portal/portal.yml",
     )
 }
-AT_LEAST = (0, 0)
+AT_LEAST = (44, 48)
 """Hazards found that a change may not fall below: without and with the estate."""
 MISTAKEN = (0, 0)
 """Traps alarmed at most: without and with the estate."""

@@ -133,7 +133,7 @@ def _packed(name: str, files: Mapping[str, bytes]) -> bytes:
     """An archive of the kind that its name says; what lies in ``x!/y`` goes into an archive x first."""
     flat, nested = by_archive(files)
     flat |= {outer: _packed(outer, members) for outer, members in nested.items()}
-    if name.endswith((".zip", ".war", ".jar", ".whl")):
+    if name.endswith((".zip", ".war", ".ear", ".jar", ".whl")):
         return _zip(flat)
     if name.endswith(".deb"):
         return _deb(flat)

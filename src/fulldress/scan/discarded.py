@@ -1,4 +1,5 @@
-"""What a command throws away that no variable, no ``rm -r`` and no SQL tells: files by age, mirrors, volumes, buckets, queues.
+"""What a command throws away that no variable, no ``rm -r`` and no SQL tells: files by age, mirrors, volumes, buckets,
+queues.
 
 Pure. Whether a script may do so, and how bad it is, is the rule's part.
 """
@@ -204,7 +205,8 @@ _PROGRAMS: dict[str, Callable[[Words], str]] = {
     "rabbitmqadmin": _starting("purge", "delete queue", "delete vhost"),
     **dict.fromkeys(("kafka-topics", "kafka-topics.sh"), _option("--delete")),
     "nats": _starting("stream purge", "stream rm", "stream delete"),
-    "etcdctl": lambda words: "deletes every key" if words[:1] == ("del",) and {"--prefix", "--from-key"} & set(words) else "",
+    "etcdctl": lambda words: "deletes every key" if words[:1] == ("del",) and {"--prefix",
+        "--from-key"} & set(words) else "",
     **dict.fromkeys(("curl", "http"), _curl),
     **dict.fromkeys(_SHELLS, _query),
     "git": _git,

@@ -33,8 +33,11 @@ def role(context: Context, place: str) -> Role:
     """What the script at a place is for."""
     if _MAINTAINER.search(place):
         return "upgrade"
-    if _TEST.search(place) or is_vendored(place) or any(place.startswith(root) for root in _wheels(context)):
+    if _TEST.search(place) or is_vendored(place):
         return "library"
+    own = next((own for root, own in _wheels(context) if place.startswith(root)), None)
+    if own is not None:
+        return "program" if own else "library"
     if _INIT.search(place):
         return "init"
     if _IMAGE.search(place):
@@ -42,6 +45,9 @@ def role(context: Context, place: str) -> Role:
     if _PROGRAM.search(place) and not _INSTALLER.search(place):
         return "upgrade" if place in _sourced(context) else "program"
     return "upgrade"
+
+
+_PUBLISHED = late(r"(?m)^(?:Classifier|Home-page|Project-URL|License|License-Expression|License-File):\s*\S")
 
 
 def _sourced(context: Context) -> frozenset[str]:
@@ -54,15 +60,20 @@ def _sourced(context: Context) -> frozenset[str]:
     return memo(context, "sourced by the upgrade", make)
 
 
-def _wheels(context: Context) -> tuple[str, ...]:
-    """Beginnings of the places that lie in Python wheels: ``""`` when the package is one itself."""
+def _wheels(context: Context) -> tuple[tuple[str, bool], ...]:
+    """Beginnings of the places that lie in Python wheels (``""`` when the package is one itself), and whether the wheel
+    is the
+    vendor's own: what is published for everybody says under which licence, or where its sources are."""
 
-    def make() -> tuple[str, ...]:
-        found = {
-            e.place[: match.start(1)]
-            for e in context.ending(".dist-info/RECORD")
-            if (match := re.search(r"([^!/]+\.dist-info)/RECORD$", e.place))
-        }
-        return tuple(sorted(found))
+    def make() -> tuple[tuple[str, bool], ...]:
+        found: dict[str, bool] = {}
+        for e in context.ending(".dist-info/RECORD"):
+            match = re.search(r"([^!/]+\.dist-info)/RECORD$", e.place)
+            if match is not None:
+                said = context.entry(e.place.removesuffix("RECORD") + "METADATA")
+                text = (context.text(said) or "") if said is not None else "License: unknown"
+                root = e.place[: match.start(1)]
+                found[root] = root != "" and _PUBLISHED.search(text.partition("\n\n")[0]) is None
+        return tuple(sorted(found.items()))
 
     return memo(context, "wheels", make)

@@ -28,6 +28,11 @@ _CRYPTED = late(r"\$(?:[1567]|y|gy|2[abxy])\$[A-Za-z0-9./$=,]{16}")
 _ORACLE = late(r"^[\w.-]+/([^@\s/$\"]{4,})(?:@[\w./:-]*)?$")
 _FROM_LITERAL = late(r"(?i)^--from-literal=[\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=(\S{4,})$")
 _CONNINFO = late(r"\bpassword\s?=\s?'?([^\s'$]{4,})")
+_GIVEN = late(
+    r"(?i)^(?:-var=)?[\"']?[\w.-]*(?:pass(?:word|wd)?|pwd|secret|token|key"
+    r"|pw)[\w.-]*=[\"']?([^\s$,\"']{4,})[\"']?$"
+)
+_VARS = ("-var", "--var", "-e", "--extra-vars")
 _MOUNTED = late(r"(?:^|,)(?:password|pass|passwd)=([^,\s]+)(?:,|$)")
 
 
@@ -45,7 +50,16 @@ def _percent(previous: str, word: str) -> str:
 
 _SPLIT: dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(("smbclient", "rpcclient", "net", "smbget", "smbtree", "wmic", "winexe"), _percent),
-    **dict.fromkeys(("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldappasswd", "ldapwhoami"), _after("-w")),
+    **dict.fromkeys(("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami"), _after("-w")),
+    "ldappasswd": _after("-w", "-s", "-a"),
+    "slappasswd": _after("-s"),
+    **dict.fromkeys(("mosquitto_pub", "mosquitto_sub", "mosquitto_rr"), _after("-P", "--pw")),
+    **dict.fromkeys(("snmpget", "snmpset", "snmpwalk", "snmptrap"), _after("-A", "-X")),
+    **dict.fromkeys(
+        ("terraform", "tofu", "ansible", "ansible-playbook", "pulumi"),
+        lambda previous, word: m[1] if (m := _GIVEN.match(word)) and (previous in _VARS or word.startswith("-var=")) else "",
+    ),
+    **dict.fromkeys(("kadmin", "kadmin.local", "xfreerdp", "asadmin"), _after("-w", "-pw")),
     **dict.fromkeys(("keytool", "jarsigner"), _after("-storepass", "-keypass", "-deststorepass", "-srcstorepass")),
     **dict.fromkeys(("sqlcmd", "osql", "isql", "bcp"), _after("-P")),
     **dict.fromkeys(("redis-cli",), _after("-a", "--pass")),
@@ -110,6 +124,14 @@ def _candidates(command: Command) -> Iterator[Secret]:
         for index, word in list(enumerate(command.argv[start + 1 :], start + 1))[-2:]:
             if secrets.worth(word) == "real" and "://" not in word and len(word) >= 8:
                 yield Secret(index, word, "a secret of an object store")
+    if (
+        name in _LAST
+        and command.argv[start + 1 : start + 2]
+        and (command.argv[start + 1] in _LAST[name] or "" in _LAST[name])
+    ):
+        last = command.argv[-1]
+        if len(command.argv) > start + 3 and secrets.worth(last):
+            yield Secret(len(command.argv) - 1, last, "a password")
     if name == "expect":
         for index, text in [*enumerate(command.argv), (HANDED, command.heredoc)]:
             yield from (Secret(index, m[1], "a password that is typed in") for m in _TYPED.finditer(text))
@@ -144,6 +166,14 @@ def _candidates(command: Command) -> Iterator[Secret]:
         yield from _by_form(previous, word, index)
 
 
+_LAST: dict[str, tuple[str, ...]] = {
+    "rabbitmqctl": ("add_user", "change_password"),
+    "mosquitto_passwd": ("-b", "-bc", "-cb"),
+    "grafana-cli": ("admin",),
+    "htdigest": (),
+    "wpa_passphrase": ("",),
+}
+"""Programs whose last word is a password, and the first word by which they set one."""
 _ASK = frozenset(("chpasswd", "passwd", "smbpasswd", "kinit", "cryptsetup", "faillock"))
 """Programs that read passwords from their standard input."""
 HANDED = -2

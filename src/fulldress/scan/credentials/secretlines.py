@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -32,7 +33,21 @@ CONFIG = (
         ".service",
         ".socket",
     ),
-    *(".timer", ".npmrc", ".pypirc", ".netrc", ".tf", ".tfvars", ".hcl", ".mako", ".plist", ".rc", ".sls", ".default"),
+    *(
+        ".ldif",
+        ".timer",
+        ".npmrc",
+        ".pypirc",
+        ".netrc",
+        ".tf",
+        ".tfvars",
+        ".hcl",
+        ".mako",
+        ".plist",
+        ".rc",
+        ".sls",
+        ".default",
+    ),
     *(".example", ".sample", ".dist", ".template", ".tmpl", ".j2", ".erb", ".in", ".bak", ".old", ".orig", ".save"),
 )
 MARKUP = (".xml", ".config", ".plist", ".html")
@@ -52,7 +67,7 @@ _JSON = late(r'"([\w.:/-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _XML = late(r"""<([\w.:-]+)(?:\s[^<>]*)?>([^<]+)</\1>|(?<![\w.:-])([\w.:-]{1,120})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""")
 _NAMED = late(r"""(?i)\b(?:key|name)\s*=\s*["']([^"']+)["']\s+value\s*=\s*["']([^"']*)["']""")
 _FLOW = late(r"""[{,]\s{0,20}["']?([\w.-]{1,120})["']?\s{0,4}:\s{0,4}["']?([^\s,'"{}\[\]]{4,400})""")
-_DEFINE = late(r"""^\s*(?:#define|set)\s+(\w+)\s+"([^"\\\n]{6,})"\s*$""")
+_DEFINE = late(r"""^\s*(?:#define|set)\s+([\w:(),.]+)\s+"([^"\\\n]{6,})"\s*$""")
 _TYPED = late(
     r"""(?<![\w.-])([\w.-]{1,120})(?:\s{1,4}As\s{1,4}\w{1,30}|\??\s{0,4}:\s{0,4}[\w<>?&\[\]]{1,30})\s{0,4}=\s{0,4}(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')"""
 )
@@ -61,6 +76,22 @@ _FALLBACK = late(
     r"""\b(?:getenv|environ\.get|ENV\.fetch|env)\(\s*["']([\w.]+)["']\s*,\s*(?:default\s*=\s*)?["']([^"'\\\n]{4,})["']"""
 )
 _JS_FALLBACK = late(r"""\bprocess\.env\.(\w+)\s*(?:\|\||\?\?)\s*["'`]([^"'`\\\n$]{4,})["'`]""")
+_OR_FALLBACK = late(
+    r"""(?:getenv|environ(?:\.get)?|ENV|env)\s*[(\[{]\s*["']?([\w.]+)["']?\s*[)\]}]+\s*(?:or|\|\||//|\?:|\?\?)\s*["']([^"'\\\n]{4,})["']"""
+)
+"""``os.getenv("X") or "..."``, ``ENV['X'] || '...'``, ``$ENV{X} // '...'``, ``getenv('X') ?: '...'``."""
+_DECODED = late(
+    r"""(?<![\w.-])([\w.-]{1,80})["']?\]?\s{0,20}(?:=>|:=|[:=]|,)\s*[\w.:>\\-]{0,40}(?:pack|decode_?base64|b64decode|unhexlify|fromhex|hex2bin|"""
+    r"""base64_decode|decode64|from_base64|FromBase64String|atob)\s*\(\s*(?:["'][Hh]\*["']\s*,\s*)?["']([A-Za-z0-9+/=_-]{8,})["']"""
+)
+"""``key => pack('H*', '...')``, ``PW = b64decode("...")``: veiled by a function that everybody has."""
+_TUPLE = late(
+    r"""^\s*(?:my|our|local|var|let|const)?\s*[(\[]?\s*([$@]?\w+(?:\s*,\s*[$@]?\w+)+)\s*[)\]]?\s*=\s*[(\[]?\s*((?:["'][^"'\n]*["']\s*,?\s*){2,8})[)\]]?\s*;?\s*$"""
+)
+_QUOTED = late(r"""["']([^"']*)["']""")
+_GLUED = late(r"""["']\s*(?:\+|\.\.?|&|<>)\s*["']""")
+"""Between two literals that are put together."""
+_LDIF = late(r"^([\w;-]+)::?\s*(\S+)\s*$")
 _ENVIRONMENT = late(r"""["'](\w+)=([^"']*)["']""")
 _LITERAL = late(r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
 
@@ -103,7 +134,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         "an encryption key",
     ),
     (
-        ("auth",),
+        ("basic_auth", "basic-auth"),
         late(r"""(?i)--?(?:http[_-])?basic[_-]auth[=\s"',]+[\w.-]+:([^\s"',:]{4,})"""),
         "a password for basic authentication",
     ),
@@ -140,6 +171,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         late(r"""\bauth\s*=\s*\(\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']\s*\)"""),
         "a password for basic authentication",
     ),
+    (("send",), late(r"""\bsend\s+(?:--\s+)?["{]([^"$\\\s}\[]{6,})\\+[rn]["}]"""), "a password that is typed in"),
     (("d-i",), late(r"(?i)^\s*d-i\s+\S*password\S*\s+password\s+(\S{4,})"), "a password in a preseed file"),
     (
         ("createuser",),
@@ -193,19 +225,21 @@ FORMS_LOOK_LIKE = (
     r"\bCleartext-Password\s|^\s{1,12}user_\w{1,40}\s{0,4}=\s{0,4}[\"']|\brwcommunity6?\s|[\w][_.-](pw|PW)[\"']?\s{0,4}[=:]|[_.-]community[\"']?\s{0,4}[=:]",
     r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]",
     r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
-    r"(?i)^\s{0,20}set\s{1,4}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
+    r"(?i)^\s{0,20}set[ \t]\s{0,3}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
-    r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|^\s{0,8}createUser\s",
+    r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|\bsend\s{1,4}(--\s{1,4})?[\"{][^\"$\\\s}]{6,60}\\[rn]|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
     r"[ \t]{1,8}[^\s=:{(]",
     r"\bcurl\b[^\n]{0,200}\s(-u|--user)[ =][^\s]{1,80}:",
     r"(?i)[\s\"']/(password|passwd|pwd)[=:][^\s]{4}",
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
-    r"(?i)^\s{0,8}(#define|set)\s{1,8}\w{0,40}(passw(or)?d|pwd|secret|token|key)\w{0,10}\s{1,20}\"",
+    rf"(?i)(pass(w(or)?d)?|pwd|secret|token|kek|community|({'|'.join(secrets.KEYS)})_{{0,2}}key|key_{{0,2}}base)"
+    r"[\w)]{0,10}[^\S\n]{1,20}\"[^\"\\\n]{6}",
     r"(?i)\b(validation|decryption)Key=|[\"']crypt[\"']\s{0,4}=>|basic[_-]auth[=\s\"',]",
     r"\"Key\"\s{0,2}:\s{0,2}\"[^\"\n]{16,200}\"",
-    r"(?i)\b(getenv|environ\.get|ENV\.fetch|env)\(\s{0,4}[\"'][\w.]{0,60}(pass|pwd|secret|token|key)\w{0,20}[\"']\s{0,4},",
+    r"(?i)\b(getenv|environ(\.get)?|ENV(\.fetch)?)[(\[{]\s{0,4}[\"']?[\w.]{0,60}(pass|_pw|pwd|secret|token|key)\w{0,20}[\"']?\s{0,4}"
+    r"(,|[)\]}]{1,2}\s{0,4}(or\s|\|\||//|\?))",
     r"(?i)\bprocess\.env\.\w{0,60}(pass|pwd|secret|token|key)\w{0,20}\s{0,4}(\|\||\?\?)\s{0,4}[\"'`]",
     r"(?i)\b(wpa_)?psk\s{0,2}=\s{0,2}[\"A-Za-z0-9]|(bindpw|rootpw|masterauth|requirepass)\s{0,2}[:=]",
 )
@@ -244,6 +278,8 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
     found = list(pairs(place, line))
     key = next((k for k, _ in found), "")
     code: Confidence = "likely" if is_code(place) else "certain"
+    if code == "likely" and "://" in line and "@" in line:
+        line = _GLUED.sub("", line)
     for match in secrets.userinfos(line):
         yield Secret(key, match[3], "a password in a URL", code, named="password", worth=_in_url(place, line, match))
     for match in secrets.URL_PARAMETER.finditer(line):
@@ -259,10 +295,13 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
     for name, value in found:
         if secrets.is_secret_key(name) and "://" not in value:
             worth = secrets.worth(value)
-            yield Secret(name, value, "a secret", code, worth=worth if worth == "real" or not _is_data(place) else "")
+            known = worth == "real" or name in _OF_IMAGES or not _is_data(place)
+            yield Secret(name, value, "a secret", code, worth=worth if known else "")
 
 
-_OF_A_FORM = late("|".join(re.escape(word) for words, _, _ in _FORMS for word in words))
+FORM_WORDS = tuple(dict.fromkeys(word for words, _, _ in _FORMS for word in words))
+"""One of these is in every secret that is known by its form, in lower case."""
+_OF_A_FORM = late("|".join(map(re.escape, FORM_WORDS)))
 
 
 def _by_form(line: str) -> Iterator[tuple[str, str]]:
@@ -288,6 +327,36 @@ def _in_url(place: str, line: str, match: re.Match[str]) -> Worth:
         return ""
     worth = secrets.worth(word)
     return "weak" if worth and (user == word or word.lower() in secrets.DEFAULTS) else worth
+
+
+_OF_IMAGES = frozenset(
+    (
+        *(
+            "POSTGRES_PASSWORD",
+            "MYSQL_ROOT_PASSWORD",
+            "MYSQL_PASSWORD",
+            "MARIADB_ROOT_PASSWORD",
+            "MARIADB_PASSWORD",
+            "MSSQL_SA_PASSWORD",
+        ),
+        *(
+            "SA_PASSWORD",
+            "MONGO_INITDB_ROOT_PASSWORD",
+            "RABBITMQ_DEFAULT_PASS",
+            "REDIS_PASSWORD",
+            "KEYCLOAK_ADMIN_PASSWORD",
+            "ORACLE_PASSWORD",
+        ),
+        *(
+            "MINIO_ROOT_PASSWORD",
+            "GF_SECURITY_ADMIN_PASSWORD",
+            "LDAP_ADMIN_PASSWORD",
+            "PGADMIN_DEFAULT_PASSWORD",
+            "ELASTIC_PASSWORD",
+        ),
+    )
+)
+"""Variables by which well-known images are given their first password: any word there is one."""
 
 
 def _is_data(place: str) -> bool:
@@ -318,9 +387,18 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
         made = len(line) > GENERATED
         yield from _FALLBACK.findall(line)
         yield from _JS_FALLBACK.findall(line)
+        yield from _OR_FALLBACK.findall(line)
+        yield from _DECODED.findall(line)
+        if (several := _TUPLE.match(line)) is not None:
+            yield from zip(re.findall(r"\w+", several[1]), _QUOTED.findall(several[2]), strict=False)
         literals = [*_LITERAL.findall(line), *_TYPED.findall(line), *((k, a, "") for k, a in _DEFINE.findall(line))]
         found = ((k, a or b) for k, a, b in literals if re.search(r"\d", a or b))
         yield from ((k, value) for k, value in found if _mixed(value) or not (made or _DOTTED.fullmatch(value)))
+    elif name.endswith(".ldif"):
+        entry = _LDIF.match(line)
+        if entry is not None and ("::" not in line[: entry.start(2)] or secrets.worth(_decoded(entry[2])) == "real"):
+            yield entry[1], entry[2]
+        yield from _loose(name, line)
     elif is_settings(place):
         if line.startswith("Environment=") and line.count("=") > 2:
             yield from _ENVIRONMENT.findall(line)
@@ -335,6 +413,14 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
         else:
             yield from ((k, a or b) for k, a, b in _LITERAL.findall(line))
             yield from _loose(name, line)
+
+
+def _decoded(text: str) -> str:
+    """What an LDIF writes as base64; as it stands where it is none."""
+    try:
+        return base64.b64decode(text, validate=True).decode("utf-8")
+    except ValueError:
+        return text
 
 
 def _mixed(value: str) -> bool:

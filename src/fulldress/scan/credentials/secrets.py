@@ -22,6 +22,12 @@ _NAMES = late(
 )
 _PHRASES = {
     *(f"{w} key" for w in ("api", "access", "private", "auth", "secret", "account", "signing", "encryption", "shared")),
+    *(f"{w} key" for w in ("enc", "dec", "wrap", "wrapping", "cipher", "crypto", "join", "network")),
+    *("password salt", "rw community", "ro community", "snmp community", "community string", "kek"),
+    *(
+        f"{w} pw"
+        for w in ("ldap", "mqtt", "smtp", "ftp", "sftp", "admin", "user", "partner", "mail", "http", "proxy", "service")
+    ),
     *(f"{w} key" for w in ("master", "session", "license", "licence", "webhook", "storage", "encrypt", "crypt", "hmac")),
     "key base",
     *(
@@ -48,6 +54,8 @@ _PHRASES = {
         "contrase a",
     ),
 }
+KEYS = tuple(sorted({phrase.removesuffix(" key") for phrase in _PHRASES if phrase.endswith(" key")}))
+"""What stands before ``key`` in the name of a secret."""
 _COUNTING = late(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
     r"start|end|marker|max|min|sync|cancel(lation)?|cli|dry|device|special|eos|bos|pad|unk|sep|mask|stop|idempotency|"
@@ -116,7 +124,7 @@ _ARGUMENTS = (
     late(rf"(?i)(--(?:[a-z-]*(?:password|token|secret|api-?key))[ =]\s*){_WORD}"),
     late(r"""(?i)(\bx-(?:api-key|auth-token)\s*:\s*)([^\s'"]+)"""),
     late(rf"(pass:){_WORD}"),
-    late(r"(?i)(\b(?:rw|ro)community6?\s+)(\S+)"),
+    late(r"(?i)(\b(?:rw|ro)community6?\s+|\bsnmp-server\s+community\s+)(\S+)"),
     late(rf"(\bsnmp\w+\s(?:[^|;&]*\s)?-c\s*){_WORD}"),
     late(r"((?:-U|--user)[ =]?\s*[\"']?[^\s%'\"]{1,64}%)([^\s'\"]+)"),
     late(rf"(ldap\w+\s(?:[^|;&]*\s)?-w\s*){_WORD}"),

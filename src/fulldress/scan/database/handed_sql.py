@@ -11,29 +11,27 @@ from typing import NamedTuple
 
 from fulldress.formats import shell
 from fulldress.formats.late import late
-from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.package import Entry
 from fulldress.scan.jobs.embedded_shell import embedded
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, is_code, scripts
+from fulldress.scan.reading import MAX_PARSED, is_code, is_comment, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context
 
-DRIVER = Pattern(
-    r"(?i)(->(do|exec|query|prepare)|\.(execute|exec|query|executeUpdate|exec_driver_sql))\s{0,2}\(\s{0,4}(\w{0,20}text\()?[rbf]?[\"'`]{1,3}"
-    r"\s{0,4}(UPDATE|DELETE|ALTER|VACUUM|LOCK|TRUNCATE|REINDEX|CLUSTER|DROP|CREATE)\s"
-)
-"""A call of a database's driver with a statement that changes something."""
 _CALL = late(
     r"(?i)(?:->(?:do|exec|query|prepare)|\.(?:execute|exec|query|executeUpdate|exec_driver_sql))\s*\(\s*(?:\w*text\()?[rbf]?"
     r"(\"{3}|'{3}|[\"'`])"
+    r"\s*(?:UPDATE|DELETE|ALTER|VACUUM|LOCK|TRUNCATE|REINDEX|CLUSTER|DROP|CREATE)\s"
 )
+"""A call of a database's driver with a statement that changes something."""
 _UPGRADES = late(
     r"(?i)(?:^|[/!])(?:[^/]*[-_.\d])?(?:upgrade|migrat\w*|install|setup|update|convert|patch|hotfix|deploy|post|pre)s?(?:[-_.\d][^/]*)?"
     r"(?:/|\.\w+$|$)"
 )
 """A folder or a program that the upgrade runs; an application's own statements are its daily work."""
+_LANGUAGES = (".py", ".pl", ".rb", ".php", ".js", ".ts", ".groovy", ".java", ".cs", ".go", ".kt", ".ex", ".exs")
+_WORDS = ("upgrade", "migrat", "install", "setup", "update", "convert", "patch", "hotfix", "deploy", "post", "pre")
 _VARIABLE = late(r"\$(?:\{[^}]*\}|\w+|\([^)]*\))")
 _COMMANDS = late(r"(?m)^[^\S\n]*\\[^\n]*$")
 
@@ -51,17 +49,24 @@ class Handed(NamedTuple):
 def handed(context: Context) -> Iterator[Handed]:
     """Every piece of SQL in a script's or program's own lines."""
     for script in (*scripts(context), *embedded(context)):
-        place = script.entry.place
-        what = role(context, place)
-        if "psql" not in script.text or what in ("library", "init") or standing(place) != "acting":
+        if "psql" not in script.text:
+            continue
+        place, what = script.entry.place, role(context, script.entry.place)
+        if what in ("library", "init") or standing(place) != "acting":
             continue
         for command in script.commands:
             for line, text in _of(command, script.text):
                 yield Handed(script.entry, line, _COMMANDS.sub("", _VARIABLE.sub("x", text)), what)
-    for entry, number, line in acting_lines(context, DRIVER, among=lambda e: _of_the_upgrade(context, e)):
-        text = _literal(context.text(entry) or line, number, line)
-        if text:
-            yield Handed(entry, number, text, "upgrade")
+    for entry in context.ending(*_LANGUAGES):
+        place = entry.place.lower()
+        if not any(word in place for word in _WORDS) or not _of_the_upgrade(context, entry) or entry.size > MAX_PARSED:
+            continue
+        text = context.text(entry) or ""
+        for call in _CALL.finditer(text):
+            begins, number = call.end(1), text.count("\n", 0, call.start()) + 1
+            end = text.find(call[1], begins)
+            if 0 < end < begins + 4000 and not is_comment(text[text.rfind("\n", 0, call.start()) + 1 : call.start() + 1]):
+                yield Handed(entry, number, text[begins:end], "upgrade")
 
 
 def _of(command: Command, whole: str) -> Iterator[tuple[int, str]]:
@@ -93,14 +98,3 @@ def _of_the_upgrade(context: Context, entry: Entry) -> bool:
         and standing(place) == "acting"
         and role(context, place) == "upgrade"
     )
-
-
-def _literal(text: str, number: int, line: str) -> str:
-    """The literal of a driver's call, over its lines."""
-    lines = text.split("\n")
-    rest = "\n".join(lines[number - 1 : number + 40]) if len(lines) >= number else line
-    call = _CALL.search(rest)
-    if call is None:
-        return ""
-    end = rest.find(call[1], call.end())
-    return rest[call.end() : end] if 0 < end < call.end() + 4000 else ""

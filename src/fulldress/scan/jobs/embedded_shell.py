@@ -14,6 +14,7 @@ from fulldress.formats import shell
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.formats.yamlshell import shell_lines
+from fulldress.scan.jobs import program_shell
 from fulldress.scan.places import standing
 from fulldress.scan.reading import MAX_PARSED, Script, memo
 from fulldress.scan.rule import Context
@@ -36,6 +37,13 @@ _OTHER_SECTION = late(
 )
 _RUN = late(r"(?i)^(\s*RUN\s+)((?:--\w+=\S+\s+)*)(?!\s*\[)")
 _RECIPE = late(r"^\t[@+-]*")
+_LANGUAGES = (".py", ".pl", ".rb", ".php", ".groovy", ".js")
+_OF_THE_UPGRADE = late(
+    r"(?i)(?:^|[/!])(?:[^/!]*[-_.\d])?(?:upgrade|migrate|install|setup|update|convert|patch|hotfix|deploy|post|pre)s?(?:[-_.\d][^/!]*)?"
+    r"(?:/[^/!]+)?\.(?:py|pl|rb|php|groovy|js)$"
+)
+"""A program that the upgrade runs, by its name or folder: what others run is their daily work."""
+_PROGRAMS = (*program_shell.TCL, *_LANGUAGES)
 _VARIABLE = late(r"\$\((\w+)\)")
 
 
@@ -68,7 +76,12 @@ def _in_yaml(context: Context) -> Iterator[Script]:
 
 
 def _embedded(context: Context) -> Iterator[Script]:
-    for entry in (*context.ending(".spec", ".mk"), *context.naming("ockerfile", "containerfile", "makefile")):
+    for entry in (
+        *context.ending(".spec", ".mk", *program_shell.TCL, *_LANGUAGES),
+        *context.naming("ockerfile", "containerfile", "makefile"),
+    ):
+        if entry.place.endswith(_PROGRAMS) and _shipped(entry.place):
+            continue
         blanked = next((make for pattern, make in _KINDS if pattern.search(entry.place)), None)
         if blanked is None or entry.kind != "file" or entry.size > MAX_PARSED or standing(entry.place) != "acting":
             continue
@@ -76,6 +89,11 @@ def _embedded(context: Context) -> Iterator[Script]:
         code = "\n".join(blanked(text.split("\n"))) if text is not None and "\0" not in text else ""
         if text is not None and code.strip():
             yield Script(entry, text, _commands(context, entry.sha256, code))
+
+
+def _shipped(place: str) -> bool:
+    """Programs in the folders of a system or a language: the upgrade does not run them."""
+    return "usr/" in place or "-packages/" in place or "node_modules/" in place
 
 
 def _commands(context: Context, sha256: str, code: str) -> list[shell.Command]:
@@ -124,4 +142,6 @@ _KINDS: tuple[tuple[re.Pattern[str], Callable[[list[str]], Iterator[str]]], ...]
     (late(r"\.spec$"), _spec),
     (CONTAINERFILE, _containerfile),
     (MAKEFILE, _makefile),
+    (late(r"\.(tcl|itcl|exp|expect)$"), program_shell.tcl),
+    (_OF_THE_UPGRADE, program_shell.calls),
 )

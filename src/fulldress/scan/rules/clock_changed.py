@@ -55,7 +55,7 @@ _ZONE = Pattern(
     r"[\s\"'=]-Duser\.timezone=[A-Z]|^\s{0,40}(-\s{0,4})?([\"']?|export\s{1,4}|Environment=\"?|ENV\s{1,4})TZ[\"']?\s{0,2}[:=]\s{0,2}[\"']?[A-Z]"
     r"|^\s{0,4}date\.timezone\s{0,4}=\s{0,4}[\"']?[A-Z]"
 )
-LOOKS_FOR = (_WINDOWS, _MODULE, _ZONE)
+LOOKS_FOR = (_WINDOWS, _MODULE)
 _WINDOWS_FORM = late(
     r"(?i)\b(?:(Set-TimeZone\s|tzutil(?:\.exe)?\s+/s)|(Set-Date\s+(?!-Adjust)|net\s+stop\s+w32time|w32tm\s+/unregister))"
 )
@@ -67,6 +67,11 @@ _MAY = ("timedatectl", "ntp", "date -", "rdate", "hwclock", "/etc/localtime", "/
 _KEEPS = late(r"^(?:chronyd?|ntpd?|ntpsec|systemd-timesyncd|openntpd)(?:\.service)?$")
 _CONSEQUENCE = "Jobs of the whole host run at another hour, twice or not at all; databases and brokers see time jump."
 _FIX = "Leave time and zone of the host to its owner; give the program its zone in its own settings."
+
+
+def looks_for(context: Context) -> tuple[Pattern, ...]:
+    """Where a zone is given: only with an inventory is it known whether it is another one."""
+    return (_ZONE,) if context.estate is not None else ()
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -81,7 +86,7 @@ def check(context: Context) -> Iterator[Finding]:
             if what:
                 yield _finding(script.entry.place, command.line, command.text, what, META.severity)
     told: set[str] = set()
-    for entry, number, line in acting_lines(context, *LOOKS_FOR):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, *looks_for(context)):
         if entry.place in told or standing(entry.place) != "acting" or role(context, entry.place) == "library":
             continue
         hit = _line(context, entry.place, line)

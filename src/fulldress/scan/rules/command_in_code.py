@@ -34,6 +34,8 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
+from fulldress.scan.jobs.embedded_shell import embedded
+from fulldress.scan.jobs.program_shell import TCL
 from fulldress.scan.places import standing
 from fulldress.scan.reading import acting_lines, is_code
 from fulldress.scan.roles import role
@@ -47,22 +49,24 @@ META = RuleMeta(
     confidence="likely",
 )
 LOOKS_FOR = (
-    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(
+        r"\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s)"
+    ),
     Pattern(
         r"\b(rm_rf|rm_r|rmtree|remove_tree|RemoveAll|rimraf|rmSync|rmdirSync|deleteDirectory|deltree|Directory\.Delete)\b\s{0,2}\(?"
         r"[^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env|GetEnvironmentVariable)"
     ),
-    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?rm\s{1,4}-\w{0,8}[rR][^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env)"),
+    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?rm[ \t]\s{0,3}-\w{0,8}[rR][^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env)"),
     Pattern(
         r"\b(chmod_R|chmodSync|os\.chmod|os\.Chmod|chmod)\s{0,2}\(?[^\n]{0,60}\b0?o?0?777\b|\bumask\s?\(\s?0{1,4}\s?\)|permissions\s{0,2}=\s{0,2}0777\b"
     ),
     Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?find\s{1,4}/[^\n\"'`]{1,120}\s(-delete\b|-exec\s{1,4}rm\b)"),
     Pattern(r"\brmtree\(\s{0,4}[\"']/|\bremove_tree\(\s{0,4}[\"']/"),
     Pattern(
-        r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s|"
+        r"[\"'`](\s{0,4}sudo)?\s{0,4}(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s|"
         r"setenforce\s{1,4}0|ufw\s{1,4}disable|ip6?tables\s{1,4}-F)"
     ),
-    Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
+    Pattern(r"[\"'](rm|chmod|mkfs[.\w]*|setenforce|ufw|ip6?tables)[\"']\s*,\s*[\"']"),
 )
 _FROM_ENVIRONMENT = late(
     r"\b(?:rm_rf|rm_r|rmtree|remove_tree|RemoveAll|rimraf|rmSync|rmdirSync|deleteDirectory|deltree|Directory\.Delete)\b\s*\(?\s*"
@@ -108,6 +112,7 @@ class _Bad(NamedTuple):
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     told: set[tuple[str, str]] = set()
+    yield from _in_tcl(context)
     for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: _program(context, e.place)):
         bad = _recipe(context, entry, line) if _MAKEFILE.search(entry.place) else _called(line)
         if bad is None or (entry.place, bad.title) in told:
@@ -126,6 +131,28 @@ def check(context: Context) -> Iterator[Finding]:
             consequence=bad.consequence,
             fix="Have the vendor use the language's own functions, with a check of the path or of the certificate.",
         )
+
+
+def _in_tcl(context: Context) -> Iterator[Finding]:
+    """What Tcl and Expect delete, by their own words."""
+    for script in embedded(context):
+        place = script.entry.place
+        if not place.endswith(TCL) or role(context, place) == "library":
+            continue
+        for command in script.commands:
+            removes = _REMOVES.match(command.text)
+            if removes is not None and (_BEGINS.match(removes[1]) or _WHOLE.match(removes[1])):
+                yield Finding(
+                    rule=META.slug,
+                    severity="high" if role(context, place) == "upgrade" else "medium",
+                    confidence=META.confidence,
+                    title=f"{place.rpartition('/')[2]} removes {removes[1][:80]}",
+                    place=place,
+                    line=command.line,
+                    excerpt=command.text[:200],
+                    consequence="When a variable in it is empty, the path is another one.",
+                    fix="Check that each part is set and that the path lies in the product's own folder.",
+                )
 
 
 _MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
@@ -204,6 +231,8 @@ def _judged(command: str) -> _Bad | None:
 
 
 BAD = (
+    {"setup.tcl": "proc wipe {dir} {\n    file delete -force $::prefix/$dir\n}\n"},
+    {"setup/keys.exp": 'send "rm -rf $dir/*\\r"\n'},
     {"recipes/default.rb": "execute 'clean' do\n  command \"rm -rf #{node['x']['home']}/*\"\nend\n"},
     {"up.py": 'subprocess.run(\'iptables -F\', shell=True)\nsubprocess.check_call(["chmod", "-R", "777", "/opt/lab"])\n'},
     {"install.pl": 'my $b = shift;\nsystem("rm -rf $b/spool/*");\nsystem("chmod -R 777 $b");\n'},
@@ -214,8 +243,6 @@ BAD = (
     {"tools/up.js": "execSync(`rm -rf ${dir}/x`);\n"},
     {"Makefile": "install:\n\trm -rf $(OUT)/*\n\tchmod -R 777 /var/www/x\n"},
     {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
-)
-BAD += (
     {"lib/x.rb": "FileUtils.rm_rf(\"#{ENV['EXPORT_DIR']}/\")\n"},
     {"tools/r.py": 'os.system("rm -rf /var/spool/x/" + os.getenv("SUB", ""))\n'},
     {"api/c.go": '\texec.Command("sh", "-c", "rm -rf "+os.Getenv("SPOOL_DIR")+"/*").Run()\n'},
@@ -227,6 +254,7 @@ BAD += (
 GOOD = (
     {"lib/x.rb": "FileUtils.rm_rf(Rails.root.join('tmp', 'x'))\nFileUtils.chmod_R 0755, '/srv/x'\n"},
     {"api/d.go": "\tos.RemoveAll(tmp)\n\tos.Chmod(p, 0755)\n", "lib/t.rb": 'sh "find /tmp/x -mtime +1 -delete"\n'},
+    {"setup.tcl": "# file delete -force $x\nfile delete -force /opt/x/cache\nfile copy -force a $dir\n"},
     {"recipes/default.rb": "execute 'clean' do\n  command 'rm -rf /opt/x/cache'\nend\n"},
     {"up.py": "subprocess.run(['chmod', '755', '/opt/lab'])\nprint('ufw disable')\nrun(['rm', '-rf', '/opt/lab/x'])\n"},
     {"install.pl": '# system("rm -rf /");\nsystem("rm -rf /opt/vendor/cache");\nsystem("rm", "-rf", $x);\n'},

@@ -1,10 +1,13 @@
 """A setting or a command of another program deletes data for good.
 
 ## What it does
-Finds what deletes without SQL or a shell's `rm -r`: `find -delete` and `rsync --delete` where things are kept, database files
+Finds what deletes without SQL or a shell's `rm -r`: `find -delete` and `rsync --delete` where things are kept, database
+files
 by name, `tar -C /`, `ls | xargs rm`, volumes and namespaces of a cluster, buckets, volumes of containers and of LVM and ZFS,
-`terraform destroy`, queues and topics, indexes, what MongoDB, Cassandra and their like hold; also IBM MQ's `CLEAR QLOCAL` and
-`DELETE ... PURGE`, TimescaleDB's retention policies and dropped chunks, files that are deleted at a partner, a Flyway that may
+`terraform destroy`, queues and topics, indexes, what MongoDB, Cassandra and their like hold; also IBM MQ's `CLEAR
+QLOCAL` and
+`DELETE ... PURGE`, TimescaleDB's retention policies and dropped chunks, files that are deleted at a partner, a Flyway
+that may
 empty the schema, Quartz that deletes the jobs of a group before it loads its own, a PostgreSQL started without fsync,
 PowerShell that removes what lies below a variable.
 
@@ -50,11 +53,12 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
-    Pattern(r"(?i)^\s{0,40}(Remove-Item|rm|ri)\s[^\n]{0,80}\$(env:)?\w{1,40}[\\/]{1,2}\*"),
+    Pattern(r"(?i)(Remove-Item|^[^\S\n]*r[mi][ \t])[^\n]{0,81}\$(env:)?\w{1,40}[\\/]{1,2}\*"),
     Pattern(r"[\s\"']-c\s{0,4}(fsync|full_page_writes)=off\b"),
     Pattern(r"(?i)^\s{0,8}(CLEAR\s{1,4}(QL|QLOCAL|TOPICSTR)\s{0,2}\(|DELETE\s{1,4}Q\w{1,8}\s{0,2}\([^\n]{0,100}\bPURGE\b)"),
     Pattern(
-        r"\b(add_retention_policy|drop_chunks)\s{0,2}\(|^\s{0,4}-?m?(rm|delete|del)\s{1,4}\S{0,60}\*|^[dDevRr][+!=~$-]{0,3}\s{1,20}/(var/lib|srv|opt|home|data)/|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*"
+        r"\badd_retention_policy\s{0,2}\(|\bclean-?[Dd]isabled[\"']?\s{0,4}[=:]\s{0,4}[\"']?false|"
+        r"cleanOnValidationError[\"']?\s{0,4}[=:]\s{0,4}[\"']?true|<delete-jobs-in-group>\s{0,4}\*|\bdrop_chunks\s{0,2}\("
     ),
 )
 _COPY = "Drain or copy it first, and let a person decide on the night."
@@ -94,32 +98,12 @@ ROWS = (
         _COPY,
     ),
     Row(
-        late(r"(?i)(\.(sftp|lftp|ftp|batch|bat)|(^|[!/])[^/]*s?ftp[^/]*\.(txt|cmd|batch|in))$|(^|[!/])[lsf]+tp/[^/]+$"),
-        late(r"(?i)^\s*-?m?(?:rm|delete|del)\s+\S*\*"),
-        "medium",
-        "deletes a partner's files after it fetched them",
-        "It goes on when a fetch failed: what was not fetched is gone at the partner as well.",
-        "Let the partner remove what you confirm, or move each file after its own fetch.",
-        anywhere(r"(?i)^\s*(?:m?get|lcd|open)\s"),
-    ),
-    Row(
         late(r"(?i)\.(sql|sh|bash|ksh|service|yaml|yml)$|(^|[!/])[^/.]+$"),
         late(r"^(?!\s*(?:--|#)).*\bdrop_chunks\s*\("),
         "medium",
         "drops chunks of old rows for good",
-        "Whole chunks go at once; neither a rollback of the package nor one of the transaction's neighbours brings them back.",
+        "Whole chunks go at once; no rollback of the package brings them back.",
         "Agree on the retention with whoever owns the data, and take a backup first.",
-    ),
-    Row(
-        late(r"(?i)tmpfiles[^!]*\.conf$"),
-        late(
-            r"^[dDevqQC][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/\S+\s+\S+\s+\S+\s+\S+\s+[~A-Za-z:]*\d+(?:us|ms|s|m|min|h|d|w)\b"
-            r"|^[DRr][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/"
-        ),
-        "medium",
-        "lets systemd delete files of the product by age, or at each boot",
-        "What was not fetched in time is gone, and nobody sees it go.",
-        "Give an age to caches only; d without an age keeps what is there.",
     ),
     Row(
         late(r"(?i)\.sql$"),
@@ -146,11 +130,34 @@ ROWS = (
         "Name the group that the package owns.",
     ),
 )
+BY_NAME = (
+    Row(
+        late(r"(?i)(\.(sftp|lftp|ftp|batch|bat)|(^|[!/])[^/]*s?ftp[^/]*\.(txt|cmd|batch|in))$|(^|[!/])[lsf]+tp/[^/]+$"),
+        late(r"(?i)^\s*-?m?(?:rm|delete|del)\s+\S*\*"),
+        "medium",
+        "deletes a partner's files after it fetched them",
+        "It goes on when a fetch failed: what was not fetched is gone at the partner as well.",
+        "Let the partner remove what you confirm, or move each file after its own fetch.",
+        anywhere(r"(?i)^\s*(?:m?get|lcd|open)\s"),
+    ),
+    Row(
+        late(r"(?i)tmpfiles[^!]*\.conf$"),
+        late(
+            r"^[dDevqQC][+!=~^$-]*\s+/(?:var/lib|srv|opt|home|data)/\S+\s+\S+\s+\S+\s+\S+\s+[~A-Za-z:]*\d+(?:us|ms|s|m|min|h|d|w)\b"
+        ),
+        "medium",
+        "lets systemd delete files of the product by age, or at each boot",
+        "What was not fetched in time is gone, and nobody sees it go.",
+        "Give an age to caches only; d without an age keeps what is there.",
+    ),
+)
+"""Of files that are read whole: they are few, and known by their names."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+    yield from settings_table.named(context, META, ("ftp", ".batch", "tmpfiles"), BY_NAME)
     for script in (*scripts(context), *embedded(context)):
         place, what = script.entry.place, role(context, script.entry.place)
         if what in ("library", "init") or standing(place) != "acting" or place.endswith(("postrm", "prerm")):
@@ -192,7 +199,7 @@ BAD = (
     {"up.sh": "#!/bin/sh\nset -e\ndocker-compose down -v\nterraform destroy -auto-approve\nzfs destroy tank/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrabbitmqctl purge_queue orders\ncurl -XDELETE http://es1:9200/records\n"},
     {"up.sh": "#!/bin/sh\nset -e\nmongosh app --eval 'db.dropDatabase()'\ndd if=fw.img of=$1\n"},
-    {"usr/lib/tmpfiles.d/a.conf": "D /var/lib/app/spool 0750 app app 10d\n"},
+    {"usr/lib/tmpfiles.d/a.conf": "d /var/lib/app/spool 0750 app app 10d\n"},
     {"sftp/fetch.batch": "lcd /in\nmget *.xml\nrm *.xml\n", "x.sql": "SELECT drop_chunks('reading', INTERVAL '1 year');\n"},
 )
 GOOD = (
@@ -203,17 +210,13 @@ GOOD = (
     {"db/a.sql": "-- add_retention_policy('telemetry', INTERVAL '90 days')\nSELECT remove_retention_policy('telemetry');\n"},
     {"conf/application.yml": "spring:\n  flyway:\n    clean-disabled: true\n", "x.sql": "clear screen\n"},
     {"quartz_jobs.xml": "<delete-jobs-in-group>reports</delete-jobs-in-group>\n"},
-    {
-        "up.sh": "#!/bin/sh\nset -e\nfind /tmp -user app -mtime +2 -delete\nfind /var/lib/app/cache -delete\nfind /srv/a -name x\n"
-    },
+    {"up.sh": "#!/bin/sh\nset -e\nfind /tmp -user app -mtime +2 -delete\nfind /var/lib/app/cache -delete\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrsync -a new/ /var/lib/app/\nrsync -a --delete a/ build/\ntar xzf a.tgz -C /opt/app\n"},
     {"up.sh": "#!/bin/sh\nset -e\nkubectl delete pod web-1\nkubectl delete pvc x --dry-run=client\ndocker compose down\n"},
     {
         "up.sh": "#!/bin/sh\nset -e\nls -1 | xargs -d '\\n' rm\ncurl -X DELETE http://127.0.0.1:8080/cache\naws s3 ls s3://a/\n"
     },
-    {
-        "up.sh": "#!/bin/sh\nset -e\nterraform plan\nzfs list\ndd if=/dev/zero of=swap bs=1M\nfind rel -print0 | xargs -0 rm\n"
-    },
+    {"up.sh": "#!/bin/sh\nset -e\nterraform plan\nzfs list\ndd if=/dev/zero of=swap\nfind rel -print0 | xargs -0 rm\n"},
     {
         "Dockerfile": "FROM a:1\nRUN find /var/lib/app/data -delete\n",
         "postrm": "#!/bin/sh\nset -e\nrm -f /var/lib/app/x.db\n",

@@ -217,8 +217,6 @@ BAD = (
     {"sql/dump.sql": "COPY public.users (id, login, password) FROM stdin;\n1\tadmin\tadmin123\n\\.\n"},
     {"src/Auth.java": 'return "geheim1".equals(password);\n'},
     {"app/auth.py": 'if user == "admin" and password == "geheim1":\n    ok()\n'},
-)
-BAD += (
     {"sql/a.sql": "insert into users (n) values (1);\ninsert into users (n, pass) values (2, md5('vendor'));\n"},
     {"sql/b.sql": "INSERT INTO app_user (login, pw_hash)\nVALUES ('adm', crypt('netz', gen_salt('bf')));\n"},
 )

@@ -282,8 +282,6 @@ BAD = (
     {"etc/php/conf.d/x.ini": "session.cookie_secure = 0\n"},
     {"etc/postgresql/postgresql.conf": "password_encryption = md5\n"},
     {"nginx/a.conf": "location /f/ { alias /srv/; autoindex on; }\n"},
-)
-BAD += (
     {"iis/web.config": '<directoryBrowse enabled="true" />\n'},
     {"node/server.js": "app.use(session({ cookie: { secure: false } }));\n"},
     {"app/settings.py": 'CORS = {"allow_origins": ["*"], "allow_credentials": True}\n'},

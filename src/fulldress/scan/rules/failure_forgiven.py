@@ -203,8 +203,6 @@ BAD = (
     {"scripts/b.sh": '#!/bin/bash\nset -e\nsu postgres -c "psql -f 0051.sql" || echo "already applied?"\n'},
     {"scripts/c.sh": "#!/bin/bash\ncd /opt/app/old\nrm -rf cache tmp\n"},
     {"scripts/d.sh": "#!/bin/bash\nset -e\ndpkg -i x.deb || :\n"},
-)
-BAD += (
     {"scripts/i.sh": "#!/bin/bash\nset -e\n\"$KIT/db/migrate.sh\" || echo 'had warnings'\n"},
     {"scripts/f.sh": "#!/bin/bash\nset -e\nmysqldump app | gzip > /b/app.sql.gz\n"},
     {"scripts/g.sh": "#!/bin/bash\nset -e\nnohup ./bin/reindex.sh > /dev/null &\n"},

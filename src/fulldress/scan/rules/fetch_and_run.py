@@ -34,9 +34,10 @@ from fulldress.formats.shell import Command
 from fulldress.model.finding import Confidence, Finding
 from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
-from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, tasks
+from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, MAKEFILE, embedded, tasks
+from fulldress.scan.jobs.program_shell import TCL
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, is_comment, scripts
+from fulldress.scan.reading import Script, acting_lines, is_comment, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -79,7 +80,7 @@ _ACTS = late(
 )
 """What makes a line of another format run a command: a key of a playbook or workflow, RUN of an image, a call."""
 _MOVING = late(
-    r"""^\s*(?:-\s*)?(?:image\s*[:=]|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::latest)?)["']?\s*(?:AS\s.*)?$"""
+    r"""^\s*(?:-\s*)?(?:image\s*[:=]|FROM)\s*["']?((?!scratch\b|\$)[a-z0-9][\w./-]*(?:(?<=\w):\d+/[\w./-]+)?(?::(?:latest|stable|edge|main|master|nightly|rolling|lts|current))?)["']?\s*(?:AS\s.*)?$"""
 )
 _LOCAL = late(r"^(\.{0,2}/|.*\.(whl|deb|rpm|tar\.gz|tgz|gem|zip)$|\$)")
 
@@ -90,7 +91,7 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _moving(context)
     yield from _on_windows(context)
     told: set[tuple[str, int]] = set()
-    for script in (*scripts(context), *tasks(context)):
+    for script in (*scripts(context), *tasks(context), *_of_make(context)):
         saved: set[str] = set()
         wrappers = set(_WRAPPER.findall(script.text)) if "curl" in script.text or "wget" in script.text else set()
         for command in script.commands:
@@ -108,6 +109,12 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _embedded(context, told)
 
 
+def _of_make(context: Context) -> list[Script]:
+    """Recipes, and what Tcl and programs of the upgrade run."""
+    return [s for s in embedded(context) if MAKEFILE.search(s.entry.place) or s.entry.place.endswith(_PROGRAMS)]
+
+
+_PROGRAMS = (".py", ".pl", ".rb", ".php", *TCL)
 _WRAPPER = late(r"(?m)^[^\S\n]*(?:function\s+)?(\w+)\s*(?:\(\s*\))?\s*\{[^}\n]*(?:\n[^}]{0,300})?\b(?:curl|wget)\s[^}]*\$")
 """A function of the script that downloads what it is told."""
 _INSECURE_INDEX = late(r"--(?:extra-)?index-url[ =][\"']?http://|\s-i\s+[\"']?http://|--registry[ =][\"']?http://")
@@ -303,6 +310,9 @@ def _fetched(command: Command) -> tuple[str, Confidence]:
         return f"{name} piped into {command.pipes_to}", "certain"
     if (name in shell.SHELLS or name in ("eval", "source", ".")) and _SUBSTITUTED.search(command.text):
         return f"{name} runs what it downloads", "certain"
+    applied = next((w for w in argv[1:] if re.match(r"['\"]?https?://", w)), "") if name in ("kubectl", "oc") else ""
+    if applied and {"apply", "create", "replace"} & set(argv):
+        return f"{name} applies {applied}, whatever is there on the day", "certain"
     package = _from_registry(name, argv[1:])
     return (f"{name} installs {package} from the network", "likely") if package else ("", "possible")
 
@@ -381,6 +391,8 @@ def _from_registry(name: str, rest: tuple[str, ...]) -> str:
 
 
 BAD = (
+    {"up.sh": "#!/bin/sh\nset -e\nkubectl apply -f https://raw.partner.example/m/crds.yaml\n"},
+    {"Makefile": "venv:\n\t$(VENV)/bin/pip install --upgrade pip gunicorn\n", "Dockerfile": "FROM debian:stable\n"},
     {"x.nomad.hcl": 'config {\n  image      = "registry.partner.example/recon:latest"\n}\n'},
     {"roles/x/tasks/main.yml": "- yum_repository:\n    gpgcheck: false\n", "etc/yum.repos.d/x.repo": "[x]\ngpgcheck=0\n"},
     {"Dockerfile": "FROM x@sha256:0\nADD https://dl.partner.example/a.tgz /srv/\n"},
@@ -400,8 +412,6 @@ BAD = (
     {"scripts/b.sh": "#!/bin/bash\nbash <(wget -qO- https://get.partner.example/i.sh)\n"},
     {"scripts/c.sh": '#!/bin/sh\neval "$(curl -s https://get.partner.example/env)"\n'},
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
-)
-BAD += (
     {"bin/up.sh": "#!/bin/sh\nset -e\ngit fetch && git reset --hard origin/main\nyarn install\n"},
     {"bin/up.sh": "#!/bin/sh\nset -e\ngit pull\n"},
     {"requirements.txt": "git+https://g.partner.example/forms.git@develop\n"},

@@ -2,8 +2,10 @@
 
 ## What it does
 Reads files that work without any command: `sysctl.d` (kernel protections, forwarding, real-time limits), nftables rules that
-flush the host's own, accept everything or let anybody at a port, `sshd_config` with logins of root or old ciphers, PAM modules
-that say yes, search paths of every login with the current folder in them, core dumps for all, udev rules that let everybody at a device or run something from a stick, polkit
+flush the host's own, accept everything or let anybody at a port, `sshd_config` with logins of root or old ciphers, PAM
+modules
+that say yes, search paths of every login with the current folder in them, core dumps for all, udev rules that let
+everybody at a device or run something from a stick, polkit
 rules for a whole family of actions, `authorized_keys`, registry files that switch user account control off, manifests of
 Puppet, Salt and Chef that stop a guard, containers that Nomad runs privileged, `GRANT ... TO PUBLIC`.
 
@@ -47,21 +49,13 @@ LOOKS_FOR = (
         r"|sched_rt_runtime_us|core_pattern)|fs\.suid_dumpable|fs\.protected_\w{1,20}|vm\.mmap_min_addr|net\.ipv[46]\.(ip_forward|conf\.\w{1,20}\.(forwarding"
         r"|rp_filter|accept_redirects|accept_source_route)))\s{0,8}="
     ),
-    Pattern(r"^\s{0,8}flush\s{1,4}ruleset\b|^\s{2,40}type\s{1,4}filter\s{1,4}hook\s{1,4}input\b"),
+    Pattern(r"flush\s{1,4}ruleset\b|type\s{1,4}filter\s{1,4}hook\s{1,4}input\b"),
     Pattern(r"MODE:?=\"0?666\"|RUN\+=\"/|\bpolkit\.Result\.YES\b|^\"EnableLUA\"\s{0,2}=\s{0,2}dword:0"),
     Pattern(r"\b(ssh-(rsa|ed25519|dss)|ecdsa-sha2-nistp\d{3})\s{1,2}AAAA"),
     Pattern(r"\bsetenforce\s{1,4}(0|[Pp]ermissive)\b|^\s{2,40}ensure\s{0,20}=>\s{0,4}['\"]?stopped|^\s{2,40}service\.dead:"),
-    Pattern(r"^\s{0,4}\*\s{1,20}(soft|hard|-)\s{1,20}(nofile|nproc|memlock)\s{1,20}(unlimited|-1|\d{6,12})"),
+    Pattern(r"(soft|hard|[ \t]-)[ \t]\s{0,19}(nofile|nproc|memlock)\s{1,20}(unlimited|-1|\d{6,12})"),
     Pattern(
-        r"^[RD]!?\s{1,8}/(var/(lib|spool|www|log|opt|cache)|srv|home|opt|etc)/|(?i)Unattended-Upgrade::Automatic-Reboot\s"
-    ),
-    Pattern(
-        r"(?i)^\s{0,8}(PermitRootLogin\s{1,4}yes|PermitEmptyPasswords\s{1,4}yes|(KexAlgorithms|Ciphers|MACs|HostKeyAlgorithms)\s[^\n]{0,200}"
-        r"(group1-sha1|3des|arcfour|hmac-md5|-cbc|ssh-dss))|^\s{0,8}[*@%\w]\S{0,30}\s{1,20}(soft|hard|-)\s{1,20}core\s{1,20}unlimited"
-    ),
-    Pattern(
-        r"^\s{0,4}(auth|account|password)\s{1,20}(sufficient|required|requisite)\s{1,20}pam_permit\.so|\bnullok\b|"
-        r"^\s{0,8}(export\s{1,4})?(PATH=[\"']?(\.:|:)|PATH=[^\n]{1,200}(::|:\.(:|[\"'\s]))|LD_(LIBRARY_PATH|PRELOAD)=)|^\s{1,40}(tcp|udp)\s{1,4}dport\s[^\n]{1,120}accept"
+        r"^[RD]!?\s{1,8}/(var/(lib|spool|www|log|opt|cache)|srv|home|opt|etc)/|(?i:Unattended-Upgrade::Automatic-Reboot\s)"
     ),
     Pattern(r"(?i)^\s{2,40}privileged\s{0,8}=\s{0,4}true\b|\bGRANT\s[^\n;]{1,200}\sTO\s{1,4}PUBLIC\b"),
 )
@@ -74,6 +68,17 @@ _MANAGED = late(r"\.(pp|sls|rb)$")
 _GUARD = r"firewalld|ufw|nftables|iptables|apparmor|auditd|fail2ban|clamav[\w-]*|falcon-sensor|wazuh-agent"
 _STAYS = "It holds from the next boot or run on, for everything on the host; nobody looks after the window."
 _ASK = "Ask the vendor which single permission is needed, and give that one."
+
+_NAMES = (
+    "sshd_config",
+    "pam.d/",
+    "profile.d/",
+    "etc/profile",
+    "bash.bashrc",
+    "etc/environment",
+    ".nft",
+    "nftables",
+)
 
 ROWS = (
     Row(
@@ -143,67 +148,6 @@ ROWS = (
         "lets in what no rule names",
         "A firewall that accepts by default lists what is open anyway.",
         "Use policy drop.",
-    ),
-    Row(
-        _NFT,
-        late(r"^(?!.*\b(?:saddr|iif|iifname)\b)\s+(?:tcp|udp)\s+dport\s.*\baccept\b"),
-        "low",
-        "lets anybody at a port",
-        "Every network that reaches the host reaches it, too.",
-        "Name the networks that need it (ip saddr ...).",
-    ),
-    Row(
-        _SSHD,
-        late(r"(?i)^\s*Permit(?:RootLogin|EmptyPasswords)\s+yes"),
-        "medium",
-        "lets root, or who has no password, log in over SSH",
-        _STAYS,
-        _ASK,
-    ),
-    Row(
-        _SSHD,
-        late(
-            r"(?i)^\s*(?:KexAlgorithms|Ciphers|MACs|HostKeyAlgorithms)\s+(?!-).*(?:group1-sha1|3des|arcfour|hmac-md5|-cbc|ssh-dss)"
-        ),
-        "medium",
-        "allows old ciphers of SSH",
-        "Who is on the way can break them; auditors report it on the day after.",
-        "Ask which partner needs them, and allow them for that one (Match).",
-    ),
-    Row(
-        late(r"(^|[!/])limits\.(conf|d/[^/]+)$"),
-        late(r"^\s*(?:\*|root|@\S+|%\S+)\s+(?:soft|hard|-)\s+core\s+unlimited"),
-        "low",
-        "lets every program write its memory to disk when it crashes",
-        "Passwords and keys lie in files, and the disk fills.",
-        _ASK,
-    ),
-    Row(
-        late(r"(^|[!/])pam\.d/[^/]+$"),
-        late(r"^\s*auth\s+(?:sufficient|required|requisite)\s+pam_permit\.so"),
-        "high",
-        "takes any password for right",
-        "Whoever names an account is let in as it.",
-        "Use pam_unix.so or the host's own stack (@include common-auth).",
-        lambda lines, number: (
-            not any(re.match(r"\s*auth\s+.*pam_deny\.so", one) for one in lines[max(0, number - 6) : number])
-        ),
-    ),
-    Row(
-        _PROFILE,
-        late(r"^\s*(?:export\s+)?PATH=(?:[\"']?(?:\.?:)|.*(?:::|:\.(?::|[\"']|\s|$)))"),
-        "medium",
-        "puts the current folder into everybody's search path",
-        "Whoever can write a file where root works has it run by root.",
-        "Leave the dot, and empty parts, away.",
-    ),
-    Row(
-        _PROFILE,
-        late(r"^\s*(?:export\s+)?LD_(?:LIBRARY_PATH|PRELOAD)="),
-        "low",
-        "gives every login the vendor's libraries",
-        "Programs of the system load another OpenSSL or libstdc++ than they were built with, root's among them.",
-        "Set it in the product's own units and wrappers.",
     ),
     Row(
         _UDEV,
@@ -294,11 +238,68 @@ ROWS = (
         "Grant it to the role that needs it.",
     ),
 )
+BY_NAME = (
+    Row(
+        _NFT,
+        late(r"^(?!.*\b(?:saddr|iif|iifname)\b)\s+(?:tcp|udp)\s+dport\s.*\baccept\b"),
+        "low",
+        "lets anybody at a port",
+        "Every network that reaches the host reaches it, too.",
+        "Name the networks that need it (ip saddr ...).",
+    ),
+    Row(
+        _SSHD,
+        late(r"(?i)^\s*Permit(?:RootLogin|EmptyPasswords)\s+yes"),
+        "medium",
+        "lets root, or who has no password, log in over SSH",
+        _STAYS,
+        _ASK,
+    ),
+    Row(
+        _SSHD,
+        late(
+            r"(?i)^\s*(?:KexAlgorithms|Ciphers|MACs|HostKeyAlgorithms)\s+(?!-).*(?:group1-sha1|3des|arcfour|hmac-md5|-cbc|ssh-dss)"
+        ),
+        "medium",
+        "allows old ciphers of SSH",
+        "Who is on the way can break them; auditors report it on the day after.",
+        "Ask which partner needs them, and allow them for that one (Match).",
+    ),
+    Row(
+        late(r"(^|[!/])pam\.d/[^/]+$"),
+        late(r"^\s*auth\s+(?:sufficient|required|requisite)\s+pam_permit\.so"),
+        "high",
+        "takes any password for right",
+        "Whoever names an account is let in as it.",
+        "Use pam_unix.so or the host's own stack (@include common-auth).",
+        lambda lines, number: (
+            not any(re.match(r"\s*auth\s+.*pam_deny\.so", one) for one in lines[max(0, number - 6) : number])
+        ),
+    ),
+    Row(
+        _PROFILE,
+        late(r"^\s*(?:export\s+)?PATH=(?:[\"']?(?:\.?:)|.*(?:::|:\.(?::|[\"']|\s|$)))"),
+        "medium",
+        "puts the current folder into everybody's search path",
+        "Whoever can write a file where root works has it run by root.",
+        "Leave the dot, and empty parts, away.",
+    ),
+    Row(
+        _PROFILE,
+        late(r"^\s*(?:export\s+)?LD_(?:LIBRARY_PATH|PRELOAD)="),
+        "low",
+        "gives every login the vendor's libraries",
+        "Programs of the system load another OpenSSL or libstdc++ than they were built with, root's among them.",
+        "Set it in the product's own units and wrappers.",
+    ),
+)
+"""Of files that are read whole: they are few, and known by their names."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+    yield from settings_table.named(context, META, _NAMES, BY_NAME)
 
 
 _KEY = "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIH4Zp0oY2bqXnGm0l3T7vR8cK5wS1dF6jU9aQeB2xN4k"
@@ -343,7 +344,6 @@ GOOD = (
     },
     {
         "etc/ssh/sshd_config": "#PermitRootLogin yes\nPermitRootLogin no\nCiphers -3des-cbc\n",
-        "x/limits": "* hard core unlimited\n",
     },
     {"etc/pam.d/x": "auth requisite pam_deny.so\nauth required pam_permit.so\naccount required pam_permit.so\n"},
     {

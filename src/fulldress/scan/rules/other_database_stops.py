@@ -2,9 +2,9 @@
 
 ## What it does
 Reads upgrade scripts of MySQL, MariaDB, Oracle and SQL Server, Laravel's and EF Core's migrations, statement by statement:
-what copies or rebuilds a table, builds an index without the server's online form, checks a foreign key over all rows, locks tables,
-changes every row at once, takes away what the running version uses. Tables that the same file makes do not count. There is
-no catalogue behind it as for PostgreSQL: what a statement really does is shown by a rehearsal.
+what copies or rebuilds a table, builds an index without the server's online form, checks a foreign key over all rows, locks
+tables, changes every row at once, takes away what the running version uses. Tables that the same file makes do not count.
+There is no catalogue behind it as for PostgreSQL: what a statement really does is shown by a rehearsal.
 
 ## Why it matters
 On a table with millions of rows each of them takes minutes, and every writer waits that long; nobody sees it in a test.
@@ -135,6 +135,7 @@ def _lines(found: list[Stop], what: str, worst: Stop) -> str:
     return f"{'lines' if len(numbers) > 1 else 'line'} {', '.join(map(str, numbers))}" if numbers else ""
 
 
+_CS = "public partial class A : Migration\n{\n  protected override void Up(MigrationBuilder mb)\n  {\n"
 BAD = (
     {"mysql/upgrade-2.sql": "ALTER TABLE `orders` CONVERT TO CHARACTER SET utf8mb4;\n"},
     {"mysql/upgrade-3.sql": "LOCK TABLES stock WRITE;\nUPDATE stock SET n = 0;\nUNLOCK TABLES;\n"},
@@ -144,9 +145,6 @@ BAD = (
         "database/migrations/2026_01_01_x.php": "<?php\nuse Illuminate\\Database\\Migrations\\Migration;\n"
         "public function up() {\n Schema::table('orders', function ($t) {\n  $t->decimal('n', 14)->change();\n });\n}\n"
     },
-)
-_CS = "public partial class A : Migration\n{\n  protected override void Up(MigrationBuilder mb)\n  {\n"
-BAD += (
     {"src/Migrations/2026_A.cs": _CS + '    mb.CreateIndex(name: "ix", table: "move", column: "sku");\n  }\n}\n'},
     {
         "src/Migrations/2026_B.cs": _CS
@@ -157,7 +155,8 @@ BAD += (
 GOOD = (
     {
         "src/Migrations/2026_A.cs": _CS + '    mb.CreateTable(name: "bin", columns: t => new { id = t.Column<int>() });\n'
-        '    mb.CreateIndex(name: "ix", table: "bin", column: "a");\n    mb.AddColumn<int>(name: "n", table: "t", nullable: true);\n'
+        '    mb.CreateIndex(name: "ix", table: "bin", column: "a");\n'
+        '    mb.AddColumn<int>(name: "n", table: "t", nullable: true);\n'
         '    mb.CreateIndex(name: "i", table: "t", column: "a").Annotation("Npgsql:CreatedConcurrently", true);\n  }\n'
         '  protected override void Down(MigrationBuilder mb)\n  {\n    mb.DropTable(name: "bin");\n  }\n}\n'
     },

@@ -1,7 +1,8 @@
 """A settings file switches a protection off, whatever the program: told by the meaning of the key and its value.
 
 ## What it does
-Reads `key = value`, `key: value`, `key value` and `"key": value` of settings files of every kind and knows what a key means by
+Reads `key = value`, `key: value`, `key value` and `"key": value` of settings files of every kind and knows what a key
+means by
 its words: checks of certificates, peers and host names that are off, what everybody may do without a login, protections
 (CSRF, signatures, audit, locking after failed logins, encryption) that are disabled, writes that are not flushed to disk,
 files that everybody may write, core dumps, networks that are "everybody", retries without end. Defaults of libraries,
@@ -29,14 +30,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats.late import late
-from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.credentials import secrets
-from fulldress.scan.credentials.secretlines import is_settings
-from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, is_code
-from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.settings import settings_table
 
 META = RuleMeta(
     slug="protection-off",
@@ -47,32 +44,50 @@ META = RuleMeta(
 )
 _OFF = r"(?:false|no|off|none|never|disabled?|0)"
 _ON = r"(?:true|yes|on|all|always|enabled?|1)"
-_AT = r"[\"']?\]?\s{0,20}[:=>\s]\s{0,20}[\"']?"
-LOOKS_FOR = (
-    Pattern(
-        r"(?i)(verif\w{1,8}|reqcert|validat\w{1,6}|csrf|xsrf|xss|audit\w{0,4}|lockout|signatures?|integrity|encrypt\w{0,5}|protection|"
-        r"check_?(host|cert|peer)\w{0,9}|rate_?limit\w{0,4}|throttl\w{1,4}|fsync|flush_log_at_trx_commit|sync_binlog|appendfsync|"
-        r"synchronous_commit|journal\w{0,5}|persisten\w{1,5}|durab\w{1,5})[\w.-]{0,24}[\"']?\]?\s{0,12}[:=\s]\s{0,12}[\"']?"
-        r"(false|no|off|none|never|disabled?|0)[\"']?\s{0,4}[,;}\n\r#]"
-    ),
-    Pattern(
-        r"(?i)(anonymous|guest|insecure|untrusted|self_?signed|trust_?all|accept_?all|allow_?(any|all|remote|empty)|ignore_?(cert|ssl|tls|host)"
-        r"|disable_?(auth|security|ssl|tls|cert|acl|check|verif)|permit_?(root|empty)|unsafe|world_?writ|core_?dump)[\w.-]{0,30}"
-        r"[\"']?\]?\s{0,12}[:=\s]\s{0,12}[\"']?(true|yes|on|all|always|enabled?|1)[\"']?\s{0,4}[,;}\n\r#]"
-    ),
-    Pattern(
-        r"^[^\n]{0,60}(allow|permit|trust|accept|network|source|acl|community|from)[^\n]{0,60}[\s\"'=\[,](0\.0\.0\.0/0|::/0)"
-    ),
-    Pattern(
-        r"(?i)^\s{0,12}(create|[dDfF]|file_?mode|dir_?mode|directory_?mode|mode|umask)[\s\"':=][^\n]{0,60}\b(0?[0-7]?[67]7[67]|0?666|0000?)\b"
-    ),
-)
 _PAIR = late(
     r"""(?<![\w.$@-])(?P<key>[A-Za-z][\w.-]{1,80})["']?\]?\s{0,20}(?:=>|[:=>]|\s)\s{0,20}["']?(?P<value>[A-Za-z0-9][\w.-]{0,20})["']?(?=\s*(?:[,;}<#\])]|$|[A-Za-z_]))"""
 )
 _SHORT = late(
     r"""(?<![\w.$@-])(?P<key>[A-Za-z][\w.-]{1,80})["']?\]?\s{0,20}(?:=>|[:=>]|\s)\s{0,20}["']?(?P<value>[\w.-]{1,20})["']?\s*[,;}<#\])]?"""
 )
+
+
+_WORDS = (
+    *(
+        "verif",
+        "valid",
+        "reqcert",
+        "insecure",
+        "_ssl",
+        "_tls",
+        "self_sign",
+        "selfsign",
+        "anonymous",
+        "guest",
+        "csrf",
+        "xsrf",
+        "audit",
+    ),
+    *(
+        "lockout",
+        "signature",
+        "integrity",
+        "encryption",
+        "rate_limit",
+        "protection",
+        "fsync",
+        "full_page",
+        "flush_log",
+        "sync_binlog",
+    ),
+    *("journal", "persisten", "durable", "disable_", "disable.", "permit_root", "/0", "umask", "066", "077", "suid_dump"),
+)
+"""One of these is in every line that switches something off."""
+_VALUES = (
+    *("false", "no", "off", "none", "never", "disable", "disabled", "0", "2", "allow", "optional_no_ca"),
+    *("true", "yes", "on", "all", "always", "enable", "enabled", "1"),
+)
+_ENDS = tuple(before + word for before in " =:>\"'\t" for word in _VALUES)
 
 
 class _Kind(NamedTuple):
@@ -170,9 +185,9 @@ _ELSEWHERE = late(
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     told: set[tuple[str, str]] = set()
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: _wanted(e.place)):
+    for entry, number, line in settings_table.settings_lines(context, _WORDS):
         place = entry.place
-        if standing(place) != "acting" or role(context, place) == "library":
+        if not _wanted(place):
             continue
         for severity, title, consequence in _judged(line[:400]):
             if (place, title) in told:
@@ -191,24 +206,29 @@ def check(context: Context) -> Iterator[Finding]:
             )
 
 
+_TRIAL = late(r"(?i)(?:^|[!/])(?:[^/]*[._-])?tests?[._-][^/]*$")
+"""Settings of a trial run, by their name."""
+
+
 def _wanted(place: str) -> bool:
-    return (
-        _ELSEWHERE.search(place) is None and (is_settings(place) or _LISTS.search(place) is not None) and not is_code(place)
-    )
+    return _ELSEWHERE.search(place) is None and not _TRIAL.search(place)
 
 
-_LISTS = late(r"(?i)(?:^|[!/])(?:tmpfiles|logrotate|chrony|snmp|postfix|exim\w*|squid|bind|dovecot|samba|nfs)[^!]*$")
+def _says(lower: str) -> bool:
+    """True where some value is one that switches on or off, at a glance."""
+    pieces = re.split("[,;<}]", lower) if any(sign in lower for sign in ",;<}") else [lower]
+    return any(piece.rstrip(" \t\r\"')]}").endswith(_ENDS) for piece in pieces)
 
 
 def _judged(line: str) -> Iterator[tuple[Severity, str, str]]:
     """(severity, title, consequence) of each thing that a line switches off."""
     seen: set[str] = set()
-    for match in (*_PAIR.finditer(line), *_SHORT.finditer(line)):
+    for match in (*_PAIR.finditer(line), *_SHORT.finditer(line)) if _says(line.lower()) else ():
         for kind in KINDS:
             if kind.title not in seen and kind.key.search(match["key"]) and kind.value.match(match["value"]):
                 seen.add(kind.title)
                 yield kind.severity, kind.title, kind.consequence
-    if _EVERYBODY.search(line) and not re.search(r"(?i)\bdeny|reject|drop\b|egress|destination", line):
+    if "/0" in line and _EVERYBODY.search(line) and not re.search(r"(?i)\bdeny|reject|drop\b|egress|destination", line):
         yield (
             "medium",
             "means everybody where it says who may",

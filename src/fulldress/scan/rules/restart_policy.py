@@ -241,8 +241,6 @@ BAD = (
     {_A: "[Service]\nType=notify\nExecStart=/usr/bin/a\n", "x.deb!/usr/bin/a": "#!/bin/sh\nwhile :; do sleep 1; done\n"},
     {_A: "[Service]\nExecStart=/bin/a\nKillMode=none\n"},
     {_A: "[Service]\nExecStart=/usr/bin/gunicorn --graceful-timeout 120 app\nTimeoutStopSec=30\n"},
-)
-BAD += (
     {_A: "[Service]\nExecStart=/bin/a\nTimeoutStopSec=1\n"},
     {_A: "[Service]\nExecStartPre=/bin/sleep 90\nExecStart=/bin/a\nTimeoutStartSec=60\n"},
     {_A: "[Service]\nExecStart=/bin/a\nExecReload=/bin/kill -9 $MAINPID\n"},

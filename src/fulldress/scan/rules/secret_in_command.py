@@ -52,8 +52,8 @@ META = RuleMeta(
     confidence="certain",
 )
 _EXEC = Pattern(r"^Exec[A-Z][A-Za-z]{2,12}\s{0,2}=[^\n]{0,400}(pass|token|secret|key|\s-u\s?|\s-p|://)")
-_RECIPE = Pattern(r"(?i)^\t[^\n]{0,300}(pass|pwd|\s-p\S|\s-u\s?\S{1,60}:|token|secret|://)")
-LOOKS_FOR = (_EXEC, _RECIPE)
+LOOKS_FOR = (_EXEC,)
+_RECIPE = late(r"(?i)\t[^\n]{0,300}(pass|pwd|\s-p\S|\s-u\s?\S{1,60}:|token|secret|://)")
 _MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 _HISTORIES = (".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history")
 MAX_HISTORY = 1 << 20
@@ -129,19 +129,27 @@ def _elsewhere(context: Context) -> Iterator[Finding]:
             found = [s for command in shell.commands(value) for s in found_in(command)]
             if found:
                 yield _in_table(line.entry.place, line.number, value, found)
-    for line in context.lines(
-        _RECIPE, among=lambda e: _MAKEFILE.search(e.place) is not None and standing(e.place) == "acting"
-    ):
-        value = re.sub(r"\$\((\w+)\)", r"${\1}", line.text.strip().lstrip("@+-")).replace("$$", "$")
+    for place, number, recipe in _recipes(context):
+        value = re.sub(r"\$\((\w+)\)", r"${\1}", recipe.strip().lstrip("@+-")).replace("$$", "$")
         found = [s for command in shell.commands(value) for s in found_in(command)]
         if found:
-            yield _in_table(line.entry.place, line.number, value, found)
+            yield _in_table(place, number, value, found)
     for entry in context.ending(*_HISTORIES):
         if entry.size < MAX_HISTORY:
             for command in shell.commands(context.text(entry) or ""):
                 found = list(found_in(command))
                 if found:
                     yield _in_table(entry.place, command.line, command.text, found)
+
+
+def _recipes(context: Context) -> Iterator[tuple[str, int, str]]:
+    """(place, number, line) of what Makefiles run and may hold a secret: they are few, and so are not searched for."""
+    named = {e.place: e for e in (*context.ending(".mk"), *context.naming("makefile")) if _MAKEFILE.search(e.place)}
+    for place, entry in sorted(named.items()):
+        text = context.text(entry) if standing(place) == "acting" else None
+        for number, line in enumerate(text.split("\n"), 1) if text is not None else ():
+            if line.startswith("\t") and _RECIPE.match(line):
+                yield place, number, line[:MAX_LINE]
 
 
 def _in_table(place: str, line: int, command: str, found: list[Secret]) -> Finding:

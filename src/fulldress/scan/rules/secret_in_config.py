@@ -49,18 +49,17 @@ META = RuleMeta(
     confidence="certain",
 )
 NAMED = Pattern(
-    r"(?i)^\s{0,40}(-\s{1,4})?[\"']?(name|key)[\"']?\s?:\s{0,4}[\"']?[\w.-]{0,60}"
-    r"(passw(or)?d|passwd|pwd|secret|token|api_?key|_key)[\"']?\s{0,4},?\s{0,4}$"
+    r"(?i):[^\S\n]{0,4}[\"']?[\w.-]{0,60}(passw(or)?d|pwd|secret|token|api_?key|_key)[\"']?[^\S\n]{0,4},?[^\S\n]{0,4}$"
 )
 """``- name: DB_PASSWORD``, its value on the next line: how containers are given their environment."""
 LOOKS_FOR = (
     Pattern(
         r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credentials?|"
         r"(auth|account|signing|encryption|master|storage|secret)[_.-]?key|bearer|"
-        r"passwort|kennwort|mot[_.-]?de[_.-]?passe|contrase(n|\xc3\xb1)a|senha|wachtwoord|heslo)[\"']?\]?\s{0,8}[:=>]"
+        r"passwort|kennwort|mot[_.-]?de[_.-]?passe|contrase(n|\xc3\xb1)a|senha|wachtwoord|heslo|[_.-]pw|kek|_salt|enc_key)[\"')\]]{0,2}\s{0,8}[:=>]"
     ),
     NAMED,
-    Pattern(r"://[^\s/:@'\"<>$]{0,200}:[^\s/@'\"<>]{1,200}@"),
+    Pattern(r"://[^\s/:@'\"<>$]{0,200}:([^\s/@'\"<>]{1,200}@|[\"']\s{0,2}[+.&]\s{0,2}[\"'])"),
     Pattern(r"(?i)(key|name)\s?=\s?[\"'][^\"']{0,60}(pass|secret|token|key)[^\"']{0,20}[\"']\s{1,8}value\s?="),
     *(Pattern(regex) for regex in FORMS_LOOK_LIKE),
 )

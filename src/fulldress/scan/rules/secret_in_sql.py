@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fulldress.formats.calls import split
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Cure, Finding
@@ -45,9 +46,7 @@ META = RuleMeta(
     confidence="certain",
 )
 _STATEMENTS = (
-    Pattern(
-        r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{0,200}[\s,(]password\s{0,9}=?\s{0,9}[eEnN]?'{1,2}[^']{3}"
-    ),
+    Pattern(r"(?i)[\s,(]password\s{0,9}=?\s{0,9}[eEnN]?'{1,2}[^']{3}"),
     Pattern(r"(?i)\bidentified\s{1,9}(with\s{1,9}\S{1,40}\s{1,9})?(by|as)\s{1,9}(password\s{1,9})?['\"]?[^\s'\"]{3}"),
     Pattern(r"(?i)\bdblink\w{0,30}\s{0,4}\([^;]{0,200}password\s{0,4}="),
     Pattern(r"(?i)\b(connection|primary_conninfo|conninfo)\s{0,9}=?\s{0,9}'[^';]{0,200}password\s{0,4}="),
@@ -68,7 +67,20 @@ _FORMS = (
 )
 _ROW = Pattern(r"(?i)'[\w.-]{0,40}(passw(or)?d|passwd|secret|api_?key|token)'\s{0,4},\s{0,4}[eEnN]?'[^'\s]{8}")
 _SETTING = late(r"(?i)'(?P<k>[\w.-]{0,40}(?:passw(?:or)?d|passwd|secret|api_?key|token))'\s*,\s*[en]?'(?P<v>[^'\s]{8,})'")
+_INTO_SETTINGS = late(r"(?i)\binsert\s+into\s+[\w.\"`]*(?:setting|config|param|option|propert|credential|account|secret)")
+_INSERT = late(r"(?is)\binsert\s+into\s+[\w.\"`]+\s*\(([^()]{1,2000})\)\s*values\s*")
+_SECRET_COLUMN = late(
+    r"(?i)^(?:\w*_)?(?:passw(?:or)?d|passwd|pwd|pass|secret|api_?key|token|access_?key"
+    r"|private_?key|credentials?)$"
+)
+_HASHED = late(
+    r"(?i)\b(?:crypt|pgp_sym_encrypt|encrypt|aes_encrypt|md5|sha[12]|sha2|password"
+    r"|hashbytes)\s*\(\s*(?:'\w+'\s*,\s*)?'([^']{4,})'"
+)
+"""A password that the statement itself hashes, and so holds in clear."""
 LOOKS_FOR = (*_STATEMENTS, _ROW, *migration_programs.LOOKS_FOR)
+MAX_SEED = 1 << 20
+"""Characters of a script in which rows are looked at: larger ones are dumps."""
 _VERIFIER = late(r"^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[0-9a-z]+\$)")
 _FIX = "Create the role without it, and set the password on the host from a secret."
 
@@ -77,6 +89,7 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each statement, or one for the file."""
     seen: dict[str, dict[int, Spot]] = {}
     _rows(context, seen)
+    _columns(context, seen)
     for hit in context.hits(*_STATEMENTS):
         place = hit.entry.place
         if context.is_binary(hit.entry) or standing(place) in ("silent", "library"):
@@ -104,11 +117,56 @@ def _rows(context: Context, seen: dict[str, dict[int, Spot]]) -> None:
         place, found = line.entry.place, _SETTING.search(line.text)
         if found is None or not place.endswith(".sql") or standing(place) in ("silent", "library") or is_comment(line.text):
             continue
-        severity = severity_of(secrets.worth(found["v"]), standing(place)) if shaped(found["v"]) else None
+        meant = shaped(found["v"]) or (
+            _INTO_SETTINGS.search(line.text) is not None and re.search(r"\d", found["v"]) is not None
+        )
+        severity = severity_of(secrets.worth(found["v"]), standing(place)) if meant else None
         if severity is not None:
             shown = redacted(line.text, found["v"])
             spot = Spot(line.number, f"the value of {found['k']} in a row", shown, severity, "likely")
             seen.setdefault(place, {}).setdefault(line.number, spot)
+
+
+def _columns(context: Context, seen: dict[str, dict[int, Spot]]) -> None:
+    """Rows under a column that is named so: ``INSERT INTO endpoint (url, secret) VALUES ('...', '...')``."""
+    for entry in context.ending(".sql"):
+        place = entry.place
+        if standing(place) in ("silent", "library") or entry.size > MAX_SEED:
+            continue
+        text = context.text(entry) or ""
+        for statement in (
+            _INSERT.finditer(text) if "ecret" in text or "pass" in text.lower() or "key" in text.lower() else ()
+        ):
+            names = [re.sub(r"[\s\"`\[\]]", "", name) for name in statement[1].split(",")]
+            wanted = [
+                n for n, name in enumerate(names) if _SECRET_COLUMN.match(name) or re.search(r"(?i)pass|pwd|pw_", name)
+            ]
+            for value, at, hashed in _under(text, statement.end(), wanted) if wanted else ():
+                severity = severity_of("real" if hashed else secrets.worth(value), standing(place))
+                if severity is not None and not _VERIFIER.match(value):
+                    line = text.count("\n", 0, at) + 1
+                    whole = text.split("\n")[line - 1]
+                    spot = Spot(line, "a secret in a row", redacted(whole, value), severity, "likely")
+                    seen.setdefault(place, {}).setdefault(line, spot)
+
+
+def _under(text: str, begins: int, wanted: list[int]) -> Iterator[tuple[str, int, bool]]:
+    """(value, offset, whether the statement hashes it) of the literals in these columns, to the end of the statement."""
+    at = begins
+    while text[at : at + 1] == "(" and at < begins + MAX_SEED:
+        inside = text[at + 1 : at + 4000]
+        values = split(inside)
+        for column in wanted:
+            value = values[column].strip() if column < len(values) else ""
+            clear = re.fullmatch(r"[eEnN]?'([^']{4,})'", value) or _HASHED.match(value)
+            if clear is not None:
+                yield clear[1], at + 1 + max(0, inside.find(clear[1])), not value.endswith("'")
+        size = len(",".join(values))
+        closing = text.find(")", at + size)
+        rest = re.compile(r"\s*,\s*").match(text, closing + 1) if closing > 0 else None
+        if rest is None:
+            return
+        at = rest.end()
 
 
 def _values(text: str) -> Iterator[tuple[str, int]]:

@@ -6,7 +6,8 @@ commands that switch channel authentication off or let a channel act as the admi
 actuator whole, Kestrel, HAProxy and Consul on every address, Consul's ACLs that allow by default, Liberty's administrator
 with a password in the package, OPC UA without security, directories of backups served, programs that update themselves;
 a login that is switched off by its key in any settings file, MySQL without grants, Docker's interface in the network, Redis
-users without a password, SNMP communities that everybody knows or may write with, directories that anybody may change, ports of
+users without a password, SNMP communities that everybody knows or may write with, directories that anybody may change,
+ports of
 databases that a compose file publishes, RabbitMQ's guest from everywhere, Traefik's and Grafana's pages for everybody.
 
 ## Why it matters
@@ -46,8 +47,7 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(
-        r"(?i)^\s{0,12}[\"']?([\w.-]{1,40}[._-])?(auth|authentication|authorization|security)[._-]?enabled?[\"']?\s{0,4}[=:]"
-        r"\s{0,4}[\"']?(false|no|off|disabled|0)\b"
+        r"(?i)(auth|authentication|authorization|security)[._-]?enabled?[\"']?\s{0,4}[=:]\s{0,4}[\"']?(false|no|off|disabled|0)\b"
     ),
     Pattern(
         r"^\s{0,4}skip[-_]grant[-_]tables\b|\btcp://(0\.0\.0\.0|\*)?:237[56]\b|^\s{0,4}user\s{1,4}\S{1,60}\s{1,4}on\s[^\n]{0,60}\bnopass\b"
@@ -56,10 +56,6 @@ LOOKS_FOR = (
         r"\bloopback_users\s{0,4}=\s{0,4}none\b|^\s{2,8}insecure:\s{1,4}true\b|^\[auth\.anonymous\]|^(telnetd|rlogind|ftpd)_enable=\"?YES"
     ),
     Pattern(r"^\s{0,4}(allow_anonymous\s{1,4}true|listener\s{1,4}\d{2,5})\b|\bCHLAUTH\(DISABLED\)|\bCONNAUTH\('\s{0,2}'\)"),
-    Pattern(
-        r"(?i)^\s{0,4}(r[ow]community6?\s|com2sec\s[^\n]{1,80}\b(public|private)\b)|\bby\s{1,4}(\*|users|anonymous)\s{1,4}(write|manage|add|delete)\b|"
-        r"^\s{2,12}-\s{1,4}[\"']?(0\.0\.0\.0:|\$\{?\w{1,30}\}?:)?(\d{2,5}:)?(1433|1521|2379|3306|5432|5672|5984|6379|8086|9042|9092|9200|11211|27017)[\"']?\s{0,4}$"
-    ),
     Pattern(r"(?i)\bMCAUSER\('?(mqm|MUSR_MQADMIN|root)'?\)|jdwp=[^\n\"]{0,80}address=(\*|0\.0\.0\.0)"),
     Pattern(r"^\s{2,20}include:\s{0,4}[\"']?\*[\"']?\s{0,4}$|^\s{2,20}shutdown:\s{0,4}$|\"https?://(\*|\+|0\.0\.0\.0):\d"),
     Pattern(
@@ -145,41 +141,6 @@ ROWS = (
         "starts a login that sends passwords in clear",
         "Anyone on the way reads them.",
         "Use SSH.",
-    ),
-    Row(
-        late(r"(?i)snmpd[^/]*\.conf"),
-        late(r"(?i)^\s*(?:rocommunity6?\s+(?:public|private)\b|com2sec\s.*\b(?:public|private)\b)"),
-        "low",
-        "answers SNMP with a community that everybody knows",
-        "Processes, addresses and mounts of the host are read by whoever asks.",
-        "Use SNMPv3, or a community of your own and the station's address.",
-    ),
-    Row(
-        late(r"(?i)snmpd[^/]*\.conf"),
-        late(r"(?i)^\s*rwcommunity6?\s"),
-        "medium",
-        "lets SNMP write with a word that crosses the network in clear",
-        "Who has read it once changes the host's settings from then on.",
-        "Use SNMPv3 with authPriv, or let nobody write.",
-    ),
-    Row(
-        late(r"(?i)\.ldif$|slapd[^!]*|(^|[!/])(acl|access)[^/]*\.(conf|txt)$"),
-        late(r"(?i)\bto\s+(?:\*|dn\S*)\s(?:.*\s)?by\s+(?:\*|users|anonymous)\s+(?:write|manage|add|delete)\b"),
-        "high",
-        "lets anybody change the directory",
-        "Whoever reaches the port gives himself the rights of every application that asks it.",
-        "Give write to self and to named accounts, on named attributes.",
-    ),
-    Row(
-        late(r"(?i)compose[^/]*\.ya?ml$"),
-        late(
-            r"^\s+-\s*[\"']?(?:0\.0\.0\.0:|\$\{?\w+\}?:)?(?:\d+:)?(?:1433|1521|2379|3306|5432|5672|5984|6379|8086|9042|9092|9200|11211|27017)[\"']?\s*$"
-        ),
-        "medium",
-        "publishes a database or a broker on every address",
-        "Docker opens it past the host's firewall; only a password is left, if there is one.",
-        "Publish it on 127.0.0.1, or leave it in the network of the containers.",
-        above(r"^\s+(?:ports:|-\s)", 2),
     ),
     Row(
         _MOSQUITTO,
@@ -311,11 +272,50 @@ ROWS = (
         anywhere(r"https?://"),
     ),
 )
+BY_NAME = (
+    Row(
+        late(r"(?i)snmpd[^/]*\.conf"),
+        late(r"(?i)^\s*(?:rocommunity6?\s+(?:public|private)\b|com2sec\s.*\b(?:public|private)\b)"),
+        "low",
+        "answers SNMP with a community that everybody knows",
+        "Processes, addresses and mounts of the host are read by whoever asks.",
+        "Use SNMPv3, or a community of your own and the station's address.",
+    ),
+    Row(
+        late(r"(?i)snmpd[^/]*\.conf"),
+        late(r"(?i)^\s*rwcommunity6?\s"),
+        "medium",
+        "lets SNMP write with a word that crosses the network in clear",
+        "Who has read it once changes the host's settings from then on.",
+        "Use SNMPv3 with authPriv, or let nobody write.",
+    ),
+    Row(
+        late(r"(?i)\.ldif$|slapd[^!]*|(^|[!/])(acl|access)[^/]*\.(conf|txt)$"),
+        late(r"(?i)\bto\s+(?:\*|dn\S*)\s(?:.*\s)?by\s+(?:\*|users|anonymous)\s+(?:write|manage|add|delete)\b"),
+        "high",
+        "lets anybody change the directory",
+        "Whoever reaches the port gives himself the rights of every application that asks it.",
+        "Give write to self and to named accounts, on named attributes.",
+    ),
+    Row(
+        late(r"(?i)compose[^/]*\.ya?ml$"),
+        late(
+            r"^\s+-\s*[\"']?(?:0\.0\.0\.0:|\$\{?\w+\}?:)?(?:\d+:)?(?:1433|1521|2379|3306|5432|5672|5984|6379|8086|9042|9092|9200|11211|27017)[\"']?\s*$"
+        ),
+        "medium",
+        "publishes a database or a broker on every address",
+        "Docker opens it past the host's firewall; only a password is left, if there is one.",
+        "Publish it on 127.0.0.1, or leave it in the network of the containers.",
+        above(r"^\s+(?:ports:|-\s)", 2),
+    ),
+)
+"""Of files that are read whole: they are few, and known by their names."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+    yield from settings_table.named(context, META, ("snmpd", ".ldif", "slapd", "acl", "access", "compose"), BY_NAME)
 
 
 BAD = (

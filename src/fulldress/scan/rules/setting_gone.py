@@ -28,13 +28,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats.late import late
-from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
+from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
-from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines
+from fulldress.scan.reading import is_comment, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
+from fulldress.scan.settings import settings_table
 
 META = RuleMeta(
     slug="setting-gone",
@@ -43,30 +43,85 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-LOOKS_FOR = (
-    Pattern(
-        r"^\s{0,8}(wal_keep_segments|checkpoint_segments|max_fsm_(pages|relations)|default_with_oids|operator_precedence_warning|"
-        r"vacuum_defer_cleanup_age|force_parallel_mode|stats_temp_directory|promote_trigger_file|standby_mode|trigger_file|"
-        r"old_snapshot_threshold|db_user_namespace|query_cache_(size|type|limit)|innodb_(file_format\w{0,8}|large_prefix|locks_unsafe_for_binlog)|"
-        r"log_warnings|old_passwords|secure[_-]auth|tx_isolation|sync_frm|master_info_repository|default_authentication_plugin|"
-        r"sql[_-]mode\s{0,4}=[^\n]{0,200}NO_AUTO_CREATE_USER)\b"
+_NAMES = (
+    *(
+        "postgres",
+        "pgsql",
+        "conf.d/",
+        "recovery",
+        ".auto.conf",
+        ".cnf",
+        "my.ini",
+        "mysql",
+        "mariadb",
+        "apache",
+        "httpd",
+        "sites-",
+        "vhost",
     ),
-    Pattern(
-        r"^\s{0,20}(Order\s{1,4}([Aa]llow|[Dd]eny)|SSLMutex|NameVirtualHost|LockFile|AcceptMutex|UsePrivilegeSeparation|RSAAuthentication|"
-        r"RhostsRSAAuthentication|KeyRegenerationInterval|ServerKeyBits|Protocol\s{1,4}[12]|ssl\s{1,4}on\s{0,4};|spdy_\w{1,30}\s|"
-        r"magic_quotes_gpc|register_globals|safe_mode|asp_tags|track_errors|mbstring\.func_overload|mcrypt\.\w{1,20}|ssl_protocols|"
-        r"vm-enabled)\b"
-    ),
-    Pattern(
-        r"-XX:(MaxPermSize|PermSize|\+UseConcMarkSweepGC|\+UseParNewGC|\+CMS|\+PrintGCDetails|\+PrintGCDateStamps|\+UseGCLogFileRotation|"
-        r"\+AggressiveOpts|\+UseBiasedLocking)|-Djava\.(endorsed|ext)\.dirs|-Djava\.security\.manager\b"
-    ),
-    Pattern(
-        r"^[\"']?apiVersion[\"']?:\s{0,4}[\"']?(extensions|apps|batch|policy|networking\.k8s\.io|rbac\.authorization\.k8s\.io|"
-        r"admissionregistration\.k8s\.io|apiextensions\.k8s\.io|autoscaling|storage\.k8s\.io|flowcontrol\.apiserver\.k8s\.io|"
-        r"scheduling\.k8s\.io|coordination\.k8s\.io)/v\d(alpha|beta)\d"
-    ),
+    *("htaccess", "sshd_config", "php", ".user.ini", "nginx", "dovecot", "redis"),
 )
+"""One of these is in the place of every file whose settings are known here."""
+_SWITCHES = (".vmoptions", ".options", ".service", ".env", ".properties")
+_MANIFESTS = (".yaml", ".yml", ".tpl")
+
+
+_WORDS = (
+    *(
+        "_segments",
+        "max_fsm",
+        "with_oids",
+        "precedence_warning",
+        "cleanup_age",
+        "parallel_mode",
+        "temp_directory",
+        "trigger_file",
+    ),
+    *(
+        "standby_mode",
+        "snapshot_threshold",
+        "user_namespace",
+        "query_cache",
+        "innodb_file_f",
+        "innodb_large",
+        "innodb_locks_u",
+    ),
+    *(
+        "log_warnings",
+        "old_passwords",
+        "secure_auth",
+        "secure-auth",
+        "tx_isolation",
+        "sync_frm",
+        "master_info",
+        "default_auth",
+    ),
+    *(
+        "no_auto_create",
+        "order allow",
+        "order deny",
+        "sslmutex",
+        "acceptmutex",
+        "virtualhost",
+        "lockfile",
+        "privilegesep",
+        "rsaauth",
+        "keyregen",
+    ),
+    *(
+        "serverkeybits",
+        "protocol ",
+        "ssl on",
+        "spdy_",
+        "magic_quotes",
+        "register_globals",
+        "safe_mode",
+        "asp_tags",
+        "track_errors",
+    ),
+    *("func_overload", "mcrypt", "ssl_protocols", "vm-enabled", "-xx:", "-djava.", "v1beta", "v2beta", "v1alpha"),
+)
+"""One of these is in every line that may hold one, in lower case."""
 
 
 class _Gone(NamedTuple):
@@ -115,26 +170,36 @@ TABLE = (
     _pg(15, "stats_temp_directory", "nothing: take it out"),
     _pg(16, "vacuum_defer_cleanup_age|force_parallel_mode|promote_trigger_file", "hot_standby_feedback, pg_promote()"),
     _pg(17, "old_snapshot_threshold|db_user_namespace", "nothing: take it out"),
-    _my((8, 0), r"query_cache_\w+|innodb_file_format\w*|innodb_large_prefix|log_warnings|old_passwords|secure[_-]auth|tx_isolation"
-        r"|sync_frm|innodb_locks_unsafe_for_binlog|sql[_-]mode\s*=.*NO_AUTO_CREATE_USER", "transaction_isolation, log_error_verbosity"),
+    _my((8, 0), r"query_cache_\w+|innodb_file_format\w*|innodb_large_prefix|log_warnings|old_passwords"
+        r"|secure[_-]auth|tx_isolation"
+        r"|sync_frm|innodb_locks_unsafe_for_binlog"
+            r"|sql[_-]mode\s*=.*NO_AUTO_CREATE_USER", "transaction_isolation, log_error_verbosity"),
     _my((8, 4), r"master_info_repository|default_authentication_plugin", "authentication_policy"),
     _Gone(_HTTPD, late(r"^\s*Order\s+(?i:allow|deny)"), "Apache httpd", (2, 4), late(r"^(apache2|httpd)$"),
           "Require (or mod_access_compat, where it is loaded)"),
-    _Gone(_HTTPD, late(r"^\s*(?:SSLMutex|LockFile|AcceptMutex|NameVirtualHost)\b"), "Apache httpd", (2, 4), late(r"^(apache2|httpd)$"),
+    _Gone(_HTTPD, late(r"^\s*(?:SSLMutex|LockFile|AcceptMutex"
+        r"|NameVirtualHost)\b"), "Apache httpd", (2, 4), late(r"^(apache2|httpd)$"),
           "Mutex; NameVirtualHost has no successor"),
-    _Gone(_SSHD, late(r"^\s*(?:UsePrivilegeSeparation|RSAAuthentication|RhostsRSAAuthentication|KeyRegenerationInterval|ServerKeyBits"
-                      r"|Protocol\s+[12])\b"), "OpenSSH", (7, 6), late(r"^openssh-server$"), "nothing: take it out", stops=False),
-    _Gone(_PHP, late(r"(?i)\b(?:magic_quotes_gpc|register_globals|safe_mode|asp_tags|track_errors|mbstring\.func_overload|mcrypt\.\w+)\b"),
+    _Gone(_SSHD, late(r"^\s*(?:UsePrivilegeSeparation|RSAAuthentication|RhostsRSAAuthentication"
+        r"|KeyRegenerationInterval|ServerKeyBits"
+                      r"|Protocol\s+[12])\b"), "OpenSSH", (7, 6), late(r"^openssh-server$"),
+                          "nothing: take it out", stops=False),
+    _Gone(_PHP, late(r"(?i)\b(?:magic_quotes_gpc|register_globals|safe_mode|asp_tags|track_errors"
+        r"|mbstring\.func_overload|mcrypt\.\w+)\b"),
           "PHP", (8,), late(r"^php\d?(\.\d)?(-fpm|-cli)?$"), "nothing: the program must do without", stops=False),
     _Gone(_NGINX, late(r"^\s*(?:ssl\s+on\s*;|spdy_\w+\s)"), "nginx", (1, 25), late(r"^nginx"), "listen ... ssl"),
-    _Gone(late(r"(?i)dovecot[^!]*\.conf"), late(r"^\s*ssl_protocols\b"), "Dovecot", (2, 3), late(r"^dovecot-core$"), "ssl_min_protocol"),
-    _Gone(late(r"(?i)redis[^!]*\.conf"), late(r"^\s*vm-enabled\b"), "Redis", (2, 6), late(r"^redis(-server)?$"), "nothing: take it out"),
+    _Gone(late(r"(?i)dovecot[^!]*\.conf"), late(r"^\s*ssl_protocols\b"), "Dovecot", (2, 3), late(r"^dovecot-core$"),
+        "ssl_min_protocol"),
+    _Gone(late(r"(?i)redis[^!]*\.conf"), late(r"^\s*vm-enabled\b"), "Redis", (2, 6), late(r"^redis(-server)?$"),
+        "nothing: take it out"),
     _jvm(17, r"-XX:(?:Max)?PermSize", "MaxMetaspaceSize"),
     _jvm(14, r"-XX:\+(?:UseConcMarkSweepGC|UseParNewGC|CMS\w*)", "G1, which is the default"),
-    _jvm(9, r"-XX:\+(?:PrintGCDateStamps|UseGCLogFileRotation|PrintGCDetails)|-Djava\.(?:endorsed|ext)\.dirs", "-Xlog:gc*; modules"),
+    _jvm(9, r"-XX:\+(?:PrintGCDateStamps|UseGCLogFileRotation|PrintGCDetails)|-Djava\.(?:endorsed"
+        r"|ext)\.dirs", "-Xlog:gc*; modules"),
     _jvm(13, r"-XX:\+AggressiveOpts", "nothing: take it out"),
     _jvm(24, r"-Djava\.security\.manager\b(?!=disallow)", "nothing: the program must do without"),
-    _Gone(_YAML, late(r"^[\"']?apiVersion[\"']?:\s*[\"']?(?!flowcontrol)[\w.]+/v\d(?:alpha|beta)\d"), "Kubernetes", (1, 26), late(r"^kube(let|ctl|adm)$"),
+    _Gone(_YAML, late(r"^[\"']?apiVersion[\"']?:\s*[\"']?(?!flowcontrol)[\w.]+/v\d(?:alpha"
+        r"|beta)\d"), "Kubernetes", (1, 26), late(r"^kube(let|ctl|adm)$"),
           "the v1 of the same interface"),
 )  # fmt: skip
 """The first line that fits tells. ``installed`` of Java is asked of the runtimes instead."""
@@ -143,15 +208,39 @@ TABLE = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     told: set[tuple[str, str]] = set()
-    for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: standing(e.place) == "acting"):
+    for entry, number, line in _lines(context):
         gone = next((g for g in TABLE if g.files.search(entry.place) and g.line.search(line)), None)
-        if gone is None or (entry.place, gone.instead) in told or role(context, entry.place) == "library":
+        if gone is None or (entry.place, gone.instead) in told:
             continue
         known = _runs(context, gone)
         if known is not None and known < gone.since:
             continue
         told.add((entry.place, gone.instead))
         yield _finding(entry.place, number, line, gone, known)
+
+
+def _lines(context: Context) -> Iterator[tuple[Entry, int, str]]:
+    """Lines of settings, of units and of scripts that may hold one."""
+    for entry in settings_table.settings_files(context):
+        place = entry.place
+        if place.endswith(_MANIFESTS) or any(name in place for name in _NAMES):
+            text = context.text(entry) or ""
+            if not text.startswith("#!"):
+                yield from _saying(entry, text)
+        elif place.endswith(_SWITCHES) and "-XX:" in (text := context.text(entry) or ""):
+            yield from _saying(entry, text)
+    for script in scripts(context):
+        says = "-XX:" in script.text or "-Djava." in script.text
+        if says and role(context, script.entry.place) != "library":
+            yield from _saying(script.entry, script.text)
+
+
+def _saying(entry: Entry, text: str) -> Iterator[tuple[Entry, int, str]]:
+    lower = text.lower()
+    said = [word for word in _WORDS if word in lower]
+    for number, line in enumerate(text.split("\n"), 1) if said else ():
+        if not is_comment(line) and any(word in line.lower() for word in said):
+            yield entry, number, line
 
 
 def _finding(place: str, number: int, line: str, gone: _Gone, known: tuple[int, ...] | None) -> Finding:

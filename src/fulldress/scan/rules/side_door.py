@@ -39,8 +39,9 @@ from fulldress.model.finding import Cure, Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
 from fulldress.scan.jobs import embedded_shell
 from fulldress.scan.jobs.embedded_shell import embedded
+from fulldress.scan.jobs.program_shell import TCL
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, edited, memo, script_at, scripts
+from fulldress.scan.reading import acting_lines, edited, is_code, memo, script_at, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -111,7 +112,7 @@ def check(context: Context) -> Iterator[Finding]:
         if what in ("library", "init"):
             continue
         for command in script.commands:
-            hit = opened(command)
+            hit = opened(command) if not _told(script.entry.place, command) else None
             if hit is None or _own_service(context, command, hit[1]):
                 continue
             severity, title = hit
@@ -127,6 +128,15 @@ def check(context: Context) -> Iterator[Finding]:
                 fix="Ask the vendor which single permission is needed, and give that one.",
                 curable=_chmod_word(command) > 0 and script_at(context, script.entry.place) is not None,
             )
+
+
+def _told(place: str, command: Command) -> bool:
+    """What another rule says of programs."""
+    return (
+        is_code(place)
+        and not place.endswith(TCL)
+        and command.name in ("chmod", "setenforce", "ufw", "iptables", "ip6tables")
+    )
 
 
 def _on_windows(context: Context) -> Iterator[Finding]:
@@ -335,6 +345,8 @@ def cure(context: Context, finding: Finding) -> Cure | None:
 
 
 BAD = (
+    {"setup.tcl": "exec chmod -R 777 $::prefix/spool\nfile attributes $::prefix/bin/x -permissions 04755\n"},
+    {"upgrade.d/x.py": 'subprocess.run(["useradd", "-o", "-u", "0", "x"])\n'},
     {"up.sh": "#!/bin/sh\nset -e\numask 000\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho net.ipv4.ip_forward=1 >> /etc/sysctl.conf\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config\n"},
@@ -354,8 +366,6 @@ BAD = (
     {"win/a.ps1": "Set-ExecutionPolicy Bypass -Scope LocalMachine\nSet-MpPreference -DisableRealtimeMonitoring $true\n"},
     {"win/a.bat": "netsh advfirewall set allprofiles state off\r\nnet localgroup Administrators svc /add\r\n"},
     {"postinst": "#!/bin/sh\nset -e\nsu -c 'sed -i s/x/y/ /etc/pam.d/common-auth'\n"},
-)
-BAD += (
     {"up.sh": "#!/bin/sh\nset -e\necho 'nameserver 8.8.8.8' > /etc/resolv.conf\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho 10.1.1.9 db1.lab.internal >> /etc/hosts\n"},
     {"up.sh": "#!/bin/sh\nset -e\nip route add default via 10.1.0.1\n"},

@@ -30,8 +30,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from fulldress.formats.late import late
-from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding
+from fulldress.model.package import Entry
+from fulldress.scan.jobs.embedded_shell import embedded
+from fulldress.scan.reading import scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 from fulldress.scan.settings import settings_table
@@ -44,28 +46,33 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-LOOKS_FOR = (
-    Pattern(
-        r"(?i)\bsession_replication_role\s{0,4}(=|to)\s{0,4}'?(replica|local)|\bDISABLE\s{1,4}(TRIGGER|ROW\s{1,4}LEVEL)\b|"
-        r"\bNOCHECK\s{1,4}CONSTRAINT\b|\bSECURITY\s{1,4}DEFINER\b|\bpg_terminate_backend\s{0,2}\(|\bSINGLE_USER\s{1,4}WITH\s{1,4}ROLLBACK\b"
+_STRONG = (
+    *(
+        "session_replication_role",
+        "disable trigger",
+        "disable row",
+        "nocheck",
+        "pg_terminate_backend",
+        "single_user",
+        "alter system",
     ),
-    Pattern(
-        r"(?i)\bALTER\s{1,4}(SYSTEM\s{1,4}(SET|RESET)\b|DATABASE\s{1,4}\S{1,60}\s{1,4}SET\s|(ROLE|USER)\s{1,4}\S{1,60}\s{1,4}"
-        r"(IN\s[^\n;]{1,60}\s)?SET\s|(ROLE|USER)\s[^\n;]{1,100}\b(BYPASSRLS|REPLICATION)\b)|\bSET\s{1,4}(GLOBAL|PERSIST)\s|\bsp_configure\s{1,4}'"
+    *(
+        "alter database",
+        "alter role",
+        "alter user",
+        "set global",
+        "set persist",
+        "sp_configure",
+        "trustworthy",
+        "create extension",
     ),
-    Pattern(
-        r"(?i)\bCREATE\s{1,4}EXTENSION\s|\bINSTALL\s{1,4}(PLUGIN|COMPONENT)\s|\bSONAME\s{1,4}'|\bGRANT\s{1,4}pg_\w{4,40}\b|"
-        r"\bDROP\s{1,4}(SCHEMA|OWNED)\s|\bTRUSTWORTHY\s{1,4}ON\b"
-    ),
-    Pattern(
-        r"(?i)\bsetval\s{0,2}\(\s{0,4}'|\b(re|de)?compress_chunk\s{0,2}\(|\bmigrate_data\s{0,4}(=>|:=)\s{0,4}true|\bcreate_distributed_table\s{0,2}\(|"
-        r"\bpartition_data_(proc|time|id)\s{0,2}\(|\brefresh_continuous_aggregate\s{0,2}\([^\n]{0,100}null"
-    ),
-    Pattern(
-        r"(?i)^\s{0,8}UPDATE\s{1,4}[\w.\"`]{0,40}(feature|flag|toggle|switch)\w{0,20}[\"`]?\s{1,4}SET\s|\bCREATE\s{1,4}MATERIALIZED\s{1,4}VIEW\s"
-    ),
+    *("install plugin", "install component", "grant pg_", "drop schema", "drop owned", "compress_chunk", "migrate_data"),
+    *("create_distributed", "partition_data", "continuous_aggregate"),
 )
-_SQL = late(r"(?i)\.(sql|ddl|psql|pgsql|pks|pkb|sh|bash|ksh|py|rb|pl|php|xml|ya?ml)$|(^|[!/])[^/.]+$")
+_WORDS = (*_STRONG, "definer", "soname", "setval", "feature", "flag", "toggle", "switch", "materialized")
+"""One of these is in every text that says such a thing, in lower case; the first in a script's too."""
+_SQL = late(r"")
+_CLIENTS = ("psql", "mysql", "sqlcmd", "sqlplus", "mariadb")
 _EXTENSION = late(r"(?i)--[\w.]+\.sql$|(^|[!/])extensions?/[^!]*\.sql$")
 """Scripts that ``CREATE EXTENSION`` runs."""
 MAX_NAMED = 8
@@ -234,14 +241,27 @@ ROWS = (
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a folder; programs that are installed, and extensions of a server, are left alone."""
     kinds: dict[tuple[str, str], list[Finding]] = {}
-    for finding in settings_table.findings(context, META, LOOKS_FOR, ROWS):
+    for finding in settings_table.read_whole(context, META, _texts(context), ROWS, _WORDS):
         place = finding.place
-        if _EXTENSION.search(place) or (not _FILES.search(place) and role(context, place) != "upgrade"):
-            continue
         folder, _, name = place.rpartition("/")
         kinds.setdefault((folder, finding.title.removeprefix(name)), []).append(finding)
     for found in kinds.values():
         yield found[0] if len(found) == 1 else _together(found)
+
+
+def _says(lower: str, words: tuple[str, ...] = _WORDS) -> bool:
+    return any(word in lower for word in words)
+
+
+def _texts(context: Context) -> Iterator[Entry]:
+    """SQL files, and scripts of the upgrade, that say one of these things."""
+    for entry in context.ending(".sql", ".ddl", ".psql", ".pgsql", ".pks", ".pkb"):
+        if not _EXTENSION.search(entry.place) and _says((context.text(entry) or "").lower()):
+            yield entry
+    for script in (*scripts(context), *embedded(context)):
+        calls = any(client in script.text for client in _CLIENTS) and _says(script.text.lower(), _STRONG)
+        if calls and role(context, script.entry.place) == "upgrade":
+            yield script.entry
 
 
 def _together(found: list[Finding]) -> Finding:
@@ -268,9 +288,7 @@ BAD = (
 )
 GOOD = (
     {"db/a.sql": "-- SET session_replication_role = replica;\nSET session_replication_role = DEFAULT;\n"},
-    {
-        "db/a.sql": "CREATE FUNCTION f() RETURNS void LANGUAGE sql SECURITY DEFINER\nSET search_path = app AS $$ SELECT 1 $$;\n"
-    },
+    {"db/a.sql": "CREATE FUNCTION f() RETURNS void LANGUAGE sql SECURITY DEFINER\nSET search_path = a AS $$ SELECT 1 $$;\n"},
     {"db/a.sql": "CREATE SQL SECURITY DEFINER VIEW v AS SELECT 1;\nALTER ROLE app SET lock_timeout = '2s';\n"},
     {"db/a.sql": "CREATE EXTENSION IF NOT EXISTS citext;\nALTER ROLE app NOBYPASSRLS;\nGRANT pg_monitor TO probe;\n"},
     {"db/a.sql": "SELECT setval('t_id_seq', (SELECT max(id) FROM t));\nUPDATE t SET flag = 1 WHERE id = 3;\n"},

@@ -1,8 +1,10 @@
 """A command of the upgrade runs heavy SQL that is in no file of its own.
 
 ## What it does
-Reads what a script hands to psql by `-c` or a here-document (also inside `su -c`, `docker exec`, recipes of make), and what a
-program of the upgrade hands to its database driver, as SQL: rewrites under an exclusive lock, whole tables changed or deleted
+Reads what a script hands to psql by `-c` or a here-document (also inside `su -c`, `docker exec`, recipes of make), and
+what a
+program of the upgrade hands to its database driver, as SQL: rewrites under an exclusive lock, whole tables changed or
+deleted
 in one statement, indexes that block writers, locks taken by name, columns and tables taken away. Jobs that the package
 installs count too, as `medium`.
 
@@ -30,7 +32,7 @@ from fulldress.formats.sql import Hazard, HazardKind
 from fulldress.model.finding import Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
 from fulldress.scan.database import migrations
-from fulldress.scan.database.handed_sql import DRIVER, handed
+from fulldress.scan.database.handed_sql import handed
 from fulldress.scan.database.migration_history import new_database
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -41,7 +43,6 @@ META = RuleMeta(
     severity="high",
     confidence="likely",
 )
-LOOKS_FOR = (DRIVER,)
 _HEAVY: tuple[HazardKind, ...] = (
     "table-rewrite",
     "not-null-scan",

@@ -37,7 +37,7 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.dependencies import coming
-from fulldress.scan.jobs.embedded_shell import tasks
+from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, RUNNERS, embedded
 from fulldress.scan.jobs.units import units
 from fulldress.scan.reading import current_text, encode, is_prose, scripts
 from fulldress.scan.roles import role
@@ -167,7 +167,9 @@ def _mentions(context: Context) -> Iterator[Mention]:
                 yield Mention(name, place, number, number, command.text, firm)
             for name in _commanded(command):
                 yield Mention(name, place, command.line, command.end_line, command.text, firm)
-    for task in tasks(context):
+    for task in embedded(context):
+        if RUNNERS.search(task.entry.place) or CONTAINERFILE.search(task.entry.place):
+            continue
         for command in task.commands if role(context, task.entry.place) != "library" else ():
             for name in _commanded(command):
                 yield Mention(name, task.entry.place, command.line, command.end_line, command.text, True)
@@ -362,8 +364,6 @@ BAD = (
     Sample(files={"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nUnit=gone.service\n"}, estate=_HERE),
     Sample(files={"x.deb!/etc/systemd/system/gone.service.d/a.conf": "[Service]\nNice=5\n"}, estate=_HERE),
     Sample(files={"up.sh": "#!/bin/sh\nif true; then systemctl --quiet enable --now gone.timer; fi\n"}, estate=_HERE),
-)
-BAD += (
     Sample(
         files={"roles/a/handlers/main.yml": "- name: r\n  service:\n    name: gone-13\n    state: restarted\n"}, estate=_HERE
     ),

@@ -1,8 +1,9 @@
 """The upgrade takes a unit away that other units of the host require.
 
 ## What it does
-Finds units of the host that the upgrade's scripts stop and nothing starts again; units that they mask or delete (`systemctl mask`, `rm /etc/systemd/system/x.service`), and units of
-the host, not of the package, that require them (`Requires=`, `Requisite=`, `BindsTo=`), as the inventory has it.
+Finds units of the host that the upgrade's scripts stop and nothing starts again; units that they mask or delete
+(`systemctl mask`, `rm /etc/systemd/system/x.service`), and units of the host, not of the package, that require them
+(`Requires=`, `Requisite=`, `BindsTo=`), as the inventory has it.
 
 ## Why it matters
 Nothing happens until the next start: then a service that nobody touched does not come up, because what it requires is gone.

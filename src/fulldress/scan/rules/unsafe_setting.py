@@ -4,8 +4,10 @@
 Knows single settings of frameworks and services: debug pages and any host name (Django, ASP.NET), cookies over plain HTTP,
 code from addresses (PHP), AJP without a secret, JMX without a login, every actuator endpoint, Redis without protection,
 supervisord's and rsync's doors, `trust` for the network in `pg_hba.conf`, durability switched off in PostgreSQL, databases
-of Terraform that the internet reaches, that keep no backup or snapshot, buckets and clusters that go with all that is in them,
-changes that do not wait for the window; forms without a token and messages as pickles (Python), every statement in the log. Tests, examples and libraries do not count.
+of Terraform that the internet reaches, that keep no backup or snapshot, buckets and clusters that go with all that is
+in them,
+changes that do not wait for the window; forms without a token and messages as pickles (Python), every statement in the
+log. Tests, examples and libraries do not count.
 
 ## Why it matters
 It is one line, it works in every test, and on the day it stands open: a debug page shows the settings, a JMX port runs code.
@@ -52,11 +54,7 @@ LOOKS_FOR = (
     Pattern(r"^\s{0,4}host(ssl|nossl)?\s{1,20}\S{1,60}\s{1,20}\S{1,60}\s{1,20}(0\.0\.0\.0/0|::/0|all)\s{1,20}trust\b"),
     Pattern(r"^\s{0,4}(fsync|full_page_writes)\s{0,4}=\s{0,4}'?off"),
     Pattern(
-        r"^\s{0,20}(publicly_accessible|skip_final_snapshot|force_destroy|apply_immediately|delete_automated_backups|allow_major_version_upgrade)"
-        r"\s{0,20}=\s{0,4}true|^\s{0,20}(deletion_protection|prevent_destroy|storage_encrypted|point_in_time_recovery_enabled)\s{0,20}=\s{0,4}false|"
-        r"^\s{0,20}backup_retention_period\s{0,20}=\s{0,4}0\b|\b\w{0,20}CSRF\w{0,20}\s{0,4}=\s{0,4}False\b|"
-        r"(?i)\b(accept_content|task_serializer|result_serializer|session_serializer)\s{0,4}=[^\n]{0,100}pickle|^\s{0,4}log_statement\s{0,4}=\s{0,4}'?(all|mod)|"
-        r"^\s{0,4}password_encryption\s{0,4}=\s{0,4}'?(md5|off|on)\b|cidr_blocks\s{0,20}=\s{0,4}\[\s{0,4}\""
+        r"^\s{0,20}(publicly_accessible|skip_final_snapshot)\s{0,20}=\s{0,4}true|cidr_blocks\s{0,20}=\s{0,4}\[\s{0,4}\""
     ),
 )
 _SETTINGS_PY = late(
@@ -206,6 +204,17 @@ ROWS = (
     ),
     Row(
         late(r"\.tf$"),
+        late(r"cidr_blocks\s*=\s*\[\s*\"(?:0\.0\.0\.0/0|::/0)\""),
+        "medium",
+        "opens a port to the world",
+        "Whoever scans the internet finds it.",
+        "Name the networks that need it.",
+        _inwards,
+    ),
+)
+BY_NAME = (
+    Row(
+        late(r"\.tf$"),
         late(
             r"^\s*(?:force_destroy|delete_automated_backups)\s*=\s*true|^\s*(?:deletion_protection|prevent_destroy)\s*=\s*false"
         ),
@@ -270,21 +279,18 @@ ROWS = (
         "Passwords that are set from now on can be guessed from a dump.",
         "Leave scram-sha-256.",
     ),
-    Row(
-        late(r"\.tf$"),
-        late(r"cidr_blocks\s*=\s*\[\s*\"(?:0\.0\.0\.0/0|::/0)\""),
-        "medium",
-        "opens a port to the world",
-        "Whoever scans the internet finds it.",
-        "Name the networks that need it.",
-        _inwards,
-    ),
 )
+"""Of files that are read whole: they are few, and known by their names."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     yield from settings_table.findings(context, META, LOOKS_FOR, ROWS)
+    yield from settings_table.named(context, META, (".tf", "postgres", "conf.d/", ".env", "celery"), BY_NAME)
+    programs = [
+        e for e in context.ending("config.py", "settings.py", "celery.py", "prod.py", "production.py") if e.kind == "file"
+    ]
+    yield from settings_table.read_whole(context, META, programs, BY_NAME)
 
 
 BAD = (

@@ -11,7 +11,7 @@ demo: ## play an upgrade from the vendor's ZIP to the finished run, on real mach
 
 test: ## the whole test suite
 	@tools/bootstrap.sh tests
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --durations=10 --durations-min=5
 
 lint: ## format, lint, types
 	@tools/bootstrap.sh venv

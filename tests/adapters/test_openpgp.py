@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from pysequoia import Cert
+from pysequoia.packet import PacketPile, Tag
+from tests.adapters import gpgmade as gpg
 from tests.intake.signing import NOW, Key
 
 from fulldress.adapters.openpgp import OpenPgp
@@ -62,6 +64,45 @@ def test_a_key_that_is_too_short_is_weak(text: Path) -> None:
     assert "RSA1024" in found.reason
     assert "backtrace" not in found.reason
     assert "TOO WEAK" in OpenPgp().describe(WEAK_KEY)[found.fingerprint]
+
+
+REFUSED = {
+    "expired then, prolonged later": (gpg.PROLONGED, gpg.IN_THE_GAP, "weak", "its key did not count then"),
+    "older than its key": (gpg.PROLONGED, gpg.OLDER, "weak", "older than its key"),
+    "a critical notation": (gpg.PROLONGED, gpg.DEMANDING, "weak", "odd@vendor.example"),
+    "a subkey that does not agree": (gpg.VENDOR_WITHOUT_BACK, gpg.BY_SUBKEY, "weak", "no back signature"),
+    "another's subkey": (gpg.MALLORY, gpg.BY_SUBKEY, "weak", "anybody could claim it"),
+    "a curve that is not known": (gpg.BRAINPOOL, gpg.BY_BRAINPOOL, "keyless", "brainpoolP256r1"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_bytes_that_were_signed_are_not_called_changed(what: str, text: Path) -> None:
+    key, signature, state, reason = REFUSED[what]
+    [found] = OpenPgp().detached(signature, text, [key], NOW)
+    assert (found.state, reason in found.reason) == (state, True), found
+    (text.parent / "other").write_bytes(b"y")
+    if state == "weak":
+        assert OpenPgp().detached(signature, text.parent / "other", [key], NOW)[0].state == "altered"
+
+
+def test_a_text_whose_line_ends_are_read_differently_is_said_to_be_one(text: Path) -> None:
+    text.write_bytes(b"a\rb\n")
+    [found] = OpenPgp().detached(gpg.OF_A_TEXT, text, [gpg.PROLONGED], NOW)
+    assert (found.state, "line ends" in found.reason) == ("weak", True)
+
+
+def test_who_claims_anothers_subkey_does_not_spoil_its_signatures(text: Path) -> None:
+    for keys in ([gpg.VENDOR, gpg.MALLORY], [gpg.MALLORY, gpg.VENDOR]):
+        [found] = OpenPgp().detached(gpg.BY_SUBKEY, text, keys, NOW)
+        assert (found.state, found.signer) == ("intact", "vendor")
+
+
+def test_a_key_without_what_binds_a_use_to_it_is_not_at_hand(text: Path) -> None:
+    bare = bytes(next(p for p in PacketPile.from_bytes(gpg.PROLONGED) if p.tag == Tag.PublicKey))
+    [found] = OpenPgp().detached(gpg.GOOD, text, [bare], NOW)
+    assert (found.state, "gpg --armor --export" in found.reason) == ("keyless", True)
+    assert OpenPgp().detached(gpg.GOOD, text, [bare, gpg.PROLONGED], NOW)[0].state == "intact"
 
 
 def flipped(data: bytes, dice: random.Random) -> bytes:

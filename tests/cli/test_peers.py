@@ -13,6 +13,7 @@ from fulldress.adapters.peers.asking import program
 from fulldress.cli import peerwork
 from fulldress.cli.app import cli
 from fulldress.cli.main import guarded
+from fulldress.cli.scanout import FORMS
 
 
 def run(*args: str) -> int:
@@ -37,6 +38,16 @@ def test_absent_ones_are_said_and_change_nothing(
     report = json.loads(capsys.readouterr().out)
     assert set(report["peers"].values()) == {"not installed"} and len(report["peers"]) == 3
     assert report["findings"] == alone["findings"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_that_one_is_absent_is_said_in_every_form(
+    form: str, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(peerwork, "program", lambda _: None)
+    assert run("scan", str(package), "--peers", "kingfisher", "--format", form) == 0
+    out = capsys.readouterr().out
+    assert "kingfisher" in out and "not installed" in out
 
 
 def test_what_they_say_is_in_every_form(package: Path, capsys: pytest.CaptureFixture[str]) -> None:

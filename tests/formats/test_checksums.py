@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fulldress.formats.checksums import decoded, is_any_list, is_list, parse, parse_any
+from fulldress.formats.checksums import Listed, decoded, is_any_list, is_list, parse, parse_any, parse_json
 
 A, B = "a" * 64, "b" * 64
 
@@ -46,3 +46,30 @@ def test_a_sum_alone_is_about_the_file_that_the_list_is_called_after() -> None:
 @pytest.mark.parametrize("name", ["SHA256", "SHA256.sig", "SHA512", "shasum.txt", "sha512sums.asc"])
 def test_names_of_lists_of_any_sums(name: str) -> None:
     assert is_any_list(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"files": [{{"path": "./bin/a", "sha256": "{"a" * 64}"}}]}}',
+        f'{{"files": {{"bin/a": {{"sha256": "{"A" * 64}", "size": 3}}}}}}',
+        f'{{"bin/a": "sha256:{"a" * 64}"}}',
+        f'[{{"name": "bin/a", "checksum": "{"a" * 64}"}}, {{"other": 1}}]',
+    ],
+)
+def test_sums_in_json(text: str) -> None:
+    assert parse_json(text) == [Listed("sha256", "a" * 64, "bin/a")]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "x"}', f'{{"commit": "{"a" * 40}"}}', "[" * 5000])
+def test_json_without_sums(text: str) -> None:
+    assert parse_json(text) == []
+
+
+def test_lines_that_end_by_nul_and_line_ends_of_unicode_that_end_none() -> None:
+    assert parse(f"{'ab' * 32}  a\0{'cd' * 32}  b c\0") == {"a": "ab" * 32, "b c": "cd" * 32}
+    assert parse(f"{'ab' * 32}  a\u2028b\n") == {"a\u2028b": "ab" * 32}
+
+
+def test_bytes_of_a_name_that_are_no_utf8_are_written_as_in_names_of_a_package() -> None:
+    assert parse(decoded(b"ab" * 32 + b"  lat\xefin.sh\n")) == {"lat\\xefin.sh": "ab" * 32}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulldress.formats.layers import MAX_DEPTH, MAX_UNPACKED, decoded, readable, unwrapped
+from fulldress.formats.layers import HINTS, MAX_DEPTH, MAX_UNPACKED, Budget, decoded, readable, unwrapped
 
 TEXT = "db.user=app and more"
 
@@ -50,3 +52,29 @@ def test_noise_is_no_text() -> None:
 @given(st.text(max_size=200))
 def test_no_text_raises(text: str) -> None:
     list(unwrapped(text))
+
+
+def wrapped(data: bytes, how: str) -> bytes:
+    """By letters, the innermost last: b for base64, h for hex, g for gzip."""
+    for one in reversed(how):
+        data = base64.b64encode(data) if one == "b" else data.hex().encode() if one == "h" else gzip.compress(data, mtime=0)
+    return data
+
+
+@pytest.mark.parametrize("how", ["b", "bb", "bbb", "bg", "bbg", "bgb", "bh", "hb", "hh", "hg", "bhb", "hbg", "bbh"])
+@pytest.mark.parametrize("before", ["", "x", "xy"])
+def test_a_password_under_layers_is_hinted_at(how: str, before: str) -> None:
+    text = wrapped(f"{before}db.password=Zx9-Qm42ltTp7".encode(), how).decode()
+    assert any(re.search(hint, text) for hint in HINTS)
+    assert any("password=Zx9" in found for found in unwrapped(text))
+
+
+def test_a_budget_is_kept_and_said() -> None:
+    budget = Budget(1000)
+    found = list(unwrapped(" ".join([b64(gzip.compress(b"a=b " * 200))] * 50), budget=budget))
+    assert budget.over and sum(map(len, found)) < 50 * 800
+
+
+def test_within_its_budget_nothing_is_left_out() -> None:
+    budget = Budget(1000)
+    assert TEXT in list(unwrapped(b64(TEXT.encode()), budget=budget)) and not budget.over

@@ -132,7 +132,8 @@ class Site:
             }
             for n, p in enumerate(paths, 1)
         ]
-        return json.dumps({"feed": {"id": "f", "title": "t", "entry": entries}}).encode()
+        links = [{"rel": "service", "href": f"{self.base}/service.json"}]
+        return json.dumps({"feed": {"id": "f", "title": "t", "link": links, "entry": entries}}).encode()
 
 
 @pytest.fixture
@@ -335,6 +336,7 @@ def test_feeds_services_and_aggregators_in_a_folder_are_looked_at_too(tmp_path: 
         "empty.json": b'{"feed": {"entry": []}}',
         "service.json": b'{"service": {"workspace": [{"collection": [{"href": "https://v.example/feed.json"}]}]}}',
         "aggregator.json": b'{"csaf_providers": [{"metadata": {"url": "https://v.example/provider-metadata.json"}}]}',
+        "marked.json": b'\xef\xbb\xbf{"service": {"workspace": [{"collection": [{"href": "https://v.example/f.json"}]}]}}',
         "wrong.json": b'{"csaf_providers": 1}',
         "other.json": b'{"name": "x"}',
     }
@@ -344,6 +346,7 @@ def test_feeds_services_and_aggregators_in_a_folder_are_looked_at_too(tmp_path: 
         "empty.json": ("rolie", True),
         "service.json": ("rolie", False),
         "aggregator.json": ("aggregator", False),
+        "marked.json": ("rolie", False),
         "wrong.json": ("aggregator", True),
     }
 

@@ -117,6 +117,19 @@ def test_a_changed_minisign_signature_is_bad(change: str, tmp_path: Path, mini: 
     assert judged(tmp_path, CHANGES[change](mini), record("minisign", mini.text)).verdict == "bad"
 
 
+def test_a_changed_trusted_comment_is_not_called_changed_bytes(tmp_path: Path, mini: Mini) -> None:
+    [found] = judged(tmp_path, CHANGES["trusted comment"](mini), record("minisign", mini.text)).signatures
+    assert "trusted comment was changed" in found.reason
+    [found] = judged(tmp_path, CHANGES["other bytes"](mini), record("minisign", mini.text)).signatures
+    assert "does not match these bytes" in found.reason
+
+
+def test_a_minisign_signature_cut_off_before_its_comment_is_called_one(tmp_path: Path, mini: Mini) -> None:
+    cut = b"\n".join(mini.sign(README).split(b"\n")[:2])
+    [found] = judged(tmp_path, {"a": README, "a.minisig": cut}, record("minisign", mini.text)).signatures
+    assert (found.format, found.verdict) == ("minisign", "bad")
+
+
 def test_a_key_of_the_same_id_is_not_the_same_key(tmp_path: Path) -> None:
     right, forged = Signify(), Signify()
     files = {"a": README, "a.sig": forged.sign(README)}
@@ -328,6 +341,12 @@ def test_a_damaged_bundle_is_bad(tmp_path: Path) -> None:
     assert judged(tmp_path, {"a.txt": data, "a.txt.sigstore": cut}).verdict == "bad"
 
 
+def test_a_bundle_of_another_instance_is_not_called_damaged(tmp_path: Path) -> None:
+    bundle, artifact = _bundle("intoto-with-custom-trust-root")
+    [found] = judged(tmp_path, {"a.txt": artifact, "a.txt.sigstore.json": bundle}, record("sigstore", "x y")).signatures
+    assert (found.verdict, "trust root" in found.reason) == ("unknown-key", True)
+
+
 def test_without_the_extra_a_bundle_is_named_and_not_taken_for_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     facts = Sigstore().judge(b"{}", Entry(place="a", kind="file", sha256="0" * 64))
@@ -361,7 +380,9 @@ def test_a_repository_from_a_recorded_root(tmp_path: Path) -> None:
     files, now, start = _repository("tuf-on-ci-0.11")
     good = _at(tmp_path, files, now, start)
     assert {s.verdict for s in good.signatures if s.format == "tuf"} == {"pinned-ok"}
-    assert not [u for u in good.uncovered if u.startswith("targets/")]
+    assert good.uncovered == ("metadata/index.html", "metadata/index.md"), "what belongs to no repository"
+    own = {name: data for name, data in files.items() if "index." not in name}
+    assert _at(tmp_path, own, now, start).verdict == "pinned-ok"
     assert {s.verdict for s in _at(tmp_path, files, now, "0" * 64).signatures if s.format == "tuf"} == {"unknown-key"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -196,3 +197,24 @@ def test_a_token_that_openssl_made(tmp_path: Path, root: Issued, authority: Issu
     lock = unpack(package, store, sandboxed=False)
     assert judge(lock, store, vendor, NOW + timedelta(days=2)).verdict == "pinned-ok"
     assert judge(lock, store, VendorRecord(name="V", pin=(key(leaf),)), NOW + timedelta(days=2)).verdict == "revoked-or-weak"
+
+
+FRESH = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from fulldress.adapters.cms import X509
+signature, data, now, tsa = sys.argv[1:]
+[found] = X509().detached(Path(signature).read_bytes(), Path(data), (), (), datetime.fromisoformat(now), (tsa,))
+print(found.state, found.reason)
+"""
+
+
+def test_a_process_that_reads_nothing_but_signatures_knows_a_stamp(tmp_path: Path, leaf: Issued, authority: Issued) -> None:
+    """The library learns the names of time stamps when it is told to; the tests here tell it long before."""
+    plain = leaf.cms(README)
+    (tmp_path / "s").write_bytes(stamped(plain, token(authority, value(plain), THEN)))
+    (tmp_path / "d").write_bytes(README)
+    argv = [sys.executable, "-c", FRESH, str(tmp_path / "s"), str(tmp_path / "d"), NOW.isoformat(), authority.fingerprint]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("intact") and "'Stamper' stamped" in said

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from msgspec import structs
+from tests.adapters import gpgmade
 from tests.intake.poison import stdlib_zip
+from tests.intake.rpms import rpm
 from tests.intake.signing import NOW, Issued, Key, issue
 
 from fulldress.adapters.openpgp import OpenPgp
@@ -40,6 +43,7 @@ def sums(**files: bytes) -> bytes:
 
 
 def judged(folder: Path, files: dict[str, bytes], vendor: VendorRecord | None = None, **more: object) -> TrustReport:
+    folder.mkdir(exist_ok=True)
     package = folder / "p.zip"
     package.write_bytes(stdlib_zip(**files))
     store = BlobStore(folder / "store")
@@ -367,3 +371,31 @@ def test_what_a_key_on_record_signed_too_is_said_beside_the_unknown_one(tmp_path
     report = judged(tmp_path, files, pinned(key.fingerprint))
     assert report.verdict == "unknown-key"
     assert "A key on record signed too: SHA256SUMS.asc" in report.explanation
+
+
+def rpm_signed(key: Key, files: dict[str, bytes] | None = None) -> bytes:
+    return rpm(files or {"opt/demo/run": SCRIPT}, sign=key.packet)
+
+
+def test_a_signed_rpm_inside_is_covered_by_its_own_signature(tmp_path: Path, key: Key) -> None:
+    files = {"a.rpm": rpm_signed(key)}
+    vendor = structs.replace(pinned(key.fingerprint), keys=(key.public.decode(),))
+    report = judged(tmp_path / "one", files, vendor)
+    assert (report.verdict, report.uncovered) == ("pinned-ok", ())
+    report = judged(tmp_path / "two", files | {"b.rpm": rpm({"opt/demo/run": SCRIPT})}, vendor)
+    assert (report.verdict, report.uncovered) == ("unsigned", ("b.rpm",))
+
+
+def test_what_only_looks_like_an_rpm_inside_is_not_covered(tmp_path: Path, key: Key) -> None:
+    header = b"anything"
+    forged = stdlib_zip(**{"RPM/header": header, "RPM/header.sig": key.packet(header), "run.sh": SCRIPT})
+    report = judged(tmp_path, {"a.zip": forged}, structs.replace(pinned(key.fingerprint), keys=(key.public.decode(),)))
+    assert (report.verdict, report.uncovered) == ("unsigned", ("a.zip",))
+
+
+def test_a_key_that_is_at_hand_and_cannot_check_is_not_asked_for(tmp_path: Path) -> None:
+    files = {"README.txt": b"x", "README.txt.asc": gpgmade.BY_BRAINPOOL, "k.asc": gpgmade.BRAINPOOL}
+    [fingerprint] = OpenPgp().certificates(gpgmade.BRAINPOOL)
+    report = judged(tmp_path, files, pinned(fingerprint))
+    assert report.verdict == "unknown-key"
+    assert "brainpoolP256r1" in report.explanation and "not at hand" not in report.explanation

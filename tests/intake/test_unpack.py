@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -290,6 +291,14 @@ def test_a_deb_made_by_hand(tmp_path: Path) -> None:
         "x.deb!/etc/cron.d/x": b"* * * * * root x\n",
     }
     assert next(e for e in lock.entries if e.place == "x.deb!/opt/now").link == "/opt/x"
+
+
+def test_a_small_stream_whose_head_was_looked_at_is_read_from_its_beginning(tmp_path: Path) -> None:
+    inside = {
+        f"{n}.deb": deb(tar(("./control", b"c", {})), tar(("./a", random.Random(n).randbytes(3000), {}))) for n in range(4)
+    }
+    lock = taken_apart(tmp_path, stdlib_zip(**inside))
+    assert sum(e.place.endswith(".deb!/a") for e in lock.entries) == len(inside)
 
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "none"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fulldress.model.finding import Finding
-from fulldress.scan.crew import shared_out
+from fulldress.scan.crew import First, shared_out
 
 GROUPS = [[0, 2], [1], [3, 4], [5]]
 
@@ -71,3 +73,45 @@ def test_an_interrupt_ends_the_helper() -> None:
         shared_out(GROUPS, run)
     assert len(seen) == 1
     assert children() <= before
+
+
+def test_what_all_rules_need_is_made_once_and_known_to_both() -> None:
+    known: dict[int, int] = {}
+
+    def make(numbers: Iterator[int]) -> bytes:
+        mine = []
+        for number in numbers:
+            time.sleep(0.01)
+            known[number] = os.getpid()
+            mine.append(number)
+        return bytes(mine)
+
+    def take(data: bytes) -> None:
+        known.update(dict.fromkeys(data, -1))
+
+    def run(number: int) -> list[Finding]:
+        time.sleep(0.02)
+        return [msgspec.structs.replace(finding(number), title=" ".join(str(known[n]) for n in sorted(known)))]
+
+    done = shared_out(GROUPS, run, First(9, make, take))
+    told = {f.excerpt: f.title.split() for found in done.values() for f in found}
+    assert len(told) == 2
+    assert all(len(said) == 9 and set(said) == {pid, "-1"} for pid, said in told.items())
+
+
+def test_a_helper_that_ends_while_it_makes_that_leaves_its_part_to_who_asks() -> None:
+    me = os.getpid()
+    taken: list[bytes] = []
+
+    def make(numbers: Iterator[int]) -> bytes:
+        mine = []
+        for number in numbers:
+            time.sleep(0.01)
+            mine.append(number)
+            if os.getpid() != me:
+                os._exit(3)
+        return bytes(mine)
+
+    done = shared_out(GROUPS, lambda number: [finding(number)], First(9, make, taken.append))
+    assert sorted(done) == list(range(6))
+    assert taken == []

@@ -83,7 +83,8 @@ def _load(der: bytes) -> x509.Certificate:
 
 
 def _signed_data(data: bytes) -> Any:
-    from asn1crypto import cms, pem  # noqa: PLC0415 - loaded when needed: most packages hold no CMS
+    # tsp tells cms the names of time stamps, which cms must know before it is asked for the name of anything
+    from asn1crypto import cms, pem, tsp  # noqa: F401, PLC0415 - loaded when needed: most packages hold no CMS
 
     data = _out_of_mail(data)
     if pem.detect(data):

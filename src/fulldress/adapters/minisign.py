@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,9 @@ def _keys(view: View) -> Iterator[Key]:
 
 
 def _format(data: bytes) -> Literal["minisign", "signify"]:
-    return "minisign" if b"\ntrusted comment:" in data else "signify"
+    lines = data.split(b"\n", 2)
+    hashed = len(lines) > 1 and _decoded(lines[1].strip())[:2] == _HASHED  # signify knows no such form
+    return "minisign" if b"\ntrusted comment:" in data or hashed else "signify"
 
 
 def _lost(data: bytes, target: str) -> SignedBy:
@@ -154,8 +157,24 @@ def _state(kind: str, signature: bytes, body: bytes, data: Path | bytes, key: Ke
     except minisign.ParseError as error:
         return "unreadable", f"it is no minisign signature: {error}"
     except (minisign.VerifyError, InvalidSignature):
+        if kind == "minisign" and _fits_alone(body, data, key):
+            return (
+                "altered",
+                "its trusted comment was changed, or taken from another signature; the bytes are those that it signs",
+            )
         return "altered", "it does not match these bytes: they were changed, or it was made for others"
     return "intact", ""
+
+
+def _fits_alone(body: bytes, data: Path | bytes, key: Key) -> bool:
+    """Whether the signature of the bytes holds, whatever is said about its comment."""
+    with data.open("rb") if isinstance(data, Path) else io.BytesIO(data) as stream:
+        signed = stream.read() if body[:2] == _ED else hashlib.file_digest(stream, "blake2b").digest()
+    try:
+        Ed25519PublicKey.from_public_bytes(key.raw).verify(body[10:], signed)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _created(signature: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import pysequoia
 from msgspec import structs
 from pysequoia.packet import HashAlgorithm, PacketPile, SignatureType, Tag
 
+from fulldress.formats import pgpsignature
 from fulldress.model.signed import SignatureState, SignedBy
 
 os.environ.setdefault("RUST_LIB_BACKTRACE", "0")
@@ -31,6 +32,10 @@ _CLEAR = re.compile(
 )
 MOST_SIGNATURES = 64
 """In one file: each is a reading of all the bytes that it signs."""
+MOST_OWNERS = 4
+"""Certificates that are tried for one signature: several may name its key as a subkey of theirs, rightly or not."""
+_ALTERED = "it does not match these bytes: they were changed, or it was made for others"
+_BETTER: tuple[SignatureState, ...] = ("intact", "weak", "keyless", "altered")
 _FAILURES = (RuntimeError, ValueError, TypeError, OSError)
 """What the binding raises on bytes that it cannot use."""
 
@@ -70,8 +75,12 @@ class OpenPgp:
             return [SignedBy(format="openpgp", state="unreadable", reason="it is no OpenPGP signature")]
         if len(signatures) > MOST_SIGNATURES:
             return [SignedBy(format="openpgp", state="unreadable", reason=f"it holds {len(signatures)} signatures")]
-        known = _keys(tuple(keys))
-        return [_judge(s, known, now, functools.partial(_verify_file, data, s)) for s in signatures]
+        known, made = _keys(tuple(keys)), _packets(signature)
+        over = functools.partial(_chunks, data)
+        return [
+            _judge(s, known, now, functools.partial(_verify_file, data, s), functools.partial(_made_over, packet, over))
+            for s, packet in zip(signatures, made, strict=True)
+        ]
 
     def inline(self, message: bytes, keys: Sequence[bytes], now: datetime) -> tuple[bytes, list[SignedBy]]:
         """The signed text of a clear-signed message, and its signatures judged."""
@@ -80,21 +89,47 @@ class OpenPgp:
         signatures = _signatures(match.group(2)) if match else []
         if not match or not signatures or len(signatures) > MOST_SIGNATURES:
             return b"", [SignedBy(format="openpgp", state="unreadable", reason="it is no clear-signed message")]
-        known = _keys(tuple(keys))
-        found = [_judge(s, known, now, lambda store: pysequoia.verify(bytes=message, store=store)) for s in signatures]
-        return re.sub(rb"(?m)^- ", b"", match.group(1)) + b"\n", found
+        known, made = _keys(tuple(keys)), _packets(match.group(2))
+        plain = re.sub(rb"(?m)^- ", b"", match.group(1))
+        text = b"\r\n".join(line.rstrip(b" \t\r") for line in plain.split(b"\n"))
+        found = [
+            _judge(
+                s,
+                known,
+                now,
+                lambda store: pysequoia.verify(bytes=message, store=store),
+                functools.partial(_made_over, packet, lambda: iter((text,))),
+            )
+            for s, packet in zip(signatures, made, strict=True)
+        ]
+        return plain + b"\n", found
 
 
 def _verify_file(data: Path, signature: Any, store: Any) -> Any:
     return pysequoia.verify(file=str(data), store=store, signature=signature)
 
 
+def _packets(data: bytes) -> list[Any]:
+    return [p for p in PacketPile.from_bytes(data) if p.tag == Tag.Signature]
+
+
 def _signatures(data: bytes) -> list[Any]:
     try:
-        packets = [p for p in PacketPile.from_bytes(data) if p.tag == Tag.Signature]
-        return [pysequoia.Sig.from_bytes(bytes(p)) for p in packets]
+        return [pysequoia.Sig.from_bytes(bytes(p)) for p in _packets(data)]
     except _FAILURES:
         return []
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            yield chunk
+
+
+def _made_over(packet: Any, chunks: Callable[[], Iterable[bytes]]) -> pgpsignature.Made | None:
+    """The signature taken apart, when it was made over these bytes."""
+    made = pgpsignature.signature(bytes(packet.body))
+    return made if made is not None and pgpsignature.made_over(made, chunks()) else None
 
 
 @functools.lru_cache(8)  # a package may hold hundreds of keys, and each of hundreds of signatures asks for all of them
@@ -132,7 +167,7 @@ def _field(of: Any, name: str) -> Any:
 def _key(cert: Any) -> _Key:
     packets = tuple(PacketPile.from_bytes(bytes(cert)))
     keys = [p for p in packets if _field(p, "tag") in (Tag.PublicKey, Tag.PublicSubkey)]
-    ids = {str(i).lower() for p in keys for i in (_field(p, "fingerprint"), _field(p, "key_id")) if i}
+    ids = set().union(*map(_ids, keys))
     try:
         names, rejected = tuple(str(u) for u in cert.user_ids), ""
         return _Key(cert, frozenset(ids), packets, names, cert.is_revoked, cert.expiration, rejected)
@@ -163,27 +198,42 @@ def _facts(key: _Key) -> str:
     return ", ".join([*parts, *key.names[:3]])
 
 
-def _judge(signature: Any, keys: list[_Key], now: datetime, verify: Callable[[Any], Any]) -> SignedBy:
+Verify = Callable[[Any], Any]
+Over = Callable[[], pgpsignature.Made | None]
+"""The signature taken apart, when it was made over the bytes in question. Reads them."""
+
+
+def _judge(signature: Any, keys: list[_Key], now: datetime, verify: Verify, over: Over) -> SignedBy:
     try:
-        return _judged(signature, keys, now, verify)
+        return _judged(signature, keys, now, verify, over)
     except _FAILURES as error:
         return SignedBy(format="openpgp", state="unreadable", reason=f"it cannot be read: {_cause(error)}")
 
 
-def _judged(signature: Any, keys: list[_Key], now: datetime, verify: Callable[[Any], Any]) -> SignedBy:
+def _judged(signature: Any, keys: list[_Key], now: datetime, verify: Verify, over: Over) -> SignedBy:
     issuer = (signature.issuer_fingerprint or signature.issuer_key_id or "").lower()
-    key = next((k for k in keys if issuer in k.ids), None)
-    if key is None:
+    owners = [k for k in keys if issuer in k.ids][:MOST_OWNERS]
+    if not owners:
         reason = f"the key {issuer or '(unnamed)'} that would check it is not at hand"
         return _answer(signature, "keyless", issuer, reason=reason)
-    state, reason = _state(signature, key, now, verify)
-    signer = key.names[0] if key.names else "(a key without a name)"
+    answers: list[SignedBy] = []
+    for key in owners:  # anybody can name another's key as a subkey of his own: whose it is, is said by what verifies
+        answers.append(_by(signature, key, issuer, now, verify, over))
+        if answers[-1].state == "intact":
+            break
+    return min(answers, key=lambda answer: _BETTER.index(answer.state))
+
+
+def _by(signature: Any, key: _Key, issuer: str, now: datetime, verify: Verify, over: Over) -> SignedBy:
+    """The answer when the signature is taken for one of this certificate."""
+    state, reason = _state(signature, key, issuer, now, verify, over)
+    signer = "" if state == "keyless" else key.names[0] if key.names else "(a key without a name)"
     answer = _answer(signature, state, key.cert.fingerprint, signer=signer, reason=reason)
     made_by = _signing_key(verify, key.cert) if state == "intact" else ""
     return answer if made_by == key.cert.fingerprint.lower() else structs.replace(answer, subkey=made_by)
 
 
-def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any]) -> tuple[SignatureState, str]:
+def _state(signature: Any, key: _Key, issuer: str, now: datetime, verify: Verify, over: Over) -> tuple[SignatureState, str]:
     created: datetime | None = signature.created
     if signature.hash_algorithm in _WEAK:
         return "weak", f"it is made with {str(signature.hash_algorithm).rpartition('.')[2]}, which can be forged"
@@ -191,6 +241,8 @@ def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any
         return "weak", "it claims to be made in the future"
     if signature.expiration and signature.expiration <= now:
         return "weak", "the signature has expired"
+    if why := _unusable(key, issuer):
+        return "keyless", why
     if key.rejected:
         return "weak", f"its key cannot be relied on: {key.rejected}"
     if not _verifies(verify, key.cert):
@@ -198,7 +250,8 @@ def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any
             return "weak", "its key was revoked"
         if key.expires and created and key.expires <= created:
             return "weak", "its key had expired when it was made"
-        return "altered", "it does not match these bytes: they were changed, or it was made for others"
+        made = over()
+        return ("weak", _refused(made, key, issuer, created)) if made is not None else ("altered", _ALTERED)
     if key.revoked:
         return "weak", "its key was revoked"
     if key.expires and key.expires <= now:
@@ -206,11 +259,52 @@ def _state(signature: Any, key: _Key, now: datetime, verify: Callable[[Any], Any
     return "intact", ""
 
 
-def _verifies(verify: Callable[[Any], Any], cert: Any) -> bool:
+def _unusable(key: _Key, issuer: str) -> str:
+    """Why the key at hand cannot check anything; ``""`` when it can, or is refused for a reason of its own."""
+    for packet in key.packets:
+        if _field(packet, "tag") in (Tag.PublicKey, Tag.PublicSubkey) and issuer in _ids(packet):
+            name, common = pgpsignature.curve(bytes(packet.body))
+            if not common:
+                return f"its key is one on {name}, which cannot be checked here: have gpg --verify check it elsewhere"
+    if key.rejected and not any(_field(p, "tag") == Tag.Signature for p in key.packets):
+        return "its key is at hand without what binds a name and a use to it: take it down anew, with gpg --armor --export"
+    return ""
+
+
+def _refused(made: pgpsignature.Made, key: _Key, issuer: str, created: datetime | None) -> str:
+    """Why a signature does not count that was made over the very bytes."""
+    at = next((n for n, p in enumerate(key.packets) if _field(p, "key_created") and issuer in _ids(p)), 0)
+    if created and created < key.packets[at].key_created:
+        return "it claims to be older than its key"
+    if made.notations:
+        return f"it demands that {', '.join(made.notations)[:100]} be understood, which nobody here does"
+    if _field(key.packets[at], "tag") == Tag.PublicSubkey and not _agrees(key.packets[at + 1 :]):
+        return "the subkey that made it does not agree to belong to this key (no back signature): anybody could claim it"
+    if made.kind == pgpsignature.TEXT:
+        return "it signs a text, and programs read the line ends of these bytes differently: ask for one over the bytes"
+    return "it was made over these bytes, but its key did not count then: it had expired, or is not meant for signing"
+
+
+def _agrees(behind: Sequence[Any]) -> bool:
+    """Whether one of the signatures that follow a subkey holds the subkey's own."""
+    for packet in behind:
+        if _field(packet, "tag") != Tag.Signature:
+            return False
+        made = pgpsignature.signature(bytes(packet.body))
+        if made is not None and made.back:
+            return True
+    return False
+
+
+def _ids(packet: Any) -> set[str]:
+    return {str(i).lower() for i in (_field(packet, "fingerprint"), _field(packet, "key_id")) if i}
+
+
+def _verifies(verify: Verify, cert: Any) -> bool:
     return cert is not None and bool(_signing_key(verify, cert))
 
 
-def _signing_key(verify: Callable[[Any], Any], cert: Any) -> str:
+def _signing_key(verify: Verify, cert: Any) -> str:
     """Fingerprint of the key of this certificate that verifies the signature; ``""`` when none does."""
     try:
         valid = verify(lambda _ids: [cert]).valid_sigs

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ObjectIdentifier
 
 from fulldress.adapters.sigview import Offered, View, without
@@ -25,6 +26,11 @@ SUFFIXES = (".sigstore.json", ".sigstore")
 _ISSUER, _OLD_ISSUER = ObjectIdentifier("1.3.6.1.4.1.57264.1.8"), ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 _STORE, _ROOT = "sigstore._store", "https%3A%2F%2Ftuf-repo-cdn.sigstore.dev"
 MISSING = "the extra `sigstore` is not installed (pip install 'fulldress[sigstore]'), so it was not checked"
+
+ELSEWHERE = (
+    "its certificate comes from another sigstore than the public one, so it was not checked: have it verified with "
+    "that one's trust root (cosign verify-blob --trusted-root)"
+)
 
 
 class Sigstore:
@@ -62,6 +68,8 @@ class Sigstore:
         try:
             self._verify(parsed, entry)
         except (Error, ValueError, TypeError, KeyError) as error:
+            if not self._issued_here(parsed.signing_certificate):
+                return SignedBy(format="sigstore", state="keyless", fingerprint=f"{issuer} {who}".strip(), reason=ELSEWHERE)
             return _facts(parsed, who, issuer, f"it does not verify: {_first(error)}", ok=False)
         return _facts(parsed, who, issuer, "", ok=True)
 
@@ -79,6 +87,16 @@ class Sigstore:
         subjects = json.loads(payload).get("subject", [])
         if not any(s.get("digest", {}).get("sha256") == entry.sha256 for s in subjects):
             raise VerificationError("its statement is about other files")
+
+    def _issued_here(self, certificate: x509.Certificate) -> bool:
+        """Whether an authority of the trust root issued it; one of another instance says nothing about the bytes."""
+        for authority in self._ready()._trusted_root.get_fulcio_certs():
+            try:
+                certificate.verify_directly_issued_by(authority)
+            except (ValueError, TypeError, InvalidSignature):
+                continue
+            return True
+        return False
 
     def _ready(self) -> Any:
         if self._verifier is None:

@@ -45,6 +45,16 @@ class Repository(NamedTuple):
     read: Callable[[str, Any], Any]
     """(role, the role above it) -> its verified targets."""
 
+    def verify_all(self, there: Callable[[str], bool]) -> None:
+        """Read every delegated role whose file is there. Raises Broken."""
+        todo, seen = [("targets", self.targets)], {"targets"}
+        while todo:
+            _, signed = todo.pop()
+            for name in (signed.delegations and signed.delegations.roles) or ():
+                if name not in seen and there(name):
+                    seen.add(name)
+                    todo.append((name, self.read(name, signed)))
+
     def find(self, path: str) -> Any | None:
         """The description of a target: delegations are searched in their order, a terminating one ends the search."""
         todo = [("targets", self.targets)]
@@ -143,7 +153,7 @@ class Tuf:
     """Every repository in the package: a folder of metadata beside a folder ``targets``."""
 
     def look(self, view: View) -> Iterator[Offered]:
-        """One answer for each target file that is there; one for a repository that does not hold together."""
+        """One answer for each target and each file of metadata; one for a repository that does not hold together."""
         for place in view.files:
             if not place.endswith("timestamp.json"):
                 continue
@@ -156,8 +166,17 @@ class Tuf:
         if importlib.util.find_spec("tuf") is None:
             yield Offered(place, place, _facts("keyless", start, MISSING))
             return
+        checked: dict[str, None] = {}
+
+        def read(name: str) -> bytes | None:
+            data = _read(view, f"{folder}/{name}")
+            if data is not None:
+                checked[f"{folder}/{name}"] = None
+            return data
+
         try:
-            repository = load(lambda name: _read(view, f"{folder}/{name}"), view.path(start).read_bytes(), view.now)
+            repository = load(read, view.path(start).read_bytes(), view.now)
+            repository.verify_all(lambda role: _lies_in(view, folder, role))
         except Broken as broken:
             yield Offered(place, place, _facts(broken.state, start, broken.reason))
             return
@@ -165,6 +184,8 @@ class Tuf:
         for target, entry in view.files.items():
             if target.startswith(base) and "!/" not in target.removeprefix(base):
                 yield Offered(place, target, self._target(view, repository, start, target.removeprefix(base), entry))
+        for name in (start.place, *(c for c in checked if c != place)):  # what was read was verified, or it had raised
+            yield Offered(place, name, _facts("intact", start, "", f"TUF root {repository.root.version}"))
 
     def _target(self, view: View, repository: Repository, start: Entry, path: str, entry: Entry) -> SignedBy:
         folder, name = posixpath.split(path)
@@ -184,6 +205,11 @@ def _start(view: View, folder: str) -> Entry:
     recorded = {p.fingerprint.lower() for p in view.pins if p.kind == "tuf"}
     roots = [(int(m[1]), e) for p, e in view.files.items() if (m := _ROOT.fullmatch(p.removeprefix(f"{folder}/")))]
     return next((e for _, e in sorted(roots, key=lambda r: r[0]) if e.sha256 in recorded), min(roots, key=lambda r: r[0])[1])
+
+
+def _lies_in(view: View, folder: str, role: str) -> bool:
+    named = re.compile(rf"(\d+\.)?{re.escape(role)}\.json")
+    return any(named.fullmatch(p.removeprefix(f"{folder}/")) for p in view.files if p.startswith(f"{folder}/"))
 
 
 def _read(view: View, place: str) -> bytes | None:

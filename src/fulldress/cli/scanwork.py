@@ -5,7 +5,6 @@ Here unpacking and trust meet the rules; what they then say is their business. O
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,6 +22,7 @@ from fulldress.intake.heard import NotShared
 from fulldress.intake.unpack import divisible, opened, reading
 from fulldress.model.package import PackageLock, TrustReport
 from fulldress.ports import Progress
+from fulldress.scan.crew import give_back
 from fulldress.scan.rule import Context, Looked, Search
 from fulldress.scan.searcher import WORTH_A_PROCESS, Local, Target, compiled, looked, run, targets_of
 from fulldress.scan.sweep import load_rules, patterns_alone
@@ -148,7 +148,7 @@ def _judged(
     def trust() -> TrustReport:  # when a rule asks for it: by then two processes share the work
         return judge(lock, pack, record, datetime.now(UTC), beside=near, armoured=armoured)
 
-    _give_back()
+    give_back()
     return Context(lock, pack.read, trust=trust, search=search, read_part=pack.read_at)
 
 
@@ -158,12 +158,6 @@ def _judges() -> tuple[Callable[..., TrustReport], Callable[[Path], dict[str, by
     from fulldress.intake.trust import judge  # noqa: PLC0415 - loaded when needed: as above
 
     return judge, beside
-
-
-def _give_back() -> None:
-    """Return to the machine what reading has used and no longer needs; not every C library can."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Search:

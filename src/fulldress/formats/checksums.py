@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import json
 import posixpath
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from fulldress.formats.late import late
@@ -19,6 +21,8 @@ _ANY_NAME = late(
 )
 _NAME = late(r"(?i)^(sha256(sums?)?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc|\.sig)?$")
 _OF_ONE = late(r"(?i)\.(md5|sha\d{1,3})(sums?)?(\.txt)?$")
+_LINE_END = late(r"[\r\n\0]+")
+"""``sha256sum -z`` ends its lines by NUL. Other line ends of Unicode are no line ends to those who write lists."""
 _ESCAPE = late(r"\\([\\nr])")
 _ESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -47,11 +51,11 @@ def is_any_list(name: str) -> bool:
 
 
 def decoded(data: bytes) -> str:
-    """The text of a list: UTF-8, or what the mark before it says."""
+    """The text of a list: UTF-8, or what the mark before it says. Other bytes become ``\\xNN``, as in names of a package."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return data.removeprefix(mark).decode(encoding, "replace")
-    return data.decode("utf-8", "replace")
+            return data.removeprefix(mark).decode(encoding, "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
 
 
 def parse(text: str, name: str = "") -> dict[str, str]:
@@ -71,11 +75,67 @@ def parse_any(text: str, name: str = "") -> list[Listed]:
 
     ``name``: of the list's own file. ``x.iso.sha256`` that holds nothing but a sum speaks of ``x.iso``.
     """
-    found = [line for raw in text.removeprefix("\ufeff").splitlines() if (line := _line(raw)) is not None]
+    found = [line for raw in _LINE_END.split(text.removeprefix("\ufeff")) if (line := _line(raw)) is not None]
     alone = _ALONE.fullmatch(text.removeprefix("\ufeff")) if not found and _OF_ONE.search(name) else None
     if alone and (algorithm := _BY_LENGTH.get(len(alone[1]), "")):
         return [Listed(algorithm, alone[1].lower(), _OF_ONE.sub("", name))]
     return found
+
+
+_PATHS = ("path", "name", "file", "filename", "fileName", "location")
+_SUMS = (
+    "sha256",
+    "sha256sum",
+    "SHA256",
+    "SHA-256",
+    "sha-256",
+    "sha512",
+    "sha1",
+    "md5",
+    "digest",
+    "checksum",
+    "hash",
+    "integrity",
+)
+_DIGEST = late(r"(?i)(?:(?:md5|sha-?\d{1,3})[:=-])?([0-9a-f]{32,128})")
+MAX_NESTED = 8
+
+
+def parse_json(text: str) -> list[Listed]:
+    """Sums in a manifest, at any depth: ``{path: sum}``, ``{path: {"sha256": sum}}``, ``[{"path": ..., "sha256": ...}]``."""
+    try:
+        return list(dict.fromkeys(_in_json(json.loads(text), 0)))
+    except (ValueError, RecursionError):
+        return []
+
+
+def _in_json(item: object, depth: int) -> Iterator[Listed]:
+    if isinstance(item, list) and depth < MAX_NESTED:
+        for one in item:
+            yield from _in_json(one, depth + 1)
+    if not isinstance(item, dict) or depth >= MAX_NESTED:
+        return
+    own = _sum_of(item)
+    path = next((item[key] for key in _PATHS if isinstance(item.get(key), str)), "")
+    if own is not None and path:
+        yield Listed(*own, posixpath.normpath(path))
+        return
+    for key, value in item.items():
+        inner = _digest(value) if isinstance(value, str) else _sum_of(value) if isinstance(value, dict) else None
+        if inner is not None and key not in _SUMS and ("." in key or "/" in key or isinstance(value, dict)):
+            yield Listed(*inner, posixpath.normpath(key))
+        else:
+            yield from _in_json(value, depth + 1)
+
+
+def _sum_of(item: dict[str, object]) -> tuple[str, str] | None:
+    return next((found for key in _SUMS if isinstance(value := item.get(key), str) and (found := _digest(value))), None)
+
+
+def _digest(text: str) -> tuple[str, str] | None:
+    match = _DIGEST.fullmatch(text)
+    algorithm = _BY_LENGTH.get(len(match[1]), "") if match is not None else ""
+    return (algorithm, match[1].lower()) if match is not None and algorithm else None
 
 
 def _line(raw: str) -> Listed | None:

@@ -15,7 +15,8 @@ def leads_to(entries: Iterable[Entry]) -> dict[str, str]:
     """Place of each link -> place of the file at its end; links to folders, and to nothing, are left out."""
     entries = tuple(entries)
     links = {e.place: e for e in entries if e.kind in ("symlink", "hardlink")}
-    known = {e.place: e for e in entries} if links else {}
+    ends = {_target(e) for e in links.values()}
+    known = {**links, **{e.place: e for e in entries if e.place in ends}} if links else {}
     found: dict[str, str] = {}
     for place, entry in links.items():
         end: Entry | None = entry

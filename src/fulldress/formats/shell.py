@@ -191,11 +191,15 @@ def commands(text: str) -> list[Command]:
             top = False
             if kind == "function_definition":
                 function = reader.text(node.child_by_field_name("name"))
+        elif kind in _WORDS and not reader.substitutes(node):
+            continue
         stack.extend([(child, top, function) for child in reversed(node.named_children) if child.child_count])
     return found
 
 
 _COMMANDS = frozenset(("command", "declaration_command", "unset_command"))
+_WORDS = _COMMANDS | {"variable_assignment", "variable_assignments", "string", "concatenation", "array"}
+"""What is made of words: another command is in there only by a substitution."""
 _AROUND = frozenset(("redirected_statement", "pipeline"))
 
 
@@ -217,6 +221,11 @@ class _Reader:
 
     def text(self, node: Node | None) -> str:
         return "" if node is None else self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+
+    def substitutes(self, node: Node) -> bool:
+        """True when there may be a command in it: every substitution has one of these."""
+        start, end = node.start_byte, node.end_byte
+        return self.data.find(b"(", start, end) >= 0 or self.data.find(b"`", start, end) >= 0
 
     def note(self, node: Node, kind: str) -> None:
         if kind == "redirected_statement":
@@ -356,7 +365,10 @@ def _first_command(node: Node) -> Node | None:
 
 def unwrapped(command: Command) -> tuple[str, ...]:
     """The argv that really runs: without sudo, env, nice, timeout and their like, their options and assignments."""
-    return command.argv[wrapped_by(command) :]
+    argv = command.argv
+    if argv and argv[0] not in WRAPPERS and "/" not in argv[0]:
+        return argv  # most are: every rule asks, of every command
+    return argv[wrapped_by(command) :]
 
 
 def wrapped_by(command: Command) -> int:

@@ -158,24 +158,29 @@ _FORMS = (
 _ANY = late("(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<f{n}>{f.regex})" for n, f in enumerate(_FORMS)) + ")")
 
 LOOKS_LIKE = (
-    r"\b(gh[pousr]_|npm_|github_pat_)[A-Za-z0-9]{22}",
-    r"\bgl(pat|dt|rt|ptt|soat|cbt|ft|imt|agent|sa|c)[-_][A-Za-z0-9+/=_-]{20}",
-    r"\bxox[abeoprs]-[A-Za-z0-9-]{20}|\bxapp-\d-[A-Z0-9]{8}|hooks\.slack\.com/(services|workflows)/T[A-Z0-9]{6}",
-    r"\b(AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",
-    r"\b([a-z]{2,10}_(live|prod|test)_|whsec_)[A-Za-z0-9]{16}",
-    r"\bSG\.[A-Za-z0-9_-]{22}\.|\bAIza[A-Za-z0-9_-]{35}|\bya29\.[A-Za-z0-9_-]{30}|\bGOCSPX-[A-Za-z0-9_-]{28}",
+    r"(gh[pousr]_|npm_|github_pat_)[A-Za-z0-9]{22}",
+    r"gl(pat|dt|rt|ptt|soat|cbt|ft|imt|agent)-[A-Za-z0-9_-]{20}|gl(sa|c)_[A-Za-z0-9+/=]{20}",
+    r"xox[abeoprs]-[A-Za-z0-9-]{20}|xapp-\d-[A-Z0-9]{8}|hooks\.slack\.com/(services|workflows)/T[A-Z0-9]{6}",
+    r"(AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",
+    r"([a-z]{2}_(live|prod|test)_|whsec_)[A-Za-z0-9]{16}",
+    r"SG\.[A-Za-z0-9_-]{22}\.|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{30}|GOCSPX-[A-Za-z0-9_-]{28}",
     r"(?i)(AccountKey|SharedAccessKey)=[A-Z0-9+/]{43}|[?&]sig=[A-Z0-9%/+]{40}",
-    r"\b[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.-]{31}",
-    r"\bpypi-AgE[A-Za-z0-9_-]{50}|\bdo[opr]_v1_[a-f0-9]{64}|\bSK[a-f0-9]{32}\b|\bkey-[a-f0-9]{32}\b",
-    r"\b[a-f0-9]{32}-us\d|\b\d{8,10}:AA[A-Za-z0-9_-]{33}|discord(app)?\.com/api/webhooks/\d{17}",
-    r"\b([MNO][DTjz][AEIMQUYcgk][w-z0-5]){5}",  # fifteen digits in base64: the number of the bot
-    r"\bsk-(ant|proj|svcacct|admin)-[A-Za-z0-9_-]{30}|\bsk-[A-Za-z0-9]{20}T3BlbkFJ|\bhf_[A-Za-z]{34}\b",
-    r"\bhv[sbr]\.[A-Za-z0-9_-]{24}|\bdckr_(pat|oat)_|\bdapi[a-f0-9]{32}\b|\bdp\.(pt|st|ct|sa)\.[A-Za-z0-9.]{40}",
-    r"\bNRAK-[A-Z0-9]{27}|\bshp(at|ca|pa|ss)_[a-fA-F0-9]{32}|\bsq0(atp|csp)-|\bEAAA[A-Za-z0-9_-]{60}|\.atlasv1\.",
-    r"\brubygems_[a-f0-9]{48}|\blin_api_[A-Za-z0-9]{40}|\bATATT3[A-Za-z0-9_=-]{40}|AGE-SECRET-KEY-1[A-Z0-9]{58}",
-    r"\beyJ[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10}",
+    r"[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.-]{31}",
+    r"pypi-AgE[A-Za-z0-9_-]{50}|do[opr]_v1_[a-f0-9]{64}|key-[a-f0-9]{32}\b",
+    *(rf"SK[{hexadecimal}][a-f0-9]{{31}}\b" for hexadecimal in ("0-3", "4-7", "89ab", "c-f")),
+    r"[a-f0-9]{32}-us\d|\d{8,10}:AA[A-Za-z0-9_-]{33}|discord(app)?\.com/api/webhooks/\d{17}",
+    *(  # eighteen digits in Base64, by what stands around the fourth
+        rf"[AEIMQUYcgk][{third}]{fourth}[DTjz]([AEIMQUYcgk][w-z0-5][MNO][DTjz]){{4}}"
+        for third in ("w-z", "0-3", "45")
+        for fourth in "MNO"
+    ),
+    r"sk-(ant|proj|svcacct|admin)-[A-Za-z0-9_-]{30}|sk-[A-Za-z0-9]{20}T3BlbkFJ|hf_[A-Za-z]{34}\b",
+    r"hv[sbr]\.[A-Za-z0-9_-]{24}|dckr_(pat|oat)_|dapi[a-f0-9]{32}\b|dp\.(pt|st|ct|sa)\.[A-Za-z0-9.]{40}",
+    r"NRAK-[A-Z0-9]{27}|shp(at|ca|pa|ss)_[a-fA-F0-9]{32}|sq0(atp|csp)-|\bEAAA[A-Za-z0-9_-]{60}|\.atlasv1\.",
+    r"rubygems_[a-f0-9]{48}|lin_api_[A-Za-z0-9]{40}|ATATT3[A-Za-z0-9_=-]{40}|AGE-SECRET-KEY-1[A-Z0-9]{58}",
+    r"eyJ[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10}",
 )
-"""The same forms for the search of every byte, without look-around."""
+"""The same forms for the search of every byte, without look-around: in a binary any byte may stand before them."""
 
 
 _RUN = late(r"(?<![A-Za-z0-9+/_%~.:=-])[A-Za-z0-9+/_%~.:=-]{20,}")

@@ -209,7 +209,7 @@ class _Reading:
 
     def _feed(self, url: str) -> Sequence[providers.Listed]:
         data = self._get(url)
-        if data is not None and b'"service"' in data[:200]:
+        if data is not None and providers.is_service(data):
             feeds = self._parsed(providers.service, data, url)[:MOST_FEEDS]
             return [entry for feed in feeds for entry in self._parsed(providers.rolie, self._get(feed), feed)]
         return self._parsed(providers.rolie, data, url)
@@ -354,7 +354,7 @@ _JSON: tuple[tuple[str, DocumentKind], ...] = (
 def _json_kind(data: bytes) -> DocumentKind | None:
     """What a JSON file is by its first level; one that claims to be JSON and is not is taken as CSAF, to be reported."""
     try:
-        found = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return "csaf"
     return next((kind for name, kind in _JSON if name in found), None)

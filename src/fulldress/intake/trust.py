@@ -99,8 +99,8 @@ class _Judge:
         self.files = self.named.by_place
         self.package = Entry(place="", kind="container", sha256=lock.sha256, size=lock.size)
         self.small = dict(self._speaking())
-        self.keys = {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
-        self.keys |= {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
+        self.keys = {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
+        self.keys |= {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
         self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
         self.roots = vendor.roots if vendor else ()
         self.stampers = stampers(vendor.pin) if vendor else ()
@@ -335,11 +335,17 @@ class _Judge:
         kinds = _PINNED_AS.get(facts.format, (facts.format,))
         pins = [p for p in (self.vendor.pin if self.vendor else ()) if p.kind in kinds]
         named = fingerprints.plain(facts.fingerprint)
+        if facts.format == "openpgp" and self._at_hand(named):
+            return ""
         if facts.format == "openpgp" and any(named and fingerprints.plain(p.fingerprint).endswith(named) for p in pins):
             return f"{advice.NOT_AT_HAND}: write the public key itself (armoured) into `keys` of vendor.toml"
         if facts.format in ("minisign", "signify") and any(fingerprints.is_hex(p.fingerprint) for p in pins):
             return f"{advice.MAYBE}: write the public key itself (its line of base64) as the fingerprint of the pin"
         return ""
+
+    def _at_hand(self, fingerprint: str) -> bool:
+        found = (c for data in self.keys.values() for c in self.means.openpgp.certificates(data))
+        return any(fingerprints.plain(c) == fingerprint for c in found)
 
     def _uncovered(self, signatures: Sequence[Signature], listed: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
         """Files of the package itself (those inside nested archives are covered by these) that nothing valid signs."""
@@ -350,6 +356,7 @@ class _Judge:
         for place, names in listed.items():
             if place in covered:
                 covered |= lists.covered(self.named, names)
+        covered |= {p for p, e in self.files.items() if e.format == "rpm" and f"{p}!/{rpm.HEADER_ENTRY}" in covered}
         apart = {s.place for s in signatures} | set(self.keys) | {p for p in self.small if self._is_ed25519_key(p)}
         own = {p for p in self.files if "!/" not in p} | self.named.loose
         return tuple(sorted(own - covered - apart))

@@ -195,6 +195,7 @@ class _Walker:
         """The content of a compressed stream, laid beside the objects: members of a tar in it are not copied again."""
         self._covered(place, kind, stream.size, stream.size)
         if kind == "gz" and stream.is_held and stream.size <= compressed.CHUNK:
+            stream.seek(0)  # its head was looked at already
             content = compressed.small_gzip(stream.read())
             if content is not None:
                 self.meter.count(len(content), len(content), stream.size, "a gz stream")

@@ -11,8 +11,9 @@ KIND: dict[Severity, str] = {"critical": "error", "high": "error", "medium": "wa
 
 
 def annotations_text(report: FindingsReport, lock: PackageLock) -> str:
-    """GitHub workflow commands, one line a finding, the most dangerous first."""
-    return "\n".join(_annotation(finding, lock) for finding in report.findings)
+    """GitHub workflow commands, one line a finding, the most dangerous first; then what other programs answered."""
+    asked = [f"::notice title={_property(visible(n))}::{_data(visible(said))}" for n, said in sorted(report.peers.items())]
+    return "\n".join([*(_annotation(finding, lock) for finding in report.findings), *asked])
 
 
 def _annotation(finding: Finding, lock: PackageLock) -> str:

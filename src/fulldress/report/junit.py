@@ -54,6 +54,7 @@ def _properties(report: FindingsReport, lock: PackageLock) -> dict[str, str]:
         "package_sha256": report.package_sha256,
         "bytes_inspected": str(lock.bytes_inspected),
         "bytes_not_inspected": str(sum(n.size for n in lock.not_inspected)),
+        **{f"peer.{name}": said for name, said in sorted(report.peers.items())},
     }
 
 

@@ -91,5 +91,7 @@ def _uri(place: str) -> str:
 def _notes(report: FindingsReport, lock: PackageLock) -> Iterator[dict[str, Any]]:
     for slug, reason in sorted(report.rules_stood_aside.items()):
         yield {"level": "note", "message": {"text": f"{slug} stood aside: {reason}"}, "associatedRule": {"id": slug}}
+    for name, said in sorted(report.peers.items()):
+        yield {"level": "note", "message": {"text": visible(f"{name}, which was asked too: {said}")}}
     for part in lock.not_inspected:
         yield {"level": "warning", "message": {"text": visible(f"not inspected: {part.place}: {part.reason}")}}

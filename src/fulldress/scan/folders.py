@@ -49,8 +49,9 @@ def folder_kinds(folder: str) -> int:
         for name in folder.split("/"):
             said |= _name_kinds(name)
         return said
-    around, slash, name = folder.rpartition("/")
-    return folder_kinds(around) | _name_kinds(name) if slash else _name_kinds(name)
+    around, _, name = folder.rpartition("/")
+    said = _name_kinds(name) if name[-1:] != "!" else 0  # an archive is what it lies in
+    return said | folder_kinds(around) if around else said
 
 
 @lru_cache(maxsize=1 << 14)

@@ -70,7 +70,7 @@ def _libraries(context: Context) -> Iterator[Library]:
         elif entry.size > MAX_SIZE:
             continue
         elif _METADATA.search(inner):
-            yield from _headers(context, entry, "python", "Name", entry.place.rpartition("/")[0].rpartition("/")[0])
+            yield from _headers(context, entry, "python", "Name", _python_folder(entry.place))
         elif _CONTROL.search(inner) or _RPM.search(inner):
             kind, name = ("deb", "Package") if _CONTROL.search(inner) else ("rpm", "Name")
             yield from _headers(context, entry, kind, name, entry.place.rpartition("!/")[0].rpartition("/")[0])
@@ -80,6 +80,12 @@ def _libraries(context: Context) -> Iterator[Library]:
         if archive not in named:
             for entry in entries:
                 yield from _pom(context, entry, entry.place, archive, own=False)
+
+
+def _python_folder(place: str) -> str:
+    """Around the metadata; of a wheel itself, the folder that it lies in: pip finds wheels side by side."""
+    around = place.rpartition("/")[0].rpartition("/")[0]
+    return around.removesuffix("!").rpartition("/")[0] if around.endswith(".whl!") else around
 
 
 def _jar(context: Context, entry: Entry, poms: list[Entry]) -> Iterator[Library]:

@@ -6,13 +6,15 @@ that the rules then read.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 
 _END = 3
 """Characters at the end of a place that it is filed under."""
+_HASH = 0xFFFFFFFF
 
 
 class _Joined:
@@ -23,44 +25,69 @@ class _Joined:
         if not whole.isascii():  # other letters may be as long as two in lower case
             texts = [text.lower() for text in texts]
             whole = "\n".join(texts)
+        self._starts = array("q", accumulate(map(len, texts), lambda end, size: end + size + 1, initial=0))
         self._whole = whole.lower()
-        self._starts = list(accumulate([len(text) + 1 for text in texts], initial=0))
 
-    def having(self, part: str) -> set[int]:
+    def having(self, part: str) -> Iterator[int]:
         """Numbers of the texts in which it occurs."""
-        found: set[int] = set()
         at = self._whole.find(part)
         while at >= 0:
             number = bisect_right(self._starts, at) - 1
-            found.add(number)
+            yield number
             at = self._whole.find(part, self._starts[number + 1])
-        return found
+
+    def beginning(self, part: str) -> Iterator[int]:
+        """Numbers of the texts that begin so."""
+        if self._whole.startswith(part):
+            yield 0
+        at = self._whole.find(f"\n{part}")
+        while at >= 0:
+            yield bisect_right(self._starts, at + 1) - 1
+            at = self._whole.find(f"\n{part}", at + 1)
 
 
 class PlaceIndex:
-    """Answers are numbers of places, ascending."""
+    """Answers are numbers of places, ascending. Folders are kept once, because most names share theirs with others."""
 
     def __init__(self, places: Sequence[str]) -> None:
         self._places = places
 
     @cached_property
-    def _ends(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+    def _ends(self) -> dict[str, array[int]]:
+        found: dict[str, array[int]] = {}
         for number, place in enumerate(self._places):
-            found.setdefault(place[-_END:], []).append(number)
+            end = place[-_END:]
+            if end in found:
+                found[end].append(number)
+            else:
+                found[end] = array("L", (number,))
         return found
 
     @cached_property
-    def _whole(self) -> _Joined:
-        return _Joined(self._places)
+    def _folders(self) -> tuple[_Joined, list[array[int]]]:
+        """The folders, with the slash behind them, and the numbers of the places in each."""
+        found: dict[str, array[int]] = {}
+        for number, place in enumerate(self._places):
+            folder = place[: place.rfind("/") + 1]
+            if folder in found:
+                found[folder].append(number)
+            else:
+                found[folder] = array("L", (number,))
+        return _Joined(list(found)), list(found.values())
 
     @cached_property
     def _names(self) -> _Joined:
         return _Joined([place[place.rfind("/") + 1 :] for place in self._places])
 
+    @cached_property
+    def _called(self) -> array[int]:
+        """By name, behind the last slash and archive: parts of the names' hashes, each with a number behind it."""
+        names = (place[max(place.rfind("/"), place.rfind("!")) + 1 :] for place in self._places)
+        return array("Q", sorted([(hash(name) & _HASH) << 32 | number for number, name in enumerate(names)]))
+
     def make(self) -> None:
         """Make all of it now."""
-        _ = (self._ends, self._whole, self._names)
+        _ = (self._ends, self._folders, self._names, self._called)
 
     def ending(self, *suffixes: str) -> list[int]:
         """Places that end with one of the suffixes."""
@@ -74,8 +101,31 @@ class PlaceIndex:
 
     def holding(self, *parts: str) -> list[int]:
         """Places in which one of the parts occurs, in upper or lower case; the parts are given in lower case."""
-        return sorted(set[int]().union(*(self._whole.having(part) for part in parts)))
+        found: set[int] = set()
+        joined, numbers = self._folders
+        for part in parts:
+            for folder in joined.having(part):
+                found.update(numbers[folder])
+            left, slash, right = part.rpartition("/")
+            if not slash:
+                found.update(self._names.having(part))
+            elif right:  # it may lie across the last slash
+                across = f"{left}/{right}"
+                found.update(n for n in self._names.beginning(right) if across in self._places[n].lower())
+        return sorted(found)
 
     def naming(self, *parts: str) -> list[int]:
         """Places in whose last name one of the parts occurs, in upper or lower case."""
-        return sorted(set[int]().union(*(self._names.having(part) for part in parts)))
+        return sorted({number for part in parts for number in self._names.having(part)})
+
+    def called(self, name: str) -> list[int]:
+        """Places whose last name, behind the archive that it lies in, is this one."""
+        key, found = hash(name) & _HASH, []
+        at = bisect_left(self._called, key << 32)
+        while at < len(self._called) and self._called[at] >> 32 == key:
+            number = self._called[at] & _HASH
+            place = self._places[number]
+            if place.endswith(name) and place[max(place.rfind("/"), place.rfind("!")) + 1 :] == name:
+                found.append(number)
+            at += 1
+        return found

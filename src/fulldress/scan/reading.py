@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple, TypeVar, cast
+
+import msgspec
 
 from fulldress.formats import crontab, shell
 from fulldress.formats.late import late
@@ -16,10 +20,14 @@ from fulldress.formats.shell import Command
 from fulldress.model.estate import CronJob
 from fulldress.model.finding import Cure
 from fulldress.model.package import Entry
+from fulldress.scan.boundary import attempt
+from fulldress.scan.crew import First
 from fulldress.scan.folders import PROSE, VENDORED, folder_kinds
 from fulldress.scan.rule import Among, Context
 
 T = TypeVar("T")
+WORTH_SHARING = 32 << 10
+"""Characters of shell scripts from which two processes read them faster."""
 MAX_PARSED = 1 << 20
 """Scripts over 1 MiB are not parsed: real ones are a few KiB, and a syntax tree costs a hundredfold."""
 
@@ -105,7 +113,37 @@ def read_together(context: Context) -> None:
     """Make what nearly every family of rules reads, before two processes would each make it."""
     context.index()
     named(context, "")
-    scripts(context)
+
+
+def commands_first(context: Context) -> First | None:
+    """The commands of the shell scripts, which two processes read together; None for what one reads as fast."""
+    unread = ((e, text) for e, text in _shell_texts(context) if ("shell", e.sha256) not in context.memo)
+    texts = {entry.sha256: text for entry, text in unread if _may_be_sent(text)}
+    if sum(map(len, texts.values())) < WORTH_SHARING:
+        return None
+    work = sorted(texts.items(), key=lambda one: -len(one[1]))
+
+    def make(numbers: Iterator[int]) -> bytes:
+        made: dict[str, list[Command]] = {}
+        for number in numbers:
+            sha256, text = work[number]
+            commands = attempt(lambda text=text: shell.commands(text))  # type: ignore[misc]
+            if isinstance(commands, list):  # else the rule that asks for it meets the same
+                made[sha256] = context.memo["shell", sha256] = commands
+        return msgspec.msgpack.encode(made)
+
+    def take(data: bytes) -> None:
+        for sha256, commands in msgspec.msgpack.decode(data, type=dict[str, list[Command]]).items():
+            context.memo["shell", sha256] = commands
+
+    return First(len(work), make, take)
+
+
+def _may_be_sent(text: str) -> bool:
+    """False for a text with bytes that are no UTF-8: each process reads it for itself."""
+    with suppress(UnicodeEncodeError):
+        return bool(text.encode())
+    return False
 
 
 def scripts(context: Context) -> list[Script]:
@@ -114,16 +152,20 @@ def scripts(context: Context) -> list[Script]:
 
 
 def _scripts(context: Context) -> Iterator[Script]:
+    found = [_parsed(context, entry, text) for entry, text in _shell_texts(context)]
+    yield from found
+    yield from _libraries(context, found)
+
+
+def _shell_texts(context: Context) -> Iterator[tuple[Entry, str]]:
+    """What is a shell script by its name or first line, in order of place."""
     named = {e.place: e for e in context.ending(*_SHELL_ENDS) if SHELL_NAMES.search(e.place)}
     named |= {e.place: e for e in context.matching(SHEBANG)}
-    found: list[Script] = []
     for _, entry in sorted(named.items()):
         text = context.text(entry) if entry.size <= MAX_PARSED else None
         # A script with an archive behind it finds that by its own length: nobody may add a line.
         if text is not None and "\0" not in text and shell.is_shell(entry.place, text):
-            found.append(_parsed(context, entry, text))
-    yield from found
-    yield from _libraries(context, found)
+            yield entry, text
 
 
 def unread_scripts(context: Context) -> list[tuple[Entry, int]]:
@@ -210,6 +252,7 @@ def _crontabs(context: Context) -> Iterator[Crontab]:
             yield Crontab(entry, text, crontab.jobs(text, file=entry.place, system=system))
 
 
+@lru_cache(maxsize=1 << 16)
 def is_prose(place: str) -> bool:
     """True for documentation, licences, certificates and the like: text that no machine acts on."""
     folder, _, name = place.rpartition("/")
@@ -238,7 +281,24 @@ def _of_liquibase(place: str) -> bool:
 
 
 CODE = (
-    *(".py", ".js", ".ts", ".php", ".rb", ".pl", ".java", ".cs", ".go", ".lua", ".groovy", ".kt", ".kts", ".rs", ".scala"),
+    *(
+        ".py",
+        ".js",
+        ".ts",
+        ".php",
+        ".rb",
+        ".rake",
+        ".pl",
+        ".java",
+        ".cs",
+        ".go",
+        ".lua",
+        ".groovy",
+        ".kt",
+        ".kts",
+        ".rs",
+        ".scala",
+    ),
     *(".swift", ".c", ".h", ".cc", ".cpp", ".hpp", ".vb", ".vbs", ".bas", ".jsp", ".aspx", ".asp", ".mjs", ".cjs", ".jsx"),
     *(".tsx", ".pm", ".pp", ".tcl", ".dart", ".ex", ".m"),
 )
@@ -263,9 +323,11 @@ _LIMIT = late(r"\*\s+(soft|hard|-)\s")
 def is_comment(line: str) -> bool:
     """True for a line that is only a comment in shell, ini, SQL, C, Java, XML or batch."""
     bare = line.lstrip()
-    if not bare.startswith(("#", "//", ";", "--", "/*", "*", "<!--", "REM ", "rem ", "Rem ", "!")):
-        return False
-    return not bare.startswith("#define ") and _LIMIT.match(bare) is None
+    if bare.startswith("*"):
+        return _LIMIT.match(bare) is None
+    return bare.startswith(("#", "//", ";", "--", "/*", "<!--", "REM ", "rem ", "Rem ", "!")) and not bare.startswith(
+        "#define "
+    )
 
 
 _REMARK = late(r"""\s(?:\#|//)\s""")
@@ -356,20 +418,8 @@ def with_line(text: str, number: int, change: Callable[[str], str]) -> str:
 
 
 def named(context: Context, name: str) -> list[Entry]:
-    """The entries whose file has that name; the index is made once, because packages hold many files."""
-
-    def make() -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = {}
-        names = [entry.place[entry.place.rfind("/") + 1 :] for entry in context.files]
-        for entry, name in zip(context.files, names, strict=True):
-            last = name.rpartition("!")[2] if "!" in name else name
-            if last in found:
-                found[last].append(entry)
-            else:
-                found[last] = [entry]
-        return found
-
-    return memo(context, "entries by name", make).get(name, [])
+    """The entries whose file has that name."""
+    return context.called(name)
 
 
 def on_host(context: Context, path: str) -> Entry | None:

@@ -179,15 +179,14 @@ class Context:
         return tuple(sorted((e for e in self.package.entries if e.sha256), key=lambda e: e.place))
 
     @cached_property
-    def _positions(self) -> dict[str, list[int]]:
-        """Where in ``files`` an object is: it may be there under several names."""
-        found: dict[str, list[int]] = {}
+    def _positions(self) -> dict[str, tuple[int, ...] | int]:
+        """Where in ``files`` an object is: it may be there under several names, but most are there once."""
+        found: dict[str, tuple[int, ...] | int] = {}
         for n, entry in enumerate(self.files):
             if entry.kind != "container":
-                if entry.sha256 in found:
-                    found[entry.sha256].append(n)
-                else:
-                    found[entry.sha256] = [n]
+                before = found.setdefault(entry.sha256, n)
+                if before != n:
+                    found[entry.sha256] = (*before, n) if isinstance(before, tuple) else (before, n)
         return found
 
     @cached_property
@@ -210,6 +209,10 @@ class Context:
         """Those of ``files`` in whose name, behind the last slash, one of the parts occurs; case as above."""
         return [self.files[n] for n in self._index.naming(*parts)]
 
+    def called(self, name: str) -> list[Entry]:
+        """Those of ``files`` whose name, behind the last slash and the archive that they lie in, is this one."""
+        return [self.files[n] for n in self._index.called(name)]
+
     def entry(self, place: str) -> Entry | None:
         """The entry at a place."""
         return self._by_place.get(place)
@@ -221,6 +224,10 @@ class Context:
     def read(self, entry: Entry) -> bytes:
         """The content of an entry."""
         return self._read_blob(entry.sha256)
+
+    def head(self, entry: Entry, size: int) -> bytes:
+        """The first bytes of an entry; the rest is not read."""
+        return self._read_part(entry.sha256, 0, min(size, entry.size))
 
     def text(self, entry: Entry) -> str | None:
         """The content as text, or None for binaries, containers and files over 8 MiB. Never raises on bad UTF-8."""
@@ -252,8 +259,9 @@ class Context:
                 self._looked[sha256] = Looked(looked.binary, ends, looked.encoding, dropped)
             else:
                 self._looked[sha256] = looked
+            here = self._positions.get(sha256, ())
             for pattern in looked.ends:
-                self._holding.setdefault(pattern, set()).update(self._positions.get(sha256, ()))
+                self._holding.setdefault(pattern, set()).update(here if isinstance(here, tuple) else (here,))
         self._searched.update(new)
 
     def _search_here(self, patterns: Sequence[Pattern]) -> dict[str, Looked]:

@@ -27,7 +27,7 @@ from fulldress.scan import rules as rules_package
 from fulldress.scan.boundary import attempt
 from fulldress.scan.credentials import commandsecrets, secrets
 from fulldress.scan.lineage import lineage
-from fulldress.scan.reading import MAX_PARSED, SHEBANG, read_together
+from fulldress.scan.reading import MAX_PARSED, SHEBANG, commands_first, read_together
 from fulldress.scan.rule import Context, Rule, patterns_of
 from fulldress.scan.titles import sentence
 from fulldress.scan.waivers import Waiver
@@ -35,7 +35,7 @@ from fulldress.scan.waivers import Waiver
 RAISED = "rule-raised"
 """Slug of the finding that stands for a rule that failed."""
 
-HEAVY = ("migration", "endpoint", "secret", "provenance")
+HEAVY = ("migration", "secret", "endpoint", "archive", "privilege", "provenance")
 """Families that take longest, the longest first: they are begun first where two processes share the work."""
 MAX_READ = 4096
 """Characters of a text that are looked at for secrets; far more than is shown, so that none is cut in two and missed."""
@@ -120,11 +120,19 @@ def _all(run: Sequence[Rule], context: Context, progress: Progress | None) -> li
         families.setdefault(rule.META.family, []).append(number)
     alone = len(families) < 2 or (os.cpu_count() or 1) < 2
     if alone or not crew.WORTH_IT <= context.package.bytes_inspected < crew.TOO_MUCH:
-        return [one(number) for number in range(len(run))]
+        return [_tidied(one(number), context) for number in range(len(run))]
     attempt(lambda: read_together(context))
     groups = sorted(families.values(), key=lambda g: (_turn(run[g[0]].META.family), -len(g)))
-    done = crew.shared_out(groups, one)
+    first = attempt(lambda: commands_first(context))
+    done = crew.shared_out(groups, one, first if isinstance(first, crew.First) else None)
     return [done[number] for number in range(len(run))]
+
+
+def _tidied(found: list[Finding], context: Context) -> list[Finding]:
+    """The same; in a package of very many files what one rule has used is not left lying about while the next one runs."""
+    if context.package.bytes_inspected >= crew.TOO_MUCH:
+        crew.give_back()
+    return found
 
 
 def _turn(family: str) -> int:

@@ -12,6 +12,14 @@ from fulldress.formats.csaf import provider as p
 EXAMPLES = Path(__file__).parents[4] / "shared" / "corpora" / "csaf_2.0" / "examples"
 
 
+METADATA: dict[str, object] = {
+    "canonical_url": "https://x.example/provider-metadata.json",
+    "metadata_version": "2.0",
+    "role": "csaf_provider",
+    "publisher": {"name": "X"},
+}
+
+
 def example(name: str) -> bytes:
     if not EXAMPLES.is_dir():
         pytest.skip("no ../shared/corpora here")
@@ -44,15 +52,9 @@ def test_services_and_aggregators_lead_further() -> None:
     "change", [{"canonical_url": "http://x/provider-metadata.json"}, {"metadata_version": "9"}, {"publisher": []}]
 )
 def test_metadata_that_cannot_be_right_is_refused(change: dict[str, object]) -> None:
-    sound = {
-        "canonical_url": "https://x.example/provider-metadata.json",
-        "metadata_version": "2.0",
-        "role": "csaf_provider",
-        "publisher": {"name": "X"},
-    }
-    assert p.provider(json.dumps(sound).encode()).publisher.name == "X"
+    assert p.provider(json.dumps(METADATA).encode()).publisher.name == "X"
     with pytest.raises(ValueError, match=r"."):
-        p.provider(json.dumps({**sound, **change}).encode())
+        p.provider(json.dumps({**METADATA, **change}).encode())
 
 
 def test_listings_stay_inside_their_folder() -> None:
@@ -63,3 +65,20 @@ def test_listings_stay_inside_their_folder() -> None:
 def test_changes_come_newest_first() -> None:
     text = '"2025/a.json","2025-01-01T00:00:00Z"\n2026/b.json,2026-01-01T00:00:00Z\nbroken\n'
     assert [listed.url[-6:] for listed in p.changes(text, "https://v.example/csaf/")] == ["b.json", "a.json"]
+
+
+def test_a_feed_that_names_its_service_is_a_feed() -> None:
+    feed = {"feed": {"link": [{"rel": "service", "href": "https://v.example/service.json"}], "entry": []}}
+    assert not p.is_service(json.dumps(feed).encode())
+    assert p.is_service(b"\xef\xbb\xbf" + json.dumps({"$schema": "x" * 300, "service": {}}).encode())
+    assert not p.is_service(b'{"service"')
+
+
+def test_services_count_where_no_feed_is_named() -> None:
+    def of(**rolie: object) -> p.Provider:
+        made = {**METADATA, "distributions": [{"rolie": rolie}]}
+        return p.provider(json.dumps(made).encode())
+
+    feeds, services = [{"url": "https://v.example/f.json"}], ["https://v.example/s.json"]
+    assert of(feeds=feeds, services=services).feeds == ("https://v.example/f.json",)
+    assert of(services=services).feeds == ("https://v.example/s.json",)

@@ -49,7 +49,7 @@ def found(rule: str, **files: str) -> list[int]:
         ("unguarded_destruction", [3]),
         ("fetch_and_run", [8, 17]),
         ("tls_off", [8]),
-        ("secret_in_command", [12]),
+        ("secret_in_command", [13]),
         ("sudoers_write", [14]),
         ("side_door", [16]),
         ("package_manager", [17]),

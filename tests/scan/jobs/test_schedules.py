@@ -87,6 +87,17 @@ def test_jobs_through_tee_at_and_systemd_run() -> None:
     [
         ("a.sql", "SELECT cron.schedule('30 2 * * *', $$VACUUM$$);\n", "pg_cron", "30 2 * * *", "UTC"),
         ("a.sql", "SELECT cron.schedule('n', '@daily', 'VACUUM');\n", "pg_cron", "@daily", "UTC"),
+        ("sidekiq.yml", ":schedule:\n  n:\n    cron: '30 2 * * *'\n", "program", "30 2 * * *", ""),
+        ("conf.json", '{"Jobs": {"R": { "Cron": "0 22 * * *", "Zone": "x" }}}\n', "program", "0 22 * * *", ""),
+        ("schedule.rb", "every 1.day, at: '2:15 am' do\n", "program", "15 2 * * *", ""),
+        ("schedule.rb", "every :sunday, at: '11pm' do\n", "program", "0 23 * * 0", ""),
+        (
+            "a.go",
+            'c := cron.New(cron.WithLocation(time.UTC))\nc.AddFunc("30 21 * * *", f)\n',
+            "program",
+            "30 21 * * *",
+            "UTC",
+        ),
         ("A.java", '@Scheduled(cron = "0 0 3 * * *", zone = "Europe/Vienna")\n', "spring", "0 0 3 * * *", "Europe/Vienna"),
         ("q.xml", "<cron-expression>0 15 10 ? * 6L</cron-expression>\n", "quartz", "0 15 10 ? * 6L", ""),
         ("b.py", "  'schedule': crontab(minute='*/15', hour=3),\n", "celery", "*/15 3 * * *", "UTC"),
@@ -132,6 +143,12 @@ def test_a_random_delay_reaches_into_the_window() -> None:
 )
 def test_period(schedule: str, seconds: float) -> None:
     assert period_of(job_of({"etc/cron.d/a": f"{schedule} root /bin/x\n"})) == seconds
+
+
+def test_the_command_of_a_pg_cron_job_ends_where_its_literal_ends() -> None:
+    text = "SELECT cron.schedule('n', '0 13 * * 1', 'ANALYZE');\nCREATE SERVER s OPTIONS (host 'old.lab.internal');\n"
+    [job] = [j for j in jobs(context_of(Sample(files={"a.sql": text}))) if j.kind == "pg_cron"]
+    assert job.command == "ANALYZE"
 
 
 NIGHTS = [

@@ -56,8 +56,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def feeds(self) -> tuple[str, ...]:
-        """ROLIE feeds."""
-        return tuple(f.url for d in self.distributions for f in d.rolie.feeds)
+        """ROLIE feeds; of a distribution that names none, the service documents that lead to them."""
+        return tuple(url for d in self.distributions for url in (tuple(f.url for f in d.rolie.feeds) or d.rolie.services))
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -149,6 +149,14 @@ def rolie(data: bytes) -> tuple[Listed, ...]:
         if url:
             found.append(Listed(url, entry.updated, tuple(by.get("hash", ())), next(iter(by.get("signature", ())), "")))
     return tuple(sorted(found, key=lambda listed: listed.updated, reverse=True))
+
+
+def is_service(data: bytes) -> bool:
+    """True for a ROLIE service document, told by its first level: a feed may name its service anywhere."""
+    try:
+        return "service" in msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
 
 
 def service(data: bytes) -> tuple[str, ...]:

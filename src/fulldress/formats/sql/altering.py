@@ -165,19 +165,20 @@ def _add_column(name: str, column: Any, catalogue: Catalogue, effects: Effects) 
         if kind in SERIALS:
             effects.rewrites.add(name)
         return
-    stored = any(c.generated_kind != "v" for c in constraints(column, pb.CONSTR_GENERATED))
-    if kind in SERIALS or stored or constraints(column, pb.CONSTR_IDENTITY) or volatile_default(column, catalogue):
+    own = [item.constraint for item in column.constraints]
+    kinds = {c.contype for c in own}
+    stored = pb.CONSTR_GENERATED in kinds and any(c.generated_kind != "v" for c in own if c.contype == pb.CONSTR_GENERATED)
+    slow = pb.CONSTR_DEFAULT in kinds and volatile_default(column, catalogue)
+    if kind in SERIALS or stored or pb.CONSTR_IDENTITY in kinds or slow:
         effects.rewrites.add(name)
-    if (
-        constraints(column, pb.CONSTR_CHECK)
-        or constraints(column, pb.CONSTR_UNIQUE)
-        or constraints(column, pb.CONSTR_PRIMARY)
-    ):
+    if not kinds.isdisjoint((pb.CONSTR_CHECK, pb.CONSTR_UNIQUE, pb.CONSTR_PRIMARY)):
         effects.scans.add(name)
-    for constraint in constraints(column, pb.CONSTR_FOREIGN):
+    for constraint in own if pb.CONSTR_FOREIGN in kinds else ():
+        if constraint.contype != pb.CONSTR_FOREIGN:
+            continue
         parent = relation(constraint.pktable)
         effects.lock(parent, "ShareRowExclusive")
-        if constraints(column, pb.CONSTR_DEFAULT):
+        if pb.CONSTR_DEFAULT in kinds:
             effects.scans |= {name, parent}
 
 

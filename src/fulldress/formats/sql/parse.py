@@ -189,7 +189,9 @@ class _State:
             transaction=self.current,
             lock_timeout_ms=now.lock,
             statement_timeout_ms=now.statement,
-            opened=tuple(n for n in called(inner) if n in self.functions) if kind in ("select_stmt", "call_stmt") else (),
+            opened=tuple(n for n in called(inner) if n in self.functions)
+            if self.functions and kind in ("select_stmt", "call_stmt")
+            else (),
             node=inner,
         )
         yield base

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from fulldress.formats import shell, tokens
 from fulldress.formats.late import late
+from fulldress.formats.patterns import Matcher, Pattern
 from fulldress.scan.credentials import commandsecrets, secretlines, secrets
 
 _PEM = late(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY[A-Z ]{0,6}-----\s+[A-Za-z0-9+/=\s]{40}")
@@ -20,6 +22,25 @@ _CONNINFO = late(
     r"(?i)(?<![A-Za-z])(pass(?:word|wd)?|pwd|secret|(?:api_?|auth_?)?token|api_?key)\s?=\s?([^\s;&'\",]{4,200})"
 )
 MAX_LINES = 2000
+TOKENS = tuple(Pattern(regex) for regex in tokens.LOOKS_LIKE)
+_WORDS = (
+    *(
+        "pass",
+        "pwd",
+        "kennwort",
+        "contrase",
+        "senha",
+        "wachtwoord",
+        "heslo",
+        "secret",
+        "token",
+        "credential",
+        "bearer",
+        "psk",
+    ),
+    *("masterauth", "kek", "community", "pw", "://", "-----begin", "eaaa", "auth=", "auth ="),
+    *("curl", "wget", "mysql", "psql", "smbclient", "export", "ssh", "echo", "env", "pghost", "pguser", "pgport", "pgdata"),
+)
 
 
 def secrets_of(text: str) -> Iterator[tuple[str, str]]:
@@ -48,6 +69,20 @@ def _all(text: str) -> Iterator[tuple[str, str]]:
         for command in shell.commands(text):
             for found in commandsecrets.found_in(command):
                 yield found.kind, found.value
+
+
+def may_hold(data: bytes) -> bool:
+    """False when no text within these bytes can have a secret or the name of one, but for tokens (``TOKENS`` finds them)."""
+    return bool(_glance().search(data).ends)
+
+
+@cache
+def _glance() -> Matcher:
+    """Words, which the engine makes ready in no time; one of them is in all that this module finds."""
+    keys = (f"{word}{between}key" for word in secrets.KEYS for between in ("", "_", "-", " ", "__"))
+    forms = (word for word in secretlines.FORM_WORDS if word != "auth")
+    words = dict.fromkeys((*_WORDS, *keys, "keybase", "key_base", *forms))
+    return Matcher([Pattern(f"(?i){re.escape(word)}", once=True) for word in words])
 
 
 def shaped(text: str) -> bool:

@@ -13,6 +13,9 @@ from fulldress.scan.credentials import secrets
 
 _HEADER = late(r"(?i)^(?:authorization\s*:\s*(?:bearer|basic|token)?|x-[a-z-]*(?:key|token)\s*:|private-token\s*:)\s*(\S+)$")
 _LONG = late(r"(?i)^--?((?:[a-z-]*-)?(?:password|passwd|passphrase|pass|token|secret|api-?key))(?:=(.*))?$", re.DOTALL)
+_KEYED = late(
+    r"(?i)^--?((?:licen[cs]e|api|secret|access|auth|encryption|encrypt|private|signing|activation|master)?-?key|license|serial)$"
+)
 _ANSWERED = late(r"""passw\w*\s+password\s+([^\s"'$]{4,})""")
 _SET = late(r"(?i)^(?:[\w.,=-]*,)?[\w.-]*(?:password|passwd|secret|token|apikey)=([^\s,$]{4,})$")
 _SUPERUSER = late(r"""create_superuser\(\s*["'][^"']*["']\s*,\s*["'][^"']*["']\s*,\s*["']([^"']{4,})["']""")
@@ -62,6 +65,7 @@ _SPLIT: dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(("redis-cli",), _after("-a", "--pass")),
     **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore"), _after("-p", "--password")),
     **dict.fromkeys(("docker", "podman", "oc"), _after("-p", "--password")),
+    **dict.fromkeys(("snmpset", "snmpget", "snmpwalk", "snmpbulkwalk", "snmptrap", "snmpbulkget"), _after("-c", "-A", "-X")),
     "helm": lambda previous, word: (
         (m[1] if (m := _SET.match(word)) else "")
         if previous in ("--set", "--set-string")
@@ -153,8 +157,11 @@ def _candidates(command: Command) -> Iterator[Secret]:
     if "debconf-set-selections" in (name, command.pipes_to) and (answer := _ANSWERED.search(command.text)) is not None:
         at = next((index for index, word in enumerate(command.argv) if answer[1] in word), HANDED)
         yield Secret(at, answer[1], "an answer to debconf")
+    edits = name in ("sed", "awk", "grep", "perl", "test", "[")
     for index, word in enumerate(command.argv[start + 1 :], start + 1):
         previous = command.argv[index - 1]
+        if edits and "=" in word:
+            continue
         yield from _by_program(name, previous, word, index)
         yield from _by_form(previous, word, index)
 
@@ -172,6 +179,14 @@ _ASK = frozenset(("chpasswd", "passwd", "smbpasswd", "kinit", "cryptsetup", "fai
 HANDED = -2
 """Stands for the index of a word: the secret is in a here-string or here-document."""
 _TYPED = late(r"""(?i)ass(?:word|phrase|wd)[\s\S]{0,120}?\bsend\s+(?:--\s+)?\\?["{]([^"$\\\s}]{4,})\\+[rn]""")
+_PAIRS = late(r"""(?:^|[\s,;&?{'"])([A-Za-z][\w.]{2,60})=([^\s,;&'"$`(){}<>|\\/*]{6,200})(?=$|[\s,;&}'"])""")
+"""``db_password=x env=prod``: settings that a word hands on (Ansible, Terraform, msiexec, forms of HTTP)."""
+
+
+def _is_pair(match: re.Match[str]) -> bool:
+    return secrets.is_secret_key(match[1]) and secrets.worth(match[2]) == "real"
+
+
 _HERE_STRING = late(r"""^<<<\s*(?:"([^"]*)"|'([^']*)'|(\S+))$""")
 
 
@@ -234,18 +249,35 @@ def _by_form(previous: str, word: str, index: int) -> Iterator[Secret]:
         yield Secret(index, option[2], f"the value of --{option[1]}")
     elif before is not None and before[2] is None:
         yield Secret(index, word, f"the value of --{before[1]}")
+    keyed = _KEYED.match(previous) if previous.startswith("-") and not word.startswith("-") else None
+    if keyed is not None and _is_key(word):
+        yield Secret(index, word, f"the value of --{keyed[1]}")
     if word.startswith("pass:"):
         yield Secret(index, word[5:], "a passphrase")
     if "create_superuser(" in word and (superuser := _SUPERUSER.search(word)) is not None:
         yield Secret(index, superuser[1], "an administrator's password")
     if "=" in word:
         yield from _assigned(word, index)
+        yield from (Secret(index, m[2], f"the value of {m[1]}") for m in _PAIRS.finditer(word) if _is_pair(m))
     for match in secrets.userinfos(word):
         yield Secret(index, match[3], "a password in a URL")
     for match in secrets.URL_PARAMETER.finditer(word) if "=" in word else ():
         yield Secret(index, match[2], "a secret in a URL")
     for token in tokens.tokens(word):
         yield Secret(index, token.value, "a provider's token")
+
+
+def _is_key(word: str) -> bool:
+    """True for a key as such: no file's, table's or key's name, no number of it."""
+    return (
+        secrets.worth(word) == "real"
+        and len(word) >= 8
+        and re.search(r"[A-Z]", word) is not None
+        and (
+            re.search(r"[^\w.:/-]", word) is not None
+            or re.fullmatch(r"[A-Z0-9]{4,8}(?:-[A-Z0-9]{4,8}){2,}", word) is not None
+        )
+    )
 
 
 def _assigned(word: str, index: int) -> Iterator[Secret]:

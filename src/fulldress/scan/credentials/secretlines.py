@@ -137,7 +137,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         "an encryption key",
     ),
     (
-        ("auth",),
+        ("basic_auth", "basic-auth"),
         late(r"""(?i)--?(?:http[_-])?basic[_-]auth[=\s"',]+[\w.-]+:([^\s"',:]{4,})"""),
         "a password for basic authentication",
     ),
@@ -196,6 +196,18 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         ),
         "a token",
     ),
+    (("cleartext-password",), late(r"""\bCleartext-Password\s*:?=\s*"?([^\s"]{4,})"""), "a password of RADIUS"),
+    (
+        ("user_",),
+        late(r"""^\s+user_\w+\s*=\s*["']([^"'$]{4,})["']"""),
+        "a password of a broker's user",
+    ),
+    (("community",), late(r"^\s*rwcommunity6?\s+([^\s\"'$]{4,})"), "an SNMP community that may write"),
+    (
+        ("set ",),
+        late(r"""^\s*set\s+\w*(?:pass|passwd|password|pwd|secret)\w*\s+["{]([^"$\[\s}]{4,})["}]"""),
+        "a password that is typed in",
+    ),
     (
         ("set -",),
         late(
@@ -206,9 +218,10 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 )
 """(words of which one must occur, in lower case; the form; what it is)."""
 FORMS_LOOK_LIKE = (
+    r"\bCleartext-Password\s|^\s{1,12}user_\w{1,40}\s{0,4}=\s{0,4}[\"']|\brwcommunity6?\s|[\w][_.-](pw|PW)[\"']?\s{0,4}[=:]|[_.-]community[\"']?\s{0,4}[=:]",
     r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]",
     r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
-    r"(?i)^\s{0,20}set\s{1,4}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
+    r"(?i)^\s{0,20}set[ \t]\s{0,3}(-\w{1,8}\s{1,4}){1,3}\w{0,40}(pass|pwd|secret|token|key)\w{0,20}\s",
     r"[\"'`][\w.-]{1,60}:[^@\s\"'`:/]{4,100}@(tcp|udp|unix)\(",
     r"(?i)ConvertTo-SecureString\s|\bnet\s{1,4}user?\s|\bcmdkey\s|\bauth\s{0,2}=\s{0,2}\([\"']|^\s{0,8}d-i\s|\bsend\s{1,4}(--\s{1,4})?[\"{][^\"$\\\s}]{6,60}\\[rn]|^\s{0,8}createUser\s",
     r"(?i)^\s{0,20}(ENV\s{1,4}|ARG\s{1,4})?[\w.-]{0,40}(passw(or)?d|passwd|bindpw|rootpw|requirepass|masterauth|secret)"
@@ -217,7 +230,8 @@ FORMS_LOOK_LIKE = (
     r"(?i)[\s\"']/(password|passwd|pwd)[=:][^\s]{4}",
     r"insecure-password\s{1,4}\S{4}|jdbc:oracle:\w{1,8}:[\w.-]{1,60}/[^@\s\"'/]{4,60}@",
     r"(?i)\b(sqlcmd|osql|bcp)\b[^\n]{1,200}\s-P|secret_key_base|(passw(or)?d|pwd|secret|token|key)\s{1,4}As\s{1,4}String",
-    r"(?i)^\s{0,8}(#define|set)\s{1,8}[\w:(,]{0,40}(pass(w(or)?d)?|pwd|secret|token|key|community)[\w)]{0,10}\s{1,20}\"",
+    rf"(?i)(pass(w(or)?d)?|pwd|secret|token|kek|community|({'|'.join(secrets.KEYS)})_{{0,2}}key|key_{{0,2}}base)"
+    r"[\w)]{0,10}[^\S\n]{1,20}\"[^\"\\\n]{6}",
     r"(?i)\b(validation|decryption)Key=|[\"']crypt[\"']\s{0,4}=>|basic[_-]auth[=\s\"',]",
     r"\"Key\"\s{0,2}:\s{0,2}\"[^\"\n]{16,200}\"",
     r"(?i)\b(getenv|environ(\.get)?|ENV(\.fetch)?)[(\[{]\s{0,4}[\"']?[\w.]{0,60}(pass|_pw|pwd|secret|token|key)\w{0,20}[\"']?\s{0,4}"
@@ -281,7 +295,9 @@ def _candidates(place: str, line: str) -> Iterator[Secret]:
             yield Secret(name, value, "a secret", code, worth=worth if known else "")
 
 
-_OF_A_FORM = late("|".join(re.escape(word) for words, _, _ in _FORMS for word in words))
+FORM_WORDS = tuple(dict.fromkeys(word for words, _, _ in _FORMS for word in words))
+"""One of these is in every secret that is known by its form, in lower case."""
+_OF_A_FORM = late("|".join(map(re.escape, FORM_WORDS)))
 
 
 def _by_form(line: str) -> Iterator[tuple[str, str]]:

@@ -43,14 +43,19 @@ _PHRASES = {
         "rpc secret",
         "pass word",
         "pass phrase",
-        "db pw",
-        "bind pw",
-        "root pw",
+        *(
+            f"{w} pw"
+            for w in ("db", "bind", "root", "svc", "service", "user", "admin", "app", "erp", "mail", "smtp", "ftp", "sql")
+        ),
+        *(f"{w} community" for w in ("snmp", "ro", "rw", "read", "write", "trap")),
+        "aes key",
         "auth token",
         "de passe",
         "contrase a",
     ),
 }
+KEYS = tuple(sorted({phrase.removesuffix(" key") for phrase in _PHRASES if phrase.endswith(" key")}))
+"""What stands before ``key`` in the name of a secret."""
 _COUNTING = late(
     r"(?i)(^|_)(next|prev(ious)?|page|pagination|paging|continuation|continue|input|output|request|purchase|csrf|xsrf|parse|lex|"
     r"start|end|marker|max|min|sync|cancel(lation)?|cli|dry|device|special|eos|bos|pad|unk|sep|mask|stop|idempotency|"
@@ -62,7 +67,8 @@ _COUNTING = late(
 )
 _NOT_A_VALUE = late(
     r"""(?ix) ^(
-      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
+      | \$.* | `.* | %\(.*\)s | %[A-Z_]+% | @[A-Z_.]+@? | @@[A-Za-z_.]+@@ | __[A-Z_]+__
+      | \{\{.*\}\} | <.*> | \*+ | x{3,} | \.{3,} | ENC[\[(].* | !vault.*
       | \{cipher\}.* | \#\{.* | &\w+; | %[sdr]?
       | true | false | yes | no | on | off | none | null | nil | required | optional | prompt | \d{1,3} | undefined | string
       | /[^\s]* | \./[^\s]* | ~/.* | [a-z]:\\.* | (file|env|vault|arn|ref|secret|ssm|op|keyring|sops|pass|asm|kms):.*
@@ -118,6 +124,8 @@ _ARGUMENTS = (
     late(rf"(?i)(--(?:[a-z-]*(?:password|token|secret|api-?key))[ =]\s*){_WORD}"),
     late(r"""(?i)(\bx-(?:api-key|auth-token)\s*:\s*)([^\s'"]+)"""),
     late(rf"(pass:){_WORD}"),
+    late(r"(?i)(\b(?:rw|ro)community6?\s+|\bsnmp-server\s+community\s+)(\S+)"),
+    late(rf"(\bsnmp\w+\s(?:[^|;&]*\s)?-c\s*){_WORD}"),
     late(r"((?:-U|--user)[ =]?\s*[\"']?[^\s%'\"]{1,64}%)([^\s'\"]+)"),
     late(rf"(ldap\w+\s(?:[^|;&]*\s)?-w\s*){_WORD}"),
 )
@@ -189,7 +197,7 @@ def is_real(value: str) -> bool:
 
 
 _HINT = late(
-    r"(?i)://|pass|kennwort|contrase|senha|wachtwoord|heslo|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}"
+    r"(?i)://|pass|community|snmp|kennwort|contrase|senha|wachtwoord|heslo|secret|token|key|auth|pwd|identified|(?:^|\s)-[uUpwP]|[?&;]sig=|[A-Za-z0-9_.~-]{20}"
 )
 _AUTHORIZATION = late(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\"$]{4,})")
 _ASSIGNMENT = late(

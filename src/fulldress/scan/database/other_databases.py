@@ -264,3 +264,63 @@ def laravel(text: str) -> list[Stop]:
         if hit is not None:
             found.append(Stop(number, hit[0], hit[1], line.strip()[:200]))
     return found
+
+
+_CALL = late(
+    r"\b\w+\.(AddColumn|AlterColumn|CreateIndex|AddForeignKey|AddCheckConstraint|AddPrimaryKey|AddUniqueConstraint|DropColumn"
+    r"|RenameColumn|RenameTable|DropTable|CreateTable|Sql)(?:<[\w.?\[\]<>]+>)?\s*\("
+)
+_OF_TABLE = late(r"\b(?:table|name)\s*:\s*\"([\w.]+)\"")
+_CALLS: dict[str, tuple[Severity, str]] = {
+    "AlterColumn": ("high", "may write the whole table under a lock"),
+    "CreateIndex": ("high", "builds an index while writes wait"),
+    "AddForeignKey": ("high", "checks a foreign key while writes wait"),
+    "AddCheckConstraint": ("medium", "checks every row while writes wait"),
+    "AddPrimaryKey": ("high", "builds an index while everybody waits"),
+    "AddUniqueConstraint": ("high", "builds an index while everybody waits"),
+    **dict.fromkeys(
+        ("DropColumn", "RenameColumn", "RenameTable", "DropTable"), ("medium", "takes away what the running version uses")
+    ),
+}
+_GENTLE = late(r"CreatedConcurrently\"\s*,\s*true|SqlServer:Online\"\s*,\s*true")
+_ITS_SQL = late(r"Sql\s*\(\s*[@$]{0,2}\"+((?:[^\"\\]|\\.|\"\")*)")
+_NO_WAY_BACK = late(r"\bvoid\s+Down\s*\([^)]*\)\s*(?:\{|=>)\s*throw\s+new\s+\w*Not(?:Supported|Implemented)")
+
+
+def efcore(text: str) -> list[Stop]:
+    """The same for a migration of Entity Framework Core, the way forward only; and whether there is one back."""
+    begin = text.find("void Up(")
+    end = text.find("void Down(", begin)
+    up = text[begin : end if end > 0 else len(text)] if begin >= 0 else ""
+    first = text.count("\n", 0, max(begin, 0)) + 1
+    made: set[str] = set()
+    found: list[Stop] = []
+    for match in _CALL.finditer(up):
+        name, call = match[1], up[match.start() : match.start() + LONGEST].split(");", 1)[0]
+        table = next((m[1] for m in _OF_TABLE.finditer(call) if m[0].startswith("table") or name in _BY_NAME), "")
+        line = first + up.count("\n", 0, match.start())
+        shown = " ".join(call.split())[:200]
+        if name == "CreateTable":
+            made.add(table)
+        elif name == "Sql":
+            sql = _ITS_SQL.search(call)
+            form = _judged(sql[1].strip(), (*_SQLSERVER, *_ANY), made) if sql is not None else None
+            if form is not None:
+                found.append(Stop(line, form.severity, form.what, shown))
+        elif table not in made and not _GENTLE.search(up[match.start() : match.start() + LONGEST].split(";", 1)[0]):
+            if name == "AddColumn" and re.search(
+                r"defaultValueSql\s*:\s*\"(?!'|\d|NULL|true|false|CURRENT|now\(\)|GETDATE)", call
+            ):
+                found.append(Stop(line, "high", "computes a value for every row while everybody waits", shown))
+            elif name in _CALLS:
+                found.append(Stop(line, *_CALLS[name], shown))
+    back = _NO_WAY_BACK.search(text)
+    if back is not None:
+        found.append(Stop(text.count("\n", 0, back.start()) + 1, "low", "has no way back: its Down throws", back[0]))
+    return found
+
+
+LONGEST = 2000
+"""Characters of one call."""
+_BY_NAME = ("RenameTable", "DropTable", "CreateTable")
+"""Calls that give the table as ``name:``."""

@@ -49,7 +49,7 @@ _VARIABLE = late(r"\$\((\w+)\)")
 
 def embedded(context: Context) -> list[Script]:
     """The commands of specs, container files, Makefiles and YAML files that are no documentation or test."""
-    return memo(context, "embedded shell", lambda: [*_embedded(context), *_in_yaml(context)])
+    return memo(context, "embedded shell", lambda: [*_embedded(context), *in_yaml(context)])
 
 
 def tasks(context: Context) -> list[Script]:
@@ -58,6 +58,11 @@ def tasks(context: Context) -> list[Script]:
     Their text is what a shell gets, at the lines of the file.
     """
     return [s for s in embedded(context) if s.entry.place.endswith(_YAML_ENDS) and not RUNNERS.search(s.entry.place)]
+
+
+def in_yaml(context: Context) -> list[Script]:
+    """The commands of YAML files alone."""
+    return memo(context, "shell in YAML", lambda: list(_in_yaml(context)))
 
 
 def _in_yaml(context: Context) -> Iterator[Script]:

@@ -43,6 +43,7 @@ LOOKS_FOR = (
 
 _QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
 _PG_CALL = late(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")
+_PG_COMMAND = late(rf"(?is)\s*,\s*{_QUOTED}")
 _CRON_STRING = late(r"""["'=:>\s]((?:[\w*?,/#LW-]+ +){5,6}[\w*?,/#LW-]+)""")
 _KEYWORD = late(r"(minute|hour|day_of_week|day_of_month|month_of_year)\s*=\s*(?:['\"]([^'\"]*)['\"]|(\d+))")
 _BEAT = late(r"['\"]schedule['\"]\s*:\s*(?:(\d+(?:\.\d+)?)\b|(?:datetime\.)?timedelta\()")
@@ -88,7 +89,13 @@ def _pg_cron(context: Context, entry: Entry, number: int) -> Iterator[Job]:
     first, second = (
         next((g for g in groups if g), "") for groups in ((call[1], call[2], call[4]), (call[5], call[6], call[8]))
     )
-    schedule, command = (first, second) if crontab.parse_schedule(first) is not None else (second, call.string[call.end() :])
+    rest = _PG_COMMAND.match(call.string, call.end())
+    third = (
+        next((rest[g] for g in (1, 2, 4) if rest[g]), "")
+        if rest is not None
+        else call.string[call.end() :].partition(";")[0]
+    )
+    schedule, command = (first, second) if crontab.parse_schedule(first) is not None else (second, third)
     if crontab.parse_schedule(schedule) is not None:
         command = " ".join(command.split()).strip(" ,;)$'")[:200]
         yield Job(entry.place, number, schedule, command, False, lines[number - 1].strip(), kind="pg_cron", zone="UTC")

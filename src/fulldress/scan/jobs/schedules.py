@@ -177,11 +177,24 @@ def _written_jobs(context: Context) -> Iterator[Job]:
             system = _CRON_FILE.search(target) is not None
             if not system and "crontab" not in (command.name, command.pipes_to) and not _SPOOL.search(target):
                 continue
-            body = command.heredoc or "\n".join(command.argv[1:] if command.name in ("echo", "printf") else ())
+            body = (
+                command.heredoc
+                or _here_string(command)
+                or "\n".join(command.argv[1:] if command.name in ("echo", "printf") else ())
+            )
             for job in crontab.jobs(body.replace("\\n", "\n"), file=script.entry.place, system=system):
                 line = command.end_line + job.line if command.heredoc else command.line
                 text = lines[line - 1].strip() if line <= len(lines) else command.text
                 yield Job(script.entry.place, line, job.schedule, job.command, False, text, user=job.user)
+
+
+_HERE_STRING = late(r"""^<<<\s*(?:"([^"]*)"|'([^']*)')$""")
+
+
+def _here_string(command: Command) -> str:
+    """``crontab - <<< "10 1 * * * x"``."""
+    found = (_HERE_STRING.match(r.strip()) for r in command.redirects)
+    return "\n".join(m[1] or m[2] or "" for m in found if m is not None)
 
 
 def _copied(context: Context, script: Script, command: Command) -> Iterator[Crontab]:

@@ -6,6 +6,7 @@ and examples are left out.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,12 +14,16 @@ from typing import NamedTuple
 from fulldress.formats import shell, shellflow
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
+from fulldress.model.package import Entry
 from fulldress.scan.network.endpoints import Url, urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import Script, acting_lines, is_code, memo, scripts
 from fulldress.scan.rule import Context
 
 URL = Pattern(r"(?i)[a-z][a-z0-9+.-]{1,10}://")
+QUOTED = Pattern(r"[\"'][a-z][a-z0-9+.-]*://")
+"""In programs only literals count: most of their addresses stand in comments, and such files need not be read."""
+LOOKS_FOR = (URL, QUOTED)
 _IN_BINARY = late(rb"\b[a-z][a-z0-9+.-]{1,14}://[!-~]{4,200}")
 _ABOUT = late(
     r"""(?ix)^\s*(?:-\s*)?["'<]?(documentation\w*|homepage|\w*url>|__?url__?|url|bugs|vcs-\w+|\$schema|\$id|license\w*|examples?|see|default_?ns|
@@ -55,7 +60,7 @@ def uses(context: Context) -> list[Use]:
 
 
 def _uses(context: Context) -> Iterator[Use]:
-    for entry, number, line in acting_lines(context, URL, acting=lambda e: standing(e.place) == "acting"):
+    for entry, number, line in _lines(context):
         if not _ABOUT.match(line) and not (is_code(entry.place) and not _LITERAL.search(line)):
             bare = _NAMESPACE.sub("", line) if "://" in line and _may_name_a_space(line) else line
             text = line.strip()  # once: a line of a minified file is long, and holds many
@@ -65,6 +70,13 @@ def _uses(context: Context) -> Iterator[Use]:
         match = _IN_BINARY.search(context.around(hit, before=32, after=200))
         for url in urls(match[0].decode("ascii")) if match is not None else ():
             yield Use(hit.entry.place, 0, url.text, url)
+
+
+def _lines(context: Context) -> Iterator[tuple[Entry, int, str]]:
+    """The lines that may name one, in order of place."""
+    settings = acting_lines(context, URL, acting=lambda e: standing(e.place) == "acting" and not is_code(e.place))
+    programs = acting_lines(context, QUOTED, acting=lambda e: standing(e.place) == "acting" and is_code(e.place))
+    return heapq.merge(settings, programs, key=lambda found: found[0].place)
 
 
 def _put_together(context: Context) -> Iterator[Use]:

@@ -46,9 +46,7 @@ LOOKS_FOR = (
     ),
     Pattern(r"^\s{0,4}(archive_mode|wal_level|synchronous_commit)\s{0,4}=?\s{0,4}'?(off|minimal)\b"),
     Pattern(r"(?i)^\s{0,4}(innodb_(flush_log_at_trx_commit|doublewrite)|sync_binlog|(loose-)?skip[-_]log[-_]bin)\b"),
-    Pattern(
-        r"\b(stop-writes-on-bgsave-error|appendonly)\s{1,4}no\b|\bconfig\s{1,4}set\s{1,4}save\b|^\s{0,4}save\s{1,4}\"\""
-    ),
+    Pattern(r"\b(stop-writes-on-bgsave-error|appendonly)\s{1,4}no\b|\bconfig\s{1,4}set\s{1,4}save\b|\bsave\s\"\""),
     Pattern(r"\bunclean\.leader\.election\.enable|\bmin\.insync\.replicas\s{0,4}[=:]|--replication-factor[ =]1\b"),
     Pattern(r"^\s{0,40}(-\s{0,4})?[\"']?(tmpfs|acks|unsafe-no-fsync)[\"']?\s{0,4}[:=]|index\.translog\.durability"),
     Pattern(r"(?i)^\s{0,8}journal:\s{0,4}$|[\s\"'](--nojournal|--unsafe-no-fsync)\b"),

@@ -37,6 +37,7 @@ from fulldress.formats.late import late
 from fulldress.formats.links import leads_to
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
+from fulldress.scan.places import standing
 from fulldress.scan.reading import memo
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -52,6 +53,9 @@ _RECORD = late(r"(^|[/!])[^/!]+\.dist-info/RECORD$")
 _MD5SUMS = late(r"(^|[/!])DEBIAN/md5sums$")
 _NAME = late(r"(?i)sum|sha\d|md5|^RECORD$")
 """Passes every name of a list, in one look at each of very many names."""
+_MANIFEST = late(r"(?i)(^|[/!])(manifest|checksums?|files|integrity|package|release)\.json$")
+_ENDS = ("anifest.json", "hecksums.json", "hecksum.json", "iles.json", "ntegrity.json", "elease.json", "ackage.json")
+MAX_MANIFEST = 4 << 20
 _UNLISTED = late(r"\.dist-info/(RECORD(\.jws|\.p7s)?|direct_url\.json|INSTALLER|REQUESTED)$|\.pyc$|(^|/)DEBIAN(/|$)|^etc/")
 _SIGNATURE = (".asc", ".sig", ".p7s", ".minisig", ".sign", ".gpg", ".sigstore", ".sigstore.json", ".pub")
 
@@ -69,14 +73,18 @@ class _List(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """Up to four findings a list: changed, gone, not named, weak."""
-    for found in _lists(context):
+    for found in (*_lists(context), *_manifests(context)):
         inside = {
             entry.place.removeprefix(found.root): entry
             for entry in _contents(context).get(found.entry.place.rpartition("!/")[0], ())
             if entry.place.startswith(found.root)
         }
         yield from _compared(context, found, inside)
+        if found.entry.place.endswith(".json"):
+            continue  # what a manifest leaves out it need not have meant to name
         yield from _uncovered(context, found, inside)
+        if any(found.root + line.path == found.entry.place for line in found.lines if line.algorithm):
+            yield _finding(found, "low", f"{_name(found)} has a sum of itself, which cannot fit", [_name(found)])
 
 
 def _contents(context: Context) -> dict[str, list[Entry]]:
@@ -109,6 +117,19 @@ def _lists(context: Context) -> Iterator[_List]:
         elif _MD5SUMS.search(entry.place):
             yield _List(entry, folder.removesuffix("DEBIAN/"), checksums.parse_any(context.text(entry) or ""), True)
         elif checksums.is_any_list(name) and (lines := checksums.parse_any(context.text(entry) or "", name)):
+            yield _List(entry, folder, lines, False)
+
+
+def _manifests(context: Context) -> Iterator[_List]:
+    """Sums in JSON count as a list when most of what they name is there: other files have digests in them, too."""
+    for entry in context.ending(
+        "anifest.json", "hecksums.json", "hecksum.json", "files.json", "ntegrity.json", "elease.json"
+    ):
+        text = context.text(entry) if _MANIFEST.search(entry.place) and entry.size <= MAX_MANIFEST else None
+        lines = checksums.parse_json(text) if text is not None and standing(entry.place) == "acting" else []
+        folder = entry.place[: max(entry.place.rfind("/"), entry.place.rfind("!")) + 1]
+        there = sum(context.entry(folder + line.path) is not None for line in lines)
+        if lines and there * 2 >= len(lines):
             yield _List(entry, folder, lines, False)
 
 
@@ -153,7 +174,7 @@ def _compared(context: Context, found: _List, inside: dict[str, Entry]) -> Itera
 
 def _judged(context: Context, found: _List) -> bool:
     """True for the strong lists that the trust verdict has judged, with what they leave uncovered."""
-    return context.is_judged and not found.complete and not _weak(found)
+    return context.is_judged and not found.complete and not _weak(found) and not found.entry.place.endswith(".json")
 
 
 def _digest(context: Context, entry: Entry, algorithm: str) -> str:
@@ -221,12 +242,17 @@ BAD = (
         "c": "3",
     },
     {"MD5SUMS": f"{_sum(b'1', 'md5')}  a\n", "a": "1"},
+    {"SHA256SUMS": f"{_sum(b'1', 'sha256')}  a\n{_sum(b'', 'sha256')}  SHA256SUMS\n", "a": "1"},
+    {"manifest.json": f'{{"files": [{{"path": "bin/a", "sha256": "{_sum(b"1", "sha256")}"}}]}}', "bin/a": "2"},
+    {"manifest.json": f'{{"files": {{"a.sh": {{"sha256": "sha256:{_sum(b"1", "sha256")}"}}}}}}', "a.sh": "2"},
     {"x.whl!/x-1.dist-info/RECORD": _row("x/a.py", b"1") + "x-1.dist-info/RECORD,,\n", "x.whl!/x/a.py": "2"},
     {"x.whl!/x-1.dist-info/RECORD": _row("x/a.py", b"1"), "x.whl!/x/a.py": "1", "x.whl!/x/evil.py": "1"},
     {"a.deb!/DEBIAN/md5sums": f"{_sum(b'1', 'md5')}  usr/bin/a\n", "a.deb!/usr/bin/a": "2"},
     {"a.deb!/DEBIAN/md5sums": f"{_sum(b'1', 'md5')}  usr/bin/a\n", "a.deb!/DEBIAN/control": "x"},
 )
 GOOD = (
+    {"manifest.json": f'{{"files": [{{"path": "bin/a", "sha256": "{_sum(b"1", "sha256")}"}}]}}', "bin/a": "1", "b": "2"},
+    {"manifest.json": f'{{"images": [{{"name": "x/y", "digest": "sha256:{_sum(b"1", "sha256")}"}}]}}', "a": "1"},
     {"SHA256SUMS": f"{_sum(b'1', 'sha256')} *./a\r\n", "a": "1", "SHA256SUMS.asc": "x"},
     {"x.whl!/x-1.dist-info/RECORD": _row("x/a.py", b"1") + "x-1.dist-info/RECORD,,\n", "x.whl!/x/a.py": "1"},
     {

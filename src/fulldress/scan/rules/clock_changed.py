@@ -42,7 +42,7 @@ from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
     slug="clock-changed",
-    family="schedule",
+    family="privilege",
     title="Clock or time zone is changed",
     severity="medium",
     confidence="certain",
@@ -55,29 +55,38 @@ _ZONE = Pattern(
     r"[\s\"'=]-Duser\.timezone=[A-Z]|^\s{0,40}(-\s{0,4})?([\"']?|export\s{1,4}|Environment=\"?|ENV\s{1,4})TZ[\"']?\s{0,2}[:=]\s{0,2}[\"']?[A-Z]"
     r"|^\s{0,4}date\.timezone\s{0,4}=\s{0,4}[\"']?[A-Z]"
 )
-LOOKS_FOR = (_WINDOWS, _MODULE, _ZONE)
+LOOKS_FOR = (_WINDOWS, _MODULE)
 _WINDOWS_FORM = late(
     r"(?i)\b(?:(Set-TimeZone\s|tzutil(?:\.exe)?\s+/s)|(Set-Date\s+(?!-Adjust)|net\s+stop\s+w32time|w32tm\s+/unregister))"
 )
 _GIVEN = late(r"""(?:-Duser\.timezone=|\bTZ["']?\s*[:=]\s*["']?|date\.timezone\s*=\s*["']?)([A-Z]\w+(?:/[\w+-]+)*)""")
 _FOR_ONE = late(r"^\s*TZ=\S+\s+[^\s#]")
 """``TZ=UTC date``: for one command."""
+_MAY = ("timedatectl", "ntp", "date -", "rdate", "hwclock", "/etc/localtime", "/etc/timezone", "chrony", "timesyncd")
+"""A script without one of these does nothing to the clock."""
 _KEEPS = late(r"^(?:chronyd?|ntpd?|ntpsec|systemd-timesyncd|openntpd)(?:\.service)?$")
 _CONSEQUENCE = "Jobs of the whole host run at another hour, twice or not at all; databases and brokers see time jump."
 _FIX = "Leave time and zone of the host to its owner; give the program its zone in its own settings."
 
 
+def looks_for(context: Context) -> tuple[Pattern, ...]:
+    """Where a zone is given: only with an inventory is it known whether it is another one."""
+    return (_ZONE,) if context.estate is not None else ()
+
+
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each command, and for each file with a zone that is not the host's."""
     for script in (*scripts(context), *embedded(context)):
-        if role(context, script.entry.place) in ("library", "init") or CONTAINERFILE.search(script.entry.place):
+        if not any(word in script.text for word in _MAY) or CONTAINERFILE.search(script.entry.place):
+            continue
+        if role(context, script.entry.place) in ("library", "init"):
             continue
         for command in script.commands:
             what = changed(command)
             if what:
                 yield _finding(script.entry.place, command.line, command.text, what, META.severity)
     told: set[str] = set()
-    for entry, number, line in acting_lines(context, *LOOKS_FOR):
+    for entry, number, line in acting_lines(context, *LOOKS_FOR, *looks_for(context)):
         if entry.place in told or standing(entry.place) != "acting" or role(context, entry.place) == "library":
             continue
         hit = _line(context, entry.place, line)
@@ -117,7 +126,7 @@ def changed(command: Command) -> str:
     if name in ("ntpdate", "sntp", "rdate", "hwclock") and not {"-q", "-r", "--show", "-d"} & set(words):
         sets = name in ("ntpdate", "rdate") or bool({"-S", "-s", "--set", "--hctosys"} & set(words))
         return "sets the host's clock" if sets else ""
-    if name == "date" and any(re.match(r"-[a-zA-Z]*s$|--set", w) for w in words):
+    if name == "date" and any(re.match(r"-[uR]*s$|--set", w) for w in words):
         return "sets the host's clock"
     written = [words[-1]] if words and name in ("ln", "cp", "mv", "install", "tee") else []
     written += [r for r in command.redirects if r.lstrip("0123456789&").startswith(">")]
@@ -173,7 +182,7 @@ BAD = (
     Sample(files={"env.sh": "#!/bin/sh\nexport TZ=UTC\n"}, estate=_estate("Europe/Madrid")),
 )
 GOOD = (
-    {"up.sh": "#!/bin/sh\nset -e\ntimedatectl show\ndate -u +%s\nTZ=UTC date\nhwclock -r\nsystemctl restart chronyd\n"},
+    {"up.sh": "#!/bin/sh\nset -e\ntimedatectl show\nTZ=UTC date -Iseconds\nhwclock -r\nsystemctl restart chronyd\n"},
     {"Dockerfile": "FROM x:1\nRUN ln -sf /usr/share/zoneinfo/UTC /etc/localtime\n"},
     {"w/a.ps1": "Get-TimeZone\n# Set-TimeZone -Id UTC\n", "conf/a.yml": "  timezone: Europe/Berlin\n"},
     {"env.sh": "#!/bin/sh\nexport TZ=UTC\n"},

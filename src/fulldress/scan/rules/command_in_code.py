@@ -49,13 +49,38 @@ META = RuleMeta(
     confidence="likely",
 )
 LOOKS_FOR = (
-    Pattern(r"^\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s)"),
+    Pattern(
+        r"\t[@+-]{0,2}\s{0,4}(sudo\s{1,4})?(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s)"
+    ),
+    Pattern(
+        r"\b(rm_rf|rm_r|rmtree|remove_tree|RemoveAll|rimraf|rmSync|rmdirSync|deleteDirectory|deltree|Directory\.Delete)\b\s{0,2}\(?"
+        r"[^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env|GetEnvironmentVariable)"
+    ),
+    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?rm[ \t]\s{0,3}-\w{0,8}[rR][^\n]{0,80}(\bENV\b|environ|getenv|Getenv|process\.env)"),
+    Pattern(
+        r"\b(chmod_R|chmodSync|os\.chmod|os\.Chmod|chmod)\s{0,2}\(?[^\n]{0,60}\b0?o?0?777\b|\bumask\s?\(\s?0{1,4}\s?\)|permissions\s{0,2}=\s{0,2}0777\b"
+    ),
+    Pattern(r"[\"'`]\s{0,4}(sudo\s{1,4})?find\s{1,4}/[^\n\"'`]{1,120}\s(-delete\b|-exec\s{1,4}rm\b)"),
     Pattern(r"\brmtree\(\s{0,4}[\"']/|\bremove_tree\(\s{0,4}[\"']/"),
     Pattern(
-        r"[\"'`]\s{0,4}(sudo\s{1,4})?(rm\s{1,4}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd\s{1,4}if=|curl\s|wget\s|"
+        r"[\"'`](\s{0,4}sudo)?\s{0,4}(rm[ \t]\s{0,3}-\w{0,8}[rR]|chmod\s|chown\s|mkfs|dd[ \t]\s{0,3}if=|curl\s|wget\s|"
         r"setenforce\s{1,4}0|ufw\s{1,4}disable|ip6?tables\s{1,4}-F)"
     ),
-    Pattern(r"[\"'](rm|chmod|mkfs[.\w]{0,6}|setenforce|ufw|ip6?tables)[\"']\s{0,2},\s{0,2}[\"']"),
+    Pattern(r"[\"'](rm|chmod|mkfs[.\w]*|setenforce|ufw|ip6?tables)[\"']\s*,\s*[\"']"),
+)
+_FROM_ENVIRONMENT = late(
+    r"\b(?:rm_rf|rm_r|rmtree|remove_tree|RemoveAll|rimraf|rmSync|rmdirSync|deleteDirectory|deltree|Directory\.Delete)\b\s*\(?\s*"
+    r"[\"'`f]{0,2}\W{0,4}(?:[\w.]*\()?\s*(?:ENV\b|os\.environ|os\.getenv|getenv|os\.Getenv|process\.env|(?:System|Environment)\.[gG]etenv"
+    r"|Environment\.GetEnvironmentVariable)"
+    r"|[\"'`]\s*(?:sudo\s+)?rm\s+-\w*[rR]\w*\s+[^\"'`\n]*/?[\"'`]?\s*[+.,]?\s*(?:\$\{|#\{)?\s*(?:ENV\b|os\.environ|os\.getenv|getenv|os\.Getenv|process\.env)"
+)
+"""A removal whose path, or the end of it, is a variable of the environment."""
+_ALL_MAY_WRITE = late(
+    r"\b(?:chmod_R|chmodSync|os\.chmod|os\.Chmod|chmod)\s*\(?[^\n]*\b0?o?0?777\b|\bumask\s?\(\s?0{1,4}\s?\)|permissions\s*=\s*0777\b"
+)
+_BY_AGE = late(
+    r"(?:\b(?:system|exec|shell_exec|sh|run|execSync|check_call|popen|Popen)\s*\(?\s*[rf]?|^\s*(?:sh|system)\s+)[\"'`]\s*(?:sudo\s+)?"
+    r"find\s+(/(?!tmp\b|var/tmp\b|var/cache\b)\S+)\s[^\"'`]*(?:-delete\b|-exec\s+rm\b)"
 )
 _CALL = late(
     r"\b(?:system|exec|shell_exec|passthru|popen2?|proc_open|execSync|spawnSync|check_call|check_output|run|call|Popen|getoutput|exec\w*)"
@@ -180,6 +205,17 @@ def _called(line: str) -> _Bad | None:
     tree = _TREE.search(line)
     if tree is not None:
         return _Bad("high", f"removes {tree[1]} of the system", "What every other program keeps there is gone.")
+    if _FROM_ENVIRONMENT.search(line) and not re.search(r"(?i)\b(?:or|\|\|)\s+(?:raise|die|exit|abort)", line):
+        return _Bad(
+            "high", "removes a path that comes from the environment", "When the variable is not set, the folder above goes."
+        )
+    if _ALL_MAY_WRITE.search(line):
+        return _Bad("medium", "lets everybody write", "Any user of the host may change what runs.")
+    by_age = _BY_AGE.search(line)
+    if by_age is not None:
+        return _Bad(
+            "medium", f"deletes what lies in {by_age[1]}, by a pattern", "What somebody still needs is gone without a word."
+        )
     words = _WORDS.search(line)
     if words is not None:  # a list of words is what a shell would have made of the line
         line = line[: words.start()] + '"' + " ".join(a or b for a, b in _WORD.findall(words[0])) + '"' + line[words.end() :]
@@ -253,12 +289,21 @@ BAD = (
     {"tools/up.js": "execSync(`rm -rf ${dir}/x`);\n"},
     {"Makefile": "install:\n\trm -rf $(OUT)/*\n\tchmod -R 777 /var/www/x\n"},
     {"src/x.c": 'int main(void) { system("curl -k https://lic.vendor.example/"); }\n'},
+    {"lib/x.rb": "FileUtils.rm_rf(\"#{ENV['EXPORT_DIR']}/\")\n"},
+    {"tools/r.py": 'os.system("rm -rf /var/spool/x/" + os.getenv("SUB", ""))\n'},
+    {"api/c.go": '\texec.Command("sh", "-c", "rm -rf "+os.Getenv("SPOOL_DIR")+"/*").Run()\n'},
+    {"api/d.go": '\tos.RemoveAll(os.Getenv("SPOOL_DIR"))\n'},
+    {"lib/x.rb": "FileUtils.chmod_R 0777, '/srv/x/shared'\n"},
+    {"web/config.php": "<?php\n$CFG->directorypermissions = 0777;\n"},
+    {"lib/tasks/c.rb": 'sh "find /srv/uploads -mtime +365 -delete"\n'},
 )
 GOOD = (
     {
         "upgrade/move.py": "shutil.rmtree(tmp)\nshutil.rmtree('/opt/x/old')\n",
         "app/a.py": 'shutil.rmtree(target + "/files")\n',
     },
+    {"lib/x.rb": "FileUtils.rm_rf(Rails.root.join('tmp', 'x'))\nFileUtils.chmod_R 0755, '/srv/x'\n"},
+    {"api/d.go": "\tos.RemoveAll(tmp)\n\tos.Chmod(p, 0755)\n", "lib/t.rb": 'sh "find /tmp/x -mtime +1 -delete"\n'},
     {"setup.tcl": "# file delete -force $x\nfile delete -force /opt/x/cache\nfile copy -force a $dir\n"},
     {"recipes/default.rb": "execute 'clean' do\n  command 'rm -rf /opt/x/cache'\nend\n"},
     {"up.py": "subprocess.run(['chmod', '755', '/opt/lab'])\nprint('ufw disable')\nrun(['rm', '-rf', '/opt/lab/x'])\n"},

@@ -48,8 +48,8 @@ _OFF = r"(?:false|off|no|0|none|null|disabled?)"
 _LINE = late(rf"(?i)^(\s*)[\"']?([\w.-]*?)[._-]?(?<![a-z]){_SWITCH}[\"']?\s*[:=]\s*[\"']?{_OFF}[\"']?\s*,?\s*$")
 LOOKS_FOR = (
     Pattern(
-        r"(?i)(tls|ssl|encrypt)[\w.-]{0,12}[\"']?\s{0,4}[:=]\s{0,4}"
-        r"[\"']?(false|off|no|0|none|null|disabled?)[\"']?\s{0,4},?\s{0,4}$"
+        r"(?i)(tls|ssl|encrypt(ion)?)([._-]?(enabled?|required?|on|mode))?[\"']?[^\S\n]*[:=][^\S\n]*"
+        r"[\"']?(false|off|no|0|none|null|disabled?)[\"']?[^\S\n]*,?[^\S\n]*$"
     ),
 )
 _OTHER = late(

@@ -45,6 +45,9 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
+    Pattern(
+        r"\bsecurity_opt\s{0,4}:\s{0,4}\[[^\n]{0,200}unconfined|^\s{0,40}-\s{0,4}[\"']?(seccomp|apparmor)[:=]unconfined"
+    ),
     Pattern(r"\bprivileged[\"']?\s{0,4}:\s{0,4}[\"']?true"),
     Pattern(r"[\[,]\s{0,4}[\"']?/:/"),
     Pattern(r"\b(cap_)?add\s{0,4}:\s{0,4}\[[^\]\n]{0,80}(SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)\b"),
@@ -54,6 +57,7 @@ LOOKS_FOR = (
     Pattern(r"^\s{0,40}-\s{0,4}[\"']?(CAP_)?(SYS_ADMIN|SYS_MODULE|SYS_PTRACE|ALL)[\"']?\s{0,4}$"),
 )
 _KINDS: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
+    (late(r"\b(?:seccomp|apparmor)[:=]unconfined"), "medium", "runs without the confinement of containers"),
     (late(r"(?:^\s*|[{,]\s*)[\"']?privileged[\"']?\s*:\s*[\"']?true"), "high", "is privileged"),
     (
         late(
@@ -136,6 +140,8 @@ def _finding(place: str, line: int, text: str, title: str, severity: Severity) -
 
 
 BAD = (
+    {"docker-compose.yml": 'services:\n  a:\n    security_opt: ["apparmor:unconfined", "seccomp=unconfined"]\n'},
+    {"docker-compose.yml": "services:\n  a:\n    security_opt:\n      - seccomp:unconfined\n"},
     {"docker-compose.yml": 'services:\n  a:\n    volumes: ["./x:/x", "/:/host"]\n    cap_add: [NET_RAW, SYS_ADMIN]\n'},
     {"docker-compose.yml": "services:\n  a:\n    volumes: ['/var/run/docker.sock:/var/run/docker.sock']\n"},
     {"k8s/a.yaml": "kind: Pod\nspec:\n  containers:\n  - {name: a, securityContext: {privileged: true}}\n"},

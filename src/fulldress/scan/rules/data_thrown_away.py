@@ -53,7 +53,7 @@ META = RuleMeta(
     confidence="certain",
 )
 LOOKS_FOR = (
-    Pattern(r"(?i)^\s{0,40}(Remove-Item|rm|ri)\s[^\n]{0,80}\$(env:)?\w{1,40}[\\/]{1,2}\*"),
+    Pattern(r"(?i)(Remove-Item|^[^\S\n]*r[mi][ \t])[^\n]{0,81}\$(env:)?\w{1,40}[\\/]{1,2}\*"),
     Pattern(r"[\s\"']-c\s{0,4}(fsync|full_page_writes)=off\b"),
     Pattern(r"(?i)^\s{0,8}(CLEAR\s{1,4}(QL|QLOCAL|TOPICSTR)\s{0,2}\(|DELETE\s{1,4}Q\w{1,8}\s{0,2}\([^\n]{0,100}\bPURGE\b)"),
     Pattern(

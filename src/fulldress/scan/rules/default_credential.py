@@ -73,7 +73,7 @@ LOOKS_FOR = (_INSERT, _COMPARED, _TURNED, _COPIED, _KNOWN)
 _KNOWN_LITERAL = late(rf"(?i)[\"']({'|'.join(map(re.escape, _WELL_KNOWN))})[\"']")
 _STATEMENT = late(r"(?is)insert\s+into\s+[^\s(]+\s*\((?P<columns>[^)]*)\)\s*values\s*(?P<rows>.{1,4000}?)(?:;|\Z)")
 _COLUMN = late(
-    r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|(pw|pwd|pass(word|wd)?)_?(md5|sha\d*|crypt|digest)|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
+    r"(?i)^(\w*_)?(pass(word|wd|_?hash)?|(pw|pwd|pass(word|wd)?)_?(md5|sha\d*|crypt|digest|hash)|pwd|passwd|password_?hash|encrypted_password|password_digest|secret)$"
 )
 _LITERAL = late(r"(?is)^\s*(?:(?P<call>\w+)\s*\(\s*)?[eEnN]?'(?P<value>[^']{3,})'")
 _HASH = late(
@@ -99,6 +99,7 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         data = context.read(hit.entry)
         start = max(0, hit.end - 120)
+        start += max(0, data[start : hit.end].lower().rfind(b"insert"))  # not the statement before
         for spot in _seeded(
             place, data[start : hit.end + 4000].decode("utf-8", "surrogateescape"), data.count(b"\n", 0, start) + 1
         ):
@@ -167,7 +168,26 @@ def _what(literal: re.Match[str]) -> str:
     value = literal["value"]
     if literal["call"] and literal["call"].lower() in ("current_setting", "getenv", "coalesce", "nullif"):
         return ""
+    if literal["call"] and literal["call"].lower() in _HASHES_IT:
+        return "a password that everybody with the package knows"
     return _known(value)
+
+
+_HASHES_IT = (
+    "md5",
+    "sha",
+    "sha1",
+    "sha2",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "crypt",
+    "password",
+    "digest",
+    "hashbytes",
+)
+"""Functions of a database: what stands in them is the password itself."""
 
 
 def _known(value: str) -> str:
@@ -197,6 +217,8 @@ BAD = (
     {"sql/dump.sql": "COPY public.users (id, login, password) FROM stdin;\n1\tadmin\tadmin123\n\\.\n"},
     {"src/Auth.java": 'return "geheim1".equals(password);\n'},
     {"app/auth.py": 'if user == "admin" and password == "geheim1":\n    ok()\n'},
+    {"sql/a.sql": "insert into users (n) values (1);\ninsert into users (n, pass) values (2, md5('vendor'));\n"},
+    {"sql/b.sql": "INSERT INTO app_user (login, pw_hash)\nVALUES ('adm', crypt('netz', gen_salt('bf')));\n"},
 )
 GOOD = (
     {"app/mode.py": "if kind == 'admin' or state == 'default' or host == 'elastic':\n    run()\n"},

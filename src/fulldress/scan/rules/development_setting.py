@@ -42,6 +42,14 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(
+        r"\bconfig\.(force_ssl\s{0,4}=\s{0,4}false|hosts\.clear|log_level\s{0,4}=\s{0,4}:debug)|\bSECURE_SSL_REDIRECT\s{0,4}=\s{0,4}False"
+    ),
+    Pattern(
+        r"\b(debugdisplay\s{0,2}=\s{0,2}[1t]|cronclionly\s{0,2}=\s{0,2}(false|0)|handlerSSL=\"false\")"
+        r"|^\s{0,12}Options\s[^\n]{0,60}(\+Indexes|\bAll\b|\sIndexes)"
+    ),
+    Pattern(r"\bno_token:\s{0,2}true\b|^\s{0,4}sql_mode\s{0,4}=\s{0,4}(\"\"|''|$)|^\s{0,12}Require\s{1,4}all\s{1,4}granted"),
+    Pattern(
         r"(?i)\b(ASPNETCORE_ENVIRONMENT|DOTNET_ENVIRONMENT|NODE_ENV|RAILS_ENV|RACK_ENV|FLASK_ENV|APP_ENV|SYMFONY_ENV|CI_ENVIRONMENT)"
         r"[\"']?(\s{0,4}[=:]\s{0,4}|\s{1,4}value=|\s)[\"']?(dev|development|local|test|debug)\b"
     ),
@@ -116,6 +124,87 @@ ROWS = (
         _LIVE,
     ),
     Row(
+        late(r"(?i)prod[^/]*\.(rb|py)$|application\.rb$|settings[^/]*\.py$"),
+        late(r"\bconfig\.force_ssl\s*=\s*false|\bSECURE_SSL_REDIRECT\s*=\s*False"),
+        "medium",
+        "lets sessions go over plain HTTP",
+        _COOKIE,
+        _LIVE,
+    ),
+    Row(
+        late(r"(?i)prod[^/]*\.rb$|application\.rb$"),
+        late(r"\bconfig\.hosts\.clear"),
+        "low",
+        "takes any host name",
+        "Links in mails can be made to lead elsewhere.",
+        _LIVE,
+    ),
+    Row(
+        late(r"(?i)prod[^/]*\.rb$|application\.rb$"),
+        late(r"\bconfig\.log_level\s*=\s*:debug"),
+        "low",
+        "logs every parameter and statement",
+        "What users type stands in the log, and fills the disk.",
+        _LIVE,
+    ),
+    Row(
+        late(r"\.php$"),
+        late(r"\bdebugdisplay\s*=\s*[1t]"),
+        "medium",
+        "shows errors to whoever asks",
+        _SHOWS,
+        _LIVE,
+    ),
+    Row(
+        late(r"\.php$"),
+        late(r"\bcronclionly\s*=\s*(?:false|0)"),
+        "medium",
+        "lets anybody start the jobs by a web page",
+        "Whoever asks often enough keeps the server busy, at any hour.",
+        _LIVE,
+    ),
+    Row(
+        late(r"\.xml$"),
+        late(r"\bhandlerSSL=\"false\""),
+        "medium",
+        "lets sessions go over plain HTTP",
+        _COOKIE,
+        _LIVE,
+    ),
+    Row(
+        late(r"\.rb$"),
+        late(r"\bno_token:\s*true\b"),
+        "medium",
+        "lets anybody stop and start the server",
+        "Who reaches the port controls it.",
+        "Give it a token, and bind it to the loopback address.",
+    ),
+    Row(
+        late(r"(?i)\.(cnf|ini)$"),
+        late(r"^\s*sql_mode\s*=\s*(?:\"\"|''|)\s*$"),
+        "low",
+        "takes bad values without an error",
+        "Dates and numbers that do not fit are cut to fit, for every application of the server.",
+        "Leave the server's default, or set it for the application's sessions only.",
+    ),
+    Row(
+        late(r"(?i)(apache|httpd|sites-|vhost|conf\.d|conf-)[^!]*\.conf$|(^|[!/])\.htaccess$"),
+        late(r"^\s*Options\s.*(?:\+Indexes|\bAll\b|\sIndexes)"),
+        "low",
+        "lists folders to whoever asks",
+        "What lies there by chance, dumps and keys among it, is found and read.",
+        "Write Options -Indexes.",
+    ),
+    Row(
+        late(r"(?i)(apache|httpd|sites-|vhost|conf\.d|conf-)[^!]*\.conf$"),
+        late(r"^\s*Require\s+all\s+granted"),
+        "medium",
+        "gives every file of a whole tree to whoever asks",
+        "What lies below it, settings and backups among it, can be fetched by its name.",
+        "Name the one folder that is meant.",
+        above(r"<Directory\s+\"?/(?:srv|var|home|opt|etc|mnt|data|usr)?/?\"?\s*>", 4),
+    ),
+    Row(
         _KEYS,
         late(
             r"(?i)\bsession\.cookie_(?:secure|httponly)\s*=\s*(?:0|off|false)"
@@ -164,8 +253,21 @@ BAD = (
     {"etc/php/conf.d/x.ini": "session.cookie_secure = 0\n"},
     {"etc/postgresql/postgresql.conf": "password_encryption = md5\n"},
     {"nginx/a.conf": "location /f/ { alias /srv/; autoindex on; }\n"},
+    {"config/environments/production.rb": "  config.force_ssl = false\n"},
+    {"config/environments/production.rb": "  config.hosts.clear\n"},
+    {"config/environments/production.rb": "  config.log_level = :debug\n"},
+    {"moodle/config.php": "<?php\n$CFG->debugdisplay = 1;\n"},
+    {"moodle/config.php": "<?php\n$CFG->cronclionly = false;\n"},
+    {"sp/shibboleth2.xml": '<Sessions lifetime="28800" handlerSSL="false">\n'},
+    {"config/puma.rb": "activate_control_app 'tcp://0.0.0.0:9293', { no_token: true }\n"},
+    {"etc/mysql/60-x.cnf": '[mysqld]\nsql_mode = ""\n'},
+    {"web/.htaccess": "Options +Indexes\n"},
+    {"apache/x.conf": "<Directory /srv>\n  Require all granted\n</Directory>\n"},
 )
 GOOD = (
+    {"config/environments/production.rb": "  config.force_ssl = true\n  config.log_level = :info\n  # config.hosts.clear\n"},
+    {"config/environments/development.rb": "  config.force_ssl = false\n  config.hosts.clear\n"},
+    {"apache/x.conf": "<Directory /srv/www/x>\n  Options -Indexes\n  Require all granted\n</Directory>\n"},
     {"docker-compose.dev.yml": "services:\n  a:\n    environment:\n      ASPNETCORE_ENVIRONMENT: Development\n"},
     {"x.service": "[Service]\nEnvironment=NODE_ENV=production\n", "package.json": '{"dev": "NODE_ENV=development vite"}\n'},
     {".env": "APP_DEBUG=false\nAPP_ENV=production\n", ".env.example": "APP_DEBUG=true\n", "README.md": "APP_DEBUG=true\n"},

@@ -40,7 +40,7 @@ META = RuleMeta(
     confidence="likely",
     needs=("baseline",),
 )
-LOOKS_FOR = (endpointuse.URL,)
+LOOKS_FOR = endpointuse.LOOKS_FOR
 SHOWN = 8
 
 

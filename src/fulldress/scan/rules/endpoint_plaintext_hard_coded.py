@@ -46,7 +46,7 @@ META = RuleMeta(
     severity="medium",
     confidence="certain",
 )
-LOOKS_FOR = (endpointuse.URL,)
+LOOKS_FOR = endpointuse.LOOKS_FOR
 _PRIVATE = late(r"(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)")
 
 

@@ -56,7 +56,7 @@ FIX = "Have the vendor ship it inside the package, and install it from there."
 _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|image\s{0,12}=\s|FROM\s)")
 _PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
 _MOVES = Pattern(
-    r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|^--extra-index-url"
+    r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|\b(git|github):\s{1,2}[\"'][\w./:@-]{3,80}[\"']|^--extra-index-url"
     r"|^\s{0,20}(repo_)?gpgcheck\s{0,4}[=:]\s{0,4}[\"']?(0|[nN]o|[fF]alse)\b"
 )
 _SIGNED_BY_NOBODY = Pattern(
@@ -70,8 +70,7 @@ _PIPED_IEX = Pattern(
     r"(?i)\b(iwr|irm|Invoke-WebRequest|Invoke-RestMethod|DownloadString)\b[^\n]{0,300}\|\s{0,4}(iex|Invoke-Expression)\b"
 )
 _PLAIN_FILE = Pattern(
-    r"(?i)\b(Invoke-WebRequest|iwr|Start-BitsTransfer|DownloadFile|curl(\.exe)?|certutil|bitsadmin)\b[^\n]{0,200}http://[^\n]{0,200}"
-    r"\.(msi|exe|zip|ps1|cab|dll|msp)\b"
+    r"(?i)\b(Invoke-WebRequest|Start-BitsTransfer|DownloadFile)\b[^\n]{0,200}http://[^\n]{0,200}\.(msi|exe|zip|ps1|cab|dll|msp)\b"
 )
 LOOKS_FOR = (_IMAGE, _PIPED, _MOVES, _SIGNED_BY_NOBODY, _POWERSHELL, _PIPED_IEX, _PLAIN_FILE)
 _ACTS = late(
@@ -215,6 +214,7 @@ def _on_windows(context: Context) -> Iterator[Finding]:
 
 _ADDED = late(r"(?i)^\s*ADD\s+(?!.*--checksum=)(?:--\S+\s+)*(https?://\S+)")
 _TAG = late(r"""^\s+tag:\s*["']?latest["']?\s*$""")
+_GEM_BRANCH = late(r"""^\s*gem\s+["'][^"']+["'].*\b(?:git|github):\s*["'][^"']+["'](?!.*\b(?:tag|ref):)""")
 _BRANCH = late(
     r"""(?i)(?:@\s*|["'])(?:git\+)(?:https?|ssh|git)://(?:[^\s"'#@/]+@)?[^\s"'#@]+(?:@(?:main|master|develop|HEAD))?"""
     r"""(?:#(?:main|master|develop))?["']?\s*,?\s*$"""
@@ -261,6 +261,8 @@ def _moves(context: Context, entry: Entry, number: int, line: str) -> str:
         return "names an image by the tag latest" if any("repository:" in one for one in near) else ""
     if place.endswith((".yml", ".yaml", ".repo")) and _UNSIGNED.match(line):
         return _UNCHECKED
+    if name == "Gemfile":
+        return "takes a dependency from a branch that moves" if _GEM_BRANCH.match(line) else ""
     if _MANIFEST.search(place):
         if _BRANCH.search(line):
             return "takes a dependency from a branch that moves"
@@ -333,8 +335,35 @@ _VALUED = frozenset(
 """Options of package managers whose value is no package."""
 
 
+def _from_history(name: str, rest: tuple[str, ...]) -> str:
+    """What a version control system would get from its server: a branch, as it is on that day."""
+    words = [w for w in rest if not w.startswith("-")]
+    if name == "git" and words[:1] in (["pull"], ["clone"]):
+        return " ".join(w for w in ("the branch of", words[1] if len(words) > 1 else "its origin"))
+    if name == "git" and words[:1] == ["reset"] and "--hard" in rest and any(w.startswith("origin/") for w in words):
+        return f"the branch {words[-1]}"
+    return "the head of a repository" if name == "svn" and words[:1] in (["up"], ["update"], ["checkout"], ["co"]) else ""
+
+
+_WHOLE = {
+    "composer": ("install", "update"),
+    "bundle": ("install", "update"),
+    "mix": ("deps.get",),
+    "npm": ("install", "ci", "update"),
+    "yarn": ("install",),
+    "pnpm": ("install",),
+}
+"""Package managers -> commands that fetch all that the product needs."""
+
+
 def _from_registry(name: str, rest: tuple[str, ...]) -> str:
     """What a package manager would get from the network, or ``""``."""
+    if name in _WHOLE and not {"--local", "--offline"} & set(rest):
+        words = [w for w in rest if not w.startswith("-")]
+        if len(words) == 1 and words[0] in _WHOLE[name]:
+            return "the libraries of the product"
+    if name in ("git", "svn"):
+        return _from_history(name, rest)
     if not name.startswith(_MANAGERS):
         return ""
     names = [w for before, w in pairwise(("", *rest)) if not w.startswith("-") and before not in _VALUED]
@@ -380,8 +409,9 @@ BAD = (
     {"scripts/b.sh": "#!/bin/bash\nbash <(wget -qO- https://get.partner.example/i.sh)\n"},
     {"scripts/c.sh": '#!/bin/sh\neval "$(curl -s https://get.partner.example/env)"\n'},
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
-)
-BAD += (
+    {"bin/up.sh": "#!/bin/sh\nset -e\ngit fetch && git reset --hard origin/main\nyarn install\n"},
+    {"bin/up.sh": "#!/bin/sh\nset -e\ngit pull\n"},
+    {"Gemfile": "gem 'theme', git: 'https://g.partner.example/t', branch: 'master'\n"},
     {"etc/apt/sources.list.d/x.sources": "Types: deb\nURIs: https://a.partner.example/\nTrusted: yes\n"},
     {"etc/apt/apt.conf.d/99x": 'APT::Get::AllowUnauthenticated "true";\n'},
     {"roles/x/tasks/main.yml": "- dnf:\n    name: https://a.partner.example/x.rpm\n    disable_gpg_check: true\n"},
@@ -390,6 +420,8 @@ BAD += (
     {"w/a.ps1": "Invoke-WebRequest -Uri http://dl.partner.example/a.msi -OutFile $env:TEMP\\a.msi\n"},
 )
 GOOD = (
+    {"bin/up.sh": "#!/bin/sh\nset -e\ngit status\ngit reset --hard\nbundle install --local\nyarn --offline install\n"},
+    {"Gemfile": "gem 'rails', '~> 7.1'\ngem 't', git: 'https://g.partner.example/t', tag: 'v1'\n"},
     {
         "etc/apt/sources.list.d/x.sources": "Trusted: no\nSigned-By: /usr/share/keyrings/x.gpg\n",
         "etc/apt/apt.conf.d/99x": '//APT::Get::AllowUnauthenticated "true";\n',

@@ -49,15 +49,13 @@ LOOKS_FOR = (
         r"|sched_rt_runtime_us|core_pattern)|fs\.suid_dumpable|fs\.protected_\w{1,20}|vm\.mmap_min_addr|net\.ipv[46]\.(ip_forward|conf\.\w{1,20}\.(forwarding"
         r"|rp_filter|accept_redirects|accept_source_route)))\s{0,8}="
     ),
-    Pattern(r"^\s{0,8}flush\s{1,4}ruleset\b|^\s{2,40}type\s{1,4}filter\s{1,4}hook\s{1,4}input\b"),
+    Pattern(r"flush\s{1,4}ruleset\b|type\s{1,4}filter\s{1,4}hook\s{1,4}input\b"),
     Pattern(r"MODE:?=\"0?666\"|RUN\+=\"/|\bpolkit\.Result\.YES\b|^\"EnableLUA\"\s{0,2}=\s{0,2}dword:0"),
     Pattern(r"\b(ssh-(rsa|ed25519|dss)|ecdsa-sha2-nistp\d{3})\s{1,2}AAAA"),
     Pattern(r"\bsetenforce\s{1,4}(0|[Pp]ermissive)\b|^\s{2,40}ensure\s{0,20}=>\s{0,4}['\"]?stopped|^\s{2,40}service\.dead:"),
+    Pattern(r"(soft|hard|[ \t]-)[ \t]\s{0,19}(nofile|nproc|memlock)\s{1,20}(unlimited|-1|\d{6,12})"),
     Pattern(
-        r"^\s{0,4}\*\s{1,20}(soft|hard|-)\s{1,20}(nofile|nproc|memlock|core|as|priority|rtprio)\s{1,20}(unlimited|-1|\d{6,12})"
-    ),
-    Pattern(
-        r"^[RD]!?\s{1,8}/(var/(lib|spool|www|log|opt|cache)|srv|home|opt|etc)/|(?i)Unattended-Upgrade::Automatic-Reboot\s"
+        r"^[RD]!?\s{1,8}/(var/(lib|spool|www|log|opt|cache)|srv|home|opt|etc)/|(?i:Unattended-Upgrade::Automatic-Reboot\s)"
     ),
     Pattern(r"(?i)^\s{2,40}privileged\s{0,8}=\s{0,4}true\b|\bGRANT\s[^\n;]{1,200}\sTO\s{1,4}PUBLIC\b"),
 )
@@ -84,8 +82,8 @@ _NAMES = (
 
 ROWS = (
     Row(
-        late(r"(^|[!/])(security/)?limits(\.d/[^/]+)?(\.conf)?$"),
-        late(r"^\s*\*\s+(?:soft|hard|-)\s+\w+\s+(?:unlimited|-1|\d{6,})"),
+        late(r"(^|[!/])limits\.(conf|d/[^/]+)$"),
+        late(r"^\s*\*\s+(?:soft|hard|-)\s+(?:nofile|nproc|memlock)\s+(?:unlimited|-1|\d{6,})"),
         "low",
         "lifts a limit for every account of the host",
         "What keeps one program from taking files, processes or memory of all others is gone for everybody.",

@@ -2,10 +2,10 @@
 
 ## What it does
 Beside what `service-stands-open` knows: PostgreSQL's `pg_hba.conf` that trusts a network or takes weak logins from
-everywhere (also as a line that a playbook or script writes), container images told to run a database without a password, PAM
-stacks in which anybody is right, SSH settings that let root in or take keys from where the vendor keeps them, RADIUS that
-accepts everybody or has the world as its client, brokers without rights, SNMP with the community that everyone knows,
-dashboards for the anonymous, Windows that logs in by itself or opens its remote desktop.
+everywhere (also as a line that a playbook or script writes), container images told to run a database without a password, SSH
+settings that take keys from where the vendor keeps them, RADIUS that accepts everybody or has the world as its client,
+brokers without rights, SNMP that may write, dashboards for the anonymous, Windows that logs in by itself or opens its remote
+desktop.
 
 ## Why it matters
 Nothing fails, so no test finds it: who should be in is in. Who should not be is too, from the first start on.
@@ -19,7 +19,7 @@ host  all  all  10.0.0.0/8  trust
 Ask for a login everywhere but on the host's own sockets, and name the addresses that may come.
 
 ## References
-- CWE-306 Missing Authentication; PostgreSQL: The pg_hba.conf File; pam_permit(8); sshd_config(5)
+- CWE-306 Missing Authentication; PostgreSQL: The pg_hba.conf File; sshd_config(5)
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ LOOKS_FOR = (
     Pattern(
         r"\bPOSTGRES_HOST_AUTH_METHOD\b|\b(MYSQL|MARIADB)_(ALLOW_EMPTY_|ROOT_HOST)\w{0,20}|\bALLOW_(EMPTY_PASSWORD|ANONYMOUS_LOGIN)\b"
     ),
-    Pattern(r"^\s{0,4}-?auth\s{1,20}(sufficient|\[success=\w{1,6}[^\]\n]{0,60}\])\s{1,20}(\S{0,60}/)?pam_permit\.so"),
+    Pattern(r"(?i)^\s{0,8}(AuthorizedKeysFile\s{1,8}/|StrictModes\s{1,8}no)\b"),
     Pattern(
-        r"(?i)^\s{0,8}(PermitRootLogin\s{1,8}yes|PermitEmptyPasswords\s{1,8}yes|AuthorizedKeysFile\s{1,8}/|StrictModes\s{1,8}no)\b"
-    ),
-    Pattern(
-        r"^\s{0,4}DEFAULT\s{1,20}Auth-Type\s{0,4}:?=\s{0,4}Accept|^\s{0,4}client\s{1,4}(0\.0\.0\.0/0|::/0|\*)\s{0,4}\{|^\s{0,8}auth_(bad|good)pass\s{0,4}=\s{0,4}yes"
+        r"^\s{0,4}DEFAULT\s{1,20}Auth-Type\s{0,4}:?=\s{0,4}Accept|\bclient\s(0\.0\.0\.0/0|::/0|\*)\s{0,4}\{|^\s{0,8}auth_(bad|good)pass\s{0,4}=\s{0,4}yes"
     ),
     Pattern(r"\ballow\.everyone\.if\.no\.acl\.found|^\s{0,8}require_message_authenticator\s{0,4}=\s{0,4}(no|false)"),
-    Pattern(r"^\s{0,4}(ro|rw)community6?\s{1,8}\S|^\s{0,8}snmp-server\s{1,4}community\s"),
+    Pattern(r"\brocommunity6?\s|\brwcommunity6?\s|\bsnmp-server\s{1,4}community\s"),
     Pattern(
         r"(?i)\"(Allow)?Anonymous(Access|Login|Enabled)?\"\s{0,2}:\s{0,2}true|^\s{0,40}(allow[_-]?anonymous|anonymous[_-]?(access|login|enabled?)|allow[_-]guest)\s{0,4}[=:]\s{0,4}[\"']?(true|yes|1|on)\b"
     ),
     Pattern(r"(?i)^\"(fDenyTSConnections|AutoAdminLogon|LimitBlankPasswordUse|EnableFirewall|UserAuthentication)\"\s{0,2}="),
 )
 _ENV = late(r"\.(ya?ml|env|json|sh|service|conf)$|ockerfile|(^|[!/])\.env[^/]*$")
-_LINES = late(r"pg_hba|\.(ya?ml|sh|bash|conf)$|(^|[!/])(pre|post)(inst|in)$")
+_HBA = late(r"pg_hba[^/]*$")
+"""There the whole world is ``unsafe-setting``'s affair."""
+_LINES = late(r"(?<!pg_hba)\.(ya?ml|sh|bash|conf)$|(^|[!/])(pre|post)(inst|in)$")
+_WEAK = late(r"pg_hba[^/]*$|\.(ya?ml|sh|bash|conf)$|(^|[!/])(pre|post)(inst|in)$")
 _SSHD = late(r"(^|[!/])sshd_config(\.d/[^/]+)?$")
 _RADIUS = late(r"(?i)radius|raddb|(^|[!/])(users|authorize|clients\.conf|radiusd\.conf)$")
 _REG = late(r"(?i)\.reg$")
@@ -74,6 +74,16 @@ _NETWORK = "Everyone in the network reaches it from the first start, without a l
 
 ROWS = (
     Row(
+        _HBA,
+        late(
+            r"\bhost\w*\s+\S+\s+\S+\s+(?!127\.|::1/|localhost|samehost|0\.0\.0\.0/0|::/0|all\s)[\d.:a-f/]{3,}(?:\s+\d[\d.]+)?\s+trust\b"
+        ),
+        "high",
+        "trusts a network without a password",
+        _AS_ANYONE,
+        "Use scram-sha-256 and the networks that need it.",
+    ),
+    Row(
         _LINES,
         late(r"\bhost\w*\s+\S+\s+\S+\s+(?!127\.|::1/|localhost|samehost)[\d.:a-f/]{3,}(?:\s+\d[\d.]+)?\s+trust\b"),
         "high",
@@ -82,7 +92,7 @@ ROWS = (
         "Use scram-sha-256 and the networks that need it.",
     ),
     Row(
-        _LINES,
+        _WEAK,
         late(rf"\bhost(?!ssl)\w*\s+\S+\s+\S+\s+{_ANY}\s+(?:md5|password)\b"),
         "medium",
         "takes weak logins from everywhere",
@@ -99,22 +109,6 @@ ROWS = (
         "runs a server that asks for no password",
         _AS_ANYONE,
         "Give it a password from a secret.",
-    ),
-    Row(
-        late(r"(^|[!/])pam\.d/[^/]+$"),
-        late(r"^\s*-?auth\s+(?:sufficient|\[success=(?:done|end|ok)[^\]]*\])\s+\S*pam_permit\.so"),
-        "high",
-        "lets anybody in, whatever the password",
-        "Every account that the service knows is open.",
-        "Take the line out; ask the vendor for a module that checks.",
-    ),
-    Row(
-        _SSHD,
-        late(r"(?i)^\s*(?:PermitRootLogin|PermitEmptyPasswords)\s+yes\b"),
-        "high",
-        "lets root, or accounts without a password, log in over SSH",
-        "The drop-in wins over the host's own setting.",
-        "Take it out.",
     ),
     Row(
         _SSHD,
@@ -174,9 +168,7 @@ ROWS = (
     ),
     Row(
         late(r"(?i)snmp[^!/]*\.conf$|\.cfg$|\.conf$"),
-        late(
-            r"^\s*(?:r[ow]community6?\s+(?:public|private)\b|rwcommunity6?\s+\S+\s*$|snmp-server\s+community\s+(?:public|private)\b)"
-        ),
+        late(r"^\s*(?:rwcommunity6?\s+\S+\s*$|snmp-server\s+community\s+(?:public|private)\b)"),
         "medium",
         "answers SNMP to whoever knows the usual word",
         "Anyone in the network reads what runs here; with rw he changes it.",
@@ -240,8 +232,6 @@ BAD = (
     {"up.sh": "#!/bin/sh\necho 'host all all 0.0.0.0/0 md5' >> /etc/postgresql/15/main/pg_hba.conf\n"},
     {"docker-compose.yml": "services:\n  db:\n    environment:\n      POSTGRES_HOST_AUTH_METHOD: trust\n"},
     {"k8s/env.yaml": 'MYSQL_ALLOW_EMPTY_PASSWORD: "yes"\n'},
-    {"etc/pam.d/x": "auth  sufficient  pam_permit.so\n"},
-    {"etc/ssh/sshd_config.d/10-x.conf": "PermitRootLogin yes\n"},
     {"etc/ssh/sshd_config.d/10-x.conf": "Match User vendor\n  AuthorizedKeysFile /opt/x/keys\n"},
     {"etc/ssh/sshd_config": "StrictModes no\n"},
     {"raddb/users": "DEFAULT Auth-Type := Accept\n"},
@@ -249,7 +239,7 @@ BAD = (
     {"raddb/clients.conf": "client a {\n  require_message_authenticator = no\n}\n"},
     {"raddb/radiusd.conf": "log {\n  auth_badpass = yes\n}\n"},
     {"kafka/server.properties": "allow.everyone.if.no.acl.found=true\n"},
-    {"etc/snmp/snmpd.conf": "rocommunity public\n"},
+    {"etc/snmp/snmpd.conf": "rwcommunity geheim1\n"},
     {"etc/snmp/snmpd.conf": "rocommunity x 127.0.0.1\nrwcommunity y 10.0.0.0/8\n"},
     {"app/appsettings.json": '{"Dashboard": {"AllowAnonymous": true}}\n'},
     {"w/a.reg": '"fDenyTSConnections"=dword:00000000\n'},
@@ -260,7 +250,6 @@ GOOD = (
     {"pg_hba.conf": "local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n"},
     {"pg_hba.conf": "hostssl all all 0.0.0.0/0 scram-sha-256\n# host all all 0.0.0.0/0 trust\nhost a b 10.1.0.0/16 md5\n"},
     {"docker-compose.yml": 'services:\n  db:\n    environment:\n      MYSQL_ALLOW_EMPTY_PASSWORD: "no"\n'},
-    {"etc/pam.d/common-auth": "auth requisite pam_deny.so\nauth required pam_permit.so\naccount sufficient pam_permit.so\n"},
     {"etc/ssh/sshd_config": "#PermitRootLogin yes\nPermitRootLogin no\nAuthorizedKeysFile .ssh/authorized_keys\n"},
     {
         "raddb/users": 'DEFAULT Auth-Type := Reject\nbob Cleartext-Password := "x"\n',

@@ -43,6 +43,7 @@ META = RuleMeta(
 LOOKS_FOR = (
     Pattern(r"(?i)\b(validate-?_?on-?_?migrate|clean-?_?on-?_?validation-?_?error|out-?_?of-?_?order)[\"']?\s{0,4}[=:]"),
     Pattern(r"(?i)\bfailOnError[\"']?\s{0,4}[=:]|\brunAlways[\"']?\s{0,4}[=:]|\bvalidCheckSum\b"),
+    Pattern(r"\bflyway\s[^\n]{0,200}\brepair\b"),
     Pattern(r"(?i)\b(release-?locks|clear-?check-?sums|changelog-?sync(-to-tag)?)\b"),
     Pattern(
         r"\bmigrate\s[^\n]{0,80}--fake\b|\balembic\s[^\n]{0,60}\bstamp\s|\bDISABLE_DATABASE_ENVIRONMENT_CHECK\b"
@@ -83,6 +84,14 @@ ROWS = (
         _HOLE,
         _LEAVE,
         anywhere(r"(?i)flyway"),
+    ),
+    Row(
+        _RUN,
+        late(r"\bflyway\s.*\brepair\b"),
+        "medium",
+        "makes Flyway forget what failed",
+        _HOLE,
+        "Look at what failed on a copy first, and repair that one entry.",
     ),
     Row(
         _CHANGELOG,
@@ -171,6 +180,7 @@ BAD = (
     {"db/changelog.xml": '<databaseChangeLog>\n<changeSet id="1" author="a" runAlways="true">\n'},
     {"db/changelog.xml": "<changeSet>\n<validCheckSum>ANY</validCheckSum>\n"},
     {"db/run.sh": "#!/bin/sh\nliquibase --url=x \\\n   release-locks\n"},
+    {"db/run.sh": "#!/bin/sh\nflyway -url=x repair && flyway migrate\n"},
     {"db/run.sh": "#!/bin/sh\nliquibase clear-checksums\n"},
     {"up.sh": "#!/bin/sh\npython manage.py migrate --fake shop 0042\n"},
     {"up.sh": "#!/bin/sh\nDISABLE_DATABASE_ENVIRONMENT_CHECK=1 rails db:schema:load\n"},

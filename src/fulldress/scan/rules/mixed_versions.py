@@ -63,6 +63,7 @@ def check(context: Context) -> Iterator[Finding]:
 BAD = (
     {"lib/commons-text-1.9.jar": "x", "lib/commons-text-1.13.jar": "y"},
     {"p/a-1.0.dist-info/METADATA": "Name: a\nVersion: 1.0\n", "p/a-1.1.dist-info/METADATA": "Name: a\nVersion: 1.1\n"},
+    {f"w/a-{v}.whl!/a-{v}.dist-info/METADATA": f"Name: a\nVersion: {v}\n" for v in ("1.0", "1.1")},
 )
 GOOD = (
     {"lib/commons-text-1.9.jar": "x", "other/commons-text-1.13.jar": "y"},

@@ -24,8 +24,8 @@ Ask the vendor which of them is meant. Where the hosts tell upper from lower cas
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
@@ -47,13 +47,15 @@ def _folded(place: str) -> str:
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all pairs that would overwrite one another."""
     entries = [e for e in context.package.entries if e.kind != "directory"]
-    names = [_folded(e.place) for e in entries]
-    if len(set(names)) == len(names):
+    hashes = sorted([hash(_folded(e.place)) for e in entries])  # a number for each name, not all names once more
+    twice = {one for one, other in pairwise(hashes) if one == other}
+    if not twice:
         return
-    groups: dict[str, list[Entry]] = {name: [] for name, count in Counter(names).items() if count > 1}
-    for entry, name in zip(entries, names, strict=True):
-        if name in groups:
-            groups[name].append(entry)
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        name = _folded(entry.place)
+        if hash(name) in twice:
+            groups.setdefault(name, []).append(entry)
     pairs = [g for g in groups.values() if len(g) > 1 and len({(e.sha256, e.link) for e in g}) > 1]
     if not pairs:
         return

@@ -29,7 +29,6 @@ from collections.abc import Iterator, Sequence
 from fulldress.formats.late import late
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan.placeindex import PlaceIndex
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -45,6 +44,8 @@ _RESERVED = late(r"(?i)^(con|prn|nul|com\d|lpt\d)(\..*)?$")
 _SHORT = late(r"^[^~]{1,6}~\d(\.[^.]{1,3})?$")
 _RESERVED_PART = late(r"(?i)/(?:con|prn|nul|com\d|lpt\d)[./!\n]")
 _ENDINGS = ("./", " /", ".!/", " !/")
+TOGETHER = 500
+"""Names that are looked at together: one look at all of them would need as much memory as they."""
 _OPTION = late(r"^-[A-Za-z-]")
 _WINDOWS = (".exe", ".dll", ".msi", ".bat", ".cmd", ".ps1")
 
@@ -68,14 +69,21 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _suspects(entries: Sequence[Entry], windows: bool) -> list[Entry]:
     """Those whose place holds what every misleading name holds: most packages have very many names, and none such."""
-    places = [f"/{entry.place}/" for entry in entries]
-    found = set(PlaceIndex(places).holding("~", "/-", *(_ENDINGS if windows else ())))
-    whole = "\n".join(places)
-    if not whole.isascii():
-        found.update(n for n, place in enumerate(places) if not place.isascii())
-    if windows and _RESERVED_PART.search(whole):
-        found.update(n for n, place in enumerate(places) if _RESERVED_PART.search(place))
-    return [entries[n] for n in sorted(found)]
+    signs = ("~", "/-", *(_ENDINGS if windows else ()))
+
+    def suspect(places: str) -> bool:
+        return (
+            not places.isascii()
+            or any(sign in places for sign in signs)
+            or (windows and _RESERVED_PART.search(places) is not None)
+        )
+
+    found: list[Entry] = []
+    for at in range(0, len(entries), TOGETHER):
+        some = entries[at : at + TOGETHER]
+        if suspect("/" + "/\n/".join([entry.place for entry in some]) + "/"):
+            found += [entry for entry in some if suspect(f"/{entry.place}/")]
+    return found
 
 
 def _above(folder: str, windows: bool, judged: dict[str, str], folders: dict[str, list[str]]) -> list[str]:

@@ -1,10 +1,10 @@
 """A migration of MySQL, Oracle or SQL Server copies tables, or makes writes wait.
 
 ## What it does
-Reads upgrade scripts of MySQL, MariaDB, Oracle and SQL Server, and Laravel's migrations, statement by statement: what copies
-or rebuilds a table, builds an index without the server's online form, checks a foreign key over all rows, locks tables,
-changes every row at once, takes away what the running version uses. Tables that the same file makes do not count. There is
-no catalogue behind it as for PostgreSQL: what a statement really does is shown by a rehearsal.
+Reads upgrade scripts of MySQL, MariaDB, Oracle and SQL Server, Laravel's and EF Core's migrations, statement by statement:
+what copies or rebuilds a table, builds an index without the server's online form, checks a foreign key over all rows, locks
+tables, changes every row at once, takes away what the running version uses. Tables that the same file makes do not count.
+There is no catalogue behind it as for PostgreSQL: what a statement really does is shown by a rehearsal.
 
 ## Why it matters
 On a table with millions of rows each of them takes minutes, and every writer waits that long; nobody sees it in a test.
@@ -34,7 +34,7 @@ from fulldress.model.finding import SEVERITIES, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
 from fulldress.scan.database.migration_files import foreign, is_upgrade, natural
-from fulldress.scan.database.other_databases import Stop, laravel, stops
+from fulldress.scan.database.other_databases import Stop, efcore, laravel, stops
 from fulldress.scan.places import standing
 from fulldress.scan.reading import is_vendored
 from fulldress.scan.rule import Context, RuleMeta
@@ -47,7 +47,8 @@ META = RuleMeta(
     confidence="likely",
 )
 _LARAVEL = Pattern(r"Illuminate\\Database\\Migrations\\Migration", once=True)
-LOOKS_FOR = (_LARAVEL,)
+_EFCORE = Pattern(r"\bvoid\s{1,4}Up\(MigrationBuilder\b", once=True)
+LOOKS_FOR = (_LARAVEL, _EFCORE)
 _FOLDER = late(r"(^|[!/])migrations?/[^/]+\.php$")
 SINGLE = 2
 """Scripts of one folder that are told one by one."""
@@ -88,6 +89,9 @@ def _read(context: Context) -> Iterator[_Read]:
     for entry in context.matching(_LARAVEL, among=lambda e: _FOLDER.search(e.place) is not None):
         if standing(entry.place) == "acting":
             yield _Read(entry, "Laravel", laravel(context.text(entry) or ""))
+    for entry in context.matching(_EFCORE, among=lambda e: e.place.endswith(".cs")):
+        if standing(entry.place) == "acting":
+            yield _Read(entry, "EF Core", efcore(context.text(entry) or ""))
 
 
 def _told(read: _Read) -> Finding:
@@ -131,6 +135,7 @@ def _lines(found: list[Stop], what: str, worst: Stop) -> str:
     return f"{'lines' if len(numbers) > 1 else 'line'} {', '.join(map(str, numbers))}" if numbers else ""
 
 
+_CS = "public partial class A : Migration\n{\n  protected override void Up(MigrationBuilder mb)\n  {\n"
 BAD = (
     {"mysql/upgrade-2.sql": "ALTER TABLE `orders` CONVERT TO CHARACTER SET utf8mb4;\n"},
     {"mysql/upgrade-3.sql": "LOCK TABLES stock WRITE;\nUPDATE stock SET n = 0;\nUNLOCK TABLES;\n"},
@@ -140,8 +145,21 @@ BAD = (
         "database/migrations/2026_01_01_x.php": "<?php\nuse Illuminate\\Database\\Migrations\\Migration;\n"
         "public function up() {\n Schema::table('orders', function ($t) {\n  $t->decimal('n', 14)->change();\n });\n}\n"
     },
+    {"src/Migrations/2026_A.cs": _CS + '    mb.CreateIndex(name: "ix", table: "move", column: "sku");\n  }\n}\n'},
+    {
+        "src/Migrations/2026_B.cs": _CS
+        + '    mb.AddColumn<string>(\n name: "b",\n table: "t",\n defaultValueSql: "newid()");\n'
+    },
+    {"src/Migrations/2026_C.cs": _CS + '    mb.Sql("UPDATE item SET a = trim(a)");\n  }\n}\n'},
 )
 GOOD = (
+    {
+        "src/Migrations/2026_A.cs": _CS + '    mb.CreateTable(name: "bin", columns: t => new { id = t.Column<int>() });\n'
+        '    mb.CreateIndex(name: "ix", table: "bin", column: "a");\n'
+        '    mb.AddColumn<int>(name: "n", table: "t", nullable: true);\n'
+        '    mb.CreateIndex(name: "i", table: "t", column: "a").Annotation("Npgsql:CreatedConcurrently", true);\n  }\n'
+        '  protected override void Down(MigrationBuilder mb)\n  {\n    mb.DropTable(name: "bin");\n  }\n}\n'
+    },
     {"mysql/upgrade-2.sql": "CREATE TABLE `log` (id INT);\nALTER TABLE `log` CONVERT TO CHARACTER SET utf8mb4;\n"},
     {"mysql/upgrade-3.sql": "ALTER TABLE `orders` ADD COLUMN h TEXT, ALGORITHM=INSTANT;\n-- LOCK TABLES x WRITE;\n"},
     {"mysql/upgrade-4.sql": "CREATE INDEX ix ON `o` (sku) ALGORITHM=INPLACE LOCK=NONE;\nDELETE FROM `o` WHERE a < 1;\n"},

@@ -37,7 +37,7 @@ META = RuleMeta(
     severity="info",
     confidence="certain",
 )
-LOOKS_FOR = (endpointuse.URL,)
+LOOKS_FOR = endpointuse.LOOKS_FOR
 SHOWN = 12
 
 

@@ -55,7 +55,8 @@ _FORCE = late(
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """One finding for each such command of the upgrade's scripts."""
+    """One finding for each such command of the upgrade's scripts, and for packages that push others out."""
+    yield from _relations(context)
     for script in (*scripts(context), *embedded(context)):
         if role(context, script.entry.place) != "upgrade" or MAKEFILE.search(script.entry.place):
             continue
@@ -74,6 +75,33 @@ def check(context: Context) -> Iterator[Finding]:
                     consequence="What is installed tonight is not what was scanned and rehearsed.",
                     fix="Install named packages in named versions.",
                     curable=_removable(command) and script_at(context, script.entry.place) is not None,
+                )
+
+
+_CONTROL = late(r"(^|[!/])DEBIAN/control$|(^|!/?)control$|(^|[!/])RPM/control$")
+_TAKES = late(r"(?m)^(Conflicts|Breaks|Obsoletes):[ \t]*(.*(?:\n[ \t]+.*)*)")
+
+
+def _relations(context: Context) -> Iterator[Finding]:
+    """Packages of the package that cannot be installed beside what the estate has: it goes, or they do not come."""
+    here = {p.name.partition(":")[0] for host in (context.estate.hosts if context.estate else ()) for p in host.packages}
+    for entry in context.ending("control") if here else ():
+        text = (context.text(entry) or "") if _CONTROL.search(entry.place) else ""
+        for match in _TAKES.finditer(text):
+            names = [part.strip() for part in match[2].replace("\n", " ").split(",")]
+            hit = [name for name in names if name in here]  # without a version: whichever is installed
+            if hit:
+                line = text.count("\n", 0, match.start()) + 1
+                yield Finding(
+                    rule=META.slug,
+                    severity="medium",
+                    confidence=META.confidence,
+                    title=f"{match[1]}: {', '.join(hit[:4])} is installed here, and is removed for this package",
+                    place=entry.place,
+                    line=line,
+                    excerpt=match[0].split("\n")[0][:200],
+                    consequence="What it serves stops with the installation, its settings may go with it.",
+                    fix="Ask the vendor why both cannot be there; find out what uses the other one.",
                 )
 
 
@@ -151,8 +179,10 @@ BAD = (
     {"up.sh": "#!/bin/sh\nset -e\ndpkg --force-all -i x.deb\npip install -U requests\n"},
     {"up.sh": "#!/bin/sh\nset -e\nrpm -Uvh --nodeps x.rpm\napt-mark unhold postgresql-15\n"},
     Sample(files={"up.sh": "#!/bin/sh\nset -e\napt-get -y purge libfoo\n"}, estate=HERE),
+    Sample(files={"x.deb!/DEBIAN/control": "Package: x\nVersion: 1\nConflicts: old, libfoo\n"}, estate=HERE),
 )
 GOOD = (
+    Sample(files={"x.deb!/DEBIAN/control": "Package: x\nConflicts: old, libfoo (<< 1)\nDepends: libfoo\n"}, estate=HERE),
     {"up.sh": "#!/bin/sh\nset -e\napt-get update\napt-get install -y ./x.deb libfoo=1.2-3\ndpkg -i x.deb\n"},
     {"up.sh": "#!/bin/sh\nset -e\npip install --no-index -U ./x.whl\npip install -U requests==2.31.0\n"},
     {"x.deb!/usr/bin/tool": "#!/bin/sh\napt-get -y dist-upgrade\n"},

@@ -42,7 +42,7 @@ META = RuleMeta(
     severity="medium",
     confidence="likely",
 )
-LOOKS_FOR = (endpointuse.URL,)
+LOOKS_FOR = endpointuse.LOOKS_FOR
 _PURPOSE = {
     "telemetry": late(
         r"(?i)telemetry|analytics|(^|[./-])(stats?|metrics|collect(or)?|tracking|tracker|usage)([./:-]|$)|segment\.(io|com)|"

@@ -189,6 +189,14 @@ def _odd(found: UnitFile) -> Iterator[_Bad]:
                 "high",
                 "certain",
             )
+        if name == "ExecStop" and re.search(r"\bkill\s+-(?:9|KILL|SIGKILL)\b", command):
+            yield _Bad(
+                name,
+                "is killed when it is asked to stop",
+                "What it is writing or answering then is cut off; jobs are done twice, or half.",
+                "medium",
+                "certain",
+            )
         if name == "ExecReload" and re.search(r"\bkill\s+-(?:9|KILL|SIGKILL)\b", command):
             yield _Bad(
                 name,
@@ -198,7 +206,7 @@ def _odd(found: UnitFile) -> Iterator[_Bad]:
                 "certain",
             )
     score = found.last("Service", "OOMScoreAdjust")
-    if re.fullmatch(r"-(?:9\d\d|1000)", score):
+    if score == "-1000":
         yield _Bad(
             "OOMScoreAdjust",
             f"is never ended when memory runs out (OOMScoreAdjust={score}): everything else is",
@@ -233,12 +241,11 @@ BAD = (
     {_A: "[Service]\nType=notify\nExecStart=/usr/bin/a\n", "x.deb!/usr/bin/a": "#!/bin/sh\nwhile :; do sleep 1; done\n"},
     {_A: "[Service]\nExecStart=/bin/a\nKillMode=none\n"},
     {_A: "[Service]\nExecStart=/usr/bin/gunicorn --graceful-timeout 120 app\nTimeoutStopSec=30\n"},
-)
-BAD += (
     {_A: "[Service]\nExecStart=/bin/a\nTimeoutStopSec=1\n"},
     {_A: "[Service]\nExecStartPre=/bin/sleep 90\nExecStart=/bin/a\nTimeoutStartSec=60\n"},
     {_A: "[Service]\nExecStart=/bin/a\nExecReload=/bin/kill -9 $MAINPID\n"},
     {_A: "[Service]\nExecStart=/bin/a\nOOMScoreAdjust=-1000\n"},
+    {_A: "[Service]\nExecStart=/bin/a\nExecStop=/bin/kill -9 $MAINPID\n"},
     {_A: "[Service]\nExecStart=/bin/a\nRestart=always\nStartLimitInterval=0\n"},
 )
 GOOD = (

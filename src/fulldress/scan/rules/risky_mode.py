@@ -24,8 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fulldress.formats.late import late
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
+from fulldress.scan.places import is_test
+from fulldress.scan.reading import is_vendored
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
 META = RuleMeta(
@@ -51,9 +54,24 @@ def check(context: Context) -> Iterator[Finding]:
     open_programs = [e for e in special if e.mode & WORLD and e.mode & EXECUTE]
     if len(open_programs) < len(files) or len(files) == 1:  # an archive whose every file is 0777 was made without modes
         yield from _said(open_programs, "may be written by everybody and is run", "medium")
+    yield from _said(_open_settings(files), "may be written by everybody and decides what runs", "medium")
     yield from _said([e for e in folders if e.mode & WORLD and not e.mode & STICKY], "may be written by everybody", "low")
     marked = {n.place for n in context.package.not_inspected if _CAPABILITY in n.reason}
     yield from _said([e for e in files if e.place in marked] if marked else [], "carries capabilities of root", "medium")
+
+
+_DECIDES = late(
+    r"(^|[!/])(etc/(cron\.|sudoers|systemd/|profile|init\.d/|ld\.so|pam\.d/)|s?bin/)"
+    r"|\.(service|timer|socket|sh|bash|py|pl|rb|php|js|so(\.\d+)*|jar|war|class|sql|conf|cfg|ini|properties|ya?ml)$"
+)
+
+
+def _open_settings(files: list[Entry]) -> list[Entry]:
+    """Programs, units and settings without a bit to run them that everybody may write; not of an archive without modes."""
+    found = [e for e in files if e.mode & WORLD and not e.mode & EXECUTE and _DECIDES.search(e.place)]
+    whole = {e.place.rpartition("!/")[0] for e in files if not e.mode & WORLD} if found else set()
+    real = [e for e in found if e.owner or e.place.rpartition("!/")[0] in whole]
+    return [e for e in real if not is_vendored(e.place) and not is_test(e.place)]
 
 
 def _said(entries: list[Entry], what: str, severity: Severity) -> Iterator[Finding]:
@@ -76,9 +94,11 @@ def _said(entries: list[Entry], what: str, severity: Severity) -> Iterator[Findi
 
 BAD = (
     Sample(files={"opt/helper": "\x7fELF"}, modes={"opt/helper": 0o4755}),
+    Sample(files={"a.tar!/etc/a.conf": "x", "a.tar!/b": "y"}, modes={"a.tar!/etc/a.conf": 0o666}),
     Sample(files={"opt/run.sh": "#!/bin/sh\n", "a": "", "b": "", "c": "", "d": ""}, modes={"opt/run.sh": 0o777}),
 )
 GOOD = (
     Sample(files={"opt/helper": "x", "readme": "y"}, modes={"opt/helper": 0o755, "readme": 0o666}),
     Sample(files={"a": "x", "b": "y"}, modes={"a": 0o777, "b": 0o777}),
+    Sample(files={"a.conf": "x", "b.conf": "y"}, modes={"a.conf": 0o666, "b.conf": 0o666}),
 )

@@ -52,8 +52,9 @@ LOOKS_FOR = (
         r"(?i)\"(MinimumLevel|Default)\"\s{0,4}:\s{0,4}\"(Verbose|Trace)\"|^\s{0,40}[\"']?(logging\.)?(level\.)?root[\"']?\s{0,4}[=:]\s{0,4}[\"']?(trace|all)\b"
     ),
     Pattern(
-        r"\b(org\.hibernate\.(orm\.jdbc\.bind|type[\w.]{0,40})|log_statement)\b[\"']?\s{0,4}[=:]\s{0,4}[\"']?(trace|TRACE|all|ALL|DEBUG|debug)"
+        r"org\.hibernate\.(orm\.jdbc\.bind|type)[\w.]{0,40}[\"']?\s{0,4}[=:]\s{0,4}[\"']?(trace|TRACE|all|ALL|DEBUG|debug)"
     ),
+    Pattern(r"^\s{0,4}log_statement\s{0,4}=?\s{0,4}'?all\b"),
     Pattern(
         r"(?i)^\s{0,40}[\"']?[\w.-]{0,40}(retry|retries|backoff|back-off)[\w.-]{0,40}[\"']?\s{0,4}[=:]\s{0,4}[\"']?"
         r"(0|[1-9]\d?)\s{0,2}(ms|milliseconds|millis)?[\"']?\s{0,4},?\s{0,4}$"

@@ -44,6 +44,7 @@ META = RuleMeta(
 )
 _NAME = late(r"(?i)(^|[/!])([^/]*\.(cdx|spdx)\.json|bom\.json|[^/]*sbom[^/]*\.json|[^/]*\.cyclonedx\.json)$")
 MAX_SIZE = 8 << 20
+MOST_NAMED = 10_000
 
 
 class _Part(NamedTuple):
@@ -78,10 +79,12 @@ def _judged(context: Context, entry: Entry, parts: list[_Part]) -> Iterator[Find
         yield _finding(entry, "medium", f"it says {lib.name} {claim}, inside is {lib.version}", [w.said for w in wrong])
     digests = {e.sha256 for e in context.files}
     lost = [p for p in parts if p.is_file and p.sha256 and p.sha256 not in digests]
-    if lost and any(p.sha256 in digests for p in parts):
+    here = any(context.entry(root + p.name.removeprefix("./")) is not None for p in lost[:MOST_NAMED])
+    if lost and (here or any(p.sha256 in digests for p in parts)):
         yield _finding(entry, "medium", f"{lost[0].name} has a digest that nothing inside has", [p.name for p in lost])
     unnamed = _outer([lib for lib in inside if plain(lib.name) not in said])
-    if unnamed and len(unnamed) < len(inside):
+    for_all = not root and ".dist-info/" not in entry.place  # a wheel's own bills speak of what was built into it
+    if unnamed and (len(unnamed) < len(inside) or for_all):
         names = [u.said for u in unnamed]
         yield _finding(entry, "low", f"it does not name {len(unnamed)} of the {len(inside)} libraries inside", names)
 
@@ -164,10 +167,19 @@ BAD = (
         ),
         "a": "1",
     },
+    {
+        "bom.json": _bom({"name": "a.bin", "type": "file", "hashes": [{"alg": "SHA-256", "content": "0" * 64}]}),
+        "a.bin": "2",
+    },
+    {"bom.json": _bom({"name": "other", "version": "1"}), "lib/a-1.jar": "x"},
     {"bom.json": _bom({"name": "a", "version": "1"}), "lib/a-1.jar": "x", "lib/b-2.jar": "y"},
 )
 GOOD = (
     {"sbom.json": _bom({"name": "log4j-core", "version": "2.24.1"}), "lib/log4j-core-2.24.1.jar": "x"},
     {"sbom.json": _bom({"name": "Log4j_core", "version": "2.24.1"}), "lib/log4j-core-2.24.1.jar!/x/b-1.jar": "shaded"},
+    {
+        "a-1.dist-info/sboms/x.cdx.json": _bom({"name": "rust", "version": "1"}),
+        "a-1.dist-info/METADATA": "Name: a\nVersion: 1\n",
+    },
     {"bom.json": '{"components": "not a bill"}', "x.cdx.json": "{"},
 )

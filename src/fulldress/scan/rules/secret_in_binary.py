@@ -31,7 +31,7 @@ from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Confidence, Finding, Severity
 from fulldress.model.package import Entry
 from fulldress.scan.credentials import secrets
-from fulldress.scan.credentials.anytext import secrets_of, shaped
+from fulldress.scan.credentials.anytext import TOKENS, may_hold, secrets_of, shaped
 from fulldress.scan.places import standing
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -47,7 +47,7 @@ _ASSIGNED = Pattern(r"(?i)(password|passwd|pwd|secret|token|api_?key)=[A-Za-z0-9
 _WIDE = Pattern(r"(?i)p\x00a\x00s\x00s\x00w\x00(o\x00r\x00)?d\x00=\x00[!-~]\x00[!-~]\x00[!-~]\x00[!-~]\x00")
 _CLASS = Pattern(r"\A\xca\xfe\xba\xbe\x00\x00\x00[\x2d-\x60]", once=True)
 _SQLITE = Pattern(r"\ASQLite format 3\x00", once=True)
-LOOKS_FOR = (_URL, _ASSIGNED, _WIDE, _CLASS, _SQLITE)
+LOOKS_FOR = (_URL, _ASSIGNED, _WIDE, _CLASS, _SQLITE, *TOKENS)
 _TELLING = late(r"(?i)passw|pwd.|secret|[a-z_]pass$")
 MAX_BYTES = 64 << 20
 MAX_CLASS = 4 << 20
@@ -71,13 +71,14 @@ def check(context: Context) -> Iterator[Finding]:
             told.add(place)
             part = binaries.section(context.read(hit.entry), hit.end - 1) if hit.entry.size <= MAX_BYTES else ""
             yield _finding(hit.entry, what, f"at byte {hit.end}{f', section {part}' if part else ''}", "likely")
+    tokens = {entry.sha256 for entry in context.matching(*TOKENS)}
     for entry in _structured(context):
         if (
             entry.place not in told
             and "/lib/python" not in entry.place
             and standing(entry.place.replace("__pycache__/", "")) == "acting"
         ):
-            what = next(_in_company(context.read(entry)), "")
+            what = next(_in_company(context.read(entry), entry.sha256 in tokens), "")
             if what:
                 yield _finding(entry, what, "", "possible" if "company" in what else "likely")
 
@@ -95,9 +96,11 @@ def _first(text: str) -> str:
     return next((what for what, value in secrets_of(text) if not re.search(r"[%{}$<>\\]", value)), "")
 
 
-def _in_company(data: bytes) -> Iterator[str]:
+def _in_company(data: bytes, has_token: bool) -> Iterator[str]:
     """What a class, code object or row gives away."""
     groups: list[binaries.Group | None]
+    if data[:6] != b"SQLite" and not has_token and not may_hold(data):
+        return
     lower = data.lower()
     telling = b"pass" in lower or b"pwd" in lower or b"secret" in lower
     if data[:4] == b"\xca\xfe\xba\xbe":

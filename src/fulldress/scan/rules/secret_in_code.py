@@ -65,7 +65,6 @@ _CALLS: tuple[tuple[str, int], ...] = (
 )
 _ANY = "|".join(regex for regex, _ in _CALLS)
 _KEYED = Pattern(
-    r"\b(setProperty|put|set|addProperty|option|setHeader|setAttribute|define)\s{0,2}\(\s{0,2}[\"']?[\w.-]{0,60}"
     r"([pP]ass(w(or)?d)?|PASS(WORD|WD)?|PWD|[sS]ecret|SECRET|[tT]oken|TOKEN|CREDENTIALS|_KEY)[\"']?\s{0,2},\s{0,2}[\"'][^\"']{4}"
 )
 LOOKS_FOR = (Pattern(rf"({_ANY})\s{{0,4}}\("), _KEYED)

@@ -38,7 +38,7 @@ from fulldress.scan.credentials import secrets
 from fulldress.scan.credentials.commandsecrets import HANDED, Secret, found_in
 from fulldress.scan.credentials.secretreport import redacted
 from fulldress.scan.credentials.vault import secret_file, with_loader
-from fulldress.scan.jobs.embedded_shell import embedded
+from fulldress.scan.jobs.embedded_shell import in_yaml
 from fulldress.scan.network.endpoints import urls
 from fulldress.scan.places import standing
 from fulldress.scan.reading import crontabs, edited, script_at, scripts, with_line
@@ -52,8 +52,8 @@ META = RuleMeta(
     confidence="certain",
 )
 _EXEC = Pattern(r"^Exec[A-Z][A-Za-z]{2,12}\s{0,2}=[^\n]{0,400}(pass|token|secret|key|\s-u\s?|\s-p|://)")
-_RECIPE = Pattern(r"(?i)^\t[^\n]{0,300}(pass|pwd|\s-p\S|\s-u\s?\S{1,60}:|token|secret|://)")
-LOOKS_FOR = (_EXEC, _RECIPE)
+LOOKS_FOR = (_EXEC,)
+_RECIPE = late(r"(?i)\t[^\n]{0,300}(pass|pwd|\s-p\S|\s-u\s?\S{1,60}:|token|secret|://)")
 _MAKEFILE = late(r"(^|[!/])(GNU)?[Mm]akefile$|\.mk$")
 _HISTORIES = (".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".history")
 MAX_HISTORY = 1 << 20
@@ -74,17 +74,36 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _finding(script.entry.place, command, found)
         for line, name, _value in _assigned(script.text):
             yield _assignment(script.entry.place, line, name)
-    for task in embedded(context):
-        for command in task.commands if task.entry.place.endswith((".yml", ".yaml")) else ():
+        if "x" in script.text and (line := _traced(script.text)) and standing(script.entry.place) == "acting":
+            yield _trace(script.entry.place, line)
+    for task in in_yaml(context):  # container files and Makefiles are read line by line
+        for command in task.commands:
             found = list(found_in(command))
             if found:
-                yield _in_table(task.entry.place, command.line, command.text, found)
+                yield _in_table(task.entry.place, line_of(command, found[0]), command.text, found)
     yield from _elsewhere(context)
     for table in crontabs(context):
         for job in table.jobs:
             found = [s for command in shell.commands(job.command) for s in found_in(command)]
             if found:
                 yield _in_table(table.entry.place, job.line, job.command, found)
+
+
+_TRACES = late(
+    r"(?m)^[^\S\n]*set[^\S\n]+-[a-wyz]*x[a-z]*\b|^[^\S\n]*set[^\S\n]+-o[^\S\n]+xtrace\b|^#![^\n]*sh[^\n]*\s-[a-wyz]*x"
+)
+_USES = late(r"\$\{?(\w*(?:[pP][aA][sS][sS](?:[wW][oO]?[rR]?[dD])?|PASSWORD|TOKEN|SECRET|API_?KEY)\w*)")
+_NO_SECRET = late(r"(?i)_?(file|path|dir|len|length|policy)$")
+
+
+def _traced(text: str) -> int:
+    """The line where a script begins to print each command with its values, secrets among them; 0 when it does not."""
+    traces = _TRACES.search(text)
+    if traces is None or re.search(r"(?m)^[^\S\n]*(?:\{[^\S\n]*)?set[^\S\n]+\+x", text[traces.end() :]):
+        return 0
+    used = any(secrets.is_secret_key(m[1]) and not _NO_SECRET.search(m[1]) for m in _USES.finditer(text, traces.end()))
+    held = used or any(secrets.is_real(m[3]) for m in secrets.userinfos(text[traces.end() :]))
+    return text.count("\n", 0, traces.start() + len(traces[0]) - len(traces[0].lstrip())) + 1 if held else 0
 
 
 def _assigned(text: str) -> Iterator[tuple[int, str, str]]:
@@ -110,19 +129,27 @@ def _elsewhere(context: Context) -> Iterator[Finding]:
             found = [s for command in shell.commands(value) for s in found_in(command)]
             if found:
                 yield _in_table(line.entry.place, line.number, value, found)
-    for line in context.lines(
-        _RECIPE, among=lambda e: _MAKEFILE.search(e.place) is not None and standing(e.place) == "acting"
-    ):
-        value = re.sub(r"\$\((\w+)\)", r"${\1}", line.text.strip().lstrip("@+-")).replace("$$", "$")
+    for place, number, recipe in _recipes(context):
+        value = re.sub(r"\$\((\w+)\)", r"${\1}", recipe.strip().lstrip("@+-")).replace("$$", "$")
         found = [s for command in shell.commands(value) for s in found_in(command)]
         if found:
-            yield _in_table(line.entry.place, line.number, value, found)
+            yield _in_table(place, number, value, found)
     for entry in context.ending(*_HISTORIES):
         if entry.size < MAX_HISTORY:
             for command in shell.commands(context.text(entry) or ""):
                 found = list(found_in(command))
                 if found:
                     yield _in_table(entry.place, command.line, command.text, found)
+
+
+def _recipes(context: Context) -> Iterator[tuple[str, int, str]]:
+    """(place, number, line) of what Makefiles run and may hold a secret: they are few, and so are not searched for."""
+    named = {e.place: e for e in (*context.ending(".mk"), *context.naming("makefile")) if _MAKEFILE.search(e.place)}
+    for place, entry in sorted(named.items()):
+        text = context.text(entry) if standing(place) == "acting" else None
+        for number, line in enumerate(text.split("\n"), 1) if text is not None else ():
+            if line.startswith("\t") and _RECIPE.match(line):
+                yield place, number, line[:MAX_LINE]
 
 
 def _in_table(place: str, line: int, command: str, found: list[Secret]) -> Finding:
@@ -136,6 +163,20 @@ def _in_table(place: str, line: int, command: str, found: list[Secret]) -> Findi
         excerpt=redacted(command, *(s.value for s in found)),
         consequence=CONSEQUENCE,
         fix=FIX,
+    )
+
+
+def _trace(place: str, line: int) -> Finding:
+    return Finding(
+        rule=META.slug,
+        severity="medium",
+        confidence="likely",
+        title=f"{place.rpartition('/')[2]} prints its secrets: set -x shows each command with its values",
+        place=place,
+        line=line,
+        excerpt="set -x",
+        consequence="They stand in the log of the upgrade, which many read and which is sent to the vendor when it fails.",
+        fix="Take it out, or write set +x around the commands that use secrets.",
     )
 
 
@@ -165,7 +206,7 @@ def _finding(place: str, command: Command, found: list[Secret]) -> Finding:
         confidence=META.confidence,
         title=f"{found[0].kind} in the command line of {shell.unwrapped(command)[0]}",
         place=place,
-        line=command.line,
+        line=line_of(command, found[0]),
         excerpt=shown,
         consequence=CONSEQUENCE,
         fix=FIX,
@@ -186,6 +227,14 @@ def variable_for(command: Command, secret: Secret) -> str:
     return secrets.variable(owner, keyed[1] if keyed else "password" if password else "token")
 
 
+def line_of(command: Command, secret: Secret) -> int:
+    """The line of the word that holds the secret: a command may go on over many."""
+    if secret.word < 0 or secret.word >= len(command.spans) or command.end_line == command.line:
+        return command.line
+    before = shell.encode(command.text)[: max(0, command.spans[secret.word][0] - command.start)]
+    return command.line + before.count(b"\n")
+
+
 def _span(command: Command, secret: Secret) -> tuple[int, int]:
     """The bytes of the script in which the value stands."""
     if secret.word == HANDED:
@@ -200,8 +249,11 @@ def cure(context: Context, finding: Finding) -> Cure | None:
         return None
     edits: list[Edit] = []
     names: list[str] = []
-    for command in (c for c in script.commands if c.line == finding.line):
-        for secret in found_in(command):
+    for command in (c for c in script.commands if c.line <= finding.line <= max(c.line, c.end_line)):
+        secrets_here = list(found_in(command))
+        if not secrets_here or line_of(command, secrets_here[0]) != finding.line:
+            continue
+        for secret in secrets_here:
             if secret.word == HANDED and secret.value not in command.text:
                 continue
             name = variable_for(command, secret)
@@ -259,6 +311,11 @@ BAD = (
     {"Makefile": "db:\n\tmysql -h db1 -u portal -pKunden-Portal5 portal < a.sql\n"},
     {"a.service": "[Service]\nExecStart=-/usr/bin/app --db-password geheim1\n"},
     {"root/.bash_history": "ls\nmysql -uroot -pgeheim1\n"},
+    {"up.sh": "#!/bin/sh\nansible-playbook -e 'db_password=geheim-1x env=prod' site.yml\n"},
+    {"up.sh": "#!/bin/sh\nsnmpset -v2c -c geheim1x9 sw1 1.3 s x\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: |\n    cd /e\n    openssl pkcs12 -passout pass:geheim1\n"},
+    {"a.service": "[Service]\nExecStart=/usr/bin/app --license-key F1F12-842CD-23676-65381\n"},
+    {"up.sh": '#!/bin/bash\nset -x\nmysql -p"$DB_PASSWORD" app\n'},
     {"bin/setenv.sh": '#!/bin/sh\nJAVA_OPTS="$JAVA_OPTS -Djavax.net.ssl.keyStorePassword=geheim1"\n'},
     {"bin/p.sh": "#!/bin/sh\npython3 -c \"import x; x.connect(password='geheim1')\"\n"},
     {"scripts/g.sh": "#!/bin/sh\nsmbclient //fs/x -U imp%geheim1\nldapsearch -x -w geheim1 -b dc=x\n"},
@@ -277,6 +334,13 @@ BAD = (
 )
 GOOD = (
     {"a.sh": '#!/bin/sh\nsudo -S true <<< "$PW"\nmc alias set a https://s3.x.example "$K" "$S"\nmc alias list\n'},
+    {"up.sh": "#!/bin/sh\nsed -i 's/password=.*/password=geheim1x/' f\nx --key server.key\n"},
+    {"up.sh": "#!/bin/sh\ngpg --default-key 0x1234ABCD x\napp --key etc/server.key\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: mysql -u a -p{{ pw }} a\n- name: y\n  debug: msg=pass:geheim1\n"},
+    {
+        "up.sh": '#!/bin/bash\nset -x\nls "$HOME"\nset +x\nmysql -p"$DB_PASSWORD" app\n',
+        "b.sh": "#!/bin/sh\nset -x\nls $PASSWORD_FILE\n",
+    },
     {"Makefile": "db:\n\tmysql -h db1 -u portal -p$(DB_PASSWORD) portal < a.sql\n\tpsql -p 5432 app\n"},
     {"scripts/i.sh": '#!/bin/sh\nsmbclient //fs/x -U "$U%$P"\nldapsearch -W -x\nldapsearch -w "$PW"\nchpasswd < f\n'},
     {"etc/cron.d/a": '5 1 * * * root curl -u "$U:$P" https://h.partner.example/\n'},

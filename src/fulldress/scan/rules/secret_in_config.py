@@ -49,8 +49,7 @@ META = RuleMeta(
     confidence="certain",
 )
 NAMED = Pattern(
-    r"(?i)^\s{0,40}(-\s{1,4})?[\"']?(name|key)[\"']?\s?:\s{0,4}[\"']?[\w.-]{0,60}"
-    r"(passw(or)?d|passwd|pwd|secret|token|api_?key|_key)[\"']?\s{0,4},?\s{0,4}$"
+    r"(?i):[^\S\n]{0,4}[\"']?[\w.-]{0,60}(passw(or)?d|pwd|secret|token|api_?key|_key)[\"']?[^\S\n]{0,4},?[^\S\n]{0,4}$"
 )
 """``- name: DB_PASSWORD``, its value on the next line: how containers are given their environment."""
 LOOKS_FOR = (
@@ -227,6 +226,10 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"raddb/users": 'bob  Cleartext-Password := "geheim1x"\n'},
+    {"kafka/jaas.conf": 'KafkaServer {\n  a required\n    user_nb="geheim-1x";\n};\n'},
+    {"a.exp": '#!/usr/bin/expect -f\nset password "geheim-1x"\n'},
+    {"conf/ldap.toml": 'ldap_bind_pw = "geheim-1x"\n', "etc/cron.d/a": "ERP_PW=geheim-1x\n0 1 * * * root /bin/true\n"},
     {"conf/application.yml": "datasource:\n  password: >-\n    geheim-1\n  url: x\n"},
     {"etc/haproxy/a.cfg": "listen s\n    stats auth ops:geheim-1\n", "a.fish": "set -gx MQTT_PASS 'geheim-1'\n"},
     {"wlp/server.xml": '<keyStore id="k" password="{xor}Lz4sLCgwLTtyZ2Zn"/>\n'},
@@ -274,6 +277,10 @@ BAD = (
 GOOD = (
     {"conf/application.yml": "a:\n  password: |\n    ${DB_PASSWORD}\nb:\n  token: >\n    words that\n    explain-1\n"},
     {"etc/haproxy/a.cfg": "  stats auth $USER:$PASS\n", "a.fish": "set -gx MQTT_PASS $argv[1]\nset -l token (cat /run/t)\n"},
+    {
+        "conf/a.env": "DB_PASSWORD=@@DB_PASSWORD@@\nB_TOKEN=__API_TOKEN__\n",
+        "raddb/users": '#a Cleartext-Password := "geheim1x"\n',
+    },
     {"ci/Jenkinsfile": "sh 'curl -u $USER:$PASS https://n.partner.example/'\n", "c.hcl": 'encrypt = "${GOSSIP}"\n'},
     {"app/x.php": "$p = '/password=(\\w+)/';\n$q = '/pwd:[a-z]9+/';\n"},
     {"Jenkinsfile": 'sh "curl -u $U:$P https://nexus.lab.internal/x"\nsh \'curl -u "${U}:${P}" https://n.lab/\'\n'},

@@ -46,9 +46,7 @@ META = RuleMeta(
     confidence="certain",
 )
 _STATEMENTS = (
-    Pattern(
-        r"(?i)\b(role|user|group|mapping|options|server|login|add)\b[^;]{0,200}[\s,(]password\s{0,9}=?\s{0,9}[eEnN]?'{1,2}[^']{3}"
-    ),
+    Pattern(r"(?i)[\s,(]password\s{0,9}=?\s{0,9}[eEnN]?'{1,2}[^']{3}"),
     Pattern(r"(?i)\bidentified\s{1,9}(with\s{1,9}\S{1,40}\s{1,9})?(by|as)\s{1,9}(password\s{1,9})?['\"]?[^\s'\"]{3}"),
     Pattern(r"(?i)\bdblink\w{0,30}\s{0,4}\([^;]{0,200}password\s{0,4}="),
     Pattern(r"(?i)\b(connection|primary_conninfo|conninfo)\s{0,9}=?\s{0,9}'[^';]{0,200}password\s{0,4}="),

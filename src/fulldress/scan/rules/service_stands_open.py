@@ -47,8 +47,7 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(
-        r"(?i)^\s{0,12}[\"']?([\w.-]{1,40}[._-])?(auth|authentication|authorization|security)[._-]?enabled?[\"']?\s{0,4}[=:]"
-        r"\s{0,4}[\"']?(false|no|off|disabled|0)\b"
+        r"(?i)(auth|authentication|authorization|security)[._-]?enabled?[\"']?\s{0,4}[=:]\s{0,4}[\"']?(false|no|off|disabled|0)\b"
     ),
     Pattern(
         r"^\s{0,4}skip[-_]grant[-_]tables\b|\btcp://(0\.0\.0\.0|\*)?:237[56]\b|^\s{0,4}user\s{1,4}\S{1,60}\s{1,4}on\s[^\n]{0,60}\bnopass\b"

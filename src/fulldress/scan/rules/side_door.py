@@ -78,14 +78,25 @@ _WINDOWS: tuple[tuple[re.Pattern[str], Severity, str], ...] = (
         "high",
         "makes an account an administrator",
     ),
+    (
+        late(r"(?i)\bicacls\s.*/grant(?::r)?\s+\"?(?:Everyone|Jeder|\*S-1-1-0|Users|Benutzer):(?:\([OC]I\))*\(?[FM]\b"),
+        "medium",
+        "lets everybody write there (icacls)",
+    ),
+    (
+        late(r"(?i)\bImport-Certificate\s.*LocalMachine\\+Root|\bcertutil\s.*-addstore\s.*\broot\b"),
+        "medium",
+        "makes the host trust another authority for everything",
+    ),
     (late(r"(?i)\breg\s+add\s.*EnableLUA.*/d\s+0"), "high", "switches user account control off"),
 )
 _ON_WINDOWS = Pattern(
     r"(?i)\b(Set-ExecutionPolicy|(Set|Add)-MpPreference|netsh\s{1,4}(adv)?firewall|Set-NetFirewallProfile|net\s{1,4}localgroup"
-    r"|Add-LocalGroupMember|reg\s{1,4}add\s[^\n]{0,200}EnableLUA)\b"
+    r"|icacls|Import-Certificate|certutil|Add-LocalGroupMember|reg\s{1,4}add\s[^\n]{0,200}EnableLUA)\b"
 )
 LOOKS_FOR = (_ON_WINDOWS, *embedded_shell.LOOKS_FOR)
 _REPLACED = late(r"^(/usr)?/bin/(sh|bash|env|python3?|perl|sudo|su|login|systemctl)$")
+_DEFAULT_ROUTE = late(r"\b(?:route\s+)?(?:add|replace|change|del|delete)\s+(?:-net\s+)?(?:default|0\.0\.0\.0)\b")
 _ROUTES = late(
     r"(net\.ipv[46]\.(?:ip_forward|conf\.\w+\.(?:forwarding|accept_redirects|send_redirects|accept_source_route)))\s*=\s*1"
 )
@@ -238,6 +249,8 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         if re.fullmatch(r"0?[4-7][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", mode) and not mode.lstrip("0").startswith(("2", "g+")):
             own = all(re.match(r"/usr/(lib\w*|libexec|s?bin)/", p) and not _SHELL.search(p) for p in paths)
             return "medium" if own else "high", f"makes {where} run with its owner's rights (setuid)"
+    if name == "setfacl" and any(re.search(r"(?:^|,)(?:d:)?o(?:ther)?::?[r-]*w", w) for w in words):
+        return "medium", f"lets everyone write to {words[-1]}"
     mode = next((b for a, b in pairwise(words) if a in ("-m", "--mode")), "") if name == "install" else ""
     if re.fullmatch(r"0?[4-7][0-7]{3}", mode) and not mode.lstrip("0").startswith("2"):
         return "high", f"makes {words[-1]} run with its owner's rights (setuid)"
@@ -254,6 +267,14 @@ def _kernel(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severi
         found = _KERNEL.search(text)
         if found is not None:
             return "high", f"switches a protection of the kernel off ({found[1]})"
+    if name in ("ip", "route") and _DEFAULT_ROUTE.search(" ".join(words)):
+        return "high", "changes where the host sends what is not for its own network (default route)"
+    if name == "swapoff" and {"-a", "--all"} & set(words):
+        return "medium", "takes the host's swap away: where memory is short, programs are ended"
+    if any(re.search(r">\s*/proc/sys/vm/drop_caches", r) for r in command.redirects) or any(
+        w == "/proc/sys/vm/drop_caches" for w in command.pipes_args
+    ):
+        return "low", "drops the caches of the whole host: every database on it is slow for a while"
     if name == "sysctl" and "-p" not in words and (found := _ROUTES.search(text)) is not None:
         return "low", f"makes the host pass on packets of others ({found[1]})"
     return None
@@ -282,6 +303,10 @@ def _files(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severit
             return ("high", "lets root log in over SSH") if opens else ("medium", "changes the settings of the SSH server")
         if re.search(r"/etc/sysctl(\.conf|\.d/)", target) and name in ("echo", "printf", "tee", "cat", "sed"):
             return "low", "changes the kernel's settings for good"
+        if re.search(r"/etc/resolv\.conf$", target):
+            return "medium", "changes who answers the host's questions for names (resolv.conf)"
+        if re.search(r"/etc/hosts$", target):
+            return "medium", "writes an address into /etc/hosts, where nobody looks when it moves"
         if re.search(r"/etc/(fstab|crypttab)\b", target):
             return "medium", f"changes what is mounted at the next boot ({target.lstrip('>& ')})"
         if re.search(r"/etc/ld\.so\.conf", target):
@@ -333,8 +358,20 @@ BAD = (
     {"win/a.ps1": "Set-ExecutionPolicy Bypass -Scope LocalMachine\nSet-MpPreference -DisableRealtimeMonitoring $true\n"},
     {"win/a.bat": "netsh advfirewall set allprofiles state off\r\nnet localgroup Administrators svc /add\r\n"},
     {"postinst": "#!/bin/sh\nset -e\nsu -c 'sed -i s/x/y/ /etc/pam.d/common-auth'\n"},
+    {"up.sh": "#!/bin/sh\nset -e\necho 'nameserver 8.8.8.8' > /etc/resolv.conf\n"},
+    {"up.sh": "#!/bin/sh\nset -e\necho 10.1.1.9 db1.lab.internal >> /etc/hosts\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nip route add default via 10.1.0.1\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nswapoff -a\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nsetfacl -R -m o::rwx /srv/x\n"},
+    {"up.sh": "#!/bin/sh\nset -e\necho 3 > /proc/sys/vm/drop_caches\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: setenforce 0\n"},
+    {"w/a.ps1": "icacls C:\\App /grant Everyone:F /T\n"},
+    {"w/a.ps1": "Import-Certificate -FilePath .\\v.cer -CertStoreLocation Cert:\\LocalMachine\\Root\n"},
 )
 GOOD = (
+    {"up.sh": "#!/bin/sh\nset -e\ngrep -q db1 /etc/hosts\nip route show default\nip route add 10.9.0.0/16 via 10.1.0.1\n"},
+    {"roles/a/tasks/main.yml": "- name: x\n  shell: getenforce\n"},
+    {"w/a.ps1": "icacls C:\\App /grant Users:R /T\nImport-Certificate -CertStoreLocation Cert:\\CurrentUser\\My a\n"},
     {"up.sh": "#!/bin/sh\nset -e\numask 022\numask 077\ncat /etc/sysctl.conf /etc/ssh/sshd_config\n"},
     {"up.sh": "#!/bin/sh\nset -e\n# setenforce 0\nchmod 755 /opt/app/bin/x\nchmod 1777 /var/app/tmp\nchmod g+s /srv/app\n"},
     {"win/a.ps1": "# netsh advfirewall set allprofiles state off\nSet-ExecutionPolicy Bypass -Scope Process\n"},

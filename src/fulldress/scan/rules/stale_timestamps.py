@@ -24,6 +24,7 @@ Ask the vendor which build the files come from, and whether they belong to this 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -54,11 +55,15 @@ class Dated(NamedTuple):
 
 def check(context: Context) -> Iterator[Finding]:
     """One finding for all of them, at the oldest one."""
-    dated = list(_dated(context))
-    if len(dated) < 2:
+    moments = {text: when for text in {e.modified for e in context.files} if (when := _moment(text)) is not None}
+    if not moments or max(moments.values()) - min(moments.values()) < STALE:
         return
-    middle = sorted(d.when for d in dated)[len(dated) // 2]
-    stale = _outermost(sorted((d for d in dated if middle - d.when >= STALE), key=lambda d: (d.when, d.entry.place)))
+    files = [e for e in context.files if e.modified in moments and not is_prose(e.place)]
+    if len(files) < 2:
+        return
+    middle = _middle(Counter(moments[e.modified] for e in files))
+    old = [Dated(moments[e.modified], e) for e in files if middle - moments[e.modified] >= STALE]
+    stale = _outermost(sorted(old, key=lambda d: (d.when, d.entry.place)))
     if not stale:
         return
     years = (middle - stale[0].when).days / 365.25
@@ -75,15 +80,14 @@ def check(context: Context) -> Iterator[Finding]:
     )
 
 
-def _dated(context: Context) -> Iterator[Dated]:
-    known: dict[str, datetime | None] = {}
-    """Many files have the same time, and all of them are held at once."""
-    for entry in context.files:
-        if entry.modified not in known:
-            known[entry.modified] = _moment(entry.modified)
-        when = known[entry.modified]
-        if when is not None and not is_prose(entry.place):
-            yield Dated(when, entry)
+def _middle(counts: Counter[datetime]) -> datetime:
+    """The time in the middle of so many of each."""
+    left = counts.total() // 2
+    for when in sorted(counts):
+        left -= counts[when]
+        if left < 0:
+            break
+    return when
 
 
 def _moment(text: str) -> datetime | None:

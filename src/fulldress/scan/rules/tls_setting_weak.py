@@ -44,6 +44,10 @@ META = RuleMeta(
 )
 LOOKS_FOR = (
     Pattern(
+        r"\bverify_host_key:?\s{0,2}(=>)?\s{0,2}(:never|false)|\bopenssl_verify_mode:?\s{0,2}(=>)?\s{0,2}[\"':]{1,2}none"
+        r"|\bssl_mode:\s{0,4}:?[\"']?:?(disabled|preferred)"
+    ),
+    Pattern(
         r"(?i)\b(insecure[_-]?)?(skip[_-]?)(tls[_-]?|ssl[_-]?|cert[_-]?)?verify[\"']?\s{0,4}[=:]\s{0,4}[\"']?(true|1|yes)\b"
     ),
     Pattern(
@@ -102,6 +106,17 @@ ROWS = (
         ),
         "medium",
         "does not check who answers",
+        _WAY,
+        _CHECK,
+    ),
+    Row(
+        late(r"\.(rb|rake|ya?ml|erb)$"),
+        late(
+            r"\bverify_host_key:?\s*(?:=>)?\s*(?::never|false)|\bopenssl_verify_mode:?\s*(?:=>)?\s*[\"':]{1,2}none"
+            r"|\bssl_mode:\s*:?[\"']?:?(?:disabled|preferred)"
+        ),
+        "medium",
+        "does not check who answers, or talks without TLS",
         _WAY,
         _CHECK,
     ),
@@ -307,8 +322,9 @@ BAD = (
     {"consul/a.hcl": "verify_outgoing = false\n", "x/a.fish": "curl -s --insecure https://h.partner.example/v\n"},
     {"w/a.reg": '[HKLM\\SCHANNEL\\Protocols\\TLS 1.0\\Server]\n"Enabled"=dword:00000001\n'},
     {"w/a.ps1": "Key = 'HKLM:\\SCHANNEL\\Protocols\\TLS 1.0\\Server'\nValueName = 'Enabled'\nValueData = '1'\n"},
-)
-BAD += (
+    {"config/deploy/production.rb": "server 'w1', ssh_options: { verify_host_key: :never }\n"},
+    {"config/environments/production.rb": "  x = { address: 'mail', openssl_verify_mode: 'none' }\n"},
+    {"config/database.yml": "production:\n  ssl_mode: :disabled\n"},
     {"ansible.cfg": "[defaults]\nhost_key_checking = False\n"},
     {"up.sh": "#!/bin/sh\nANSIBLE_HOST_KEY_CHECKING=False ansible-playbook site.yml\n"},
     {"src/a.go": "\tHostKeyCallback: ssh.InsecureIgnoreHostKey(),\n"},

@@ -28,7 +28,7 @@ from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.finding import Finding, Severity
 from fulldress.model.package import Entry
-from fulldress.scan.places import is_test
+from fulldress.scan.places import is_test, standing
 from fulldress.scan.rule import Context, RuleMeta
 
 META = RuleMeta(
@@ -98,6 +98,39 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _said([e for e in programs if not is_test(e.place)], "a program", "high")
     yield from _said([e for e in scripts if not is_test(e.place)], "a script", "high")
     yield from _said(archives, "an archive", "medium")
+    yield from _said(_no_archives(context), "no archive", "medium", _FAILS)
+
+
+_FAILS = "The step that opens or installs it fails in the window."
+_ARCHIVES = (
+    ".jar",
+    ".war",
+    ".ear",
+    ".whl",
+    ".zip",
+    ".deb",
+    ".rpm",
+    ".tar",
+    ".tgz",
+    ".tar.gz",
+    ".tar.xz",
+    ".tar.bz2",
+    ".tar.zst",
+)
+
+
+def _no_archives(context: Context) -> list[Entry]:
+    """Named like an archive, and nothing that anybody could open: often the page that said that it was not found."""
+    left = {part.place for part in context.package.not_inspected}
+    return [
+        e
+        for e in context.ending(*_ARCHIVES)
+        if e.kind == "file"
+        and e.size
+        and e.place not in left
+        and standing(e.place) == "acting"
+        and not context.head(e, 4).startswith((b"PK", b"\x1f\x8b"))
+    ]
 
 
 def _named_else(place: str) -> bool:
@@ -114,7 +147,10 @@ def _is_program(context: Context, entry: Entry) -> bool:
     return data[at : at + 4] == b"PE\0\0"
 
 
-def _said(entries: list[Entry], what: str, severity: Severity) -> Iterator[Finding]:
+_PASSED_OVER = "It was passed over by everybody who goes by names, and something in the package may still run it."
+
+
+def _said(entries: list[Entry], what: str, severity: Severity, consequence: str = _PASSED_OVER) -> Iterator[Finding]:
     if not entries:
         return
     name = entries[0].place.rpartition("/")[2]
@@ -126,7 +162,7 @@ def _said(entries: list[Entry], what: str, severity: Severity) -> Iterator[Findi
         title=f"{name} is {what}, whatever its name says{more}",
         place=entries[0].place,
         excerpt="; ".join(e.place for e in entries[:6]),
-        consequence="It was passed over by everybody who goes by names, and something in the package may still run it.",
+        consequence=consequence,
         fix="Ask the vendor what it is and who runs it; do not install it before that.",
     )
 
@@ -138,6 +174,7 @@ BAD = (
     {"doc/manual.pdf": _PE},
     {"img/icon.gif": "#!/bin/sh\ncurl x\n"},
     {"conf/app.conf": _ELF},
+    {"lib/driver.jar": "<html><body>404 Not Found</body></html>"},
 )
 GOOD = (
     {"bin/tool": _ELF, "setup.exe": _PE, "lib/x.so": _ELF},

@@ -39,7 +39,7 @@ from fulldress.formats.late import late
 from fulldress.formats.shell import Command, Edit
 from fulldress.model.finding import Confidence, Cure, Finding, Severity
 from fulldress.scan.credentials.secrets import hidden
-from fulldress.scan.destruction import bare_find, folder_lost, tables_lost
+from fulldress.scan.destruction import bare_find, flushed, folder_lost, killed, tables_lost, targets, wrecked
 from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, MAKEFILE, RUNNERS, embedded, tasks
 from fulldress.scan.reading import Script, edited, is_code, memo, script_at, scripts, stops_on_errors
 from fulldress.scan.roles import Role, role
@@ -80,11 +80,11 @@ def check(context: Context) -> Iterator[Finding]:
 def _in_script(context: Context, script: Script) -> Iterator[Finding]:
     what = role(context, script.entry.place)
     for command in script.commands:
-        many = _killed(command) if what == "upgrade" else ""
+        many = killed(command) if what == "upgrade" else ""
         if many:
             yield _kill(script.entry.place, command, many)
             continue
-        if what == "upgrade" and _flushed(command):
+        if what == "upgrade" and flushed(command):
             yield _flush(script.entry.place, command)
             continue
         name = unguarded(command, script.text)
@@ -96,7 +96,7 @@ def _in_script(context: Context, script: Script) -> Iterator[Finding]:
         if verdict is not None:
             yield _finding(script.entry.place, command, name, verdict)
             continue
-        system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
+        system = next((w for w in targets(command) if _SYSTEM.match(w)), "")
         lost = system or ("" if what in ("library", "init") else wrecked(command))
         if lost:
             severity: Severity = "critical" if system or what == "upgrade" else "low"
@@ -118,7 +118,7 @@ def _in_scriptlets(context: Context) -> Iterator[Finding]:
         if MAKEFILE.search(script.entry.place) or script.entry.place in told or is_code(script.entry.place):
             continue  # what these set is not known here; another rule reads them
         for command in script.commands:
-            system = next((w for w in _targets(command) if _SYSTEM.match(w)), "")
+            system = next((w for w in targets(command) if _SYSTEM.match(w)), "")
             lost = system or wrecked(command)
             away = RUNNERS.search(script.entry.place) is not None
             data = "" if lost or away or CONTAINERFILE.search(script.entry.place) else _data(command)
@@ -142,7 +142,7 @@ def _data(command: Command) -> str:
     """A folder of data that a scriptlet removes."""
     argv = shell.unwrapped(command)
     removes = bool(argv) and argv[0].rpartition("/")[2] == "rm"
-    return next((w for w in _targets(command) if removes and _DATA.match(w)), "")
+    return next((w for w in targets(command) if removes and _DATA.match(w)), "")
 
 
 def _lost(script: Script, command: Command) -> Iterator[Finding]:
@@ -212,25 +212,6 @@ def _emptied(script: Script) -> Iterator[Finding]:
             )
 
 
-_SHARED = late(
-    r"^[\"'^]*(?:\S*/)?(?:python[\d.]*|java|node|perl|ruby|php[\d.]*|bash|sh|postgres|nginx|sshd|uwsgi|gunicorn|celery|\.\*|\.)[\"'$]*$"
-)
-
-
-def _killed(command: Command) -> str:
-    """The name by which a command ends processes that may be anybody's: an interpreter, a server of the system."""
-    argv = shell.unwrapped(command)
-    name = argv[0].rpartition("/")[2] if argv else ""
-    if name not in ("pkill", "killall") or any(
-        re.match(r"-(?:\w*[uUGPtg]|-(?:euid|uid|group|parent|pidfile|user))$", w) for w in argv
-    ):
-        return ""
-    if any(w in ("-0", "-F", "-l", "-HUP", "-SIGHUP", "--pidfile") for w in argv):
-        return ""
-    words = [w for w in argv[1:] if not w.startswith("-")]
-    return words[-1] if words and _SHARED.match(words[-1]) else ""
-
-
 def _kill(place: str, command: Command, name: str) -> Finding:
     return Finding(
         rule=META.slug,
@@ -243,13 +224,6 @@ def _kill(place: str, command: Command, name: str) -> Finding:
         consequence="What runs under that name and is not the product's is ended with it, by root.",
         fix="Stop the product's own units, or name the process by its unit, user or PID file.",
     )
-
-
-def _flushed(command: Command) -> bool:
-    """True for ``redis-cli FLUSHALL`` and its like."""
-    argv = shell.unwrapped(command)
-    name = argv[0].rpartition("/")[2] if argv else ""
-    return name in ("redis-cli", "valkey-cli", "keydb-cli") and bool({"FLUSHALL", "FLUSHDB"} & {w.upper() for w in argv})
 
 
 def _flush(place: str, command: Command) -> Finding:
@@ -274,7 +248,7 @@ def _hole(context: Context, command: Command, script: Script) -> str:
     argv = shell.unwrapped(command)
     if not argv or argv[0].rpartition("/")[2] != "rm" or re.search(r"(?m)^[^\S\n]*set\s+-\w*u|nounset", script.text):
         return ""
-    for word in _targets(command):
+    for word in targets(command):
         match = _ROOM.match(word)
         name = (match[2] or match[3]) if match is not None else ""
         if name and not name.isdigit() and name not in _given_names(context) and not _always_set(name, script.text, command):
@@ -315,7 +289,7 @@ def _parent(place: str, command: Command, name: str) -> Finding:
 
 def _verdict(command: Command, text: str, name: str, what: Role) -> _Verdict | None:
     """How bad an empty value is: by what the path is then, by how it can become empty, and by what the script is for."""
-    left = next((w[m.end() :] for w in _targets(command) if (m := _VARIABLE.match(w)) and w != m[0]), "")
+    left = next((w[m.end() :] for w in targets(command) if (m := _VARIABLE.match(w)) and w != m[0]), "")
     if bare_find(command):
         return _Verdict("high" if what == "upgrade" else "low", META.confidence, "the folder where the script happens to be")
     if _PRECIOUS.match(left):
@@ -354,55 +328,9 @@ def _finding(place: str, command: Command, name: str, verdict: _Verdict) -> Find
     )
 
 
-def wrecked(command: Command) -> str:
-    """What a command leaves nothing of: a file system, a device, a database; ``""`` for every other command."""
-    for text in shell.nested(command):
-        for inner in shell.commands(text):
-            if found := wrecked(inner):
-                return found
-    argv = shell.unwrapped(command)
-    name, words = (argv[0].rpartition("/")[2], argv[1:]) if argv else ("", ())
-    plain = [w for w in words if not w.startswith("-")]
-    if re.fullmatch(r"mkfs(\.\w+)?|wipefs|blkdiscard|mkswap", name) and any(w.startswith("/dev/") for w in plain):
-        return next(w for w in plain if w.startswith("/dev/"))
-    if name == "dd":
-        device = next((w[3:] for w in words if w.startswith("of=/dev/")), "")
-        return "" if re.match(r"/dev/(null|stdout|zero|tty|shm/)", device) else device
-    pruned = name in ("docker", "podman") and plain[:2] in (["system", "prune"], ["volume", "prune"])
-    if pruned and (plain[0] == "volume" or "--volumes" in words):
-        return "the volumes of containers, of others too"
-    if name == "dropdb":
-        return f"the database {plain[-1] if plain else ''}".strip()
-    if name in ("psql", "mysql", "mariadb", "sqlplus"):
-        match = _DROPS.search(" ".join(words)) or _DROPS.search(re.sub(r"(?m)^[^\S\n]*--.*$", "", command.heredoc))
-        return f"the {match[1].lower()} {match[2]}" if match is not None else ""
-    return ""
-
-
-_DROPS = late(r"(?i)\bDROP\s+(DATABASE|SCHEMA)\s+(?:IF\s+EXISTS\s+)?([\w.\"$-]+)")
-
-
-def _targets(command: Command) -> tuple[str, ...]:
-    """The paths that a command destroys or changes recursively; () for every other command."""
-    argv = shell.unwrapped(command)
-    if not argv:
-        return ()
-    name, rest = argv[0].rpartition("/")[2], argv[1:]
-    options = [w for w in rest if w.startswith("-")]
-    paths = tuple(w for w in rest if not w.startswith("-"))
-    recursive = any(o in ("--recursive",) or (not o.startswith("--") and ("r" in o or "R" in o)) for o in options)
-    if name == "rm" and recursive:
-        return paths
-    if name in ("chown", "chmod", "chgrp") and any(o == "--recursive" or re.match(r"-\w*R", o) for o in options):
-        return paths[1:]
-    if name == "find" and ("-delete" in rest or "rm" in rest):
-        return paths[:1]
-    return ()
-
-
 def unguarded(command: Command, text: str) -> str:
     """The variable that starts a destroyed path and is guarded by nothing, or ``""``."""
-    for word in _targets(command):
+    for word in targets(command):
         match = _VARIABLE.match(word)
         if match is not None and word != match[0]:
             name = match[1] or match[2]

@@ -28,6 +28,7 @@ from fulldress.formats.patterns import MAX_HITS, Pattern
 from fulldress.formats.shell import MAX_OPEN
 from fulldress.model.finding import Finding
 from fulldress.model.package import LIMIT, NotInspected
+from fulldress.scan.places import is_test, standing
 from fulldress.scan.reading import MAX_PARSED, SHEBANG, unread_scripts
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
@@ -44,7 +45,13 @@ _ARCHIVE = Pattern(
     once=True,
 )
 """The beginning of an archive at the beginning of a line: what self-extracting scripts carry behind themselves."""
-LOOKS_FOR = (_SCRIPT, _ARCHIVE, SHEBANG)
+_ENCRYPTED = Pattern(
+    r"\A(age-encryption\.org/v\d|Salted__|LUKS\xba\xbe|-----BEGIN (PGP MESSAGE|AGE ENCRYPTED FILE)-----)", once=True
+)
+_BY_NAME = (".gpg", ".pgp")
+_SESSION_KEY = b"\x84\x85\x8c\xc1\xc3"
+"""How a binary message begins that is encrypted to a key or a password (OpenPGP); a keyring begins otherwise."""
+LOOKS_FOR = (_SCRIPT, _ARCHIVE, SHEBANG, _ENCRYPTED)
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -66,6 +73,7 @@ def check(context: Context) -> Iterator[Finding]:
             fix="Ask the vendor for a form that can be read, or accept it by a waiver.",
         )
     yield from _unread(context)
+    yield from _encrypted(context)
     carrying = {entry.place for entry in context.matching(_ARCHIVE)}
     for entry in context.matching(_SCRIPT):
         if entry.place in carrying and entry.kind == "file":
@@ -93,6 +101,26 @@ def check(context: Context) -> Iterator[Finding]:
         )
 
 
+def _encrypted(context: Context) -> Iterator[Finding]:
+    """Files that somebody with a key can read, and nobody who judges the package."""
+    found = {e.place: e for e in context.matching(_ENCRYPTED)}
+    found |= {e.place: e for e in context.ending(*_BY_NAME) if e.size and context.head(e, 1) in _SESSION_KEY}
+    files = [p for p, e in found.items() if e.kind == "file" and e.size and not is_test(p)]
+    closed = sorted(p for p in files if standing(p) in ("acting", "silent"))
+    more = f", and {len(closed) - 1} more" if len(closed) > 1 else ""
+    if closed:
+        yield Finding(
+            rule=META.slug,
+            severity=META.severity,
+            confidence=META.confidence,
+            title=f"{closed[0].rpartition('/')[2]} is encrypted{more}",
+            place=closed[0],
+            excerpt="; ".join(closed[:6]),
+            consequence="Nothing is known about it, and no other rule has seen it.",
+            fix="Ask the vendor what it is and who opens it, or for a form that can be read.",
+        )
+
+
 def _unread(context: Context) -> Iterator[Finding]:
     """Scripts that are too long or too tangled for the parser: rules about commands have not seen all of theirs."""
     carrying = {entry.place for entry in context.matching(_ARCHIVE)}
@@ -111,6 +139,8 @@ def _unread(context: Context) -> Iterator[Finding]:
 
 
 BAD = (
+    {"conf/app.conf.age": "age-encryption.org/v1\n-> X25519 x\n"},
+    {"conf/db.pgp": b"\x85\x01\x0c\x03abc"},
     Sample(files={"install.sh": "#!/bin/sh\n" + "cat <<E\nx\nE\n" * (MAX_OPEN + 1) + "rm -rf /data\n"}),
     Sample(files={"install.sh": "#!/bin/sh\n" + "echo one more line\n" * (MAX_PARSED // 18)}),
     Sample(files={"a.run": b"#!/bin/sh\ntail -n +4 $0 | tar xz\nexit 0\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\x00"}),

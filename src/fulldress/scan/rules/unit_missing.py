@@ -32,13 +32,14 @@ from typing import NamedTuple
 
 from fulldress.formats import shell, shellflow, unit
 from fulldress.formats.late import late
+from fulldress.formats.patterns import Pattern
 from fulldress.formats.shell import Command
 from fulldress.model.estate import Estate, HostFacts, Unit
 from fulldress.model.finding import Cure, Finding
 from fulldress.scan.dependencies import coming
 from fulldress.scan.jobs.embedded_shell import CONTAINERFILE, RUNNERS, embedded
 from fulldress.scan.jobs.units import units
-from fulldress.scan.reading import current_text, encode, scripts
+from fulldress.scan.reading import current_text, encode, is_prose, scripts
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta, Sample
 
@@ -98,10 +99,19 @@ def check(context: Context) -> Iterator[Finding]:
         return
     missing: dict[str, list[Mention]] = {}
     for mention in _mentions(context):
-        if not _exists(mention.unit, known) and not coming(context, mention.place):
-            missing.setdefault(mention.unit, []).append(mention)
+        if _exists(mention.unit, known):
+            continue
+        brought = coming(context, mention.place)
+        if not any(_related(package, mention.unit) for package in brought):
+            missing.setdefault(mention.unit, []).append(mention._replace(firm=mention.firm and not brought))
     for name, mentions in missing.items():
         yield _finding(context, name, mentions)
+
+
+def _related(package: str, name: str) -> bool:
+    """True when a package that comes along may bring the unit: one word of their names is the same."""
+    words = {w for w in _WORDS.split(name.rpartition(".")[0].lower()) if len(w) > 2}
+    return bool(words & {re.sub(r"[\d.]+$", "", w) for w in re.split(r"[-_.+]", package.lower())})
 
 
 def _finding(context: Context, name: str, mentions: list[Mention]) -> Finding:
@@ -164,6 +174,8 @@ def _mentions(context: Context) -> Iterator[Mention]:
             for name in _commanded(command):
                 yield Mention(name, task.entry.place, command.line, command.end_line, command.text, True)
     yield from _facilities(context)
+    yield from _managed(context)
+    yield from _rotated(context)
     for found in units(context):
         for directive, name, line in unit.depends(found.text):
             prefix, at, rest = name.partition("@")
@@ -184,6 +196,39 @@ def _mistyped(name: str) -> bool:
     return "." in name and any(kind != s[1:] and kind[:4] == s[1:5] and abs(len(kind) - len(s) + 1) < 3 for s in SUFFIXES)
 
 
+def _managed(context: Context) -> Iterator[Mention]:
+    """Services that Ansible's tasks start, stop or enable; another host of the inventory file may have them."""
+    for line in context.lines(_SERVICE_TASK, among=lambda e: e.place.endswith((".yml", ".yaml"))):
+        if is_prose(line.entry.place) or role(context, line.entry.place) == "library" or line.text.lstrip().startswith("#"):
+            continue
+        lines = (context.text(line.entry) or "").split("\n")[line.number - 1 : line.number + 8]
+        depth = len(lines[0]) - len(lines[0].lstrip(" -")) if lines else 0
+        for at, text in enumerate(lines):
+            if at and text.strip() and len(text) - len(text.lstrip()) <= depth:
+                break
+            named = _NAME_OF.search(text.partition(":")[2] if not at else text)
+            if named is not None:
+                name = named[1] if named[1].endswith(SUFFIXES) else f"{named[1]}.service"
+                yield Mention(name, line.entry.place, line.number + at, line.number + at, text.strip(), False)
+                break
+
+
+def _rotated(context: Context) -> Iterator[Mention]:
+    """What logrotate is to reload after it."""
+    for entry in context.holding("logrotate.d/"):
+        text = context.text(entry) if entry.kind == "file" and not is_prose(entry.place) else None
+        for number, line in enumerate((text or "").split("\n"), 1):
+            if "systemctl" in line or "invoke-rc.d" in line or "service " in line:
+                for command in shell.commands(line.strip()):
+                    for name in _commanded(command):
+                        yield Mention(name, entry.place, number, number, line.strip(), False)
+
+
+_SERVICE_TASK = Pattern(
+    r"^\s{2,40}(-\s)?(ansible\.builtin\.)?(service|systemd|systemd_service):(\s{0,4}$|\s{1,4}(name=|\{))"
+)
+LOOKS_FOR = (_SERVICE_TASK,)
+_NAME_OF = late(r"""(?:^\s+|[{,\s])name\s*[:=]\s*["']?([A-Za-z0-9][\w.@-]*)["']?(?=\s*$|\s*[,}]|\s+\w+=)""")
 _REQUIRED = late(r"^#\s*Required-St(?:art|op):\s*(.*)$")
 
 
@@ -319,8 +364,23 @@ BAD = (
     Sample(files={"x.deb!/lib/systemd/system/a.timer": "[Timer]\nOnCalendar=daily\nUnit=gone.service\n"}, estate=_HERE),
     Sample(files={"x.deb!/etc/systemd/system/gone.service.d/a.conf": "[Service]\nNice=5\n"}, estate=_HERE),
     Sample(files={"up.sh": "#!/bin/sh\nif true; then systemctl --quiet enable --now gone.timer; fi\n"}, estate=_HERE),
+    Sample(
+        files={"roles/a/handlers/main.yml": "- name: r\n  service:\n    name: gone-13\n    state: restarted\n"}, estate=_HERE
+    ),
+    Sample(files={"roles/a/tasks/main.yml": "- name: r\n  systemd: { name: gone-13, state: stopped }\n"}, estate=_HERE),
+    Sample(
+        files={"logrotate.d/x": "/v/x.log {\n  postrotate\n    systemctl reload gone.service\n  endscript\n}\n"},
+        estate=_HERE,
+    ),
 )
 GOOD = (
+    Sample(
+        files={
+            "roles/a/tasks/main.yml": "- name: r\n  service: name=app state=started\n- systemd:\n    name: '{{ unit }}'\n",
+            "logrotate.d/x": "/v/x.log {\n  postrotate\n    systemctl reload app.service\n  endscript\n}\n",
+        },
+        estate=_HERE,
+    ),
     Sample(files={"up.sh": "#!/bin/sh\nset -e\nSVC=app\nfor s in $SVC cron; do systemctl stop $SVC; done\n"}, estate=_HERE),
     Sample(files={"x.deb!/lib/systemd/system/r.service": "[Unit]\nOnFailure=postgresql@%i.service\n"}, estate=_HERE),
     Sample(files={"up.sh": "#!/bin/sh\nsystemctl restart app postgresql@15-main\nsystemctl daemon-reload\n"}, estate=_HERE),

@@ -1,8 +1,9 @@
 """The upgrade takes a unit away that other units of the host require.
 
 ## What it does
-Finds units that the upgrade's scripts mask or delete (`systemctl mask`, `rm /etc/systemd/system/x.service`), and units of
-the host, not of the package, that require them (`Requires=`, `Requisite=`, `BindsTo=`), as the inventory has it.
+Finds units of the host that the upgrade's scripts stop and nothing starts again; units that they mask or delete
+(`systemctl mask`, `rm /etc/systemd/system/x.service`), and units of the host, not of the package, that require them
+(`Requires=`, `Requisite=`, `BindsTo=`), as the inventory has it.
 
 ## Why it matters
 Nothing happens until the next start: then a service that nobody touched does not come up, because what it requires is gone.
@@ -48,6 +49,7 @@ _FILE = late(r"/systemd/system/([\w@.:\\-]+\.[a-z]+)$")
 def check(context: Context) -> Iterator[Finding]:
     """One finding for each unit that is taken away."""
     assert context.estate is not None
+    yield from _stopped(context)
     ours = {u.name for u in units(context) if not u.dropin}
     for script in (*scripts(context), *tasks(context)):
         if role(context, script.entry.place) != "upgrade":
@@ -58,6 +60,54 @@ def check(context: Context) -> Iterator[Finding]:
                     needing = [u.name for u in host.units if name in u.requires and u.name not in ours and u.name != name]
                     if needing and name not in ours:
                         yield _finding(script.entry.place, command, name, how, host, needing)
+
+
+def _stopped(context: Context) -> Iterator[Finding]:
+    """Units of the host, not of the package, that scripts stop and no script starts again."""
+    assert context.estate is not None
+    ours = {u.name for u in units(context)} | {e.place.rpartition("/")[2] for e in context.package.entries}
+    running = {
+        u.name: h for h in context.estate.hosts for u in h.units if u.active == "active" and u.name.endswith(".service")
+    }
+    stops: dict[str, tuple[str, Command]] = {}
+    starts: set[str] = set()
+    for script in scripts(context):
+        if role(context, script.entry.place) == "library":
+            continue
+        for command in script.commands:
+            verb, names = _acted(command)
+            if verb == "stop" and role(context, script.entry.place) == "upgrade":
+                for name in names:
+                    stops.setdefault(name, (script.entry.place, command))
+            elif verb in ("start", "restart", "try-restart", "reload-or-restart", "enable"):
+                starts.update(names)
+    loose = any("$" in name or "*" in name for name in starts)
+    for name, (place, command) in stops.items():
+        if name in running and name not in starts and name not in ours and not loose:
+            yield Finding(
+                rule=META.slug,
+                severity="medium",
+                confidence="likely",
+                title=f"{name} of {running[name].name} is stopped, and nothing starts it again",
+                place=place,
+                line=command.line,
+                excerpt=command.text[:200],
+                consequence="It is no part of the package: what else it serves is down until somebody notices.",
+                fix="Start it again where the script ends, also when it fails (trap).",
+            )
+
+
+def _acted(command: Command) -> tuple[str, list[str]]:
+    """(verb, units) of systemctl, service and invoke-rc.d."""
+    argv = shell.unwrapped(command)
+    program, words = (argv[0].rpartition("/")[2], [w for w in argv[1:] if w[:1] != "-"]) if argv else ("", [])
+    if program == "systemctl" and words:
+        verb, names = words[0], words[1:]
+    elif program in ("service", "invoke-rc.d") and len(words) > 1:
+        verb, names = words[1], words[:1]
+    else:
+        return "", []
+    return verb, [n if n.endswith(SUFFIXES) else f"{n}.service" for n in names]
 
 
 def _gone(command: Command) -> Iterator[tuple[str, str]]:
@@ -100,10 +150,15 @@ BAD = (
         estate=HERE,
     ),
     Sample(files={"up.sh": "#!/bin/sh\nset -e\nsystemctl mask --now broker\n"}, estate=HERE),
+    Sample(files={"x.deb!/preinst": "#!/bin/sh\nservice broker stop\n"}, estate=HERE),
     Sample(files={"up.sh": "#!/bin/sh\nset -e\nrm -f /etc/systemd/system/broker.service\n"}, estate=HERE),
 )
 GOOD = (
-    Sample(files={"up.sh": "#!/bin/sh\nset -e\nsystemctl mask --now billing\nsystemctl stop broker\n"}, estate=HERE),
+    Sample(
+        files={"up.sh": "#!/bin/sh\nset -e\nsystemctl mask --now billing\nsystemctl stop broker\nsystemctl start broker\n"},
+        estate=HERE,
+    ),
+    Sample(files={"up.sh": "#!/bin/sh\nsystemctl stop broker\nfor s in $ALL; do systemctl start $s; done\n"}, estate=HERE),
     Sample(
         files={
             "up.sh": "#!/bin/sh\nset -e\nrm -f /etc/systemd/system/broker.service\n",

@@ -1,0 +1,147 @@
+"""Keys and signatures made by GnuPG 2.2 (``--faked-system-time``), over the one byte ``x`` unless said otherwise."""
+
+VENDOR = b"""\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEZZIAgBYJKwYBBAHaRw8BAQdA0XbM1ryRXN/qNW1G2BnJ6MMADrLJKzGYGBWq
+SoKo4ai0BnZlbmRvcoiQBBMWCAA4FiEEj5fS8rmp3hnm3Ae8mUQLn6q/YJgFAmWS
+AIACGwEFCwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQmUQLn6q/YJgfIAEAnuZ5
+j2ROlCqFsEnKHIkh7P8ZNnpSn0hIgXuFvu2Hi/wA/iCswWaDtjfiIqbe1+JZ6fbB
+KmDMxp8xfP2OtH0NomsEuDMEZZIAgBYJKwYBBAHaRw8BAQdAqlRJHZjmmQu2B+f0
+hsgsdkTA7BuyjVV3uDh7opYIyvqI7wQYFggAIBYhBI+X0vK5qd4Z5twHvJlEC5+q
+v2CYBQJlkgCAAhsCAIEJEJlEC5+qv2CYdiAEGRYIAB0WIQRC+sGpGb5SEolXnqWy
+29vdDYEz5gUCZZIAgAAKCRCy29vdDYEz5kU0AQDrhDz2CfqUIVj2AQQi+umjv74h
+dCJzszLfxtEms4GgRwD/U0pR6h8dW2RPE68rxVh38u+cnrBBdRz4TmGofxrHMgmo
+ngEAy4uJM/kww98JE9a+8pWD5+ge+ZzFhJ3sLnIzKCUHQscA/3ZGz+lDsUS33+P9
+8qZ2rDlKkDMvqfX/nXxHSO7XaWQJ
+=3WCj
+-----END PGP PUBLIC KEY BLOCK-----
+"""
+"""A primary key that only certifies, and a subkey that signs (2024)."""
+BY_SUBKEY = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iHUEABYIAB0WIQRC+sGpGb5SEolXnqWy29vdDYEz5gUCZbrfAAAKCRCy29vdDYEz
+5rvRAP9lqYIr7R0R02wsBU90pC0KGkye9XDFiqXi45qUYegyZQD+N5YchD8P/uFW
+GmGUqYaym8B3pAelyaVmr2yi850cjwg=
+=j0Xy
+-----END PGP SIGNATURE-----
+"""
+"""By that subkey."""
+VENDOR_WITHOUT_BACK = b"""\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+xv8AAAAzBGWSAIAWCSsGAQQB2kcPAQEHQNF2zNa8kVzf6jVtRtgZyejDAA6yySsx
+mBgVqkqCqOGozf8AAAAGdmVuZG9ywv8AAACQBBMWCAA4FiEEj5fS8rmp3hnm3Ae8
+mUQLn6q/YJgFAmWSAIACGwEFCwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQmUQL
+n6q/YJgfIAEAnuZ5j2ROlCqFsEnKHIkh7P8ZNnpSn0hIgXuFvu2Hi/wA/iCswWaD
+tjfiIqbe1+JZ6fbBKmDMxp8xfP2OtH0NomsEzv8AAAAzBGWSAIAWCSsGAQQB2kcP
+AQEHQKpUSR2Y5pkLtgfn9IbILHZEwOwbso1Vd7g4e6KWCMr6wv8AAAB4BBgWCAAg
+FiEEj5fS8rmp3hnm3Ae8mUQLn6q/YJgFAmWSAIACGwIACgkQmUQLn6q/YJiongEA
+y4uJM/kww98JE9a+8pWD5+ge+ZzFhJ3sLnIzKCUHQscA/3ZGz+lDsUS33+P98qZ2
+rDlKkDMvqfX/nXxHSO7XaWQJ
+=YgMF
+-----END PGP PUBLIC KEY BLOCK-----
+"""
+"""The same key; the subkey's own signature over the primary key was taken out."""
+MALLORY = b"""\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+xv8AAAAzBGVpIgAWCSsGAQQB2kcPAQEHQJ7X2e9BnEXeUuSf7B+ONUiHDsURiDA2
+iQArOskOgTzKzf8AAAAHbWFsbG9yecL/AAAAkAQTFggAOBYhBJ1+ZBt1iuyspvvW
+FNLWifuLqXvnBQJlaSIAAhsBBQsJCAcCBhUKCQgLAgQWAgMBAh4BAheAAAoJENLW
+ifuLqXvn7E4A/3x42ObKRAD/jVzI6h5yrT4WfB+u8MrDm3+9ppYl/uuXAP9Z+ZBQ
+At0jNIx5WW0Dl4t8hVpmOox1KPelYjV4sbARAM7/AAAAMwRlkgCAFgkrBgEEAdpH
+DwEBB0CqVEkdmOaZC7YH5/SGyCx2RMDsG7KNVXe4OHuilgjK+sL/AAAAeAQYFggA
+IBYhBJ1+ZBt1iuyspvvWFNLWifuLqXvnBQJlkgCAAhsCAAoJENLWifuLqXvnhpUA
+/RtAUMvCxw7WdzFzI/s7sM6B7SwBtmJpl/AyIP1+++z8APsG4JqDA3CjEgpRRdfg
+R6Bi3b4k6zwktVj76CIjU7UnCw==
+=ZHK5
+-----END PGP PUBLIC KEY BLOCK-----
+"""
+"""Another's key that names the vendor's subkey as its own, to which the subkey does not agree."""
+BRAINPOOL = b"""\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mFMEZZIAgBMJKyQDAwIIAQEHAgMEQjahX+qKTd517PaqSpwnNDxDvJoE9aqXfZ01
+kPDozd8EBzDmv0yscDe10u8aJl5xGHcQA1LMa6efl4gu/v1VLrQFYnJhaW6IkAQT
+EwgAOBYhBFZrh83PFqyo4PRASJmYnv1CcGX4BQJlkgCAAhsDBQsJCAcCBhUKCQgL
+AgQWAgMBAh4BAheAAAoJEJmYnv1CcGX4OPEA/j1tCOQmNdRokpF3SgUB3SluLXh+
+G5YBIxFFRtnMVASoAP4iufMuPaxHotgdIsjdCknf3+114/c0z/rsTRKqP+9Sjw==
+=gxh+
+-----END PGP PUBLIC KEY BLOCK-----
+"""
+"""A key on brainpoolP256r1."""
+BY_BRAINPOOL = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iHUEABMIAB0WIQRWa4fNzxasqOD0QEiZmJ79QnBl+AUCZbrfAAAKCRCZmJ79QnBl
++EMHAP9WAPTx89Q6f0B9mFoli8HTKtWhiVbLAWSvEOwhC5hxzAD/fVHZyeyO0uFH
+uRHCb6P3/TogcqKOBoEiWJLGTEEGLCE=
+=DvBv
+-----END PGP SIGNATURE-----
+"""
+"""By it."""
+PROLONGED = b"""\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEXgvhABYJKwYBBAHaRw8BAQdAQsNdmEmVFgFXaKhmCIoWE/sAslpdovzP1TRz
+tyb+5oC0A2dhcIiWBBMWCAA+AhsDBQsJCAcCBhUKCQgLAgQWAgMBAh4BAheAFiEE
+1SDnJelp+zfjzv/nwAjejc87bHIFAmHPmYAFCSlbvoAACgkQwAjejc87bHIvogEA
++xat8eR5P4UzrqdWY1Ph+jERGxhWq3xqr0kwRO47VMABAItJ9B9ajPfaSV2nERNV
+aoctfAF+g9qsydbMqSrivd8E
+=TXj3
+-----END PGP PUBLIC KEY BLOCK-----
+"""
+"""Made in 2020 for a year, and prolonged in 2022."""
+IN_THE_GAP = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iHQEABYIAB0WIQTVIOcl6Wn7N+PO/+fACN6NzztscgUCYLV4gAAKCRDACN6Nzzts
+cmA3AP9KJIJUCvCRIRN/PLDgqoPwnAj0nFswJ3BDWGdhGFTv4gD4nQzf0UWOYHSs
+YXF6tatgjVA5LD3l/cbYgUHo6h3hAw==
+=0Y+B
+-----END PGP SIGNATURE-----
+"""
+"""By it, in June 2021."""
+OLDER = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iHUEABYIAB0WIQTVIOcl6Wn7N+PO/+fACN6NzztscgUCXPHAAAAKCRDACN6Nzzts
+cgbRAQDYR7jcnnzCQeuueD7ARTMmGyUdIWLPgskDh62d8w72nwD/RFQ4ayHj3bN8
+TGRid1jeCxiCW8ofpGZYMtnrftXMVQ0=
+=nN/W
+-----END PGP SIGNATURE-----
+"""
+"""By it, in 2019."""
+DEMANDING = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iJIEABYIADoWIQTVIOcl6Wn7N+PO/+fACN6NzztscgUCZHffgByUgAAAAAASAAFv
+ZGRAdmVuZG9yLmV4YW1wbGUxAAoJEMAI3o3PO2xyYLMBAIzkE+MjpAgoENnRI+fo
+9gt4frMVA4v6r+okdQ8thIJ2AQDL+YmIZqNwCajS4MvMARnFVqN+e+b4yxgGVugG
+DQnCBA==
+=bU6l
+-----END PGP SIGNATURE-----
+"""
+"""By it, in 2023, with a critical notation."""
+GOOD = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iHUEABYIAB0WIQTVIOcl6Wn7N+PO/+fACN6NzztscgUCZHffgAAKCRDACN6Nzzts
+crsHAP9h5PTtezCVe9zkYKsB1H6VYwvStZwGivKhNiwGtiEb6wEAwMmUYX/w6PRo
+ESjrA/QdOZ+EDBjCFtven/T1v2h2Dwg=
+=zkgg
+-----END PGP SIGNATURE-----
+"""
+"""By it, in 2023."""
+OF_A_TEXT = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iHUEARYIAB0WIQTVIOcl6Wn7N+PO/+fACN6NzztscgUCZHffgAAKCRDACN6Nzzts
+cnj3AP9cIwPktpR7xUFB6UAioprBFMCPQz3TxB3WxZhXIGIW6gEAjn6sKNPVQR7a
+ZV0OjucWOTJSGZQHKG6/rqcKJ2pjEwg=
+=rR+m
+-----END PGP SIGNATURE-----
+"""
+"""By it, in 2023, in text mode over ``a\\rb\\n``, whose line ends GnuPG and Sequoia read differently."""

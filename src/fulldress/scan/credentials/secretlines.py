@@ -35,6 +35,7 @@ CONFIG = (
     ),
     *(
         ".ldif",
+        ".cli",
         ".timer",
         ".npmrc",
         ".pypirc",
@@ -91,6 +92,8 @@ _TUPLE = late(
 _QUOTED = late(r"""["']([^"']*)["']""")
 _GLUED = late(r"""["']\s*(?:\+|\.\.?|&|<>)\s*["']""")
 """Between two literals that are put together."""
+_WRITTEN = late(r"""\bname=["']?([\w.:-]+)["']?,\s*value=["']?([^"',()\s]{4,})""")
+"""``:write-attribute(name=password,value=...)`` of JBoss, and its like."""
 _LDIF = late(r"^([\w;-]+)::?\s*(\S+)\s*$")
 _ENVIRONMENT = late(r"""["'](\w+)=([^"']*)["']""")
 _LITERAL = late(r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
@@ -400,6 +403,7 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
             yield entry[1], entry[2]
         yield from _loose(name, line)
     elif is_settings(place):
+        yield from _WRITTEN.findall(line)
         if line.startswith("Environment=") and line.count("=") > 2:
             yield from _ENVIRONMENT.findall(line)
         pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None

@@ -96,8 +96,10 @@ def _judged(
         return
     if role(context, entry.place) == "library":
         return
-    if row.confirm is not None and not row.confirm((context.text(entry) or "").split("\n"), number):
-        return
+    if row.confirm is not None:
+        text = context.text(entry)
+        if text is None or not row.confirm(text.split("\n"), number):  # too large to be read: then nothing confirms it
+            return
     told.add((entry.place, row.title))
     yield Finding(
         rule=meta.slug,

@@ -35,6 +35,7 @@ CONFIG = (
     ),
     *(
         ".ldif",
+        ".cli",
         ".timer",
         ".npmrc",
         ".pypirc",
@@ -91,6 +92,8 @@ _TUPLE = late(
 _QUOTED = late(r"""["']([^"']*)["']""")
 _GLUED = late(r"""["']\s*(?:\+|\.\.?|&|<>)\s*["']""")
 """Between two literals that are put together."""
+_WRITTEN = late(r"""\bname=["']?([\w.:-]+)["']?,\s*value=["']?([^"',()\s]{4,})""")
+"""``:write-attribute(name=password,value=...)`` of JBoss, and its like."""
 _LDIF = late(r"^([\w;-]+)::?\s*(\S+)\s*$")
 _ENVIRONMENT = late(r"""["'](\w+)=([^"']*)["']""")
 _LITERAL = late(r"""(?<![\w.-])([\w.-]{1,120})["']?\]?\s{0,20}(?:=>|:=|[:=])\s*(?:"([^"\\\n]{6,})"|'([^'\\\n]{6,})')""")
@@ -193,6 +196,12 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         ),
         "a token",
     ),
+    (("default_pass",), late(r"""\bdefault_pass\s*,\s*<<"([^"]{4,})">>"""), "a password of the broker"),
+    (
+        ("variable",),
+        late(r"""(?i)\bvariable\s+"\w*(?:password|passwd|secret|token|api_?key)\w*"\s*\{.*\bdefault\s*=\s*"([^"$]{4,})\""""),
+        "a secret as a default",
+    ),
     (("cleartext-password",), late(r"""\bCleartext-Password\s*:?=\s*"?([^\s"]{4,})"""), "a password of RADIUS"),
     (
         ("user_",),
@@ -215,6 +224,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 )
 """(words of which one must occur, in lower case; the form; what it is)."""
 FORMS_LOOK_LIKE = (
+    r"\bdefault_pass\s{0,4},\s{0,4}<<|(?i)\bvariable\s{1,4}\"\w{0,40}(password|passwd|secret|token|key)\w{0,12}\"\s{0,4}\{",
     r"\bCleartext-Password\s|^\s{1,12}user_\w{1,40}\s{0,4}=\s{0,4}[\"']|\brwcommunity6?\s|[\w][_.-](pw|PW)[\"']?\s{0,4}[=:]|[_.-]community[\"']?\s{0,4}[=:]",
     r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]",
     r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",
@@ -393,6 +403,7 @@ def pairs(place: str, line: str) -> Iterator[tuple[str, str]]:
             yield entry[1], entry[2]
         yield from _loose(name, line)
     elif is_settings(place):
+        yield from _WRITTEN.findall(line)
         if line.startswith("Environment=") and line.count("=") > 2:
             yield from _ENVIRONMENT.findall(line)
         pair = _PAIR.match(line) if len(line) <= MAX_PAIR else None

@@ -14,7 +14,7 @@ from fulldress.formats import crontab, quartz
 from fulldress.formats.late import late
 from fulldress.formats.patterns import Pattern
 from fulldress.model.package import Entry
-from fulldress.scan.jobs import managed_jobs, program_jobs
+from fulldress.scan.jobs import managed_jobs, program_jobs, set_jobs
 from fulldress.scan.jobs.job import Job
 from fulldress.scan.reading import acting_lines, is_vendored
 from fulldress.scan.rule import Context
@@ -28,7 +28,18 @@ KUBERNETES_KIND = late(r"(?m)^kind:\s*[\"']?CronJob\b")
 SUSPENDED = late(r"(?m)^[ \t]+suspend:\s*true\b")
 WINDOWS = Pattern(r"(?i)\bschtasks(?:\.exe)?\s+/create\b")
 ANSIBLE = Pattern(r"^\s{2,40}(-\s)?(ansible\.builtin\.)?cron:\s{0,4}$")
-LOOKS_FOR = (PG_CRON, JAVA, CELERY, BEAT, KUBERNETES, WINDOWS, ANSIBLE, *program_jobs.LOOKS_FOR, *managed_jobs.LOOKS_FOR)
+LOOKS_FOR = (
+    PG_CRON,
+    JAVA,
+    CELERY,
+    BEAT,
+    KUBERNETES,
+    WINDOWS,
+    ANSIBLE,
+    *program_jobs.LOOKS_FOR,
+    *managed_jobs.LOOKS_FOR,
+    *set_jobs.LOOKS_FOR,
+)
 
 _QUOTED = r"""(?:'((?:[^']|'')*)'|"([^"]*)"|\$(\w*)\$(.*?)\$\3\$)"""
 _PG_CALL = late(rf"(?is)cron\.schedule(?:_in_database)?\s*\(\s*{_QUOTED}\s*,\s*{_QUOTED.replace('3', '7')}")

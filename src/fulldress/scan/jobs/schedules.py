@@ -25,6 +25,7 @@ from fulldress.scan.jobs.managed_jobs import declared
 from fulldress.scan.jobs.program_jobs import in_programs
 from fulldress.scan.jobs.scheduled_code import in_code, suspended
 from fulldress.scan.jobs.services import service_named, started
+from fulldress.scan.jobs.set_jobs import set_jobs
 from fulldress.scan.reading import Crontab, Script, crontabs, in_crons_place, memo, named, scripts, without_remark
 from fulldress.scan.rule import Context
 
@@ -41,7 +42,7 @@ def jobs(context: Context) -> list[Job]:
 
     def make() -> list[Job]:
         of_the_host = [*_cron_jobs(context), *_written_jobs(context), *_timers(context)]
-        return [*of_the_host, *in_code(context), *in_programs(context), *declared(context)]
+        return [*of_the_host, *in_code(context), *in_programs(context), *declared(context), *set_jobs(context)]
 
     return memo(context, "schedules", make)
 

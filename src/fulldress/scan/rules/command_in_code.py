@@ -37,7 +37,7 @@ from fulldress.scan.credentials import secrets
 from fulldress.scan.jobs.embedded_shell import embedded
 from fulldress.scan.jobs.program_shell import TCL
 from fulldress.scan.places import standing
-from fulldress.scan.reading import acting_lines, is_code
+from fulldress.scan.reading import MAX_PARSED, acting_lines, is_code, is_comment
 from fulldress.scan.roles import role
 from fulldress.scan.rule import Context, RuleMeta
 
@@ -113,6 +113,7 @@ def check(context: Context) -> Iterator[Finding]:
     """One finding for each kind in a file."""
     told: set[tuple[str, str]] = set()
     yield from _in_tcl(context)
+    yield from _by_call(context)
     for entry, number, line in acting_lines(context, *LOOKS_FOR, among=lambda e: _program(context, e.place)):
         bad = _recipe(context, entry, line) if _MAKEFILE.search(entry.place) else _called(line)
         if bad is None or (entry.place, bad.title) in told:
@@ -131,6 +132,47 @@ def check(context: Context) -> Iterator[Finding]:
             consequence=bad.consequence,
             fix="Have the vendor use the language's own functions, with a check of the path or of the certificate.",
         )
+
+
+_DELETES = late(
+    r"""\b(?:shutil\.rmtree|remove_tree|rmtree|FileUtils\.(?:rm_rf?|deleteDirectory)|rm_rf|deleteDirectory|(?:fs|fse)\.(?:rmSync|rmdirSync|removeSync|rm)"""
+    r"""|rimraf(?:\.sync)?|os\.RemoveAll|Directory\.Delete|File\.rm_rf!?|deltree)\s*\(?\s*(?P<arg>[^,);]+)"""
+    r"""|\bnew\s+File\(\s*(?P<file>[^)]+)\)\.deleteDir\(|\bunlink\s+glob\s*\(?\s*(?P<glob>[\"'][^)]+)"""
+)
+_NAMED_AT_RUN_TIME = late(r"[$#]\{|\$\w|^\s*[A-Za-z_][\w.]*\s*(?:[+./]|$)|\{\w")
+_OWN_SCRATCH = late(r"(?i)te?mp|cache|scratch|build|dist\b|staging|unpack|extract|work")
+_BY_CALL = (".py", ".pl", ".rb", ".groovy", ".js", ".ts", ".go", ".cs", ".ex", ".exs", ".java", ".php")
+
+
+def _by_call(context: Context) -> Iterator[Finding]:
+    """A folder that a program of the upgrade deletes by its language's own call, and whose name is put together there."""
+    for entry in context.ending(*_BY_CALL):
+        place = entry.place
+        if not _OF_THE_UPGRADE.search(place) or entry.kind != "file" or entry.size > MAX_PARSED or "usr/" in place:
+            continue
+        if not _program(context, place) or role(context, place) != "upgrade":
+            continue
+        for number, line in enumerate((context.text(entry) or "").split("\n"), 1):
+            found = _DELETES.search(line) if len(line) < 1000 and not is_comment(line) else None
+            name = (found["arg"] or found["file"] or found["glob"] or "").strip() if found is not None else ""
+            if name and _NAMED_AT_RUN_TIME.search(name.strip("\"'")) and not _OWN_SCRATCH.search(name):
+                yield Finding(
+                    rule=META.slug,
+                    severity="medium",
+                    confidence=META.confidence,
+                    title=f"{place.rpartition('/')[2]} deletes {name[:80]} with all that is in it",
+                    place=place,
+                    line=number,
+                    excerpt=secrets.hidden(line.strip())[:200],
+                    consequence="What others keep there goes too; when a part of the name is empty, it is another folder.",
+                    fix="Check each part of the name, delete what the product knows, and keep a copy.",
+                )
+
+
+_OF_THE_UPGRADE = late(
+    r"(?i)(?:^|[/!])(?:[^/!]*[-_.\d])?(?:upgrade|migrate|install|setup|update|convert|patch|hotfix|deploy|post|pre)s?(?:[-_.\d][^/!]*)?"
+    r"(?:/[^/!]+)?\.\w+$"
+)
 
 
 def _in_tcl(context: Context) -> Iterator[Finding]:
@@ -231,6 +273,10 @@ def _judged(command: str) -> _Bad | None:
 
 
 BAD = (
+    {
+        "update.groovy": 'new File("${ziel}/deployments").deleteDir()\n',
+        "upgrade/move.py": 'shutil.rmtree(target + "/files")\n',
+    },
     {"setup.tcl": "proc wipe {dir} {\n    file delete -force $::prefix/$dir\n}\n"},
     {"setup/keys.exp": 'send "rm -rf $dir/*\\r"\n'},
     {"recipes/default.rb": "execute 'clean' do\n  command \"rm -rf #{node['x']['home']}/*\"\nend\n"},
@@ -252,6 +298,10 @@ BAD = (
     {"lib/tasks/c.rb": 'sh "find /srv/uploads -mtime +365 -delete"\n'},
 )
 GOOD = (
+    {
+        "upgrade/move.py": "shutil.rmtree(tmp)\nshutil.rmtree('/opt/x/old')\n",
+        "app/a.py": 'shutil.rmtree(target + "/files")\n',
+    },
     {"lib/x.rb": "FileUtils.rm_rf(Rails.root.join('tmp', 'x'))\nFileUtils.chmod_R 0755, '/srv/x'\n"},
     {"api/d.go": "\tos.RemoveAll(tmp)\n\tos.Chmod(p, 0755)\n", "lib/t.rb": 'sh "find /tmp/x -mtime +1 -delete"\n'},
     {"setup.tcl": "# file delete -force $x\nfile delete -force /opt/x/cache\nfile copy -force a $dir\n"},

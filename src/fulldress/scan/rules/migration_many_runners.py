@@ -42,7 +42,7 @@ META = RuleMeta(
     confidence="likely",
 )
 _DDL_AUTO = Pattern(
-    r"(hibernate\.(ddl-auto|hbm2ddl\.auto)|ddl-auto)[\"']?\s{0,4}[=:>]{1,2}\s{0,4}[\"']?(update|create|create-drop)\b"
+    r"(hibernate\.(ddl-auto|hbm2ddl\.auto)|ddl-auto)[\"']?(\s{1,4}value)?\s{0,4}[=:>]{1,2}\s{0,4}[\"']?(update|create|create-drop)\b"
 )
 _BEFORE_START = Pattern(r"^ExecStartPre=[^\n]{0,200}\b(db:)?migrat(e|ions?)\b")
 LOOKS_FOR = (RUNS_A_TOOL, _DDL_AUTO, _BEFORE_START)
@@ -82,7 +82,7 @@ def check(context: Context) -> Iterator[Finding]:
         if standing(entry.place) == "acting" and entry.place.endswith(
             (".properties", ".yml", ".yaml", ".xml", ".env", ".conf")
         ):
-            word = re.search(r"(?:auto)\W{1,8}(\w+(?:-drop)?)", line)
+            word = re.search(r"(?:auto)\W{1,8}(?:value\W{1,4})?(\w+(?:-drop)?)", line)
             yield Finding(
                 rule=META.slug,
                 severity="medium" if word is not None and word[1] == "update" else "high",
@@ -168,6 +168,7 @@ BAD = (
         "    deploy: {replicas: 3}\n  db:\n    image: x\n"
     },
     {"a.war!/WEB-INF/classes/application.properties": "spring.jpa.hibernate.ddl-auto=update\n"},
+    {"META-INF/persistence.xml": '<property name="hibernate.hbm2ddl.auto" value="update"/>\n'},
     {"conf/application.yml": "spring:\n  jpa:\n    hibernate:\n      ddl-auto: create\n"},
     {"entrypoint.sh": "#!/bin/sh\npython manage.py migrate\nexec gunicorn app\n"},
     {"app@.service": "[Service]\nExecStartPre=/opt/app/bin/alembic upgrade head\nExecStart=/opt/app/run\n"},

@@ -48,7 +48,9 @@ _PURPOSE = {
         r"(?i)telemetry|analytics|(^|[./-])(stats?|metrics|collect(or)?|tracking|tracker|usage)([./:-]|$)|segment\.(io|com)|"
         r"mixpanel|amplitude\.com|google-analytics|matomo|heap\.io|posthog"
     ),
-    "licence check": late(r"(?i)licen[cs](e|ing)([./:?-]|s?$)|activation|entitlement|(^|[./-])activate([./]|$)"),
+    "licence check": late(
+        r"(?i)licen[cs](e|ing)([./:?-]|s?$)|li[cz]en[czst]\w{0,6}[./:?-]|activation|aktivier|activare|activacion|entitlement|(^|[./-])activate([./]|$)"
+    ),
     "updater": late(
         r"(?i)(^|[./-])(auto-?)?updat(e|er|es)([./:?-]|$)|appcast|(^|[./-])releases?/latest|version-?check|/latest\.json"
     ),

@@ -80,7 +80,25 @@ _WORDS = (
         "flush_log",
         "sync_binlog",
     ),
-    *("journal", "persisten", "durable", "disable_", "disable.", "permit_root", "/0", "umask", "066", "077", "suid_dump"),
+    *(
+        "journal",
+        "persisten",
+        "durable",
+        "disable_",
+        "disable.",
+        "permit_root",
+        "/0",
+        "infile",
+        "console",
+        "admin",
+        "swagger",
+        "graphiql",
+        "jolokia",
+        "umask",
+        "066",
+        "077",
+        "suid_dump",
+    ),
 )
 """One of these is in every line that switches something off."""
 _VALUES = (
@@ -158,6 +176,16 @@ KINDS = (
         "medium",
         "does not write to disk what it confirmed",
         "A power cut or a crash loses what users were told is saved.",
+    ),
+    _Kind(
+        late(
+            r"(?i)(?:^|[._-])(?:admin(?:[._-]?(?:ui|console|page|interface|api))?|h2[._-]?console|(?:web|debug)[._-]?console|debug[._-]?"
+            r"(?:toolbar|endpoint|page)s?|swagger(?:[._-]?ui)?|graphiql|jolokia)[._-]?enabled?$|^local[_-]infile$"
+        ),
+        late(rf"(?i)^{_ON}$"),
+        "low",
+        "opens a page or a way in that production does not need",
+        "Who finds it sees, or changes, what is the administrators' affair.",
     ),
     _Kind(
         late(
@@ -249,6 +277,7 @@ BAD = (
     {"usr/lib/tmpfiles.d/app.conf": "d /var/lib/app/spool 0777 app app 10d\n"},
     {"etc/chrony/app.conf": "allow 0.0.0.0/0\n", "etc/snmp/snmpd.conf": "rwcommunity abc 0.0.0.0/0\n"},
     {"etc/postfix/main.cf": "mynetworks = 127.0.0.0/8, 0.0.0.0/0\n"},
+    {"x/app.properties": "admin.enabled = true\n", "my.cnf": "[mysqld]\nlocal_infile = 1\n"},
     {"conf/app.toml": "[tls]\ninsecure_ssl = true\n"},
     {"config/settings.yaml": "signature_check: no\nencryption: none\n"},
 )

@@ -96,7 +96,9 @@ def _judged(
         return
     if role(context, entry.place) == "library":
         return
-    if row.confirm is not None and not row.confirm((context.text(entry) or "").split("\n"), number):
+    text = context.text(entry)
+    around = (text.split("\n"), number) if text is not None else ([line], 1)  # of a text too large only the line is known
+    if row.confirm is not None and not row.confirm(*around):
         return
     told.add((entry.place, row.title))
     yield Finding(

@@ -96,8 +96,10 @@ def _judged(
         return
     if role(context, entry.place) == "library":
         return
-    if row.confirm is not None and not row.confirm((context.text(entry) or "").split("\n"), number):
-        return
+    if row.confirm is not None:
+        lines = (context.text(entry) or "").split("\n")  # none of a text too large to be read whole: it cannot be confirmed
+        if number > len(lines) or not row.confirm(lines, number):
+            return
     told.add((entry.place, row.title))
     yield Finding(
         rule=meta.slug,

@@ -77,6 +77,8 @@ def parse_any(text: str, name: str = "") -> list[Listed]:
 
     ``name``: of the list's own file. ``x.iso.sha256`` that holds nothing but a sum speaks of ``x.iso``.
     """
+    if text.startswith("\x7fELF"):
+        return []  # the program of that name
     lines = _LINE_END.split(text.removeprefix("\ufeff"))
     found = [line for raw in lines if len(raw) > SHORTEST and (line := _line(raw)) is not None]
     alone = _ALONE.fullmatch(text.removeprefix("\ufeff")) if not found and _OF_ONE.search(name) else None

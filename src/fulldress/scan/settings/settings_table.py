@@ -97,9 +97,9 @@ def _judged(
     if role(context, entry.place) == "library":
         return
     if row.confirm is not None:
-        lines = (context.text(entry) or "").split("\n")  # none of a text too large to be read whole: it cannot be confirmed
-        if number > len(lines) or not row.confirm(lines, number):
->>>>>>> s6-world1
+        text = context.text(entry)
+        lines, at = (text.split("\n"), number) if text is not None else ([line], 1)  # of a text too large, only the line
+        if not row.confirm(lines, at):
             return
     told.add((entry.place, row.title))
     yield Finding(

@@ -97,13 +97,8 @@ def _judged(
     if role(context, entry.place) == "library":
         return
     if row.confirm is not None:
-<<<<<<< HEAD
-        lines = (context.text(entry) or "").split("\n")  # none of a text too large to be read whole: it cannot be confirmed
-        if number > len(lines) or not row.confirm(lines, number):
-=======
         text = context.text(entry)
         if text is None or not row.confirm(text.split("\n"), number):  # too large to be read: then nothing confirms it
->>>>>>> main
             return
     told.add((entry.place, row.title))
     yield Finding(

@@ -98,7 +98,8 @@ def _judged(
         return
     if row.confirm is not None:
         text = context.text(entry)
-        if text is None or not row.confirm(text.split("\n"), number):  # too large to be read: then nothing confirms it
+        lines, at = (text.split("\n"), number) if text is not None else ([line], 1)  # of a text too large, only the line
+        if not row.confirm(lines, at):
             return
     told.add((entry.place, row.title))
     yield Finding(

@@ -6,7 +6,8 @@ of another set (but for the first lines of one, for the form); all marks were se
 
 Found at first, with the estate: 120 of 197 and 122 of 214; without it: 105 and 108. Traps alarmed, with the estate: 1 of 47
 and 1 of 40 (a job of pg_cron was said to reach the server that another statement of its file names; ``@@NAME@@`` was taken
-for a password); without it: 0 and 1.
+for a password); without it: 0 and 1. Some of the marks stand on an inner line of a statement, or beside its first, where the
+finding stands (a task's module, a command's first line): they are left as they were set, and count as missed.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ KNOWN = {
         "/etc/stockpilot/config.toml",
     ),
 }  # fmt: skip
-AT_LEAST = {"isp": (0, 0), "warehouse": (0, 0)}
+AT_LEAST = {"isp": (154, 170), "warehouse": (167, 187)}
 """Hazards found that a change may not fall below: without and with the estate."""
 MISTAKEN = {"isp": (0, 0), "warehouse": (0, 0)}
 """Traps alarmed at most: without and with the estate."""

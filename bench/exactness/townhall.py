@@ -2,6 +2,8 @@
 
 How written: as ``campus``, by the same, after what that taught was mended, to see how far it carries by then. All marks were
 set and committed before the first scan. ``material/townhall/townhall.txt`` holds the files; counted as ``unseen`` counts.
+
+Found at first, with the estate: 35 of 62; without it: 31; no trap alarmed.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ KNOWN = {
         "/etc/portal/portal.yml",
     )
 }
-AT_LEAST = (0, 0)
+AT_LEAST = (44, 48)
 """Hazards found that a change may not fall below: without and with the estate."""
 MISTAKEN = (0, 0)
 """Traps alarmed at most: without and with the estate."""

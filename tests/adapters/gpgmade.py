@@ -145,3 +145,26 @@ ZV0OjucWOTJSGZQHKG6/rqcKJ2pjEwg=
 -----END PGP SIGNATURE-----
 """
 """By it, in 2023, in text mode over ``a\\rb\\n``, whose line ends GnuPG and Sequoia read differently."""
+
+ENDED = b"""\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEZZIAgBYJKwYBBAHaRw8BAQdAIlLd6RtITwHE8e4o96efrLIa7XRR30gWhl6t
+N8ReFu60D1ggPHhAdi5leGFtcGxlPoiWBBMWCAA+FiEEriPgTWujYXU0YRboiyvD
+JGEc/wkFAmWSAIACGwMFCQAnjQAFCwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQ
+iyvDJGEc/wn8uwEA/d8R3M+/OCuIF50d5vUCEHdoZg9HYMMdWAqytrY2a2oBAJ2J
+6sOwhRE4Go1HN56OBooaBNyYOV7EHXtA5wK//zgO
+=WCb5
+-----END PGP PUBLIC KEY BLOCK-----
+"""
+"""A key of January 2024 that was made for a month."""
+BY_ENDED = b"""\
+-----BEGIN PGP SIGNATURE-----
+
+iIIEABYIACoWIQSuI+BNa6NhdTRhFuiLK8MkYRz/CQUCZZ3eAAwceEB2LmV4YW1w
+bGUACgkQiyvDJGEc/wkWhAEAh4twBGCzuxJGzOyzu/zEC2ODSa6tUsvHgRRGjyoF
+ZnwBANZ9FS1wEfjxk7MvXowR6Nz1E23TMlhwteBEFl2QuS8O
+=rJrf
+-----END PGP SIGNATURE-----
+"""
+"""Over the one byte ``x``, while it was valid."""

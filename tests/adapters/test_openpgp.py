@@ -14,6 +14,7 @@ from tests.adapters import gpgmade as gpg
 from tests.intake.signing import NOW, Key
 
 from fulldress.adapters.openpgp import OpenPgp
+from fulldress.scan.rules.signature_verdict import SINCE
 
 WEAK_KEY = b"""\
 -----BEGIN PGP PUBLIC KEY BLOCK-----
@@ -56,6 +57,11 @@ def test_a_copy_without_its_revocation_does_not_take_it_back(text: Path) -> None
         [found] = OpenPgp().detached(signature, text, files, NOW)
         assert (found.state, found.reason) == ("weak", "its key was revoked")
     assert OpenPgp().detached(signature, text, [key.public], NOW)[0].state == "intact"
+
+
+def test_a_key_that_has_ended_since_is_said_as_the_rule_of_the_verdict_looks_for_it(text: Path) -> None:
+    [found] = OpenPgp().detached(gpg.BY_ENDED, text, [gpg.ENDED], NOW)
+    assert (found.state, SINCE in found.reason) == ("intact", True)
 
 
 def test_a_key_that_is_too_short_is_weak(text: Path) -> None:

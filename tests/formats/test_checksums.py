@@ -73,3 +73,9 @@ def test_lines_that_end_by_nul_and_line_ends_of_unicode_that_end_none() -> None:
 
 def test_bytes_of_a_name_that_are_no_utf8_are_written_as_in_names_of_a_package() -> None:
     assert parse(decoded(b"ab" * 32 + b"  lat\xefin.sh\n")) == {"lat\\xefin.sh": "ab" * 32}
+
+
+def test_a_program_of_that_name_is_no_list() -> None:
+    line = f"{'a' * 64}  x"
+    assert parse_any(f"\x7fELF\0\0{line}\0", "sha256sum") == []
+    assert parse_any(f"{line}\0", "sha256sum") != []

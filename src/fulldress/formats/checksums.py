@@ -21,6 +21,8 @@ _ANY_NAME = late(
 )
 _NAME = late(r"(?i)^(sha256(sums?)?|checksums?|.+[.-]sha256(sums?)?)([.-]sha256)?(\.txt|\.asc|\.sig)?$")
 _OF_ONE = late(r"(?i)\.(md5|sha\d{1,3})(sums?)?(\.txt)?$")
+SHORTEST = 33
+"""Characters that a line of a list has more than: the digits of the shortest sum, a blank and a name."""
 _LINE_END = late(r"[\r\n\0]+")
 """``sha256sum -z`` ends its lines by NUL. Other line ends of Unicode are no line ends to those who write lists."""
 _ESCAPE = late(r"\\([\\nr])")
@@ -75,7 +77,10 @@ def parse_any(text: str, name: str = "") -> list[Listed]:
 
     ``name``: of the list's own file. ``x.iso.sha256`` that holds nothing but a sum speaks of ``x.iso``.
     """
-    found = [line for raw in _LINE_END.split(text.removeprefix("\ufeff")) if (line := _line(raw)) is not None]
+    if text.startswith("\x7fELF"):
+        return []  # the program of that name
+    lines = _LINE_END.split(text.removeprefix("\ufeff"))
+    found = [line for raw in lines if len(raw) > SHORTEST and (line := _line(raw)) is not None]
     alone = _ALONE.fullmatch(text.removeprefix("\ufeff")) if not found and _OF_ONE.search(name) else None
     if alone and (algorithm := _BY_LENGTH.get(len(alone[1]), "")):
         return [Listed(algorithm, alone[1].lower(), _OF_ONE.sub("", name))]

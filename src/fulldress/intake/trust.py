@@ -40,6 +40,8 @@ WORST: tuple[Verdict, ...] = (
     "pinned-ok",
 )
 MAX_READ = 1 << 20
+_SIGNS = (b"-----BEGIN", b"untrusted ")
+"""How a file begins that signs something, whatever its name."""
 """Keys, certificates, lists and signatures are small; larger files are none of these."""
 OPENPGP_SUFFIXES = (".asc", ".sig", ".gpg", ".sign")
 CMS_SUFFIXES = (".p7s", ".p7")
@@ -98,16 +100,22 @@ class _Judge:
         self.named = lists.Files(lock.entries, self._verified_path)
         self.files = self.named.by_place
         self.package = Entry(place="", kind="container", sha256=lock.sha256, size=lock.size)
-        self.small = dict(self._speaking())
+        self.small: dict[str, bytes] = {}
         self.keys = {f"vendor record, key {n}": k.encode() for n, k in enumerate(vendor.keys if vendor else (), 1)}
-        self.keys |= {p: d for p, d in self.small.items() if self._maybe_key(p, d) and means.openpgp.certificates(d)}
-        self.certificates = {p: found for p, d in self.small.items() if (found := self._certificates(p, d))}
+        self.certificates: dict[str, tuple[bytes, ...]] = {}
+        for place, data, speaks in self._speaking():
+            if self._maybe_key(place, data) and means.openpgp.certificates(data):
+                self.keys[place] = data
+            if certificates := self._certificates(place, data):
+                self.certificates[place] = certificates
+            if speaks or data.lstrip()[:10].startswith(_SIGNS):
+                self.small[place] = data  # what has armour somewhere inside has been looked at, and is not kept
         self.roots = vendor.roots if vendor else ()
         self.stampers = stampers(vendor.pin) if vendor else ()
         self.pool = tuple(c for found in self.certificates.values() for c in found)
 
-    def _speaking(self) -> Iterator[tuple[str, bytes]]:
-        """Small files that may be a key, a certificate, a signature or a list; the others are not kept in memory."""
+    def _speaking(self) -> Iterator[tuple[str, bytes, bool]]:
+        """Small files that may be a key, a certificate, a signature or a list, and whether their names say so."""
         for place, entry in self.files.items():
             if entry.kind != "file" or entry.size > MAX_READ or not entry.sha256:
                 continue
@@ -116,7 +124,7 @@ class _Judge:
                 continue
             data = self.blobs.read(entry.sha256)
             if speaks or ARMOUR in data:
-                yield place, data
+                yield place, data, speaks
 
     @staticmethod
     def _maybe_key(place: str, data: bytes) -> bool:

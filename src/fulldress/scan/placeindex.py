@@ -64,15 +64,18 @@ class PlaceIndex:
         return found
 
     @cached_property
-    def _folders(self) -> tuple[_Joined, list[array[int]]]:
-        """The folders, with the slash behind them, and the numbers of the places in each."""
-        found: dict[str, array[int]] = {}
+    def _folders(self) -> tuple[_Joined, list[array[int] | tuple[int]]]:
+        """The folders, with the slash behind them, and the numbers of the places in each: most archives hold one."""
+        found: dict[str, array[int] | tuple[int]] = {}
         for number, place in enumerate(self._places):
             folder = place[: place.rfind("/") + 1]
-            if folder in found:
-                found[folder].append(number)
+            held = found.get(folder)
+            if held is None:
+                found[folder] = (number,)
+            elif isinstance(held, tuple):
+                found[folder] = array("L", (*held, number))
             else:
-                found[folder] = array("L", (number,))
+                held.append(number)
         return _Joined(list(found)), list(found.values())
 
     @cached_property

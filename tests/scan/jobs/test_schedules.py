@@ -87,7 +87,7 @@ def test_jobs_through_tee_at_and_systemd_run() -> None:
     [
         ("a.sql", "SELECT cron.schedule('30 2 * * *', $$VACUUM$$);\n", "pg_cron", "30 2 * * *", "UTC"),
         ("a.sql", "SELECT cron.schedule('n', '@daily', 'VACUUM');\n", "pg_cron", "@daily", "UTC"),
-        ("sidekiq.yml", ":schedule:\n  n:\n    cron: '30 2 * * *'\n", "program", "30 2 * * *", ""),
+        ("sidekiq.yml", ":schedule:\n  n:\n    cron: '30 2 * * *'\n", "cron", "30 2 * * *", ""),
         ("conf.json", '{"Jobs": {"R": { "Cron": "0 22 * * *", "Zone": "x" }}}\n', "program", "0 22 * * *", ""),
         ("schedule.rb", "every 1.day, at: '2:15 am' do\n", "program", "15 2 * * *", ""),
         ("schedule.rb", "every :sunday, at: '11pm' do\n", "program", "0 23 * * 0", ""),

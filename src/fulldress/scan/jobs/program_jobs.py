@@ -27,12 +27,10 @@ ORACLE = Pattern(r"(?i)repeat_interval\s{0,20}=>\s{0,4}'[^'\n]{0,20}FREQ=")
 EVENT = Pattern(r"(?i)\bON\s{1,8}SCHEDULE\s{1,8}(EVERY|AT)\s")
 POWERSHELL = Pattern(r"(?i)\bNew-(Scheduled(Task|Job)Trigger|JobTrigger)\s")
 WRITTEN = Pattern(r"\bcrontab\s{1,4}-|/etc/cron(tab|\.d/)|/spool/cron")
-SETTING = Pattern(
-    r"(?i)^\s{0,40}[\"']?(cron|cron_?expression|schedule)[\"']?\s{0,4}:\s{0,4}[\"'](cron\s)?([\d*/,-]{1,20}\s{1,2}){4,5}[\d*/,\w-]{1,12}[\"']"
-    r"|\"Cron\"\s{0,2}:\s{0,2}\"[\d*]"
-)
+INLINE = Pattern(r"[{,]\s{0,4}\"[cC]ron\"\s{0,2}:\s{0,2}\"[\d*]")
+"""``{ "Cron": "0 22 * * *", ... }`` within a line of settings."""
 WHENEVER = Pattern(r"^\s{0,8}every\s{1,4}[\w:.]{1,30},\s{0,4}at:\s{0,4}[\"']\d")
-LOOKS_FOR = (SETTING, WHENEVER, CALL, DAILY, TRIGGER, ORACLE, EVENT, POWERSHELL, WRITTEN)
+LOOKS_FOR = (INLINE, WHENEVER, CALL, DAILY, TRIGGER, ORACLE, EVENT, POWERSHELL, WRITTEN)
 
 _CALLED = late(r"(?:CronJob|scheduleJob|from_crontab|AddFunc|cron\.schedule|Cron|->cron)\s*\(\s*[\"'`]([^\"'`]+)[\"'`]")
 _ZONE = late(r"(?i)\b(?:timezone|timeZone|tz|zone)[\"']?\s*[:=,(]\s*[\"']([A-Z]\w+/[\w/+-]+|UTC)[\"']")
@@ -66,8 +64,9 @@ def _scheduled(context: Context, entry: Entry, number: int, line: str) -> tuple[
     if (event := _EVERY_DAY.search(line)) is not None:
         clock = f"{int(event[3])} {int(event[2])}" if event[2] else "0 0"
         return (f"{clock} * * *" if event[1].upper() == "DAY" else ""), line.strip()[:200], ""
-    if entry.place.endswith((".yml", ".yaml", ".json")):
-        return _setting(context, entry, line)
+    if entry.place.endswith(".json"):
+        found = _IN_LINE.search(line)
+        return (" ".join(found[1].split()[-5:]) if found is not None else ""), "", ""
     if entry.place.endswith(".rb") and (every := _EVERY.match(line)) is not None:
         hour = int(every[2]) % 12 + (12 if every[4].lower() == "pm" else 0) if every[4] else int(every[2])
         day = _RUBY_DAYS.get(every[1], "*")
@@ -88,20 +87,9 @@ _RUBY_DAYS = {
     ":weekday": "1-5",
     ":weekend": "0,6",
 }
-_IN_SETTING = late(
-    r"""(?i)["']?(?:cron|cron_?expression|schedule)["']?\s*:\s*["'](?:cron\s)?((?:[\d*/,-]+\s+){4,5}[\d*/,\w-]+)["']"""
-)
-_NOT_A_SETTING = late(r"(?m)^[^\S\n]*[\"']?(?:kind|on|apiVersion|swagger|openapi|\$schema)[\"']?\s*:")
-"""Kubernetes' manifests are read by what they are, workflows of a forge run elsewhere."""
 
 
-def _setting(context: Context, entry: Entry, line: str) -> tuple[str, str, str]:
-    """``cron: '30 2 * * *'`` in a scheduler's settings (Sidekiq, Hangfire, Oban, a product's own)."""
-    found = _IN_SETTING.search(line)
-    if found is None or _NOT_A_SETTING.search(context.text(entry) or ""):
-        return "", "", ""
-    zone = _ZONE.search(line)
-    return " ".join(found[1].split()[-5:]), "", zone[1] if zone is not None else ""
+_IN_LINE = late(r"""[{,]\s*"[cC]ron"\s*:\s*"((?:[\d*/,-]+\s+){4,5}[\d*/,\w-]+)\"""")
 
 
 def _called(line: str) -> str:

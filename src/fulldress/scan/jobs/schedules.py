@@ -42,9 +42,9 @@ def jobs(context: Context) -> list[Job]:
 
     def make() -> list[Job]:
         of_the_host = [*_cron_jobs(context), *_written_jobs(context), *_timers(context)]
-        found = [*of_the_host, *in_code(context), *in_programs(context), *declared(context)]
-        known = {(job.place, job.line) for job in found}
-        return found + [job for job in set_jobs(context) if (job.place, job.line) not in known]
+        known = [*of_the_host, *in_code(context), *in_programs(context), *declared(context)]
+        told = {(job.place, job.line) for job in known}
+        return [*known, *(job for job in set_jobs(context) if (job.place, job.line) not in told)]
 
     return memo(context, "schedules", make)
 

@@ -41,6 +41,8 @@ META = RuleMeta(
     confidence="likely",
 )
 LOOKS_FOR = (
+    Pattern(r"<directoryBrowse\s{1,4}enabled=\"true\"|\bcookie\s{0,2}:\s{0,2}\{[^}\n]{0,80}\bsecure\s{0,2}:\s{0,2}false"),
+    Pattern(r"\ballow_?[oO]rigins[\"']?\s{0,4}[:=]\s{0,4}\[\s{0,2}[\"']\*"),
     Pattern(
         r"\bconfig\.(force_ssl\s{0,4}=\s{0,4}false|hosts\.clear|log_level\s{0,4}=\s{0,4}:debug)|\bSECURE_SSL_REDIRECT\s{0,4}=\s{0,4}False"
     ),
@@ -164,6 +166,33 @@ ROWS = (
         _LIVE,
     ),
     Row(
+        late(r"(?i)\.config$"),
+        late(r"<directoryBrowse\s+enabled=\"true\""),
+        "low",
+        "lists folders to whoever asks",
+        "What lies there by chance, dumps and keys among it, is found and read.",
+        "Take directoryBrowse out.",
+    ),
+    Row(
+        late(r"\.(js|ts|mjs|cjs)$"),
+        late(r"\bcookie\s*:\s*\{[^}]*\bsecure\s*:\s*false"),
+        "low",
+        "sends cookies over plain HTTP",
+        _COOKIE,
+        _LIVE,
+    ),
+    Row(
+        late(r"\.(py|js|ts|ya?ml|json|toml)$"),
+        late(r"\ballow_?[oO]rigins[\"']?\s*[:=]\s*\[\s*[\"']\*"),
+        "low",
+        "lets every site act for the user who looks at it",
+        "With the cookie of the user it may read and change what is meant for him.",
+        "Name the sites that may.",
+        lambda lines, number: any(
+            late(r"(?i)allow_?credentials[\"']?\s*[:=]\s*true").search(one) for one in lines[max(0, number - 4) : number + 4]
+        ),
+    ),
+    Row(
         late(r"\.xml$"),
         late(r"\bhandlerSSL=\"false\""),
         "medium",
@@ -253,6 +282,9 @@ BAD = (
     {"etc/php/conf.d/x.ini": "session.cookie_secure = 0\n"},
     {"etc/postgresql/postgresql.conf": "password_encryption = md5\n"},
     {"nginx/a.conf": "location /f/ { alias /srv/; autoindex on; }\n"},
+    {"iis/web.config": '<directoryBrowse enabled="true" />\n'},
+    {"node/server.js": "app.use(session({ cookie: { secure: false } }));\n"},
+    {"app/settings.py": 'CORS = {"allow_origins": ["*"], "allow_credentials": True}\n'},
     {"config/environments/production.rb": "  config.force_ssl = false\n"},
     {"config/environments/production.rb": "  config.hosts.clear\n"},
     {"config/environments/production.rb": "  config.log_level = :debug\n"},
@@ -265,6 +297,7 @@ BAD = (
     {"apache/x.conf": "<Directory /srv>\n  Require all granted\n</Directory>\n"},
 )
 GOOD = (
+    {"app/settings.py": 'CORS = {"allow_origins": ["*"]}\n', "node/a.js": "x({ cookie: { secure: true } });\n"},
     {"config/environments/production.rb": "  config.force_ssl = true\n  config.log_level = :info\n  # config.hosts.clear\n"},
     {"config/environments/development.rb": "  config.force_ssl = false\n  config.hosts.clear\n"},
     {"apache/x.conf": "<Directory /srv/www/x>\n  Options -Indexes\n  Require all granted\n</Directory>\n"},

@@ -56,9 +56,10 @@ FIX = "Have the vendor ship it inside the package, and install it from there."
 _IMAGE = Pattern(r"^\s{0,40}(-\s{0,4})?(image\s{0,4}:|image\s{0,12}=\s|FROM\s)")
 _PIPED = Pattern(r"\b(curl|wget)\s[^\n|]{1,300}\|\s{0,4}(sudo\s{1,4}(-\w\s{1,4}){0,3})?(ba|da|z|k)?sh\b")
 _MOVES = Pattern(
-    r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|\b(git|github):\s{1,2}[\"'][\w./:@-]{3,80}[\"']|^--extra-index-url"
+    r"^\s{0,8}(ADD|add)\s[^\n]{0,100}https?://|^\s{1,20}tag:\s{0,4}[\"']?latest|git\+(https?|ssh|git)://|^--extra-index-url"
     r"|^\s{0,20}(repo_)?gpgcheck\s{0,4}[=:]\s{0,4}[\"']?(0|[nN]o|[fF]alse)\b"
 )
+_FLOW = Pattern(r"[{,] ?tag: [\"']?latest|, ?(git|github): [\"'][\w./:@-]{3,80}[\"']")
 _SIGNED_BY_NOBODY = Pattern(
     r"(?i)^\s{0,4}Trusted:\s{0,4}yes|\b(AllowUnauthenticated|AllowInsecureRepositories)\s{1,4}\"?(true|1)"
     r"|^\s{2,40}(disable_gpg_check|allow_unauthenticated|no_gpg_check):\s{0,4}[\"']?(true|yes)\b"
@@ -72,7 +73,7 @@ _PIPED_IEX = Pattern(
 _PLAIN_FILE = Pattern(
     r"(?i)\b(Invoke-WebRequest|Start-BitsTransfer|DownloadFile)\b[^\n]{0,200}http://[^\n]{0,200}\.(msi|exe|zip|ps1|cab|dll|msp)\b"
 )
-LOOKS_FOR = (_IMAGE, _PIPED, _MOVES, _SIGNED_BY_NOBODY, _POWERSHELL, _PIPED_IEX, _PLAIN_FILE)
+LOOKS_FOR = (_IMAGE, _PIPED, _MOVES, _FLOW, _SIGNED_BY_NOBODY, _POWERSHELL, _PIPED_IEX, _PLAIN_FILE)
 _ACTS = late(
     r"^\s*(?:-\s*)?(?:[\w.]*(?:shell|command|cmd|raw|run|script|exec\w*|runcmd)\w*\s*[:=]|RUN\s|-\s+[\"'\[]?\s*(?:sudo\s+)?(?:curl|wget)\b|"
     r"(?:sudo\s+)?(?:curl|wget)\s)|\b(?:system|exec|shell_exec|popen|Popen|check_call|run)\s*\(\s*f?[\"'`]\s*(?:curl|wget)",
@@ -213,10 +214,11 @@ def _on_windows(context: Context) -> Iterator[Finding]:
 
 
 _ADDED = late(r"(?i)^\s*ADD\s+(?!.*--checksum=)(?:--\S+\s+)*(https?://\S+)")
+_FLOW_TAG = late(r"""\{[^{}\n]*\brepository:[^{}\n]*\btag:\s*["']?latest\b""")
 _TAG = late(r"""^\s+tag:\s*["']?latest["']?\s*$""")
 _GEM_BRANCH = late(r"""^\s*gem\s+["'][^"']+["'].*\b(?:git|github):\s*["'][^"']+["'](?!.*\b(?:tag|ref):)""")
 _BRANCH = late(
-    r"""(?i)(?:@\s*|["'])(?:git\+)(?:https?|ssh|git)://(?:[^\s"'#@/]+@)?[^\s"'#@]+(?:@(?:main|master|develop|HEAD))?"""
+    r"""(?i)(?:^\s*|@\s*|["'])(?:git\+)(?:https?|ssh|git)://(?:[^\s"'#@/]+@)?[^\s"'#@]+(?:@(?:main|master|develop|HEAD))?"""
     r"""(?:#(?:main|master|develop))?["']?\s*,?\s*$"""
 )
 _UNSIGNED = late(r"(?i)^\s*(?:repo_)?gpgcheck\s*[=:]\s*[\"']?(?:0|no|false|off)\b")
@@ -229,7 +231,7 @@ _ELSEWHERE = late(r"^\s*--extra-index-url[ =]\S+")
 def _moving(context: Context) -> Iterator[Finding]:
     """What manifests fetch that moves: files by ADD, charts' tag latest, branches, a second index beside the first."""
     told: set[tuple[str, str]] = set()
-    for found in context.lines(_MOVES, _SIGNED_BY_NOBODY):  # in requirements two hyphens begin an option, no comment
+    for found in context.lines(_MOVES, _FLOW, _SIGNED_BY_NOBODY):  # in requirements two hyphens begin an option, no comment
         entry, number, line = found.entry, found.number, found.text
         unsigned = _SIGNED_BY_NOBODY in found.patterns and _OF_PACKAGES.search(entry.place) is not None
         what = _UNCHECKED if unsigned else _moves(context, entry, number, line)
@@ -256,6 +258,8 @@ def _moves(context: Context, entry: Entry, number: int, line: str) -> str:
     place, name = entry.place, entry.place.rpartition("/")[2]
     if CONTAINERFILE.search(place) and _ADDED.match(line):
         return "adds a file from the network without a digest"
+    if place.endswith((".yml", ".yaml")) and _FLOW_TAG.search(line):
+        return "names an image by the tag latest"
     if place.endswith((".yml", ".yaml")) and _TAG.match(line):
         near = (context.text(entry) or "").split("\n")[max(0, number - 4) : number + 3]
         return "names an image by the tag latest" if any("repository:" in one for one in near) else ""
@@ -411,6 +415,8 @@ BAD = (
     {"postinst": "#!/bin/sh\npip3 install --upgrade requests\napt-get install -y libfoo\n"},
     {"bin/up.sh": "#!/bin/sh\nset -e\ngit fetch && git reset --hard origin/main\nyarn install\n"},
     {"bin/up.sh": "#!/bin/sh\nset -e\ngit pull\n"},
+    {"requirements.txt": "git+https://g.partner.example/forms.git@develop\n"},
+    {"chart/values.yaml": "image: { repository: r.partner.example/app, tag: latest }\n"},
     {"Gemfile": "gem 'theme', git: 'https://g.partner.example/t', branch: 'master'\n"},
     {"etc/apt/sources.list.d/x.sources": "Types: deb\nURIs: https://a.partner.example/\nTrusted: yes\n"},
     {"etc/apt/apt.conf.d/99x": 'APT::Get::AllowUnauthenticated "true";\n'},

@@ -44,7 +44,7 @@ LOOKS_FOR = (
     ),
     Pattern(r"(?i)\bGRANT\s{1,4}(ALL|DBA|SYSDBA)\b|\b(CREATE|ALTER)\s{1,4}(ROLE|USER)\s[^\n;]{1,200}\bSUPERUSER\b"),
     Pattern(
-        r"\brole_attr_flags:\s[^\n]{0,100}\bSUPERUSER\b|^\s{0,8}user\s{0,4}=\s{0,4}root\b|^\s{0,8}([Uu]ser|uid|cache_effective_user)\s{1,8}root\s{0,4};?\s{0,4}$|^AmbientCapabilities=[^\n]{0,200}SYS_"
+        r"\brole_attr_flags:\s[^\n]{0,100}\bSUPERUSER\b|^\s{0,8}user\s{0,4}=\s{0,4}root\b|^\s{0,8}([Uu]ser|uid|cache_effective_user)\s{1,8}root\s{0,4};?\s{0,4}$|^UMask=0{1,3}[0-7]?[0-5]\s{0,4}$|^AmbientCapabilities=[^\n]{0,200}SYS_"
     ),
     Pattern(r"\bpolkit\.Result\.YES\b|^\s{2,40}state:\s{0,4}[\"']?(disabled|permissive)\b"),
     Pattern(r"^\s{2,40}mode:\s{0,4}[\"']?(0?[0-7][0-7][2367]\b|[augo]{0,3}\+\w{0,2}w)"),
@@ -133,6 +133,14 @@ ROWS = (
     ),
     Row(
         late(r"\.(service|conf)$"),
+        late(r"^UMask=0*[0-7]?[01]\s*$"),
+        "medium",
+        "lets everybody write to the files that it makes",
+        "Any user of the host may change what it reads later.",
+        "Take UMask= out, or set it to 0027.",
+    ),
+    Row(
+        late(r"\.(service|conf)$"),
         late(r"^AmbientCapabilities=.*\bCAP_SYS_(?:ADMIN|MODULE|PTRACE|RAWIO)\b"),
         "medium",
         "gives a service a capability that is as good as root",
@@ -182,6 +190,7 @@ BAD = (
     {"db/a.sql": "GRANT ALL PRIVILEGES ON *.* TO 'x'@'%';\n", "db/b.sql": "grant dba to gw;\n"},
     {"db/c.sql": "ALTER ROLE etl WITH LOGIN SUPERUSER;\n", "site.yml": "- user:\n    role_attr_flags: SUPERUSER\n"},
     {"php/pool.d/x.conf": "[x]\nuser = root\n"},
+    {"x.service": "[Service]\nUMask=0000\nExecStart=/bin/true\n"},
     {"raddb/radiusd.conf": "prefix = /usr\nuser = root\n"},
     {"etc/nginx/nginx.conf": "user root;\nworker_processes 4;\n"},
     {"x.service": "[Service]\nAmbientCapabilities=CAP_SYS_ADMIN\nExecStart=/bin/true\n"},
@@ -194,6 +203,7 @@ GOOD = (
     {"k8s/a.yaml": "kind: Pod\n  securityContext:\n    runAsUser: 1000\n  volumes:\n    - hostPath: {path: /var/log}\n"},
     {"k8s/i.yaml": "kind: Ingress\n  paths:\n    - pathType: Prefix\n      path: /\n"},
     {"db/a.sql": "GRANT ALL ON shop.* TO 'x'@'localhost';\n-- GRANT DBA TO x;\nALTER ROLE etl NOSUPERUSER;\n"},
+    {"x.service": "[Service]\nUMask=0027\nExecStart=/bin/true\n", "y.service": "[Service]\nUMask=0022\n"},
     {"etc/nginx/nginx.conf": "user www-data;\n# user root;\n", "radiusd.conf": "user = radiusd\n"},
     {"php/pool.d/x.conf": "[x]\nuser = www-data\n", "etc/app.conf": "user = root\n"},
     {"x.service": "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\nExecStart=/bin/true\n"},

@@ -226,6 +226,8 @@ def _without(context: Context, place: str, text: str, number: int) -> tuple[str,
 
 
 BAD = (
+    {"rabbitmq/advanced.config": '[{rabbit, [{default_user, <<"p">>}, {default_pass, <<"geheim-1x">>}]}].\n'},
+    {"tf/main.tf": 'variable "db_password" { default = "geheim-1x" }\n'},
     {"raddb/users": 'bob  Cleartext-Password := "geheim1x"\n'},
     {"kafka/jaas.conf": 'KafkaServer {\n  a required\n    user_nb="geheim-1x";\n};\n'},
     {"a.exp": '#!/usr/bin/expect -f\nset password "geheim-1x"\n'},

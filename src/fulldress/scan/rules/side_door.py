@@ -244,6 +244,10 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
         where = " ".join(paths)[:80]
         if re.fullmatch(r"0?[0-7]?[0-7][0-7][2367]", mode) and not mode.lstrip("0").startswith("1"):
             return "high" if any(_SYSTEM_DIR.match(p) for p in paths) else "medium", f"lets everyone write to {where}"
+        if re.fullmatch(r"0?[0-7][0-7][4-7]|[ao]\+r\w*", mode) and any(
+            re.search(r"\.key$|(?:priv|_)key\.pem$|/id_\w+$", p) for p in paths
+        ):
+            return "medium", f"lets everyone read the key {where}"
         if re.fullmatch(r"(a|o|ugo)?\+[rwxX]+", mode) and "w" in mode and mode[0] in "aou":
             return "medium", f"lets everyone write to {where}"
         if re.fullmatch(r"0?[4-7][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", mode) and not mode.lstrip("0").startswith(("2", "g+")):
@@ -251,6 +255,10 @@ def _modes(name: str, words: tuple[str, ...]) -> tuple[Severity, str] | None:
             return "medium" if own else "high", f"makes {where} run with its owner's rights (setuid)"
     if name == "setfacl" and any(re.search(r"(?:^|,)(?:d:)?o(?:ther)?::?[r-]*w", w) for w in words):
         return "medium", f"lets everyone write to {words[-1]}"
+    if name == "mount" and any(
+        re.search(r"\bremount\b", w) and re.search(r"(?:^|,)(?:exec|suid|dev)(?:,|$)", w) for w in words
+    ):
+        return "medium", f"takes a protection of {words[-1]} away (mount -o remount)"
     mode = next((b for a, b in pairwise(words) if a in ("-m", "--mode")), "") if name == "install" else ""
     if re.fullmatch(r"0?[4-7][0-7]{3}", mode) and not mode.lstrip("0").startswith("2"):
         return "high", f"makes {words[-1]} run with its owner's rights (setuid)"
@@ -274,7 +282,11 @@ def _kernel(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severi
     if any(re.search(r">\s*/proc/sys/vm/drop_caches", r) for r in command.redirects) or any(
         w == "/proc/sys/vm/drop_caches" for w in command.pipes_args
     ):
-        return "low", "drops the caches of the whole host: every database on it is slow for a while"
+<<<<<<< HEAD
+        return "low", "flushes the caches of the whole host: every database on it is slow for a while"
+=======
+        return "low", "Caches of the whole host are dropped: every database on it is slow for a while"
+>>>>>>> main
     if name == "sysctl" and "-p" not in words and (found := _ROUTES.search(text)) is not None:
         return "low", f"makes the host pass on packets of others ({found[1]})"
     return None
@@ -362,6 +374,8 @@ BAD = (
     {"up.sh": "#!/bin/sh\nset -e\necho 10.1.1.9 db1.lab.internal >> /etc/hosts\n"},
     {"up.sh": "#!/bin/sh\nset -e\nip route add default via 10.1.0.1\n"},
     {"up.sh": "#!/bin/sh\nset -e\nswapoff -a\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nmount -o remount,exec /tmp\n"},
+    {"up.sh": "#!/bin/sh\nset -e\nchmod 644 /etc/x/tls.key\n"},
     {"up.sh": "#!/bin/sh\nset -e\nsetfacl -R -m o::rwx /srv/x\n"},
     {"up.sh": "#!/bin/sh\nset -e\necho 3 > /proc/sys/vm/drop_caches\n"},
     {"roles/a/tasks/main.yml": "- name: x\n  shell: setenforce 0\n"},

@@ -37,6 +37,8 @@ META = RuleMeta(
     confidence="certain",
     needs=("trust",),
 )
+SINCE = "has expired since"
+"""How the judge says of an intact signature that its key has ended by now."""
 SEVERITY: dict[Verdict, Severity] = {
     "bad": "critical",
     "revoked-or-weak": "critical",
@@ -67,6 +69,24 @@ def check(context: Context) -> Iterator[Finding]:
             consequence="Anyone could have put them in.",
             fix="Ask the vendor for a package whose signed checksums cover every file.",
         )
+    if trust.verdict == "pinned-ok":
+        yield from _ended(trust)
+
+
+def _ended(trust: TrustReport) -> Iterator[Finding]:
+    """A key that was valid when it signed and has ended since: no fault of this package, but the next one needs another."""
+    ended = [s for s in trust.signatures if s.verdict == "pinned-ok" and SINCE in s.reason]
+    if ended:
+        yield Finding(
+            rule=META.slug,
+            severity="low",
+            confidence=_CERTAIN,
+            title="the key that signed it has expired since",
+            place=ended[0].place,
+            excerpt=f"{ended[0].signer} {ended[0].fingerprint}".strip(),
+            consequence="The signature holds, because it was made before; when, is the word of whoever signed.",
+            fix="Ask the vendor for the prolonged key or its successor before the next package comes.",
+        )
 
 
 _CERTAIN: Confidence = "certain"
@@ -95,9 +115,10 @@ def _finding(trust: TrustReport, signature: Signature | None) -> Finding:
     )
 
 
-def _trust(verdict: Verdict, *, uncovered: tuple[str, ...] = ()) -> TrustReport:
+def _trust(verdict: Verdict, *, uncovered: tuple[str, ...] = (), reason: str = "") -> TrustReport:
+    place = "SHA256SUMS"
     signature = Signature(
-        format="openpgp", place="SHA256SUMS.asc", covers="SHA256SUMS", verdict=verdict, signer="Vendor", fingerprint="1a2b3c"
+        format="openpgp", place=f"{place}.asc", covers=place, verdict=verdict, signer="V", fingerprint="1a2b", reason=reason
     )
     return TrustReport(
         package_sha256="0" * 64,
@@ -113,5 +134,6 @@ BAD = (
     Sample(files={"SHA256SUMS.asc": "x"}, trust=_trust("unknown-key")),
     Sample(files={"SHA256SUMS.asc": "x"}, trust=_trust("bad")),
     Sample(files={"SHA256SUMS.asc": "x"}, trust=_trust("pinned-ok", uncovered=("bin/tool",))),
+    Sample(files={"SHA256SUMS.asc": "x"}, trust=_trust("pinned-ok", reason=f"its key {SINCE}")),
 )
 GOOD = (Sample(files={"SHA256SUMS.asc": "x"}, trust=_trust("pinned-ok")),)

@@ -52,7 +52,7 @@ META = RuleMeta(
 _SSLMODE = late(r"(?i)\b(ssl_?mode[\"']?\s*[=:]\s*[\"']?)(disable|allow|prefer|require|verify-ca)\b")
 _SETTINGS = late(
     r"""(?ix) \bverify\s*=\s*False\b
-    | NODE_TLS_REJECT_UNAUTHORIZED["']?\s*[=:]\s*["']?0 | rejectUnauthorized["']?\s*:\s*false
+    | NODE_TLS_REJECT_UNAUTHORIZED["'\]]{0,2}\s*[=:]\s*["']?0 | rejectUnauthorized["']?\s*:\s*false
     | InsecureSkipVerify\s*:\s*true | \bssl[._]?verify(?:peer|host)?["']?\s*(?:=>|=|:)\s*["']?(?:false|0|off|no)\b
     | \bverify_ssl["']?\s*(?:=>|=|:)\s*["']?(?:false|0|off|no)\b
     | CURLOPT_SSL_VERIFY(?:PEER|HOST)\s*(?:,|=>)\s*(?:false|0)
@@ -61,7 +61,7 @@ _SETTINGS = late(
     | ALLOW_ALL_HOSTNAME_VERIFIER | NoopHostnameVerifier | TrustAllStrategy
     | ServerCertificate(?:Custom)?ValidationCallback\s*\+?=.{0,80}true | DangerousAcceptAnyServerCertificateValidator
     | checkServerTrusted\s*\([^)]*\)\s*(?:throws\s[\w.,\s]{1,80})?\{\s*\}
-    | Verify-(?:Peer|Host)["']?\s+["']?false | ^\s*TLS_REQCERT\s+(?:never|allow) | [?&;]useSSL=false
+    | Verify-(?:Peer|Host)["']?\s+["']?false | ^\s*TLS_REQCERT\s+(?:never|allow) | [?&;](?:useSSL|tls|ssl)=false\b
     | verify_peer(?:_name)?["']?\s*=>\s*(?:false|0)
     | PYTHONHTTPSVERIFY\s*=\s*["']?0 | GIT_SSL_NO_VERIFY\s*=\s*["']?(?:1|true) | trustServerCertificate\s*=\s*true
     | \bssl_?ca_?verify\s*=\s*(?:off|false) | AutoAddPolicy\(\) | tls_?insecure["']?\s*[=:]\s*["']?true
@@ -97,7 +97,7 @@ LOOKS_FOR = (
     ),
     Pattern(
         r"ALLOW_ALL_HOSTNAME_VERIFIER|NoopHostnameVerifier|TrustAllStrategy|ServerCertificate(Custom)?ValidationCallback|AutoAddPolicy\(\)"
-        r"|DangerousAcceptAnyServerCertificate|checkServerTrusted\s{0,2}\(|Verify-(Peer|Host)|TLS_REQCERT\s|[?&;]useSSL=false"
+        r"|DangerousAcceptAnyServerCertificate|checkServerTrusted\s{0,2}\(|Verify-(Peer|Host)|TLS_REQCERT\s|[?&;](useSSL|tls|ssl)=false"
     ),
     Pattern(
         r"(proxy|uwsgi|grpc)_ssl_verify\s{1,8}off|\bverify_peer(_name)?[\"']?\s{0,4}=>|^\s{0,20}ssl_protocols\s|PERL_LWP_SSL_VERIFY_HOSTNAME|verify_hostname\s{0,4}=>"
@@ -203,6 +203,8 @@ def _switched(command: Command) -> str:
             r"(?i)StrictHostKeyChecking[= ]no", word
         ):
             return "StrictHostKeyChecking=no"
+        if name == "ssh-keyscan" and any("known_hosts" in r for r in (*command.redirects, *command.pipes_args)):
+            return "ssh-keyscan into known_hosts"
         if name == "git" and re.search(r"(?i)http\.sslVerify( |=)(false|0)", " ".join(argv)):
             return "git http.sslVerify=false"
         if name in ("npm", "yarn", "pnpm") and re.search(r"\bstrict-ssl[ =](?:\"|')?false", " ".join(argv)):
@@ -279,6 +281,9 @@ BAD = (
     {"bin/e.sh": "#!/bin/sh\ngit config --global http.sslVerify false\nnpm config set strict-ssl false\n"},
     {"a/x.cs": "h.ServerCertificateCustomValidationCallback = (m, c, n, e) => true;\n"},
     {"a/x.php": "<?php curl_setopt_array($c, [CURLOPT_SSL_VERIFYHOST => 0]);\n$s = ['ssl' => ['verify_peer' => false]];\n"},
+    {"up.sh": "#!/bin/sh\nssh-keyscan git.lab.internal >> ~/.ssh/known_hosts\n"},
+    {"app/s.py": 'U = "mongodb://m1.lab.internal/x?tls=false"\n'},
+    {"a.js": "process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = 0;\n"},
     {"app/s.py": 'O = {"sslmode": "prefer"}\n', "chart/values.yaml": "db:\n  sslMode: disable\n"},
     {"etc/apt/apt.conf.d/10x": 'Acquire::https::Verify-Peer "false";\n'},
     {"etc/ldap/ldap.conf": "URI ldaps://ldap1\nTLS_REQCERT never\n"},

@@ -96,8 +96,11 @@ def _judged(
         return
     if role(context, entry.place) == "library":
         return
-    if row.confirm is not None and not row.confirm((context.text(entry) or "").split("\n"), number):
-        return
+    if row.confirm is not None:
+        text = context.text(entry)
+        lines, at = (text.split("\n"), number) if text is not None else ([line], 1)  # of a text too large, only the line
+        if not row.confirm(lines, at):
+            return
     told.add((entry.place, row.title))
     yield Finding(
         rule=meta.slug,

@@ -224,11 +224,7 @@ _FORMS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 )
 """(words of which one must occur, in lower case; the form; what it is)."""
 FORMS_LOOK_LIKE = (
-<<<<<<< HEAD
-    r"\bdefault_pass\s{0,4},\s{0,4}<<|\bvariable\s{1,4}\"\w{0,40}(password|passwd|secret|token|key)\w{0,12}\"\s{0,4}\{",
-=======
     r"\bdefault_pass\s{0,4},\s{0,4}<<|(?i:\bvariable\s{1,4}\"\w{0,40}(password|passwd|secret|token|key)\w{0,12}\"\s{0,4}\{)",
->>>>>>> main
     r"\bCleartext-Password\s|^\s{1,12}user_\w{1,40}\s{0,4}=\s{0,4}[\"']|\brwcommunity6?\s|[\w][_.-](pw|PW)[\"']?\s{0,4}[=:]|[_.-]community[\"']?\s{0,4}[=:]",
     r"\bstats\s{1,4}auth\s|\{xor\}[A-Za-z0-9+/]",
     r"^\s{0,12}\"?(encrypt|initial_management|(agent_)?master|agent_recovery|replication)\"?\s{0,16}[=:]\s{0,4}\"[A-Za-z0-9+/-]{22}",

@@ -282,11 +282,7 @@ def _kernel(command: Command, name: str, words: tuple[str, ...]) -> tuple[Severi
     if any(re.search(r">\s*/proc/sys/vm/drop_caches", r) for r in command.redirects) or any(
         w == "/proc/sys/vm/drop_caches" for w in command.pipes_args
     ):
-<<<<<<< HEAD
-        return "low", "flushes the caches of the whole host: every database on it is slow for a while"
-=======
         return "low", "Caches of the whole host are dropped: every database on it is slow for a while"
->>>>>>> main
     if name == "sysctl" and "-p" not in words and (found := _ROUTES.search(text)) is not None:
         return "low", f"makes the host pass on packets of others ({found[1]})"
     return None

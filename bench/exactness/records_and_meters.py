@@ -6,11 +6,12 @@ the cloud. How written: by someone who had the catalogue of hazards and had read
 page, nor another set's files; all marks were set and committed before the first scan. Counted as in ``unseen``.
 
 Found at first, with the estate: 104 of 193 and 105 of 213; without it: 89 and 85. Traps alarmed with the estate: 0 of 46 and
-1 of 41 (prose about a retired host); without it: none. Traps named: 0 and 2.
+1 of 41 (a retired host in the prose of a file ``INSTALL``: a false alarm, left as it is); without it: none. Named: 0 and 2.
+Nine marks of these two are found under another family than the one marked, and do not count: no mark was changed.
 
-The third, a museum's catalogue (Groovy, WildFly, MySQL, Solr), was written after what the first two taught was mended, to see
-how far that carries, by someone who knew the rules by then but wrote from another world: 19 of 41 were found at first with the
-estate, 14 without it; no trap of 10 was alarmed or named.
+The third, a museum's catalogue (Groovy, WildFly, MySQL, Solr), was written after most of what the first two taught was
+mended, to see how far that carries, by someone who knew the rules by then but wrote from another world: 19 of 41 were found
+at first with the estate, 14 without it; no trap of 10 was alarmed or named.
 """
 
 from __future__ import annotations
@@ -147,10 +148,10 @@ KNOWN = {
         "/etc/ampernet/dlmsd.xml",
     ),
 }  # fmt: skip
-AT_LEAST = {"records": (0, 0), "meters": (0, 0), "museum": (0, 0)}
+AT_LEAST = {"records": (136, 150), "meters": (134, 152), "museum": (22, 27)}
 """Hazards found that a change may not fall below: without and with the estate."""
-MISTAKEN = {"records": 0, "meters": 0, "museum": 0}
-"""Traps that are none, with the estate."""
+MISTAKEN = {"records": 0, "meters": 1, "museum": 0}
+"""Traps that may be alarmed with the estate."""
 
 
 def measure() -> list[Row]:

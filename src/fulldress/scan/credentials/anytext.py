@@ -38,9 +38,12 @@ _WORDS = (
         "bearer",
         "psk",
     ),
-    *("masterauth", "kek", "community", "pw", "://", "-----begin", "eaaa", "auth=", "auth ="),
+    *("masterauth", "kek", "community", "pw", "://", "-----begin", "eaaa"),
     *("curl", "wget", "mysql", "psql", "smbclient", "export", "ssh", "echo", "env", "pghost", "pguser", "pgport", "pgdata"),
 )
+
+_FREQUENT = {"auth": r"(?i)auth[\s=]", "variable": r"(?i)variable[\s=(]"}
+"""Words of forms that every class has (``LocalVariableTable``), and what must stand behind them."""
 
 
 def secrets_of(text: str) -> Iterator[tuple[str, str]]:
@@ -80,9 +83,10 @@ def may_hold(data: bytes) -> bool:
 def _glance() -> Matcher:
     """Words, which the engine makes ready in no time; one of them is in all that this module finds."""
     keys = (f"{word}{between}key" for word in secrets.KEYS for between in ("", "_", "-", " ", "__"))
-    forms = (word for word in secretlines.FORM_WORDS if word != "auth")
+    forms = (word for word in secretlines.FORM_WORDS if word not in _FREQUENT)
     words = dict.fromkeys((*_WORDS, *keys, "keybase", "key_base", *forms))
-    return Matcher([Pattern(f"(?i){re.escape(word)}", once=True) for word in words])
+    plain = (f"(?i){re.escape(word)}" for word in words)
+    return Matcher([Pattern(regex, once=True) for regex in (*plain, *_FREQUENT.values())])
 
 
 def shaped(text: str) -> bool:

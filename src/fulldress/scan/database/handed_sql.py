@@ -20,7 +20,7 @@ from fulldress.scan.roles import role
 from fulldress.scan.rule import Context
 
 _CALL = late(
-    r"(?i)(?:->(?:do|exec|query|prepare)|\.(?:execute|exec|query|executeUpdate|exec_driver_sql))\s*\(\s*(?:\w*text\()?[rbf]?"
+    r"(?i)(?:->(?:do|exec|query|prepare)|\.(?:execute|exec|query|executeUpdate|exec_driver_sql))\s*\(?\s*(?:\w*text\()?[rbf]?"
     r"(\"{3}|'{3}|[\"'`])"
     r"\s*(?:UPDATE|DELETE|ALTER|VACUUM|LOCK|TRUNCATE|REINDEX|CLUSTER|DROP|CREATE)\s"
 )

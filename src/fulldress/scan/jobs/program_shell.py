@@ -25,7 +25,7 @@ _CALL = late(
 )
 _LIST = late(
     r"\b(?:subprocess\.\w+|check_call|check_output|run|call|Popen|os\.exec[lv]\w*|spawnSync|execFileSync|system)\s*\(?\s*(?:[\w.]+\s*,\s*)?"
-    r"(?P<list>[\[(]\s*(?:[\w.]+\s*,\s*)?(?:[\"'][^\"']*[\"']\s*,?\s*){2,40}[\])])"
+    r"(?P<list>[\[(]\s*(?:[\w.]+\s*,\s*)?(?:[\"'][^\"']*[\"']\s*,?\s*)(?:(?:[\"'][^\"']*[\"']|[\w.]+)\s*,?\s*){1,40}[\])])"
 )
 _WORD = late(r"\"([^\"\\]*)\"|'([^'\\]*)'|([A-Za-z_][\w.]*)")
 _GLUE = late(r"^\s*(?:\.|\+|%)\s*\(?\s*\$?([A-Za-z_]\w*)(?:\s*(?:\.|\+)\s*[\"']([^\"']*)[\"'])?")

@@ -51,7 +51,7 @@ LOOKS_FOR = (
         r"|\bdb:(schema:load|structure:load|reset)\b|\bmigrate:(fresh|reset)\b|\bEnsureCreated(Async)?\("
     ),
 )
-_FLYWAY = late(r"\.(ya?ml|properties|conf|toml|env|sh|bash|xml|gradle)$")
+_FLYWAY = late(r"\.(ya?ml|properties|conf|toml|env|sh|bash|xml|gradle)$|(^|[!/])[^/.]+$")
 _CHANGELOG = late(r"\.(xml|ya?ml|json|sql)$")
 _RUN = late(
     r"\.(sh|bash|ya?ml|service|ps1|bat|cmd|py)$|ockerfile|[Mm]akefile|(^|[!/])(pre|post)(inst|rm|in|un)$|(^|[!/])[^/.]+$"

@@ -115,3 +115,29 @@ def test_a_file_that_cannot_be_used_is_named_without_a_traceback(capsys: pytest.
     err = capsys.readouterr().err
     assert "/some/file: Permission denied" in err
     assert "fulldress explain file-unusable" in err
+
+
+LEAVING = """
+import atexit, sys, threading, time
+from fulldress.cli import main
+def work():
+    atexit.register(lambda: print("tidied"))
+    print("said" * 50_000)
+    {before}
+    sys.exit({code})
+main.main = work
+main.run()
+print("never")
+"""
+
+
+@pytest.mark.parametrize(("code", "left_with"), [("0", 0), ("None", 0), ("10", 10), ("'why'", 1)])
+def test_a_process_of_its_own_leaves_nothing_unsaid(code: str, left_with: int) -> None:
+    done = subprocess.run([sys.executable, "-c", LEAVING.format(before="", code=code)], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("said" * 50_000 + "\ntidied\n", left_with)
+
+
+def test_a_process_of_its_own_waits_for_its_threads() -> None:
+    thread = "threading.Thread(target=lambda: (time.sleep(0.2), print('late'))).start()"
+    done = subprocess.run([sys.executable, "-c", LEAVING.format(before=thread, code="3")], capture_output=True, text=True)
+    assert (done.stdout.endswith("late\ntidied\n"), done.returncode) == (True, 3)

@@ -5,10 +5,12 @@ Every failure becomes a diagnostic (what, why, fix, more) on stderr. Nothing hea
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import os
 import sys
+import threading
 import warnings
 from typing import TYPE_CHECKING
 
@@ -41,8 +43,30 @@ def main() -> None:
     from fulldress.cli.app import cli  # noqa: PLC0415 - click costs four times a bare start
 
     code = guarded(lambda: cli.main(prog_name="fulldress", standalone_mode=False))
-    gc.freeze()  # what is left is not looked through for cycles once more on the way out
     sys.exit(code)
+
+
+def run() -> None:
+    """As :func:`main`, for a process of its own, which ends at once: what it has built is not taken down piece by piece."""
+    try:
+        main()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            _leave(end.code or 0)
+        raise
+
+
+def _leave(code: int) -> None:
+    """End the process; returns where something still has to be waited for."""
+    if threading.active_count() > 1:
+        return
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # Python says so when it ends by itself
+        return
+    os._exit(code)
 
 
 def guarded(work: Callable[[], object]) -> int:
@@ -143,4 +167,4 @@ def diagnostic(error: FulldressError) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -7,6 +7,9 @@ set and committed before the first scan. ``material/campus/campus.txt`` holds th
 Found at first, with the estate: 43 of 88; without it: 37; no trap alarmed. The two packages before had gone from 120 of 197
 and 122 of 214 to 163 and 169 by then: what was mended carries to other settings and commands, hardly to a language and
 frameworks (Ruby, Rails, Moodle) that no rule knew.
+
+On the first two packages of ``records_and_meters``, another's set at which nobody who mended here had looked, what these three
+taught took the hazards found from 104 to 111 of 193 and from 105 to 111 of 213 with the estate (89 to 98, 85 to 92 without).
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ Found at first, with the estate: 43 of 88; without it: 37; no trap alarmed. The 
 and 122 of 214 to 163 and 169 by then: what was mended carries to other settings and commands, hardly to a language and
 frameworks (Ruby, Rails, Moodle) that no rule knew.
 
-On the first two packages of ``records_and_meters``, another's set at which nobody who mended here had looked, what these three
-taught took the hazards found from 104 to 111 of 193 and from 105 to 111 of 213 with the estate (89 to 98, 85 to 92 without).
+On the first two packages of ``records_and_meters``, another's set at which nobody who mended here had looked, what these
+first taught (the town's portal not yet) took the hazards found with the estate from 104 to 111 of 193 and from 105 to 111 of
+213; without it from 89 to 98 and from 85 to 92.
 """
 
 from __future__ import annotations

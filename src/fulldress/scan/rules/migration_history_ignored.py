@@ -43,7 +43,7 @@ META = RuleMeta(
 LOOKS_FOR = (
     Pattern(r"(?i)\b(validate-?_?on-?_?migrate|clean-?_?on-?_?validation-?_?error|out-?_?of-?_?order)[\"']?\s{0,4}[=:]"),
     Pattern(r"(?i)\bfailOnError[\"']?\s{0,4}[=:]|\brunAlways[\"']?\s{0,4}[=:]|\bvalidCheckSum\b"),
-    Pattern(r"\bflyway\s[^\n]{0,200}\brepair\b"),
+    Pattern(r"\bflyway\s[^\n]{0,200}\brepair\b|(?i:ignore-?Migration-?Patterns)[\"']?\s{0,4}[=:]"),
     Pattern(r"(?i)\b(release-?locks|clear-?check-?sums|changelog-?sync(-to-tag)?)\b"),
     Pattern(
         r"\bmigrate\s[^\n]{0,80}--fake\b|\balembic\s[^\n]{0,60}\bstamp\s|\bDISABLE_DATABASE_ENVIRONMENT_CHECK\b"
@@ -51,7 +51,7 @@ LOOKS_FOR = (
         r"|\bdb:(schema:load|structure:load|reset)\b|\bmigrate:(fresh|reset)\b|\bEnsureCreated(Async)?\("
     ),
 )
-_FLYWAY = late(r"\.(ya?ml|properties|conf|toml|env|sh|bash|xml|gradle)$")
+_FLYWAY = late(r"\.(ya?ml|properties|conf|toml|env|sh|bash|xml|gradle)$|(^|[!/])[^/.]+$")
 _CHANGELOG = late(r"\.(xml|ya?ml|json|sql)$")
 _RUN = late(
     r"\.(sh|bash|ya?ml|service|ps1|bat|cmd|py)$|ockerfile|[Mm]akefile|(^|[!/])(pre|post)(inst|rm|in|un)$|(^|[!/])[^/.]+$"
@@ -84,6 +84,14 @@ ROWS = (
         _HOLE,
         _LEAVE,
         anywhere(r"(?i)flyway"),
+    ),
+    Row(
+        _FLYWAY,
+        late(r"(?i)ignore-?Migration-?Patterns[\"']?\s*[=:]\s*[\"'\[-]*\s*[\"']?(?:\*|\w+):(?:missing|\*|ignored|future)"),
+        "medium",
+        "does not notice migrations that are missing or were never run",
+        _HOLE,
+        _LEAVE,
     ),
     Row(
         _RUN,
@@ -180,6 +188,7 @@ BAD = (
     {"db/changelog.xml": '<databaseChangeLog>\n<changeSet id="1" author="a" runAlways="true">\n'},
     {"db/changelog.xml": "<changeSet>\n<validCheckSum>ANY</validCheckSum>\n"},
     {"db/run.sh": "#!/bin/sh\nliquibase --url=x \\\n   release-locks\n"},
+    {"db/run.sh": "#!/bin/sh\njava -jar f.jar \\\n  -ignoreMigrationPatterns='*:missing' migrate\n"},
     {"db/run.sh": "#!/bin/sh\nflyway -url=x repair && flyway migrate\n"},
     {"db/run.sh": "#!/bin/sh\nliquibase clear-checksums\n"},
     {"up.sh": "#!/bin/sh\npython manage.py migrate --fake shop 0042\n"},

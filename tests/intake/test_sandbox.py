@@ -120,7 +120,8 @@ def test_the_child_reads_a_package_as_an_unprivileged_user(tmp_path: Path) -> No
     """The walk itself, by somebody who owns only the store: no right of root's is needed."""
     script = """
 import os, pyseccomp, sys
-from fulldress.intake.child import Request, Seat, serve, warm_up
+from fulldress.intake.child import serve, warm_up
+from fulldress.intake.exchange import Request, Seat
 warm_up()  # before the interpreter's own folder may be out of reach
 from fulldress.intake.budgets import Budgets
 fd = os.open(sys.argv[1], os.O_RDONLY)

@@ -20,7 +20,7 @@ from fulldress.cli import scanwork
 from fulldress.errors import FulldressError, PackageRefused
 from fulldress.intake import unpack
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.child import Report
+from fulldress.intake.exchange import Report
 from fulldress.intake.heard import Heard
 from fulldress.intake.shares import PARTS, Share, Shares, Tally, far_from, whole
 from fulldress.intake.walk import walk

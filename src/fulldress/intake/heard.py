@@ -17,7 +17,7 @@ from fulldress.errors import FulldressError, PackageRefused
 from fulldress.formats.members import safe_name, shown
 from fulldress.formats.refusal import refusal
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.child import Report
+from fulldress.intake.exchange import Report
 from fulldress.intake.shares import Share, far_from, whole
 from fulldress.model.package import Entry, PackageLock
 from fulldress.ports import Progress

@@ -30,11 +30,10 @@ from fulldress.formats.patterns import Pattern
 from fulldress.formats.refusal import refusal
 from fulldress.formats.zipend import LOCAL
 from fulldress.intake.budgets import Budgets
-from fulldress.intake.child import Request, Seat
+from fulldress.intake.exchange import Request, Seat
 from fulldress.intake.heard import Heard, NotShared, Seen, died
 from fulldress.intake.lookout import order
 from fulldress.intake.shares import PARTS
-from fulldress.intake.walk import walk
 from fulldress.model.package import Entry, PackageLock
 from fulldress.ports import Progress
 from fulldress.store.blobs import CHUNK, BlobStore
@@ -194,6 +193,8 @@ class _Here:
 
     def wait(self, progress: Progress | None) -> tuple[PackageLock, Pack]:
         """Read it now."""
+        from fulldress.intake.walk import walk  # noqa: PLC0415 - loaded when needed: what opens archives is the child's to load
+
         with _told(progress, self._name), _Unchanged(self._stream, self._name) as unchanged:
             entries: list[Entry] = []
             tick = progress.advance if progress else (lambda _: None)

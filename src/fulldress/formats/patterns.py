@@ -31,6 +31,19 @@ _INDENTED = re.compile(r"(?<![\[\\])\^(\\s|\[ \\t\]|\[\^\\S\\n\]| )\*(?=\w|\((?!
 _COUNTED = re.compile(r"(?<![\[\\])\^(\\s|\[ \\t\]|\[\^\\S\\n\]| )\{(\d),\d+\}")
 
 
+_LETTERS = re.compile(r"(\[(?:\\.|[^\]\\])+\])\{0,(\d+)\}")
+_ENDS = (r"\s", r"\S", r"\n", r"\W", r"\D", r"\x", "\n")
+FEW = 8
+"""Letters up to which it pays to count them."""
+
+
+def _within_a_line(letters: str) -> bool:
+    """True for a class that has no line end among its letters; False also where that is not plain to see."""
+    if letters.startswith("[^"):
+        return r"\n" in letters or r"\s" in letters
+    return not any(end in letters for end in _ENDS)
+
+
 class Pattern(msgspec.Struct, frozen=True, kw_only=False):
     """What a rule looks for in every byte of the package."""
 
@@ -39,13 +52,15 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=False):
     """True: only whether it occurs, with one hit at most. Much cheaper for patterns that occur everywhere."""
 
     def __post_init__(self) -> None:
-        """Blanks at the beginning of a line are not counted: ``^\\s{1,9}-`` becomes ``^\\s\\s*-``, and none before a word.
+        """Take out what is counted without need; what is found beyond the pattern as it was written the rule judges anyway.
 
-        Vectorscan 5.4 misses some matches of the bounded form, depending on the lines before. The other ones find them all,
-        and what they find beyond them the rule judges anyway. Blanks before a word keep the search from going by the word.
+        Blanks at the beginning of a line: ``^\\s{1,9}-`` becomes ``^\\s\\s*-``, and none are asked for before a word. Vectorscan
+        5.4 misses some matches of the bounded form, depending on the lines before; and the search could not go by the word.
+        Letters within a line: ``a[^\\n]{0,80}b`` becomes ``a[^\\n]*b``. To count them took a third of all searching.
         """
         plain = _COUNTED.sub(lambda m: f"^{m[1] * int(m[2])}{m[1]}*", self.regex)
         plain = _INDENTED.sub("", plain)
+        plain = _LETTERS.sub(lambda m: f"{m[1]}*" if int(m[2]) > FEW and _within_a_line(m[1]) else m[0], plain)
         if plain != self.regex:
             msgspec.structs.force_setattr(self, "regex", plain)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import click
 
 
-RARELY = (50_000, 20, 20)
+RARELY = (200_000, 20, 20)
 """When Python looks for cycles: a command makes many objects that live to its end, and next to no cycles."""
 
 

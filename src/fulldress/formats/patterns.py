@@ -54,8 +54,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=False):
     def __post_init__(self) -> None:
         """Take out what is counted without need; what is found beyond the pattern as it was written the rule judges anyway.
 
-        Blanks at the beginning of a line: ``^\\s{1,9}-`` becomes ``^\\s\\s*-``, and none are asked for before a word. Vectorscan
-        5.4 misses some matches of the bounded form, depending on the lines before; and the search could not go by the word.
+        Blanks at the beginning of a line: ``^\\s{1,9}-`` becomes ``^\\s\\s*-``, and none are asked for before a word.
+        Vectorscan 5.4 misses some matches of the bounded form, depending on the lines before, and could not go by the word.
         Letters within a line: ``a[^\\n]{0,80}b`` becomes ``a[^\\n]*b``. To count them took a third of all searching.
         """
         plain = _COUNTED.sub(lambda m: f"^{m[1] * int(m[2])}{m[1]}*", self.regex)

@@ -79,18 +79,15 @@ class PlaceIndex:
         return _Joined(list(found)), list(found.values())
 
     @cached_property
-    def _names(self) -> _Joined:
-        return _Joined([place[place.rfind("/") + 1 :] for place in self._places])
-
-    @cached_property
-    def _called(self) -> array[int]:
-        """By name, behind the last slash and archive: parts of the names' hashes, each with a number behind it."""
-        names = (place[max(place.rfind("/"), place.rfind("!")) + 1 :] for place in self._places)
-        return array("Q", sorted([(hash(name) & _HASH) << 32 | number for number, name in enumerate(names)]))
+    def _by_name(self) -> tuple[_Joined, array[int]]:
+        """The last names; and parts of their hashes in order, each with its number behind it."""
+        names = [place.rpartition("/")[2] for place in self._places]
+        hashes = sorted([(hash(name) & _HASH) << 32 | number for number, name in enumerate(names)])
+        return _Joined(names), array("Q", hashes)
 
     def make(self) -> None:
         """Make all of it now."""
-        _ = (self._ends, self._folders, self._names, self._called)
+        _ = (self._ends, self._folders, self._by_name)
 
     def ending(self, *suffixes: str) -> list[int]:
         """Places that end with one of the suffixes."""
@@ -105,30 +102,31 @@ class PlaceIndex:
     def holding(self, *parts: str) -> list[int]:
         """Places in which one of the parts occurs, in upper or lower case; the parts are given in lower case."""
         found: set[int] = set()
-        joined, numbers = self._folders
+        (joined, numbers), (names, _) = self._folders, self._by_name
         for part in parts:
             for folder in joined.having(part):
                 found.update(numbers[folder])
             left, slash, right = part.rpartition("/")
             if not slash:
-                found.update(self._names.having(part))
+                found.update(names.having(part))
             elif right:  # it may lie across the last slash
                 across = f"{left}/{right}"
-                found.update(n for n in self._names.beginning(right) if across in self._places[n].lower())
+                found.update(n for n in names.beginning(right) if across in self._places[n].lower())
         return sorted(found)
 
     def naming(self, *parts: str) -> list[int]:
         """Places in whose last name one of the parts occurs, in upper or lower case."""
-        return sorted({number for part in parts for number in self._names.having(part)})
+        names, _ = self._by_name
+        return sorted({number for part in parts for number in names.having(part)})
 
     def called(self, name: str) -> list[int]:
-        """Places whose last name, behind the archive that it lies in, is this one."""
+        """Places whose last name is this one."""
+        _, hashes = self._by_name
         key, found = hash(name) & _HASH, []
-        at = bisect_left(self._called, key << 32)
-        while at < len(self._called) and self._called[at] >> 32 == key:
-            number = self._called[at] & _HASH
-            place = self._places[number]
-            if place.endswith(name) and place[max(place.rfind("/"), place.rfind("!")) + 1 :] == name:
+        at = bisect_left(hashes, key << 32)
+        while at < len(hashes) and hashes[at] >> 32 == key:
+            number = hashes[at] & _HASH
+            if self._places[number].rpartition("/")[2] == name:
                 found.append(number)
             at += 1
         return found

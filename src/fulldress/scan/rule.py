@@ -210,7 +210,7 @@ class Context:
         return [self.files[n] for n in self._index.naming(*parts)]
 
     def called(self, name: str) -> list[Entry]:
-        """Those of ``files`` whose name, behind the last slash and the archive that they lie in, is this one."""
+        """Those of ``files`` whose name, behind the last slash, is this one."""
         return [self.files[n] for n in self._index.called(name)]
 
     def entry(self, place: str) -> Entry | None:

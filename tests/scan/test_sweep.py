@@ -35,14 +35,22 @@ def finding(rule: str = "a-rule", **more: Any) -> Finding:
     return Finding(rule=rule, **{**given, **more})
 
 
-def rule(*findings: Finding | Exception, slug: str = "a-rule", needs: tuple[Any, ...] = (), family: Any = "archive") -> Rule:
+def rule(
+    *findings: Finding | Exception,
+    slug: str = "a-rule",
+    needs: tuple[Any, ...] = (),
+    family: Any = "archive",
+    yields_to: tuple[str, ...] = (),
+) -> Rule:
     def check(context: Context) -> Iterator[Finding]:
         for item in findings:
             if isinstance(item, Exception):
                 raise item
             yield item
 
-    meta = RuleMeta(slug=slug, family=family, title="T", severity="low", confidence="certain", needs=needs)
+    meta = RuleMeta(
+        slug=slug, family=family, title="T", severity="low", confidence="certain", needs=needs, yields_to=yields_to
+    )
     return cast("Rule", SimpleNamespace(META=meta, check=check, BAD=(), GOOD=()))
 
 
@@ -101,6 +109,24 @@ def test_a_waived_secret_does_not_hide_another_of_its_line() -> None:
     known_and_accepted = Waiver(fingerprint=known, reason="known", owner="E. M.", expires=date(2030, 1, 2))
     told = sweep(context(), [first, second], waivers=[known_and_accepted])
     assert [f.title for f in told.findings] == ["A password"] and list(told.waived) == [known]
+
+
+def test_a_rule_says_nothing_of_a_line_that_another_knows_better() -> None:
+    general = rule(
+        *(finding(line=n, title=f"general {n}", rule="general") for n in (0, 1, 2)), slug="general", yields_to=("exact",)
+    )
+    exact = rule(finding(line=1, title="exact", rule="exact"), finding(title="whole", rule="exact"), slug="exact")
+    told = sweep(context(), [general, exact]).findings
+    assert {f.title.lower() for f in told} == {"exact", "whole", "general 0", "general 2"}
+    known = next(f.fingerprint for f in told if f.line == 1)
+    waiver = Waiver(fingerprint=known, reason="known", owner="E. M.", expires=date(2030, 1, 2))
+    told = sweep(context(), [general, exact], waivers=[waiver]).findings
+    assert {f.title.lower() for f in told} == {"whole", "general 0", "general 1", "general 2"}
+
+
+def test_rules_yield_to_rules_that_there_are() -> None:
+    slugs = {r.META.slug for r in load_rules()}
+    assert all(set(r.META.yields_to) <= slugs - {r.META.slug} for r in load_rules())
 
 
 def test_findings_without_line_are_merged_by_content() -> None:

@@ -62,6 +62,8 @@ class RuleMeta(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Confidence
     needs: tuple[Literal["estate", "matrix", "trust", "release", "advisories", "baseline"], ...] = ()
     """Inputs without which the rule stands aside (and the report says so)."""
+    yields_to: tuple[str, ...] = ()
+    """Rules that know better what a line means: of a line of which one of them speaks, this one says nothing."""
 
 
 class Looked(NamedTuple):

@@ -205,13 +205,22 @@ def _report(
         rules_run=tuple(rule.META.slug for rule in run),
         rules_stood_aside=aside,
         waived=waived,
-        findings=tuple(_in_case(f) for f in _told_once([f for f in kept if f.fingerprint not in waived], run)),
+        findings=tuple(
+            _in_case(f) for f in _told_once(_yielding([f for f in kept if f.fingerprint not in waived], run), run)
+        ),
     )
 
 
 def _in_case(finding: Finding) -> Finding:
     title = sentence(finding.title)
     return finding if title == finding.title else msgspec.structs.replace(finding, title=title)
+
+
+def _yielding(kept: list[Finding], run: Sequence[Rule]) -> list[Finding]:
+    """Without what a rule says of a line that another one knows better. After the waivers, as below."""
+    better = {rule.META.slug: rule.META.yields_to for rule in run if rule.META.yields_to}
+    told = {(f.rule, f.place, f.line) for f in kept if f.line}
+    return [f for f in kept if not any((rule, f.place, f.line) in told for rule in better.get(f.rule, ()))]
 
 
 def _told_once(kept: list[Finding], run: Sequence[Rule]) -> list[Finding]:

@@ -40,6 +40,7 @@ META = RuleMeta(
     title="Encryption of a connection switched off",
     severity="low",
     confidence="likely",
+    yields_to=("tls-off",),
 )
 _SWITCH = (
     r"(?:use[._-]?|enable[._-]?|require[._-]?)?(?:tls|ssl|starttls|encrypt(?:ion)?)(?:[._-]?(?:enabled?|required?|on|mode))?"

@@ -41,6 +41,18 @@ META = RuleMeta(
     title="Protection that a setting switches off",
     severity="medium",
     confidence="likely",
+    yields_to=(
+        "tls-off",
+        "tls-setting-weak",
+        "connection-unencrypted",
+        "service-stands-open",
+        "login-not-asked",
+        "rights-too-wide",
+        "unsafe-setting",
+        "acknowledged-data-lost",
+        "development-setting",
+        "host-setting-weak",
+    ),
 )
 _OFF = r"(?:false|no|off|none|never|disabled?|0)"
 _ON = r"(?:true|yes|on|all|always|enabled?|1)"

@@ -41,6 +41,7 @@ META = RuleMeta(
     title="Setting that takes any certificate, or old TLS",
     severity="medium",
     confidence="certain",
+    yields_to=("tls-off",),
 )
 LOOKS_FOR = (
     Pattern(

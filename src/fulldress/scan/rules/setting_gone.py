@@ -176,7 +176,7 @@ TABLE = (
             r"|sql[_-]mode\s*=.*NO_AUTO_CREATE_USER", "transaction_isolation, log_error_verbosity"),
     _my((8, 4), r"master_info_repository|default_authentication_plugin", "authentication_policy"),
     _Gone(_HTTPD, late(r"^\s*Order\s+(?i:allow|deny)"), "Apache httpd", (2, 4), late(r"^(apache2|httpd)$"),
-          "Require (or mod_access_compat, where it is loaded)"),
+          "Require (or mod_access_compat, where it is loaded)", stops=False),
     _Gone(_HTTPD, late(r"^\s*(?:SSLMutex|LockFile|AcceptMutex"
         r"|NameVirtualHost)\b"), "Apache httpd", (2, 4), late(r"^(apache2|httpd)$"),
           "Mutex; NameVirtualHost has no successor"),
@@ -235,11 +235,17 @@ def _lines(context: Context) -> Iterator[tuple[Entry, int, str]]:
             yield from _saying(script.entry, script.text)
 
 
+_ONLY_IF, _END_IF = late(r"(?i)^\s*<If(?:Module|Version|Define)\b"), late(r"(?i)^\s*</If(?:Module|Version|Define)\b")
+"""A section of Apache httpd that asks for the version, or for what it can: there the old words may stand."""
+
+
 def _saying(entry: Entry, text: str) -> Iterator[tuple[Entry, int, str]]:
     lower = text.lower()
     said = [word for word in _WORDS if word in lower]
+    inside = 0
     for number, line in enumerate(text.split("\n"), 1) if said else ():
-        if not is_comment(line) and any(word in line.lower() for word in said):
+        inside += len(_ONLY_IF.findall(line)) - len(_END_IF.findall(line))
+        if inside <= 0 and not is_comment(line) and any(word in line.lower() for word in said):
             yield entry, number, line
 
 
@@ -288,6 +294,10 @@ BAD = (
     {"php/php.ini": "register_globals = On\n"},
 )
 GOOD = (
+    {
+        "web/.htaccess": "<IfModule mod_authz_core.c>\nRequire all denied\n</IfModule>\n"
+        "<IfModule !mod_authz_core.c>\nOrder allow,deny\nDeny from all\n</IfModule>\n"
+    },
     {"etc/postgresql/15/main/conf.d/x.conf": "# wal_keep_segments = 64\nwal_keep_size = 1GB\n"},
     {"conf/my.cnf": "[mysqld]\ninnodb_buffer_pool_size = 1G\n", "conf/app.ini": "log_warnings = 1\n"},
     {"bin/setenv.sh": 'JAVA_OPTS="-Xmx2g -XX:+UseG1GC"\n', "k8s/a.yaml": "apiVersion: apps/v1\nkind: Deployment\n"},

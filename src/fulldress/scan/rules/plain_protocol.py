@@ -56,7 +56,8 @@ _KINDS = (
     (late(r"HTTP"), "plain HTTP"),
 )
 _HERE = late(r"(?i)localhost|127\.0\.0\.1|::1")
-_DECLARES = late(r"^\s*(?:import|from|use|require|using|class|interface|public\s+class|def|function)\b")
+_DECLARES = late(r"^\s*(?:(?:import|from|use|require|using|class|interface|public\s+class|def|function)\b|[\"'])")
+"""A line that names it only: an import, a declaration, a text about it."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -98,6 +99,7 @@ BAD = (
     {"lib/p.rb": "http = Net::HTTP.new('api.partner.example', 80)\n"},
 )
 GOOD = (
+    {"web/mode.js": 'var f = {\n"ftp_connect": [\n"resource ftp_connect(string host [, int port])",\n"Opens a stream"]};\n'},
     {"lib/sis.rb": "require 'net/ftp'\n# Net::FTP.open(HOST)\nNet::SFTP.start(HOST)\n", "README.md": "Net::FTP.new(x)\n"},
     {"a/pull.py": "c = ftplib.FTP_TLS('x')\nd = ftplib.FTP('localhost')\n", "tests/a.py": "ftplib.FTP('x')\n"},
     {"lib/p.rb": "http = Net::HTTP.new('api.partner.example', 443)\n", "site-packages/x/ftp.py": "ftplib.FTP(host)\n"},

@@ -260,12 +260,20 @@ def _says(lower: str) -> bool:
     return any(piece.rstrip(" \t\r\"')]}").endswith(_ENDS) for piece in pieces)
 
 
+_DENIES = late(
+    r"(?i)(?:^|[\W_])(?:no|not|non|skip|disabled?|ignore|without|insecure|deny)(?=[\W_])|(?:skip|disable|ignore|insecure)"
+)
+_SAYS_NO = late(rf"(?i)^{_OFF}$")
+
+
 def _judged(line: str) -> Iterator[tuple[Severity, str, str]]:
     """(severity, title, consequence) of each thing that a line switches off."""
     seen: set[str] = set()
     for match in (*_PAIR.finditer(line), *_SHORT.finditer(line)) if _says(line.lower()) else ():
         for kind in KINDS:
-            if kind.title not in seen and kind.key.search(match["key"]) and kind.value.match(match["value"]):
+            if kind.title in seen or not kind.key.search(match["key"]) or not kind.value.match(match["value"]):
+                continue
+            if not (_DENIES.search(match["key"]) and _SAYS_NO.match(match["value"])):  # two noes are a yes
                 seen.add(kind.title)
                 yield kind.severity, kind.title, kind.consequence
     if "/0" in line and _EVERYBODY.search(line) and not re.search(r"(?i)\bdeny|reject|drop\b|egress|destination", line):
@@ -294,6 +302,7 @@ BAD = (
     {"config/settings.yaml": "signature_check: no\nencryption: none\n"},
 )
 GOOD = (
+    {"etc/web.conf": "vars.status_disable_sslverify = false\nskip_cert_verify = no\nno-ssl-verify: false\n"},
     {"conf/app.yml": "security:\n  csrf_protection: on\n  # csrf_protection: off\n  verify_depth: 0\n"},
     {"conf/app.properties": "app.audit.enabled=true\naudit.days=0\nanonymous.count=1\nencryption=aes-256\n"},
     {"etc/x.ini": "anonymous_enable=NO\nlog_encrypted=0\nguest_account=nobody\n", "README.md": "csrf_protection: off\n"},

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from exactness._independent_binaries import elf
-from exactness._vendors import WHEN, _packed, certificate
+from exactness._vendors import WHEN, certificate, packed
 
 MATERIAL = Path(__file__).parent.parent / "material" / "unseen"
 MARK = re.compile(r"\s*⟦(?:\^-(\d+))?([!~])([\w|]+): ([^⟧]*)⟧")
@@ -79,7 +79,7 @@ def _package(name: str, end: str) -> Unseen:
                 kept.append(MADE.sub(lambda m: _token(chance, m[1]), bare))
         files[place] = ("\n".join(kept) + "\n").encode()
     made = {place: _object(data, place, files) for place, data in files.items()}
-    return Unseen(name, end, _packed(name + end, made), tuple(truth))
+    return Unseen(name, end, packed(name + end, made), tuple(truth))
 
 
 def _mark(found: re.Match[str], place: str, line: int) -> Truth:

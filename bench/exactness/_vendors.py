@@ -25,6 +25,7 @@ from exactness._rpms import rpm
 MATERIAL = Path(__file__).parent.parent / "material" / "vendors"
 MARK = re.compile(r"\s*¤([HT]) ([\w-]+) ?(\w*)¤")
 WHEN = datetime(2026, 11, 1, tzinfo=UTC)
+CONTROL = b"Package: tms-batch\nVersion: 6.2.0-1\nArchitecture: all\nMaintainer: K <k@corvid.example>\nDescription: jobs\n"
 
 
 class Mark(NamedTuple):
@@ -65,7 +66,7 @@ def _house(name: str, end: str, keys: list[rsa.RSAPrivateKey]) -> House:
             marks += [Mark(m[2], m[3], place, number) for m in MARK.finditer(line)]
         files[place] = "".join(MARK.sub("", line) + "\n" for line in lines).encode()
     filled = {place: _filled(place, data, files, keys) for place, data in files.items()}
-    return House(name + end, _packed(name + end, filled), tuple(marks))
+    return House(name + end, packed(name + end, filled), tuple(marks))
 
 
 def _filled(place: str, data: bytes, files: Mapping[str, bytes], keys: list[rsa.RSAPrivateKey]) -> bytes:
@@ -129,11 +130,11 @@ def by_archive(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, 
     return flat, nested
 
 
-def _packed(name: str, files: Mapping[str, bytes]) -> bytes:
+def packed(name: str, files: Mapping[str, bytes]) -> bytes:
     """An archive of the kind that its name says; what lies in ``x!/y`` goes into an archive x first."""
     flat, nested = by_archive(files)
-    flat |= {outer: _packed(outer, members) for outer, members in nested.items()}
-    if name.endswith((".zip", ".war", ".ear", ".jar", ".whl")):
+    flat |= {outer: packed(outer, members) for outer, members in nested.items()}
+    if name.endswith((".zip", ".war", ".ear", ".jar", ".whl", ".nupkg", ".mbz")):
         return _zip(flat)
     if name.endswith(".deb"):
         return _deb(flat)
@@ -166,14 +167,16 @@ def _tar(files: Mapping[str, bytes], prefix: str = "") -> bytes:
 
 
 def _deb(files: Mapping[str, bytes]) -> bytes:
-    control = (
-        b"Package: tms-batch\nVersion: 6.2.0-1\nArchitecture: all\nMaintainer: K <k@corvid.example>\nDescription: jobs\n"
-    )
-    sums = "".join(f"{hashlib.md5(d, usedforsecurity=False).hexdigest()}  {p}\n" for p, d in files.items()).encode()
+    """What lies under ``DEBIAN/`` is the control part; without, there is one of no meaning."""
+    control = {place.removeprefix("DEBIAN/"): data for place, data in files.items() if place.startswith("DEBIAN/")}
+    tree = {place: data for place, data in files.items() if not place.startswith("DEBIAN/")}
+    if not control:
+        sums = "".join(f"{hashlib.md5(d, usedforsecurity=False).hexdigest()}  {p}\n" for p, d in tree.items()).encode()
+        control = {"control": CONTROL, "md5sums": sums}
     parts = {
         "debian-binary": b"2.0\n",
-        "control.tar.gz": gzip.compress(_tar({"control": control, "md5sums": sums}, "./"), mtime=0),
-        "data.tar.gz": gzip.compress(_tar(files, "./"), mtime=0),
+        "control.tar.gz": gzip.compress(_tar(control, "./"), mtime=0),
+        "data.tar.gz": gzip.compress(_tar(tree, "./"), mtime=0),
     }
     out = b"!<arch>\n"
     for name, data in parts.items():

@@ -15,15 +15,13 @@ first taught (the town's portal not yet) took the hazards found with the estate 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from exactness import Row
 from exactness._unseen import Unseen
 from exactness._worlds import package
-from exactness.isp_and_warehouse import COMMANDS, _accounts, _known, _units
-from exactness.unseen import families, rows_of, scanned
+from exactness.isp_and_warehouse import COMMANDS
+from exactness.unseen import accounts_of, known_of, measured, units_of
 from fulldress.model.estate import DatabaseFacts, HostFacts, InstalledPackage, Listener, MatrixRow, Volume
 
 CAMPUS = HostFacts(
@@ -32,7 +30,7 @@ CAMPUS = HostFacts(
     os="debian",
     os_version="12",
     timezone="Europe/Zurich",
-    units=_units("apache2 mariadb memcached redis-server lectorium-sidekiq lectorium-puma shibd ssh cron"),
+    units=units_of("apache2 mariadb memcached redis-server lectorium-sidekiq lectorium-puma shibd ssh cron"),
     packages=(
         InstalledPackage(name="mariadb-server", version="1:10.11.9"),
         InstalledPackage(name="apache2", version="2.4.62-1"),
@@ -48,13 +46,13 @@ CAMPUS = HostFacts(
     ),
     commands=tuple((COMMANDS + " mysql mysqldump php ruby bundle yarn git setfacl unzip apache2").split()),
     users=("root", "www-data", "mysql", "redis", "memcache"),
-    accounts=_accounts("root www-data mysql redis memcache"),
+    accounts=accounts_of("root www-data mysql redis memcache"),
     listeners=(Listener(protocol="tcp", address="127.0.0.1", port=3306, program="mariadbd"),),
     runtimes={"php": "8.2.20", "ruby": "3.1.2"},
     volumes=(Volume(path="/", also=("/srv", "/var"), free_bytes=50 << 30, size_bytes=200 << 30),),
 )
 KNOWN = {
-    "campus": _known(
+    "campus": known_of(
         CAMPUS,
         ("maria-old.uni.internal", "moodle-old.uni.internal", "sis-alt.uni.internal"),
         "2026-12-20T02:00",
@@ -63,9 +61,9 @@ KNOWN = {
         "/srv/lectorium/config/settings.yml",
     )
 }
-AT_LEAST = (67, 73)
+AT_LEAST = {"campus": (67, 73)}
 """Hazards found that a change may not fall below: without and with the estate."""
-MISTAKEN = (0, 0)
+MISTAKEN = {"campus": (0, 0)}
 """Traps alarmed at most: without and with the estate."""
 
 
@@ -76,12 +74,4 @@ def packages() -> Iterator[Unseen]:
 
 def measure() -> list[Row]:
     """Hazards found, traps reported, alone and with an estate."""
-    rows: list[Row] = []
-    kinds = families()
-    with tempfile.TemporaryDirectory() as folder:
-        for world in packages():
-            for known in (None, KNOWN[world.name]):
-                limits = (AT_LEAST[known is not None], MISTAKEN[known is not None])
-                found = scanned(world, Path(folder), known)
-                rows += rows_of(world, found, kinds, known=known is not None, limits=limits)
-    return rows
+    return measured(packages(), KNOWN, AT_LEAST, MISTAKEN)

@@ -12,45 +12,27 @@ finding stands (a task's module, a command's first line): they are left as they 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from exactness import Row
 from exactness._unseen import Unseen
 from exactness._worlds import package
-from exactness.unseen import Known, families, rows_of, scanned
+from exactness.unseen import accounts_of, known_of, measured, units_of
 from fulldress.model.estate import (
-    Account,
-    ConfigKey,
     DatabaseFacts,
-    Estate,
     HostFacts,
     InstalledPackage,
-    KeyImpact,
     Listener,
     MatrixRow,
-    Unit,
     Volume,
 )
-from fulldress.model.release import Declared, Release, Window
 
 NAMES = (("isp", ".tar.gz"), ("warehouse", ".zip"))
-TARGETS = "network.target network-online.target multi-user.target timers.target basic.target sysinit.target"
 COMMANDS = (
     "bash sh perl curl wget sftp ssh scp rsync python3 systemctl service flock rm useradd userdel usermod groupadd sed cat "
     "cp mv ln mkdir chmod chown dirname mktemp id find install sleep ls tar gzip date grep awk sysctl crontab sudo getent "
     "tee ss df killall timedatectl at pgrep psql pg_dump setenforce touch printf env"
 )
-
-
-def _units(names: str) -> tuple[Unit, ...]:
-    full = (n if "." in n else f"{n}.service" for n in (*names.split(), *TARGETS.split()))
-    return tuple(Unit(name=n, load="loaded", active="active", sub="running") for n in full)
-
-
-def _accounts(names: str) -> tuple[Account, ...]:
-    return tuple(Account(name=n, uid=u, groups=(n,)) for u, n in enumerate(names.split()))
 
 
 ISP = HostFacts(
@@ -59,7 +41,7 @@ ISP = HostFacts(
     os="rhel",
     os_version="9.5",
     timezone="Europe/Madrid",
-    units=_units(
+    units=units_of(
         "postgresql-15 radiusd kafka firewalld sshd crond chronyd nginx netbill-web netbill-rating netbill-mediation"
     ),
     packages=(
@@ -79,7 +61,7 @@ ISP = HostFacts(
     ),
     commands=tuple((COMMANDS + " java rpm yum dnf firewall-cmd flyway ansible-playbook").split()),
     users=("root", "netbill", "postgres", "radiusd", "kafka"),
-    accounts=_accounts("root netbill postgres radiusd kafka"),
+    accounts=accounts_of("root netbill postgres radiusd kafka"),
     listeners=(Listener(protocol="tcp", address="127.0.0.1", port=8080, program="java"),),
     runtimes={"java": "17.0.13", "python3": "3.9.18", "perl": "5.32.1"},
     volumes=(Volume(path="/", also=("/opt", "/var", "/tmp"), free_bytes=18 << 30, size_bytes=60 << 30),),
@@ -90,7 +72,7 @@ WAREHOUSE = HostFacts(
     os="debian",
     os_version="12",
     timezone="Europe/Berlin",
-    units=_units("docker nginx postgresql postgresql@15-main redis-server ssh cron chrony"),
+    units=units_of("docker nginx postgresql postgresql@15-main redis-server ssh cron chrony"),
     packages=(
         InstalledPackage(name="docker-ce", version="5:26.1"),
         InstalledPackage(name="nginx", version="1.22.1-9"),
@@ -106,24 +88,15 @@ WAREHOUSE = HostFacts(
     ),
     commands=tuple((COMMANDS + " docker redis-cli dpkg apt-get adduser openssl").split()),
     users=("root", "www-data", "postgres", "redis"),
-    accounts=_accounts("root www-data postgres redis"),
+    accounts=accounts_of("root www-data postgres redis"),
     listeners=(Listener(protocol="tcp", address="0.0.0.0", port=6379, program="redis-server"),),
     runtimes={"python3": "3.11.2", "perl": "5.36.0"},
     volumes=(Volume(path="/", also=("/opt", "/var", "/backup"), free_bytes=40 << 30, size_bytes=100 << 30),),
 )
 
 
-def _known(host: HostFacts, retired: tuple[str, ...], start: str, minutes: int, row: MatrixRow, file: str) -> Known:
-    estate = Estate(taken="2026-11-20T09:00:00Z", hosts=(host,), retired=retired)
-    release = Release(
-        name=host.hostname, estate=Declared(timezone=host.timezone), window=Window(start=start, minutes=minutes)
-    )
-    use = ConfigKey(file=file, key=row.key, value="true", line=3)
-    return Known(estate, release, (row,), (KeyImpact(row=row, uses=(use,), cure=row.instead),))
-
-
 KNOWN = {
-    "isp": _known(
+    "isp": known_of(
         ISP,
         (
             "crm-old.vega.internal", "smsc-old.vega.internal", "pg-old.bss.vega.internal", "zk-old.bss.vega.internal",
@@ -137,7 +110,7 @@ KNOWN = {
         ),
         "/etc/netbill/netbill.properties",
     ),
-    "warehouse": _known(
+    "warehouse": known_of(
         WAREHOUSE,
         (
             "erp-alt.wh.local", "10.30.8.4", "mail-alt.wh.local", "dc-alt.wh.local", "backup-alt.wh.local",
@@ -163,12 +136,4 @@ def packages() -> Iterator[Unseen]:
 
 def measure() -> list[Row]:
     """Hazards found, traps reported, alone and with an estate."""
-    rows: list[Row] = []
-    kinds = families()
-    with tempfile.TemporaryDirectory() as folder:
-        for world in packages():
-            for known in (None, KNOWN[world.name]):
-                limits = (AT_LEAST[world.name][known is not None], MISTAKEN[world.name][known is not None])
-                found = scanned(world, Path(folder), known)
-                rows += rows_of(world, found, kinds, known=known is not None, limits=limits)
-    return rows
+    return measured(packages(), KNOWN, AT_LEAST, MISTAKEN)

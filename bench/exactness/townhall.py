@@ -8,15 +8,13 @@ Found at first, with the estate: 35 of 62; without it: 31; no trap alarmed.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from exactness import Row
 from exactness._unseen import Unseen
 from exactness._worlds import package
-from exactness.isp_and_warehouse import COMMANDS, _accounts, _known, _units
-from exactness.unseen import families, rows_of, scanned
+from exactness.isp_and_warehouse import COMMANDS
+from exactness.unseen import accounts_of, known_of, measured, units_of
 from fulldress.model.estate import DatabaseFacts, HostFacts, InstalledPackage, MatrixRow, Volume
 
 TOWN = HostFacts(
@@ -25,7 +23,7 @@ TOWN = HostFacts(
     os="debian",
     os_version="12",
     timezone="Europe/Berlin",
-    units=_units("nginx postgresql postgresql@15-main rabbitmq-server elasticsearch mongod supervisor ssh cron"),
+    units=units_of("nginx postgresql postgresql@15-main rabbitmq-server elasticsearch mongod supervisor ssh cron"),
     packages=(
         InstalledPackage(name="postgresql-15", version="15.8-0+deb12u1"),
         InstalledPackage(name="rabbitmq-server", version="3.10.8"),
@@ -39,12 +37,12 @@ TOWN = HostFacts(
         (COMMANDS + " pip alembic mongo kubectl helm rabbitmqctl supervisorctl ssh-keyscan passwd mount").split()
     ),
     users=("root", "www-data", "postgres", "portal"),
-    accounts=_accounts("root www-data postgres portal"),
+    accounts=accounts_of("root www-data postgres portal"),
     runtimes={"python3": "3.11.2", "node": "18.19.0"},
     volumes=(Volume(path="/", also=("/opt", "/var"), free_bytes=50 << 30, size_bytes=200 << 30),),
 )
 KNOWN = {
-    "townhall": _known(
+    "townhall": known_of(
         TOWN,
         ("archiv-alt.stadt.internal", "mx-alt.stadt.internal", "sql-alt.stadt.internal"),
         "2026-12-13T04:00",
@@ -53,9 +51,9 @@ KNOWN = {
         "/etc/portal/portal.yml",
     )
 }
-AT_LEAST = (44, 48)
+AT_LEAST = {"townhall": (44, 48)}
 """Hazards found that a change may not fall below: without and with the estate."""
-MISTAKEN = (0, 0)
+MISTAKEN = {"townhall": (0, 0)}
 """Traps alarmed at most: without and with the estate."""
 
 
@@ -66,12 +64,4 @@ def packages() -> Iterator[Unseen]:
 
 def measure() -> list[Row]:
     """Hazards found, traps reported, alone and with an estate."""
-    rows: list[Row] = []
-    kinds = families()
-    with tempfile.TemporaryDirectory() as folder:
-        for world in packages():
-            for known in (None, KNOWN[world.name]):
-                limits = (AT_LEAST[known is not None], MISTAKEN[known is not None])
-                found = scanned(world, Path(folder), known)
-                rows += rows_of(world, found, kinds, known=known is not None, limits=limits)
-    return rows
+    return measured(packages(), KNOWN, AT_LEAST, MISTAKEN)

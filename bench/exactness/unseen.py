@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ from fulldress.scan.rule import Context
 from fulldress.scan.sweep import load_rules, sweep
 from fulldress.store.blobs import BlobStore
 
-TARGETS = ("network.target", "network-online.target", "multi-user.target", "timers.target", "basic.target")
+TARGETS = ("network.target", "network-online.target", "multi-user.target", "timers.target", "basic.target", "sysinit.target")
 COMMANDS = (
     "bash sh perl curl wget sftp ssh scp rsync python3 systemctl flock rm useradd sed cat cp mv ln mkdir chmod chown "
     "dirname mktemp id find install sleep ls tar gzip unzip date grep awk dd su sysctl at crontab sudo getent "
@@ -244,22 +245,28 @@ def loud(finding: Finding) -> bool:
     return SEVERITIES.index(finding.severity) <= SEVERITIES.index("high")
 
 
-AT_LEAST = {"lab": (91, 102), "parcel": (85, 95), "shop": (108, 127)}
-"""Hazards found that a change may not fall below: without and with the estate."""
-MISTAKEN = {"lab": 0, "parcel": 0, "shop": 1}
-"""Traps that are none, with the estate."""
+Limits = Mapping[str, tuple[int, int]]
+"""By package, a number without and one with the estate."""
+AT_LEAST: Limits = {"lab": (91, 102), "parcel": (85, 95), "shop": (108, 127)}
+"""Hazards found that a change may not fall below."""
+MISTAKEN: Limits = {"lab": (0, 0), "parcel": (0, 0), "shop": (0, 1)}
+"""Traps alarmed at most: those that are none."""
 
 
 def measure() -> list[Row]:
     """Hazards found, traps reported, alone and with an estate."""
+    return measured(packages(), KNOWN, AT_LEAST, MISTAKEN)
+
+
+def measured(worlds: Iterable[Unseen], estates: Mapping[str, Known], least: Limits, most: Limits) -> list[Row]:
+    """The rows of packages, each scanned alone and with its estate."""
     rows: list[Row] = []
     kinds = families()
     with tempfile.TemporaryDirectory() as folder:
-        for unseen in packages():
-            for known in (None, KNOWN[unseen.name]):
-                found = scanned(unseen, Path(folder), known)
-                limits = (AT_LEAST[unseen.name][known is not None], MISTAKEN[unseen.name] if known else 0)
-                rows += rows_of(unseen, found, kinds, known=known is not None, limits=limits)
+        for world in worlds:
+            for known in (None, estates[world.name]):
+                limits = (least[world.name][known is not None], most[world.name][known is not None])
+                rows += rows_of(world, scanned(world, Path(folder), known), kinds, known=known is not None, limits=limits)
     return rows
 
 

@@ -1,7 +1,7 @@
 """Takes a vendor's package apart into the content store, by a confined child, and believes none of its words.
 
-The child may write only into one file without a name; every object that its report names is hashed again here before it
-is kept or read. A refused package leaves nothing behind.
+The child may write only into files without a name that it was given; every object that its report names is hashed again here
+before it is kept. A scan reads the child's files as they were written (ADR 23). A refused package leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Reader(Protocol):
         ...
 
     def wait(self, progress: Progress | None) -> tuple[PackageLock, Pack]:
-        """The lock, and the objects (each is verified when it is read)."""
+        """The lock, and the objects; those of confined readers are taken as they were written (``Pack``: ``fresh``)."""
         ...
 
 

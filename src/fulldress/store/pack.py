@@ -244,7 +244,7 @@ class Pack:
             yield chunk
 
     def read(self, sha256: str) -> bytes:
-        """The whole object, verified against its name when it is read for the first time."""
+        """The whole object, verified against its name when it is read for the first time (see ``fresh``)."""
         data = self.region(sha256).read()
         if not self._is_sound(sha256):
             self._must(hashlib.sha256(data).hexdigest(), sha256)

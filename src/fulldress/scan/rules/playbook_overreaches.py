@@ -87,16 +87,7 @@ def _guard_off(lines: Sequence[str], number: int) -> bool:
 ROWS = (
     Row(
         _TASKS,
-        late(r"\bname\s*[=:]\s*[\"']?\*"),
-        "high",
-        "brings every package of its hosts to the newest version",
-        _ALL,
-        _NAMED,
-        _every_package,
-    ),
-    Row(
-        _TASKS,
-        late(r"\bupgrade\s*[=:]\s*[\"']?(?:dist|full|safe|yes|true)\b"),
+        late(r"\bname\s*[=:]\s*[\"']?\*|\bupgrade\s*[=:]\s*[\"']?(?:dist|full|safe|yes|true)\b"),
         "high",
         "brings every package of its hosts to the newest version",
         _ALL,

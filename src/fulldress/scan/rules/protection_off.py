@@ -154,15 +154,7 @@ KINDS = (
         late(
             r"(?i)(?:^|[._:-])(?:(?:allow|enable|permit)[._-]?)?(?:anonymous|guest)(?:[._-]?(?:access|login|enabled?|auth\w*|read|write|users?|bind"
             r"|publish|upload))*$|^permit_?(?:root|empty)\w*$"
-        ),
-        late(rf"(?i)^{_ON}$"),
-        "medium",
-        "lets in whoever comes",
-        "Nobody is asked for a password; who did what cannot be told afterwards.",
-    ),
-    _Kind(
-        late(
-            r"(?i)(?:^|[._:-])(?:disable[._-]?(?:auth\w*|security|acls?|checks?)|auth\w*[._-]?disabled|security[._-]?disabled)$"
+            r"|(?:^|[._:-])(?:disable[._-]?(?:auth\w*|security|acls?|checks?)|auth\w*[._-]?disabled|security[._-]?disabled)$"
         ),
         late(rf"(?i)^{_ON}$"),
         "medium",
